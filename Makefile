@@ -1,0 +1,44 @@
+# make demo: set up, then the main job.   make test: set up, then every test.
+# Both work on a fresh machine. TORCH_INDEX=<url> takes torch from another package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp-dev
+PIP_FLAGS := --disable-pip-version-check -q
+TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
+# one thread per process: the kernels are serial and BLAS threads only fight on small machines
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.PHONY: demo test lint types bench figures setup clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt $(TORCH_FLAGS) -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/pgames demo
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/pyright
+
+bench: setup
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt $(TORCH_FLAGS) -e '.[bench]'
+	$(BIN)/python -m benchmarks
+
+figures: setup
+	$(BIN)/python -m paper_figures
+
+clean:
+	rm -rf $(VENV) results

@@ -1,0 +1,1 @@
+"""The language-model arena of pgames: the same solvers, on a Hugging Face causal language model."""

@@ -1,0 +1,138 @@
+"""The verbs: what a solver may say to an arena, and the one loop that lets it speak.
+
+A policy is an opaque handle. A solver never touches a probability, a token or a gradient, so the same
+solver object drives a table (`pgames.TableArena`) and a language model (`llm_backend.TextArena`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pi = TypeVar("Pi")
+Weight = float | NDArray[np.float64]  # a number, or float64[S]: one per run
+
+
+class Arena(Protocol[Pi]):
+    """The preference is available, exactly or through a judge."""
+
+    @property
+    def reference(self) -> Pi:
+        """The policy that the game is regularised to."""
+        ...
+
+    def geometric_mixture(self, *terms: tuple[Weight, Pi]) -> Pi:
+        """prod_i pi_i ** w_i, normalised. Weights may be negative."""
+        ...
+
+    def mixture(self, *terms: tuple[Weight, Pi]) -> Pi:
+        """sum_i w_i pi_i: a mixed strategy. Weights are non-negative and sum to 1."""
+        ...
+
+    def mirror_step(self, prior: Pi, opponent: Pi, step: Weight) -> Pi:
+        """argmax_pi P(pi > opponent) - KL(pi || prior) / step; step = inf is the best response."""
+        ...
+
+    def win_rate(self, first: Pi, second: Pi) -> Weight:
+        """P(first > second), averaged over prompts."""
+        ...
+
+    def at(self, t: int) -> Arena[Pi]:
+        """The arena in round t: its randomness is a function of (seed, run, t)."""
+        ...
+
+    def anchored(self, reference: Pi) -> Arena[Pi]:
+        """The same game regularised to another policy."""
+        ...
+
+
+class PairLoss(NamedTuple):
+    """A convex loss of the margin beta * (log-ratio of the winner - log-ratio of the loser)."""
+
+    name: str
+    value: Any  # margins float64[...] -> losses float64[...]
+    slope: Any  # its first derivative
+    curvature: Any  # its second derivative, at least 0
+
+
+class ComparingArena(Arena[Pi], Protocol[Pi]):
+    """The preference answers to duels. Evidence of duels adds up with `+`."""
+
+    def duel(self, first: Pi, second: Pi) -> Any:
+        """Let the judge compare a response of each; the only access to the true preference."""
+        ...
+
+    def fit_pairs(self, prior: Pi, pairs: Any, loss: PairLoss, beta: Weight) -> Pi:
+        """argmin_pi of the mean loss over pairs, of beta * difference of log(pi / prior)."""
+        ...
+
+
+class ScoringArena(ComparingArena[Pi], Protocol[Pi]):
+    """RLHF: a scalar score stands for the preference."""
+
+    def fit_reward(self, pairs: Any) -> Any:
+        """Bradley-Terry score, by maximum likelihood."""
+        ...
+
+    def tilt(self, prior: Pi, score: Any, step: Weight) -> Pi:
+        """prior * exp(step * score), normalised."""
+        ...
+
+
+class DemonstratingArena(ComparingArena[Pi], Protocol[Pi]):
+    """There is an expert whose answers can be imitated (SPIN)."""
+
+    @property
+    def expert(self) -> Pi: ...
+
+    def demonstrate(self, winner: Pi, loser: Pi) -> Any:
+        """Pairs of a response of each, the first declared the winner; asks no judge."""
+        ...
+
+
+class State(NamedTuple):
+    """Where a solver is: rounds done, its answer so far, and what else it remembers."""
+
+    t: int
+    policy: Any
+    memory: Any = ()
+
+
+class Solver(Protocol):
+    """A frozen dataclass whose fields are its hyper-parameters and nothing else."""
+
+    def init(self, arena: Any) -> State: ...
+
+    def step(self, arena: Any, state: State) -> State: ...
+
+
+def require(solver: object, arena: object, *verbs: str) -> None:
+    """Raise TypeError, once and at the start, when the arena lacks a verb that the solver says."""
+    missing = [verb for verb in verbs if not hasattr(arena, verb)]
+    if missing:
+        raise TypeError(
+            f"{type(solver).__name__} needs the verb(s) {', '.join(missing)}, which {type(arena).__name__} lacks; "
+            "use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step and "
+            "geometric_mixture."
+        )
+
+
+def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> Iterator[State]:
+    """Yield the state after each of `rounds` rounds; pass `state` to go on from an earlier one."""
+    if rounds < 0:
+        raise ValueError(f"rounds must be at least 0, got {rounds}.")
+    state = solver.init(arena) if state is None else state
+    for _ in range(rounds):
+        state = solver.step(arena.at(state.t), state)
+        yield state
+
+
+def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> State:
+    """The state after `rounds` rounds."""
+    state = solver.init(arena) if state is None else state
+    for state in iterate(solver, arena, rounds, state):
+        pass
+    return state

@@ -1,0 +1,166 @@
+"""PreferenceGame: a table of preferences, the reference policy it is regularised to, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SKEW_TOLERANCE = 1e-9  # largest |P + P' - 1| taken for rounding
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class PreferenceGame:
+    """A symmetric two-player game in which `P[x, y, z]` is the probability that response y beats z.
+
+    Parameters
+    ----------
+    P : float64[X, Y, Y] or float64[Y, Y] (one prompt), in [0, 1], with P[x, y, z] + P[x, z, y] = 1.
+    reference : float64[X, Y] or float64[Y], a distribution over responses; uniform by default. A response
+        with reference probability 0 is outside the game of that prompt, so prompts may differ in size.
+    prompt_weights : float64[X], a distribution over prompts; uniform by default.
+    labels : Y names, one per response.
+    symmetrise : replace P by (P + 1 - P') / 2 instead of refusing a table that is not antisymmetric.
+
+    Attributes `skew` = P - 1/2 is antisymmetric to the last bit; every algorithm reads that one.
+
+    Raises ValueError, naming the value found and the remedy, when the table is not a preference game.
+    """
+
+    P: NDArray[np.float64]
+    reference: NDArray[np.float64]
+    prompt_weights: NDArray[np.float64]
+    labels: tuple[str, ...]
+    skew: NDArray[np.float64] = field(repr=False)
+
+    def __init__(
+        self,
+        P: ArrayLike,
+        reference: ArrayLike | None = None,
+        prompt_weights: ArrayLike | None = None,
+        labels: Sequence[str] | None = None,
+        *,
+        symmetrise: bool = False,
+    ):
+        table = _preference_table(P)
+        skew = _antisymmetric(table, symmetrise)
+        prompts, responses = table.shape[:2]
+        for name, value in {
+            "P": _frozen(skew + 0.5),
+            "skew": _frozen(skew),
+            "reference": _frozen(_distributions("reference", reference, prompts, responses)),
+            "prompt_weights": _frozen(_distributions("prompt_weights", prompt_weights, 1, prompts)[0]),
+            "labels": _labels(labels, responses),
+        }.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def prompts(self) -> int:
+        """Number of prompts X."""
+        return self.P.shape[0]
+
+    @property
+    def responses(self) -> int:
+        """Number of responses Y (the largest, when prompts differ)."""
+        return self.P.shape[1]
+
+    @property
+    def support(self) -> NDArray[np.bool_]:
+        """bool[X, Y]: the responses that are in the game, those with reference probability > 0."""
+        return self.reference > 0
+
+    def with_reference(self, reference: ArrayLike) -> PreferenceGame:
+        """The same preferences, regularised to another policy `float64[X, Y]`."""
+        return PreferenceGame(self.P, reference, self.prompt_weights, self.labels)
+
+    def prompt(self, x: int) -> PreferenceGame:
+        """The game of one prompt."""
+        return PreferenceGame(self.P[x], self.reference[x], None, self.labels)
+
+    def __repr__(self) -> str:
+        return f"PreferenceGame(prompts={self.prompts}, responses={self.responses})"
+
+
+def _preference_table(P: ArrayLike) -> NDArray[np.float64]:
+    table = np.asarray(P, dtype=np.float64)
+    if table.ndim == 2:
+        table = table[None]
+    if table.ndim != 3 or table.shape[1] != table.shape[2] or 0 in table.shape:
+        raise ValueError(f"P must have shape [X, Y, Y] or [Y, Y], got {np.shape(P)}.")
+    low, high = table.min(), table.max()
+    if np.isnan(low):
+        x, y, z = np.argwhere(np.isnan(table))[0]
+        raise ValueError(
+            f"P[{x}, {y}, {z}] is NaN: every pair needs a probability; for unseen pairs use "
+            "Comparisons.to_game, which asks how to fill them."
+        )
+    if low < 0 or high > 1:
+        x, y, z = np.unravel_index(np.argmin(table) if low < 0 else np.argmax(table), table.shape)
+        raise ValueError(
+            f"P must lie in [0, 1], got P[{x}, {y}, {z}] = {table[x, y, z]:.6g}. For payoffs A in [-1, 1] "
+            "pass (1 + A) / 2."
+        )
+    return table
+
+
+def _antisymmetric(table: NDArray[np.float64], symmetrise: bool) -> NDArray[np.float64]:
+    """(P - P') / 2, which is antisymmetric in floating point; refuses a table too far from it."""
+    skew = np.empty_like(table)
+    for x in range(len(table)):  # one prompt at a time keeps the temporaries at Y x Y
+        np.subtract(table[x], table[x].T, out=skew[x])
+        skew[x] *= 0.5
+        if symmetrise:
+            continue
+        error = np.abs(table[x] - 0.5 - skew[x])
+        worst = int(np.argmax(error))
+        if 2 * error.flat[worst] > SKEW_TOLERANCE:
+            y, z = divmod(worst, table.shape[1])
+            raise ValueError(
+                f"P + P' must be 1: P[{x}, {y}, {z}] + P[{x}, {z}, {y}] = {table[x, y, z] + table[x, z, y]:.12g} "
+                f"(off by {2 * error.flat[worst]:.2g}, allowed {SKEW_TOLERANCE:g}). Pass symmetrise=True to use "
+                "(P + 1 - P') / 2."
+            )
+    return skew
+
+
+def _distributions(
+    name: str, values: ArrayLike | None, rows: int, columns: int
+) -> NDArray[np.float64]:
+    """float64[rows, columns], each row a distribution; uniform when None; one row is used for all."""
+    if values is None:
+        return np.full((rows, columns), 1.0 / columns)
+    table = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    if table.shape == (1, columns):
+        table = np.repeat(table, rows, axis=0)
+    if table.shape != (rows, columns):
+        raise ValueError(f"{name} must have shape [{rows}, {columns}], got {np.shape(values)}.")
+    if not np.isfinite(table).all() or (table < 0).any():
+        row, column = np.argwhere(~(np.isfinite(table) & (table >= 0)))[0]
+        raise ValueError(
+            f"{name} must be finite and at least 0, got {table[row, column]} at row {row}, column {column}."
+        )
+    total = table.sum(axis=1, keepdims=True)
+    row = int(np.argmax(np.abs(total - 1)))
+    if total[row] == 0:
+        raise ValueError(f"{name} has no mass in row {row}: leave at least one entry above 0.")
+    if abs(total[row, 0] - 1) > 1e-6:
+        raise ValueError(
+            f"{name} must sum to 1, row {row} sums to {total[row, 0]:.9g}: divide it by its sum."
+        )
+    return table / total
+
+
+def _labels(labels: Sequence[str] | None, responses: int) -> tuple[str, ...]:
+    if labels is None:
+        return tuple(str(y) for y in range(responses))
+    if len(labels) != responses:
+        raise ValueError(f"labels must name each of the {responses} responses, got {len(labels)} names.")
+    return tuple(str(name) for name in labels)
+
+
+def _frozen(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    values = np.ascontiguousarray(values)
+    values.setflags(write=False)
+    return values

@@ -1,0 +1,1 @@
+"""Speed, measured as ratios against a named peer or limit in one run."""

@@ -1,0 +1,210 @@
+"""Reading votes from CSV, JSON lines and Parquet, a piece at a time."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PIECE = 8 * 2**20  # bytes (CSV, JSON lines) read at once; Parquet: 2**18 rows
+WORDS = {"left": 1, "tie": 0, "tie (bothbad)": 0, "right": -1}
+NAMED = 2  # marks a winner given by the item's name
+
+
+class Encoder:
+    """Turns pieces of named votes into integer columns; names are sorted at the end."""
+
+    def __init__(self, left: str, right: str, winner: str, prompt: str | None):
+        self.names = (left, right, winner, prompt)
+        self.items: dict[str, int] = {}
+        self.prompts: dict[str, int] = {}
+        self.pieces: list[tuple[NDArray, ...]] = []
+        self.rows = 0
+
+    def add(self, left: Any, right: Any, winner: Any, prompt: Any = None) -> None:
+        """Add votes: sequences of str or pyarrow arrays of one length."""
+        i = self._encode(self.names[0], left, self.items)
+        j = self._encode(self.names[1], right, self.items)
+        if not len(i) == len(j) == len(winner):
+            raise ValueError(
+                f"columns must have one entry per vote, got lengths {len(i)}, {len(j)} and {len(winner)}."
+            )
+        won = self._outcomes(winner, i, j)
+        self._refuse_self_votes(i, j)
+        if self.names[3] is None:
+            x = np.zeros(len(i), np.int32)
+        else:
+            x = self._encode(self.names[3], prompt, self.prompts)
+        self.pieces.append((i, j, won, x))
+        self.rows += len(i)
+
+    def columns(self) -> tuple[NDArray, NDArray, NDArray, tuple[str, ...], NDArray, tuple[str, ...] | None]:
+        """left, right, winner, items, prompt, prompts: the arguments of Comparisons."""
+        if not self.rows:
+            raise ValueError("there are no votes: at least one comparison is needed.")
+        left, right, winner, prompt = (np.concatenate(column) for column in zip(*self.pieces, strict=True))
+        self.pieces.clear()
+        items, place = _sorted(self.items)
+        prompts, prompt_place = _sorted(self.prompts)
+        if not prompts:
+            return place[left], place[right], winner, items, prompt, None
+        return place[left], place[right], winner, items, prompt_place[prompt], prompts
+
+    def _encode(self, name: str, values: Any, vocabulary: dict[str, int]) -> NDArray[np.int32]:
+        codes, names = self._dictionary(name, values)
+        numbers = [vocabulary.setdefault(value, len(vocabulary)) for value in names]
+        return np.array(numbers, dtype=np.int32)[codes]
+
+    def _dictionary(self, name: str, values: Any) -> tuple[NDArray, list[str]]:
+        """(codes, distinct values) of a column of strings without gaps."""
+        import pyarrow as pa
+
+        column = values if isinstance(values, pa.Array) else pa.array([str(value) for value in values])
+        try:
+            column = column.cast(pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise ValueError(f"column {name!r} must hold names, got {column.type}.") from None
+        encoded = column.dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        codes = encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+        empty = names.index("") if "" in names else len(names)
+        if (missing := codes == empty).any():
+            raise ValueError(f"column {name!r} is empty in row {self.rows + int(np.argmax(missing)) + 1}.")
+        return codes, names
+
+    def _outcomes(self, values: Any, left: NDArray, right: NDArray) -> NDArray[np.int8]:
+        codes, names = self._dictionary(self.names[2], values)
+        words = {**WORDS, self.names[0].lower(): 1, self.names[1].lower(): -1}
+        outcome = np.array([words.get(name.strip().lower(), NAMED) for name in names], dtype=np.int8)[codes]
+        named = np.flatnonzero(outcome == NAMED)
+        if named.size:
+            who = np.array([self.items.get(name, -1) for name in names], dtype=np.int32)[codes[named]]
+            outcome[named[who == left[named]]] = 1
+            outcome[named[who == right[named]]] = -1
+            if (bad := np.flatnonzero(outcome == NAMED)).size:
+                row = int(bad[0])
+                item = list(self.items)
+                raise ValueError(
+                    f"winner in row {self.rows + row + 1} names nobody: got {names[codes[row]]!r}, "
+                    f"need left, right, tie, {item[left[row]]!r} or {item[right[row]]!r}."
+                )
+        return outcome
+
+    def _refuse_self_votes(self, left: NDArray, right: NDArray) -> None:
+        if (bad := np.flatnonzero(left == right)).size:
+            row = int(bad[0])
+            name = list(self.items)[left[row]]
+            raise ValueError(f"row {self.rows + row + 1} compares {name!r} with itself: drop that row.")
+
+
+def read_votes(path: str | os.PathLike[str], left: str, right: str, winner: str, prompt: str | None) -> tuple:
+    """The arguments of Comparisons, from a file; errors are one line and begin with the path."""
+    import pyarrow as pa
+
+    readers = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
+    path = Path(path)
+    reader = readers.get(path.suffix.lower())
+    try:
+        if reader is None:
+            raise ValueError(f"cannot tell the format from {path.suffix!r}: need {', '.join(readers)}.")
+        if not path.is_file():
+            raise ValueError("no such file.")
+        if path.stat().st_size == 0:
+            raise ValueError("the file is empty: it needs a header and at least one vote.")
+        encoder = None
+        for columns, piece in reader(path, [left, right, winner], prompt):
+            encoder = encoder or Encoder(left, right, winner, columns[3] if len(columns) > 3 else None)
+            encoder.add(*piece)
+        if encoder is None or not encoder.rows:
+            raise ValueError("the file holds no votes: it needs at least one row.")
+        if path.suffix.lower() == ".csv":
+            _refuse_cut_name(path, encoder)
+        return encoder.columns()
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        message = " ".join(str(error).split())
+        raise ValueError(f"{path}: not readable as {path.suffix[1:]}, cut or damaged? {message}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+Pieces = Iterator[tuple[list[str], list[Any]]]  # names of the columns, and the columns of one piece
+
+
+def _csv(path: Path, columns: list[str], prompt: str | None) -> Pieces:
+    from pyarrow import csv, string
+
+    parse = csv.ParseOptions(newlines_in_values=True)
+    read = csv.ReadOptions(block_size=PIECE)
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        import csv as plain
+
+        header = next(plain.reader(file), [])
+    columns = _choose(columns, prompt, header)
+    convert = csv.ConvertOptions(
+        column_types=dict.fromkeys(header, string()), include_columns=columns, strings_can_be_null=False
+    )
+    for batch in csv.open_csv(path, read, parse, convert):
+        yield columns, batch.columns
+
+
+def _json_lines(path: Path, columns: list[str], prompt: str | None) -> Pieces:
+    from pyarrow import json
+
+    chosen = None
+    with open(path, "rb") as file:
+        while piece := file.read(PIECE):
+            piece += file.readline()  # up to the end of the line
+            if not piece.strip():
+                continue
+            table = json.read_json(io.BytesIO(piece), json.ReadOptions(block_size=len(piece) + 1))
+            chosen = chosen or _choose(columns, prompt, table.column_names)
+            _choose(chosen, None, table.column_names)
+            yield chosen, [table.column(name).combine_chunks() for name in chosen]
+
+
+def _parquet(path: Path, columns: list[str], prompt: str | None) -> Pieces:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        columns = _choose(columns, prompt, file.schema_arrow.names)
+        for batch in file.iter_batches(batch_size=2**18, columns=columns):
+            yield columns, [batch.column(name) for name in columns]
+
+
+def _choose(columns: list[str], prompt: str | None, found: Sequence[str]) -> list[str]:
+    """The columns to read: those asked for, and "prompt" where the file has it."""
+    wanted = [*columns, prompt] if prompt is not None else columns
+    if missing := [name for name in wanted if name not in found]:
+        raise ValueError(f"no column {missing[0]!r}; the file has {', '.join(map(repr, found))}.")
+    return [*columns, "prompt"] if prompt is None and len(columns) == 3 and "prompt" in found else wanted
+
+
+def _refuse_cut_name(path: Path, encoder: Encoder) -> None:
+    """A file that stops within a name: no newline, and a name seen once that begins another one."""
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read() in b"\r\n":
+            return
+    last = encoder.pieces[-1]
+    for item in (int(last[0][-1]), int(last[1][-1])):
+        seen = sum(np.count_nonzero(i == item) + np.count_nonzero(j == item) for i, j, _, _ in encoder.pieces)
+        name = list(encoder.items)[item]
+        if seen == 1 and any(other != name and other.startswith(name) for other in encoder.items):
+            raise ValueError(
+                f"the last row has no end of line and names {name!r}, which is seen nowhere else and begins "
+                "another name: the file looks cut. End it with a newline if it is whole."
+            )
+
+
+def _sorted(vocabulary: dict[str, int]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The names in order (numbers by value), and the place of each number in it."""
+    numeric = all(name.isdecimal() for name in vocabulary)
+    names = sorted(vocabulary, key=lambda name: (int(name), name) if numeric else (0, name))
+    place = np.empty(len(names), dtype=np.int32)
+    place[[vocabulary[name] for name in names]] = np.arange(len(names))
+    return tuple(names), place

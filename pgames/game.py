@@ -125,9 +125,7 @@ def _antisymmetric(table: NDArray[np.float64], symmetrise: bool) -> NDArray[np.f
     return skew
 
 
-def _distributions(
-    name: str, values: ArrayLike | None, rows: int, columns: int
-) -> NDArray[np.float64]:
+def _distributions(name: str, values: ArrayLike | None, rows: int, columns: int) -> NDArray[np.float64]:
     """float64[rows, columns], each row a distribution; uniform when None; one row is used for all."""
     if values is None:
         return np.full((rows, columns), 1.0 / columns)

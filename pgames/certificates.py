@@ -1,0 +1,147 @@
+"""Certificates: what a best response gains, computed from the policy and the game alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.game import PreferenceGame
+
+TIES = 1e-12  # win rates closer than this are taken as equal by a best response at tau = 0
+SUM_TOLERANCE = 1e-6  # largest |sum - 1| of a policy taken for rounding
+
+
+def exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> float | NDArray[np.float64]:
+    """max_p J_tau(p, pi) - 1/2, averaged over prompts: 0 at the equilibrium and nowhere else.
+
+    J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref). At tau = 0 it is max_y (P pi)_y - 1/2 over
+    the responses in the game; at tau > 0 it is tau KL(pi || best response to pi), the same number as
+    tau logsumexp(log ref + P pi / tau) + tau KL(pi || ref) - 1/2 without its loss of digits.
+
+    Parameters
+    ----------
+    policy : float64[Y] (one prompt), float64[X, Y] or float64[S, X, Y], probabilities.
+    tau : weight of the KL to the reference, at least 0.
+
+    Returns a float, or float64[S] for S policies; never negative. Raises ValueError for what is not a policy
+    of this game, for instance one with mass outside the support of the reference.
+    """
+    gaps = prompt_exploitability(game, policy, tau) @ game.prompt_weights
+    return float(gaps) if gaps.ndim == 0 else gaps
+
+
+def duality_gap(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> float | NDArray[np.float64]:
+    """max_p J_tau(p, pi) - min_q J_tau(pi, q), which is twice the exploitability."""
+    return 2 * exploitability(game, policy, tau)
+
+
+def best_response(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> NDArray[np.float64]:
+    """argmax_p J_tau(p, policy) as float64[X, Y] (or [S, X, Y]): proportional to ref * exp(P policy / tau).
+
+    At tau = 0 the reference restricted to the best responses (win rates within 1e-12 of the best).
+    """
+    pi = check_policy(game, policy)
+    advantage = advantages(game, pi)
+    if check_tau(tau) > 0:
+        return np.exp(_log_tilt(game, advantage, tau))
+    advantage = np.where(game.support, advantage, -np.inf)
+    ties = advantage >= advantage.max(axis=-1, keepdims=True) - TIES
+    weights = np.where(ties, game.reference, 0.0)
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def prompt_exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> NDArray[np.float64]:
+    """The exploitability of each prompt, float64[X] or float64[S, X]."""
+    pi = check_policy(game, policy)
+    advantage = advantages(game, pi)
+    if check_tau(tau) > 0:
+        return tau * _kl(pi, _log_tilt(game, advantage, tau))
+    # pi' skew pi = 0, so the maximum is at least 0 and anything below is rounding
+    return np.maximum(np.where(game.support, advantage, -np.inf).max(axis=-1), 0.0)
+
+
+def fixed_point_residual(game: PreferenceGame, policy: ArrayLike, tau: float) -> NDArray[np.float64]:
+    """||pi - softmax(log ref + P pi / tau)||_1 of each prompt, float64[X] or float64[S, X]."""
+    pi = check_policy(game, policy)
+    return np.abs(pi - np.exp(_log_tilt(game, advantages(game, pi), tau))).sum(axis=-1)
+
+
+def advantages(game: PreferenceGame, pi: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(y > pi) - 1/2 for every response y: float64[X, Y] or float64[S, X, Y]."""
+    if pi.ndim == 2:
+        return np.matmul(game.skew, pi[..., None])[..., 0]
+    if game.prompts == 1:
+        return -(pi[:, 0] @ game.skew[0])[:, None]  # skew' = -skew: no transpose of a large table
+    return -np.matmul(pi.swapaxes(0, 1), game.skew).swapaxes(0, 1)
+
+
+def check_game(game: object) -> PreferenceGame:
+    """Refuse anything but a PreferenceGame."""
+    if not isinstance(game, PreferenceGame):
+        raise TypeError(f"game must be a PreferenceGame, got {type(game).__name__}: pass PreferenceGame(P).")
+    return game
+
+
+def check_tau(tau: float) -> float:
+    """tau as a float, finite and at least 0."""
+    if not (math.isfinite(tau) and tau >= 0):
+        raise ValueError(f"tau must be finite and at least 0, got {tau}: 0 means the unregularised game.")
+    return float(tau)
+
+
+def check_policy(game: PreferenceGame, policy: ArrayLike) -> NDArray[np.float64]:
+    """The policy as float64[X, Y] or float64[S, X, Y], its rows distributions over the game's responses."""
+    shape = (check_game(game).prompts, game.responses)
+    pi = np.asarray(policy, dtype=np.float64)
+    if pi.ndim == 1 and shape[0] == 1:
+        pi = pi[None]
+    if pi.ndim not in (2, 3) or pi.shape[-2:] != shape:
+        raise ValueError(
+            f"policy must have shape {list(shape)} or [S, {shape[0]}, {shape[1]}], got {pi.shape}."
+        )
+    if not (pi >= 0).all():
+        worst = np.unravel_index(np.argmin(pi), pi.shape)  # argmin finds NaN first
+        raise ValueError(
+            f"policy must hold probabilities, got {pi[worst]} at {_indices(worst)}: of log-probabilities pass np.exp."
+        )
+    total = pi.sum(axis=-1, keepdims=True)
+    if not (np.abs(total - 1) <= SUM_TOLERANCE).all():
+        worst = np.unravel_index(np.argmax(np.abs(total - 1)), total.shape)
+        raise ValueError(
+            f"policy must sum to 1, row {_indices(worst[:-1])} sums to {total[worst]:.9g}: divide it by its sum."
+        )
+    outside = (pi > 0) & ~game.support
+    if outside.any():
+        worst = tuple(np.argwhere(outside)[0])
+        raise ValueError(
+            f"policy has mass {pi[worst]:.6g} at {_indices(worst)}, a response outside the game (its reference "
+            "probability is 0): move that mass or give the response a positive reference probability."
+        )
+    return pi / total
+
+
+def _log_tilt(game: PreferenceGame, advantage: NDArray[np.float64], tau: float) -> NDArray[np.float64]:
+    """log of the distribution proportional to ref * exp(advantage / tau)."""
+    with np.errstate(divide="ignore"):
+        logits = np.log(game.reference) + advantage / tau
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return logits
+
+
+def _kl(p: NDArray[np.float64], log_q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """KL(p || q) as a sum of terms p log(p/q) - p + q, none of them negative."""
+    inside = p > 0
+    ratio = np.log(p, out=np.zeros_like(p), where=inside)
+    np.subtract(ratio, log_q, out=ratio, where=inside)  # log(p / q)
+    near = np.abs(ratio) < 1e-3
+    small = np.where(near, ratio, 0.0)
+    series = small * small * (0.5 - small / 6 + small * small / 24)  # exp(-r) - 1 + r
+    terms = np.where(near, p * series, p * (ratio - 1) + np.exp(log_q))
+    return np.where(inside, np.maximum(terms, 0.0), np.exp(log_q)).sum(axis=-1)
+
+
+def _indices(position: tuple[np.intp, ...]) -> str:
+    return str([int(i) for i in position])

@@ -1,0 +1,33 @@
+"""Ranges of hyper-parameters, said once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pgames.arena import Weight
+
+
+def check_steps(
+    solver: object,
+    tau: Weight,
+    eta: Weight | None,
+    *,
+    limited: bool = True,
+    positive_tau: bool = False,
+) -> None:
+    """Raise ValueError unless tau >= 0, eta > 0 and, where the step is explicit (`limited`), eta tau <= 1."""
+    name = type(solver).__name__
+    taus = np.asarray(tau, dtype=np.float64)
+    if not np.all(np.isfinite(taus)) or np.any(taus < 0) or (positive_tau and np.any(taus == 0)):
+        need = "above 0 (the default step is 2 / (tau (t + 2)); pass eta)" if positive_tau else "at least 0"
+        raise ValueError(f"{name}: tau must be finite and {need}, got {tau}.")
+    if eta is None:
+        return
+    etas = np.asarray(eta, dtype=np.float64)
+    if not np.all(np.isfinite(etas)) or np.any(etas <= 0):
+        raise ValueError(f"{name}: eta must be finite and above 0, got {eta}.")
+    if limited and np.any(etas * taus > 1 + 1e-12):
+        raise ValueError(
+            f"{name}: eta * tau must be at most 1, got {np.max(etas * taus):g}: the prior would have a negative "
+            "weight on the policy. Lower eta, or use MMD, which takes any step."
+        )

@@ -1,0 +1,270 @@
+"""The mirror family: every round blends policies geometrically and takes mirror steps.
+
+tau is the KL weight to the reference, eta the mirror step size (an inverse temperature: papers that write
+1 / eta or a learning rate are converted, see docs/papers.md). Each accepts a float or float64[S] for tau and
+eta, one value per run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pgames.arena import State, Weight
+from pgames.solvers.checks import check_steps
+
+
+def _pulled(arena: Any, policy: Any, eta: Weight, tau: Weight) -> Any:
+    """The prior of a regularised step: policy ** (1 - eta tau) * reference ** (eta tau)."""
+    return arena.geometric_mixture((1 - eta * tau, policy), (eta * tau, arena.reference))
+
+
+@dataclass(frozen=True)
+class INPO:
+    """Iterative Nash policy optimisation (arXiv:2407.00617): mirror descent on the regularised game.
+
+    pi' = mirror_step(pi^(1 - eta tau) ref^(eta tau), opponent=pi, eta).
+
+    Theorem: the average iterate is O(1/sqrt(T)) exploitable. The last iterate converges to the regularised
+    Nash exactly when eta < 2 tau / (tau^2 + w^2), w the largest rotation frequency of the game at its
+    equilibrium (`pgames.bounds.inpo_stable_step`); KL contracts by (1 - eta tau) for eta <= 4 tau.
+    Known failure: above that step it ends in a limit cycle; at tau = 0 it is MWU, which spirals outwards.
+    """
+
+    tau: Weight
+    eta: Weight
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, self.eta)
+
+    def init(self, arena: Any) -> State:
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pi = state.policy
+        prior = _pulled(arena, pi, self.eta, self.tau)
+        return State(state.t + 1, arena.mirror_step(prior, pi, self.eta))
+
+
+@dataclass(frozen=True)
+class MMD:
+    """Magnetic mirror descent (arXiv:2206.05825): the implicit form of INPO.
+
+    pi' = (pi ref^(eta tau) exp(eta P pi))^(1 / (1 + eta tau)), that is INPO at step eta / (1 + eta tau).
+
+    Theorem: KL to the regularised Nash contracts by 1 / (1 + eta tau) for eta <= 4 tau.
+    Known failure: limit cycles for eta >= 2 tau / (w^2 - tau^2) when w > tau.
+    """
+
+    tau: Weight
+    eta: Weight
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, self.eta, limited=False)
+
+    def init(self, arena: Any) -> State:
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pi, step = state.policy, self.eta / (1 + self.eta * self.tau)
+        prior = _pulled(arena, pi, step, self.tau)
+        return State(state.t + 1, arena.mirror_step(prior, pi, step))
+
+
+@dataclass(frozen=True)
+class SPPO:
+    """Self-play preference optimisation (arXiv:2405.00675), in its exact form multiplicative weights.
+
+    pi' = mirror_step(pi, opponent=pi, eta); also Hedge, SPO (arXiv:2401.04056), DNO (arXiv:2404.03715) with
+    step 1/eta, and iterated IPO.
+
+    Theorem: the average iterate is O(1/sqrt(T)) exploitable (use `Average`).
+    Known failure: the last iterate spirals to the boundary on every cycle.
+    """
+
+    eta: Weight
+
+    def __post_init__(self) -> None:
+        check_steps(self, 0.0, self.eta)
+
+    def init(self, arena: Any) -> State:
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pi = state.policy
+        return State(state.t + 1, arena.mirror_step(pi, pi, self.eta))
+
+
+@dataclass(frozen=True)
+class NashMD:
+    """Nash mirror descent (arXiv:2312.00886): the opponent and the prior are the policy pulled to the reference.
+
+    mu = pi^(1 - eta tau) ref^(eta tau); pi' = mirror_step(mu, opponent=mu, eta).
+
+    Default step: the theorem's eta_t = 2 / (tau (t + 2)), with KL(nash || pi_T) <= 8 / (tau^2 (T + 1))
+    (`pgames.bounds.nash_md`).
+    Known failure: at a constant eta it converges, but not to the regularised Nash of tau; its mu reaches
+    that of tau / (1 - eta tau).
+    """
+
+    tau: Weight
+    eta: Weight | None = None
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, self.eta, positive_tau=self.eta is None)
+
+    def init(self, arena: Any) -> State:
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        eta = 2 / (self.tau * (state.t + 2)) if self.eta is None else self.eta
+        mu = _pulled(arena, state.policy, eta, self.tau)
+        return State(state.t + 1, arena.mirror_step(mu, mu, eta))
+
+
+@dataclass(frozen=True)
+class NashEMA:
+    """Nash-EMA (arXiv:2312.00886): the opponent is a moving average of the policy.
+
+    ema' = ema^decay pi^(1 - decay) (an average of logits, as of parameters), or the mixture
+    decay ema + (1 - decay) pi when `arithmetic`; pi' = mirror_step(pi^(1 - eta tau) ref^(eta tau), ema', eta).
+
+    Theorem: none. Known failure: the delay turns damping into rotation; with decay 0.99 and small tau it
+    diverges to the boundary where INPO at the same step converges.
+    """
+
+    tau: Weight
+    eta: Weight
+    decay: float = 0.99
+    arithmetic: bool = False
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, self.eta)
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"NashEMA: decay must be in [0, 1), got {self.decay}.")
+
+    def init(self, arena: Any) -> State:
+        return State(0, arena.reference, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pi = state.policy
+        average = arena.mixture if self.arithmetic else arena.geometric_mixture
+        ema = average((self.decay, state.memory), (1 - self.decay, pi))
+        prior = _pulled(arena, pi, self.eta, self.tau)
+        return State(state.t + 1, arena.mirror_step(prior, ema, self.eta), ema)
+
+
+@dataclass(frozen=True)
+class EGPO:
+    """Extragradient preference optimisation (arXiv:2503.08942): look ahead, then step from where you stood.
+
+    prior = pi^(1 - eta tau) ref^(eta tau); ahead = mirror_step(prior, pi, eta);
+    pi' = mirror_step(prior, ahead, eta). Both steps start from the same prior.
+
+    Theorem: KL to the regularised Nash contracts by (1 - eta tau) a round for eta <= 2 and eta tau <= 1.
+    Known failure: without regularisation it forgets slowly; on ill-conditioned games the gap rebounds.
+    Each round asks for two batches of judgements: compare per query, not per round.
+    """
+
+    tau: Weight
+    eta: Weight
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, self.eta)
+
+    def init(self, arena: Any) -> State:
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pi = state.policy
+        prior = _pulled(arena, pi, self.eta, self.tau)
+        ahead = arena.mirror_step(prior, pi, self.eta)
+        return State(state.t + 1, arena.mirror_step(prior, ahead, self.eta))
+
+
+@dataclass(frozen=True)
+class ONPO:
+    """Optimistic online mirror descent (arXiv:2502.16852; OMWU at tau = 0, arXiv:2512.24818).
+
+    pi' = prior * exp(eta (2 P pi_t - P pi_(t-1))), prior = pi^(1 - eta tau) ref^(eta tau).
+
+    Theorem: linear last-iterate convergence for a unique interior equilibrium and eta <= 1/8 (tau = 0).
+    Known failure: eta = 2 on rock-paper-scissors is on the stability edge; at tau = 0 the gap of
+    ill-conditioned games rebounds after 1e3 rounds (arXiv:2406.10631).
+    """
+
+    tau: Weight
+    eta: Weight
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, self.eta)
+
+    def init(self, arena: Any) -> State:
+        return State(0, arena.reference, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pi, before = state.policy, state.memory
+        prior = _pulled(arena, pi, self.eta, self.tau)
+        gained = arena.mirror_step(prior, pi, 2 * self.eta)
+        return State(state.t + 1, arena.mirror_step(gained, before, -self.eta), pi)
+
+
+@dataclass(frozen=True)
+class MNPO:
+    """Time-dependent multiplayer Nash preference optimisation (arXiv:2509.23102): anchored to several past policies.
+
+    prior = ref^(eta tau) * prod_j pi_(t-j)^((1 - eta tau) / past); pi' = mirror_step(prior, pi, eta).
+    past = 1 is INPO.
+
+    Observed: the past anchors damp rotation; with past = 3 it converges at tau = 0.01, eta = 2, where INPO
+    cycles. Theorem: O(1/sqrt(T)) for the average iterate.
+    """
+
+    tau: Weight
+    eta: Weight
+    past: int = 3
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, self.eta)
+        if self.past < 1:
+            raise ValueError(f"MNPO: past must be at least 1, got {self.past}.")
+
+    def init(self, arena: Any) -> State:
+        return State(0, arena.reference, (arena.reference,) * (self.past - 1))
+
+    def step(self, arena: Any, state: State) -> State:
+        pi = state.policy
+        recent = (pi, *state.memory)
+        share = (1 - self.eta * self.tau) / self.past
+        prior = arena.geometric_mixture(
+            (self.eta * self.tau, arena.reference), *((share, past) for past in recent)
+        )
+        return State(state.t + 1, arena.mirror_step(prior, pi, self.eta), recent[: self.past - 1])
+
+
+@dataclass(frozen=True)
+class IPOMD:
+    """IPO-MD (arXiv:2403.08635): online IPO against a geometric mixture with the reference.
+
+    mu = pi^(1 - mixture) ref^mixture; pi' = mirror_step(pi^(1 - eta tau) ref^(eta tau), opponent=mu, eta).
+
+    Fixed point: mu is the regularised Nash of tau / (1 - mixture), so pi itself is not that of tau.
+    """
+
+    tau: Weight
+    eta: Weight
+    mixture: float = 0.125
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, self.eta)
+        if not 0 <= self.mixture <= 1:
+            raise ValueError(f"IPOMD: mixture must be in [0, 1], got {self.mixture}.")
+
+    def init(self, arena: Any) -> State:
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pi = state.policy
+        mu = arena.geometric_mixture((1 - self.mixture, pi), (self.mixture, arena.reference))
+        prior = _pulled(arena, pi, self.eta, self.tau)
+        return State(state.t + 1, arena.mirror_step(prior, mu, self.eta))

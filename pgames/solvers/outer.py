@@ -1,0 +1,87 @@
+"""Solvers around solvers: moving the reference, and choosing which iterate to answer with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pgames.arena import Solver, State, Weight, require
+from pgames.solvers.mirror import INPO, MMD
+
+
+@dataclass(frozen=True)
+class ProximalPoint:
+    """Solve the regularised game with `inner`; every `every` rounds make the policy the new reference.
+
+    Theorem (arXiv:2410.23223): KL(nash || reference) never increases, whatever tau, and the last iterate
+    reaches an exact Nash of the unregularised game. Near it each refresh multiplies KL by
+    tau^2 / (tau^2 + w^2). Known failure: an inner solver that cycles, or `every` too short for it.
+    """
+
+    inner: Solver
+    every: int
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"ProximalPoint: every must be at least 1, got {self.every}.")
+
+    def init(self, arena: Any) -> State:
+        require(self, arena, "anchored")
+        inner = self.inner.init(arena)
+        return State(0, inner.policy, (arena.reference, inner))
+
+    def step(self, arena: Any, state: State) -> State:
+        reference, inner = state.memory
+        anchored = arena.anchored(reference)
+        inner = self.inner.step(anchored, inner)
+        if (state.t + 1) % self.every == 0:
+            reference = inner.policy
+            inner = self.inner.init(arena.anchored(reference))
+        return State(state.t + 1, inner.policy, (reference, inner))
+
+
+def COMAL(tau: Weight, eta: Weight, every: int) -> ProximalPoint:
+    """COMAL (arXiv:2410.23223): INPO whose reference becomes the policy every `every` rounds."""
+    return ProximalPoint(INPO(tau, eta), every)
+
+
+def MPO(tau: Weight, eta: Weight, every: int) -> ProximalPoint:
+    """Magnetic preference optimisation (arXiv:2410.16714): MMD whose magnet moves every `every` rounds."""
+    return ProximalPoint(MMD(tau, eta), every)
+
+
+@dataclass(frozen=True)
+class Average:
+    """Answer with the uniform mixture of all iterates of `inner` instead of the last."""
+
+    inner: Solver
+
+    def init(self, arena: Any) -> State:
+        inner = self.inner.init(arena)
+        return State(0, inner.policy, inner)
+
+    def step(self, arena: Any, state: State) -> State:
+        inner = self.inner.step(arena, state.memory)
+        new = 1 / (state.t + 1)
+        return State(state.t + 1, arena.mixture((1 - new, state.policy), (new, inner.policy)), inner)
+
+
+@dataclass(frozen=True)
+class Best:
+    """Answer with the least exploitable iterate of `inner` so far, run by run."""
+
+    inner: Solver
+    tau: float = 0.0
+
+    def init(self, arena: Any) -> State:
+        require(self, arena, "exploitability", "mixture")
+        inner = self.inner.init(arena)
+        return State(0, inner.policy, (inner, arena.exploitability(inner.policy, self.tau)))
+
+    def step(self, arena: Any, state: State) -> State:
+        inner, record = state.memory
+        inner = self.inner.step(arena, inner)
+        gap = arena.exploitability(inner.policy, self.tau)
+        better = (gap < record) * 1.0
+        policy = arena.mixture((1 - better, state.policy), (better, inner.policy))
+        return State(state.t + 1, policy, (inner, better * gap + (1 - better) * record))

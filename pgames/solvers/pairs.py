@@ -1,0 +1,142 @@
+"""Solvers that fit a loss to compared pairs: the DPO / IPO / SLiC / GPO family, RLHF and SPIN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pgames.arena import PairLoss, State, Weight, require
+from pgames.losses import hinge, logistic, squared
+from pgames.solvers.checks import check_steps
+
+
+@dataclass(frozen=True)
+class GPO:
+    """Generalised preference optimisation, offline (Tang et al., arXiv:2402.05749): one fit of a convex loss.
+
+    pi = argmin E loss(tau * (log-ratio to the reference of the winner - that of the loser)), over `pairs`,
+    or over duels of the reference against itself when `pairs` is None. Every round repeats the same fit.
+
+    Known failure: not a game; it answers the data's policy, not its own, and the answer can be exploited.
+    """
+
+    loss: PairLoss
+    tau: Weight
+    pairs: Any = None
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, None, positive_tau=True)
+
+    def init(self, arena: Any) -> State:
+        require(self, arena, "duel", "fit_pairs")
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pairs = arena.duel(arena.reference, arena.reference) if self.pairs is None else self.pairs
+        return State(state.t + 1, arena.fit_pairs(arena.reference, pairs, self.loss, self.tau))
+
+
+@dataclass(frozen=True)
+class OnlineGPO:
+    """The same fit on duels of the current policy against itself, every round anew (arXiv:2403.08635).
+
+    fit = argmin E_{y, y' ~ pi} loss(tau * log-ratios to the reference); pi' = pi^(1 - eta tau) fit^(eta tau).
+    eta tau = 1 (eta=None) minimises to convergence; a smaller eta is a few gradient steps.
+
+    Fixed points: squared, the regularised Nash; logistic and others, not unless P is Bradley-Terry.
+    Known failure: minimised to convergence it is a smoothed best response, which cycles for tau < w.
+    """
+
+    loss: PairLoss
+    tau: Weight
+    eta: Weight | None = None
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, self.eta, positive_tau=True)
+
+    def init(self, arena: Any) -> State:
+        require(self, arena, "duel", "fit_pairs")
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pi = state.policy
+        fit = arena.fit_pairs(arena.reference, arena.duel(pi, pi), self.loss, self.tau)
+        if self.eta is not None:
+            fit = arena.geometric_mixture((1 - self.eta * self.tau, pi), (self.eta * self.tau, fit))
+        return State(state.t + 1, fit)
+
+
+def DPO(tau: Weight, pairs: Any = None) -> GPO:
+    """Direct preference optimisation (arXiv:2305.18290): offline, logistic; ref exp(r / tau) iff P is Bradley-Terry."""
+    return GPO(logistic, tau, pairs)
+
+
+def IPO(tau: Weight, pairs: Any = None) -> GPO:
+    """Identity preference optimisation (arXiv:2310.12036): offline, squared; the soft best response to the data."""
+    return GPO(squared, tau, pairs)
+
+
+def SLiC(tau: Weight, pairs: Any = None) -> GPO:
+    """Sequence likelihood calibration (arXiv:2305.10425): offline, hinge."""
+    return GPO(hinge(), tau, pairs)
+
+
+def OnlineDPO(tau: Weight, eta: Weight | None = None) -> OnlineGPO:
+    """Online DPO (arXiv:2402.04792): with two responses it finds the Bradley-Terry optimum, not the Nash."""
+    return OnlineGPO(logistic, tau, eta)
+
+
+def OnlineIPO(tau: Weight, eta: Weight | None = None) -> OnlineGPO:
+    """Online IPO (arXiv:2403.08635): with eta it is INPO, fitted from on-policy pairs."""
+    return OnlineGPO(squared, tau, eta)
+
+
+@dataclass(frozen=True)
+class RLHF:
+    """Reinforcement learning from human feedback: a Bradley-Terry reward, then the policy it calls for.
+
+    pi = ref exp(r / tau), r fitted by maximum likelihood to duels of the reference against itself.
+
+    Known failure: a cycle has no reward; with one preference changed a little, the answer jumps from
+    corner to corner, and what it finds depends on who was compared with whom.
+    """
+
+    tau: Weight
+    pairs: Any = None
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, None, positive_tau=True)
+
+    def init(self, arena: Any) -> State:
+        require(self, arena, "duel", "fit_reward", "tilt")
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pairs = arena.duel(arena.reference, arena.reference) if self.pairs is None else self.pairs
+        return State(state.t + 1, arena.tilt(arena.reference, arena.fit_reward(pairs), 1 / self.tau))
+
+
+@dataclass(frozen=True)
+class SPIN:
+    """Self-play fine-tuning (arXiv:2401.01335): imitate the arena's expert by beating one's own past.
+
+    pi' = argmin E_{y ~ expert, y' ~ pi} log(1 + exp(-lam (log-ratio to pi of y - of y'))).
+
+    Theorem: the expert is the fixed point; the log-ratio to it shrinks by (1 - 1/lam) a round.
+    Known failure: for lam < 1/2 it diverges, with period two. It is no preference game: no judge is asked.
+    """
+
+    lam: Weight
+
+    def __post_init__(self) -> None:
+        check_steps(self, 0.0, self.lam)
+
+    def init(self, arena: Any) -> State:
+        require(self, arena, "demonstrate", "fit_pairs")
+        if getattr(arena, "expert", None) is None:
+            raise ValueError("SPIN imitates an expert and this arena has none: pass expert= to the arena.")
+        return State(0, arena.reference)
+
+    def step(self, arena: Any, state: State) -> State:
+        pairs = arena.demonstrate(arena.expert, state.policy)
+        return State(state.t + 1, arena.fit_pairs(state.policy, pairs, logistic, self.lam))

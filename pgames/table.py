@@ -1,0 +1,186 @@
+"""TableArena: the verbs in closed form on a PreferenceGame, for S independent runs at once."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames import kernels
+from pgames.arena import PairLoss, Weight
+from pgames.game import PreferenceGame
+from pgames.losses import logistic, minimise
+
+Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Evidence of duels: `wins[s, x, y, z]` counts (maybe fractionally) how often y beat z. Tallies add up."""
+
+    wins: NDArray[np.float64]
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.wins + other.wins)
+
+
+class TableArena:
+    """An arena whose policies are log-probabilities float64[S, X, Y].
+
+    Parameters
+    ----------
+    game : the preference game.
+    runs : S, independent runs computed side by side. A hyper-parameter may be float64[S].
+    seed : of all randomness, which is a function of (seed, run, round) and of the policies asked about.
+    samples : None for exact feedback; m for win rates that are means of m Bernoulli duels.
+    expert : float64[X, Y], the distribution of demonstrations (only SPIN asks for it).
+    first_run : the number of the first run, so that an experiment can be split without repeating streams.
+    """
+
+    def __init__(
+        self,
+        game: PreferenceGame,
+        runs: int = 1,
+        seed: int = 0,
+        samples: int | None = None,
+        expert: ArrayLike | None = None,
+        first_run: int = 0,
+    ):
+        if not isinstance(game, PreferenceGame):
+            raise TypeError(
+                f"TableArena needs a PreferenceGame, got {type(game).__name__}: pass PreferenceGame(P)."
+            )
+        if runs < 1:
+            raise ValueError(f"runs must be at least 1, got {runs}.")
+        if samples is not None and samples < 1:
+            raise ValueError(f"samples must be at least 1, or None for exact feedback, got {samples}.")
+        if seed < 0 or first_run < 0:
+            raise ValueError(f"seed and first_run must be at least 0, got {seed} and {first_run}.")
+        self.game, self.runs, self.seed, self.samples, self.first_run = game, runs, seed, samples, first_run
+        self.round = 0
+        self.reference: Policy = self.policy(game.reference)
+        self.expert: Policy | None = None if expert is None else self.policy(expert)
+
+    # -- policies ---------------------------------------------------------------------------------------
+
+    def policy(self, probabilities: ArrayLike) -> Policy:
+        """The handle of probabilities float64[Y], float64[X, Y] or float64[S, X, Y]."""
+        p = np.asarray(probabilities, dtype=np.float64)
+        shape = (self.runs, self.game.prompts, self.game.responses)
+        try:
+            p = np.broadcast_to(p, shape)
+        except ValueError:
+            raise ValueError(
+                f"a policy of this arena has shape {list(shape)}, got {list(p.shape)}."
+            ) from None
+        if not np.isfinite(p).all() or (p < 0).any() or np.abs(p.sum(axis=-1) - 1).max() > 1e-6:
+            raise ValueError(
+                "a policy must be a distribution over responses for every prompt: divide it by its sum."
+            )
+        if (p[:, ~self.game.support] > 0).any():
+            raise ValueError("a policy has mass on a response whose reference probability is 0: set it to 0.")
+        with np.errstate(divide="ignore"):
+            return kernels.normalise(np.log(p))
+
+    def probs(self, policy: Policy) -> NDArray[np.float64]:
+        """Probabilities float64[S, X, Y]."""
+        return np.exp(policy)
+
+    # -- verbs ------------------------------------------------------------------------------------------
+
+    def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return kernels.geometric_mixture(self._weights(terms), tuple(pi for _, pi in terms))
+
+    def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return kernels.mixture(self._weights(terms), tuple(pi for _, pi in terms))
+
+    def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
+        if np.isscalar(step) and step == np.inf:
+            return self._best_response(prior, opponent)
+        if self.samples is None:
+            return kernels.mirror_step(self.game.skew, prior, opponent, self._per_run(step))
+        return kernels.tilt(prior, self._win_rates(opponent), self._per_run(step))
+
+    def win_rate(self, first: Policy, second: Policy) -> NDArray[np.float64]:
+        """P(first > second), float64[S], averaged over prompts."""
+        if self.samples is None:
+            per_prompt = (np.exp(first) * self._win_rates(second)).sum(axis=-1)
+        else:
+            per_prompt = kernels.sampled_win_rate(
+                self.game.skew, first, second, self.samples, self.seed, self.first_run, self.round
+            )
+        return per_prompt @ self.game.prompt_weights
+
+    def duel(self, first: Policy, second: Policy) -> Tally:
+        """`samples` duels per run and prompt; with exact feedback, the expectation of one."""
+        if self.samples is not None:
+            return Tally(
+                kernels.sampled_duels(
+                    self.game.skew, first, second, self.samples, self.seed, self.first_run, self.round
+                )
+            )
+        met = np.exp(first)[..., :, None] * np.exp(second)[..., None, :]
+        return Tally(met * self.game.P + np.swapaxes(met, -1, -2) * self.game.P)
+
+    def demonstrate(self, winner: Policy, loser: Policy) -> Tally:
+        """The expectation of one pair, a response of each, the first declared the winner; asks no judge."""
+        return Tally(np.exp(winner)[..., :, None] * np.exp(loser)[..., None, :])
+
+    def fit_pairs(self, prior: Policy, pairs: Tally, loss: PairLoss, beta: Weight) -> Policy:
+        """argmin_pi sum wins * loss(beta * (d_y - d_z)), d = log pi / prior; d = 0 where nothing was seen."""
+        beta = self._per_run(beta)
+        return self.tilt(prior, minimise(loss, pairs.wins), 1 / beta)
+
+    def fit_reward(self, pairs: Tally) -> NDArray[np.float64]:
+        """Bradley-Terry scores float64[S, X, Y], centred, by maximum likelihood."""
+        return minimise(logistic, pairs.wins)
+
+    def tilt(self, prior: Policy, score: NDArray[np.float64], step: Weight) -> Policy:
+        score = np.ascontiguousarray(np.broadcast_to(score, prior.shape))
+        return kernels.tilt(prior, score, self._per_run(step))
+
+    # -- views ------------------------------------------------------------------------------------------
+
+    def at(self, t: int) -> TableArena:
+        if self.samples is None:
+            return self
+        view = copy.copy(self)
+        view.round = t
+        return view
+
+    def anchored(self, reference: Policy) -> TableArena:
+        view = copy.copy(self)
+        view.reference = reference
+        return view
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _win_rates(self, opponent: Policy) -> NDArray[np.float64]:
+        if self.samples is None:
+            return kernels.win_rates(self.game.skew, opponent)
+        return kernels.sampled_win_rates(
+            self.game.skew, opponent, self.samples, self.seed, self.first_run, self.round
+        )
+
+    def _best_response(self, prior: Policy, opponent: Policy) -> Policy:
+        """The limit of mirror_step as step grows: the prior restricted to the best responses."""
+        rates = np.where(prior > -np.inf, self._win_rates(opponent), -np.inf)
+        best = rates >= rates.max(axis=-1, keepdims=True) - 1e-12
+        return kernels.normalise(np.where(best, prior, -np.inf))
+
+    def _per_run(self, weight: Weight) -> NDArray[np.float64]:
+        if np.ndim(weight) == 0:
+            return np.full(self.runs, weight, dtype=np.float64)
+        values = np.ascontiguousarray(weight, dtype=np.float64)
+        if values.shape != (self.runs,):
+            raise ValueError(
+                f"a weight must be a number or float64[{self.runs}], one per run, got shape {values.shape}."
+            )
+        return values
+
+    def _weights(self, terms: tuple[tuple[Weight, Policy], ...]) -> NDArray[np.float64]:
+        if not terms:
+            raise ValueError("a mixture needs at least one (weight, policy) term.")
+        return np.stack([self._per_run(weight) for weight, _ in terms])

@@ -114,9 +114,9 @@ def require(solver: object, arena: object, *verbs: str) -> None:
     missing = [verb for verb in verbs if not hasattr(arena, verb)]
     if missing:
         raise TypeError(
-            f"{type(solver).__name__} needs the verb(s) {', '.join(missing)}, which {type(arena).__name__} lacks; "
-            "use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step and "
-            "geometric_mixture."
+            f"{type(solver).__name__} needs the verb(s) {', '.join(missing)}, which {type(arena).__name__} "
+            "lacks; use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step "
+            "and geometric_mixture."
         )
 
 
@@ -132,7 +132,7 @@ def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None)
 
 def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> State:
     """The state after `rounds` rounds."""
-    state = solver.init(arena) if state is None else state
-    for state in iterate(solver, arena, rounds, state):
+    last = solver.init(arena) if state is None else state
+    for last in iterate(solver, arena, rounds, last):  # noqa: B020
         pass
-    return state
+    return last

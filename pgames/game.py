@@ -118,9 +118,9 @@ def _antisymmetric(table: NDArray[np.float64], symmetrise: bool) -> NDArray[np.f
         if 2 * error.flat[worst] > SKEW_TOLERANCE:
             y, z = divmod(worst, table.shape[1])
             raise ValueError(
-                f"P + P' must be 1: P[{x}, {y}, {z}] + P[{x}, {z}, {y}] = {table[x, y, z] + table[x, z, y]:.12g} "
-                f"(off by {2 * error.flat[worst]:.2g}, allowed {SKEW_TOLERANCE:g}). Pass symmetrise=True to use "
-                "(P + 1 - P') / 2."
+                f"P + P' must be 1: P[{x}, {y}, {z}] + P[{x}, {z}, {y}] = "
+                f"{table[x, y, z] + table[x, z, y]:.12g} (off by {2 * error.flat[worst]:.2g}, allowed "
+                f"{SKEW_TOLERANCE:g}). Pass symmetrise=True to use (P + 1 - P') / 2."
             )
     return skew
 

@@ -16,16 +16,14 @@ def _from_payoffs(A: ArrayLike, labels: Sequence[str] | None = None) -> Preferen
     return PreferenceGame((1 + np.asarray(A, dtype=np.float64)) / 2, labels=labels)
 
 
-def _positive(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}.")
+def _at_least(least: int, name: str, value: int) -> None:
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}.")
 
 
-def _probability(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a probability in [0, 1], got {value}.")
+def _probability(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a probability in [0, 1], got {value}.")
 
 
 # -- cycles whose equilibrium is known ---------------------------------------------------------------------
@@ -36,8 +34,8 @@ def cyclic(n: int, p: float = 1.0) -> PreferenceGame:
 
     For even n the response opposite is a tie. The Nash equilibrium is uniform, for every tau.
     """
-    _positive(n=n)
-    _probability(p=p)
+    _at_least(1, "n", n)
+    _probability("p", p)
     ahead = (np.arange(n)[None, :] - np.arange(n)[:, None]) % n
     reach = (n - 1) // 2
     beats, loses = (ahead >= 1) & (ahead <= reach), ahead >= n - reach
@@ -50,7 +48,7 @@ def rock_paper_scissors() -> PreferenceGame:
 
 
 def comal3() -> PreferenceGame:
-    """The synthetic game of COMAL (arXiv:2410.23223): P[b > a] = P[c > b] = 0.9, P[a > c] = 0.8; Nash (4, 3, 4) / 11."""
+    """COMAL's game (arXiv:2410.23223): P[b > a] = P[c > b] = 0.9, P[a > c] = 0.8; Nash (4, 3, 4) / 11."""
     return PreferenceGame([[0.5, 0.1, 0.8], [0.9, 0.5, 0.1], [0.2, 0.9, 0.5]], labels=["a", "b", "c"])
 
 
@@ -66,7 +64,7 @@ def perturbed_rps() -> PreferenceGame:
 
 
 def dice() -> PreferenceGame:
-    """Nontransitive dice {2,4,9}, {1,6,8}, {3,5,7} (arXiv:2312.00886): each beats the next with 5/9; Nash uniform."""
+    """Nontransitive dice (arXiv:2312.00886, appendix C): each beats the next with 5/9; Nash uniform."""
     faces = np.array([[2, 4, 9], [1, 6, 8], [3, 5, 7]])
     higher = (faces[:, None, :, None] > faces[None, :, None, :]).mean(axis=(2, 3))
     np.fill_diagonal(higher, 0.5)
@@ -107,7 +105,7 @@ def six_rankers() -> PreferenceGame:
 
 
 def bradley_terry(scores: ArrayLike) -> PreferenceGame:
-    """P[y > z] = 1 / (1 + exp(scores[z] - scores[y])), scores float64[Y] or float64[X, Y] in nats: no cycles."""
+    """P[y > z] = 1 / (1 + exp(scores[z] - scores[y])), scores float64[Y] or float64[X, Y]: no cycles."""
     r = np.asarray(scores, dtype=np.float64)
     if not np.isfinite(r).all():
         raise ValueError(
@@ -118,7 +116,7 @@ def bradley_terry(scores: ArrayLike) -> PreferenceGame:
 
 def random_skew(n: int, seed: int) -> PreferenceGame:
     """Gaussian antisymmetric payoffs scaled into [-1, 1]; the Nash is unique, with about n / 2 responses."""
-    _positive(n=n)
+    _at_least(1, "n", n)
     A = np.random.default_rng(seed).standard_normal((n, n))
     A -= A.T
     largest = max(A.max(), -A.min())
@@ -130,7 +128,7 @@ def random_skew(n: int, seed: int) -> PreferenceGame:
 
 def uniform_random(n: int, seed: int) -> PreferenceGame:
     """P[y > z], y > z, uniform on [0, 1] (the tabular setting of EGPO, arXiv:2503.08942)."""
-    _positive(n=n)
+    _at_least(1, "n", n)
     below = np.tril(np.random.default_rng(seed).random((n, n)), -1)
     upper = np.triu(np.ones((n, n)), 1)
     return PreferenceGame(below + upper * (1 - below.T) + 0.5 * np.eye(n))
@@ -138,7 +136,8 @@ def uniform_random(n: int, seed: int) -> PreferenceGame:
 
 def blotto(coins: int, fields: int) -> PreferenceGame:
     """Colonel Blotto: whoever puts more coins on more fields wins; blotto(10, 3) has 66 responses."""
-    _positive(coins=coins, fields=fields)
+    _at_least(1, "coins", coins)
+    _at_least(1, "fields", fields)
     bars = itertools.combinations(range(coins + fields - 1), fields - 1)
     armies = np.array([np.diff((-1, *bar, coins + fields - 1)) - 1 for bar in bars])
     fields_won = np.sign(armies[:, None, :] - armies[None, :, :]).sum(axis=2)
@@ -146,8 +145,8 @@ def blotto(coins: int, fields: int) -> PreferenceGame:
 
 
 def disc(n: int, seed: int = 0) -> PreferenceGame:
-    """n points of the unit disc, payoff the cross product y1 z2 - y2 z1 (Balduzzi et al., arXiv:1901.08106)."""
-    _positive(n=n)
+    """n points of the unit disc, payoff the cross product y1 z2 - y2 z1 (arXiv:1901.08106)."""
+    _at_least(1, "n", n)
     rng = np.random.default_rng(seed)
     angle, radius = 2 * np.pi * rng.random(n), np.sqrt(rng.random(n))
     a, b = radius * np.cos(angle), radius * np.sin(angle)
@@ -155,10 +154,9 @@ def disc(n: int, seed: int = 0) -> PreferenceGame:
 
 
 def skill_and_cycles(n: int, cyclic_share: float, seed: int = 0) -> PreferenceGame:
-    """A random game of skill: a ranking plus a pure cycle, whose share of the Hodge energy is `cyclic_share`."""
-    if n < 3:
-        raise ValueError(f"n must be at least 3 for a cycle, got {n}.")
-    _probability(cyclic_share=cyclic_share)
+    """A ranking plus a pure cycle, whose share of the energy (Hodge, on P - 1/2) is `cyclic_share`."""
+    _at_least(3, "n", n)
+    _probability("cyclic_share", cyclic_share)
     rng = np.random.default_rng(seed)
     skill = rng.standard_normal(n)
     ranking = skill[:, None] - skill[None, :]
@@ -174,8 +172,8 @@ def skill_and_cycles(n: int, cyclic_share: float, seed: int = 0) -> PreferenceGa
 def low_rank(embeddings: ArrayLike, beta: float = 1.0) -> PreferenceGame:
     """A general preference model (arXiv:2410.02197): P = sigmoid(v_y' R v_z / beta).
 
-    `embeddings` float64[Y, 2k] or float64[X, Y, 2k]; R is block diagonal with blocks [[0, -1], [1, 0]], so the
-    score is antisymmetric and of rank 2k.
+    `embeddings` float64[Y, 2k] or float64[X, Y, 2k]; R is block diagonal with blocks [[0, -1], [1, 0]], so
+    that the score is antisymmetric and of rank 2k.
     """
     v = np.asarray(embeddings, dtype=np.float64)
     if v.ndim not in (2, 3) or v.shape[-1] % 2:
@@ -196,9 +194,9 @@ def hidden_rps(
 ) -> PreferenceGame:
     """A cycle of m common responses, a rare one `d` that beats them, and a rare one `e` that beats `d`.
 
-    P[A_i > A_(i+1)] = pc, P[d > A_i] = P[e > d] = P[A_i > e] = q; the reference gives d and e exp(-kappa / tau)
-    each and shares the rest among the A_i. Intransitive, with an interior equilibrium; a learner that does not
-    explore needs about exp(kappa / tau) rounds to meet d.
+    P[A_i > A_(i+1)] = pc, P[d > A_i] = P[e > d] = P[A_i > e] = q; the reference gives d and e
+    exp(-kappa / tau) each and shares the rest among the A_i. Intransitive, with an interior equilibrium; a
+    learner that does not explore needs about exp(kappa / tau) rounds to meet d.
     """
     return _hidden(tau, kappa, q, m, pc, with_answer=True)
 
@@ -211,9 +209,9 @@ def needle(
 
 
 def _hidden(tau: float, kappa: float, q: float, m: int, pc: float, with_answer: bool) -> PreferenceGame:
-    _probability(q=q, pc=pc)
-    if m < 3:
-        raise ValueError(f"m must be at least 3 for a cycle, got {m}.")
+    _probability("q", q)
+    _probability("pc", pc)
+    _at_least(3, "m", m)
     if not tau > 0 or not kappa > 0:
         raise ValueError(f"tau and kappa must be above 0, got {tau} and {kappa}.")
     rare = np.exp(-kappa / tau)
@@ -236,7 +234,7 @@ def _hidden(tau: float, kappa: float, q: float, m: int, pc: float, with_answer: 
 
 def duel(p: float = 0.75) -> PreferenceGame:
     """Two responses, the first better: P[0 > 1] = p."""
-    _probability(p=p)
+    _probability("p", p)
     return PreferenceGame([[0.5, p], [1 - p, 0.5]])
 
 

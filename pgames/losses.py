@@ -1,4 +1,4 @@
-"""Convex pair losses f(margin) with f'(0) < 0 (the GPO family, arXiv:2402.05749), and their minimiser on tables."""
+"""Convex pair losses f(margin) with f'(0) < 0 (the GPO family, arXiv:2402.05749), and their minimiser."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames import kernels
 from pgames.arena import PairLoss, Weight
+from pgames.certificates import exploitability
 from pgames.game import PreferenceGame
 from pgames.losses import logistic, minimise
 
@@ -18,7 +19,7 @@ Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """Evidence of duels: `wins[s, x, y, z]` counts (maybe fractionally) how often y beat z. Tallies add up."""
+    """Evidence of duels: `wins[s, x, y, z]`, maybe a fraction, is how often y beat z. Tallies add up."""
 
     wins: NDArray[np.float64]
 
@@ -142,6 +143,10 @@ class TableArena:
         return kernels.tilt(prior, score, self._per_run(step))
 
     # -- views ------------------------------------------------------------------------------------------
+
+    def exploitability(self, policy: Policy, tau: float = 0.0) -> NDArray[np.float64]:
+        """max_p J_tau(p, pi) - 1/2 per run, float64[S], computed exactly whatever the feedback."""
+        return exploitability(self.game, self.probs(policy), tau)
 
     def at(self, t: int) -> TableArena:
         if self.samples is None:

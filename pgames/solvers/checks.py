@@ -28,6 +28,6 @@ def check_steps(
         raise ValueError(f"{name}: eta must be finite and above 0, got {eta}.")
     if limited and np.any(etas * taus > 1 + 1e-12):
         raise ValueError(
-            f"{name}: eta * tau must be at most 1, got {np.max(etas * taus):g}: the prior would have a negative "
-            "weight on the policy. Lower eta, or use MMD, which takes any step."
+            f"{name}: eta * tau must be at most 1, got {np.max(etas * taus):g}: the prior would have a "
+            "negative weight on the policy. Lower eta, or use MMD, which takes any step."
         )

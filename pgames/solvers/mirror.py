@@ -97,7 +97,7 @@ class SPPO:
 
 @dataclass(frozen=True)
 class NashMD:
-    """Nash mirror descent (arXiv:2312.00886): the opponent and the prior are the policy pulled to the reference.
+    """Nash mirror descent (arXiv:2312.00886): prior and opponent are the policy pulled to the reference.
 
     mu = pi^(1 - eta tau) ref^(eta tau); pi' = mirror_step(mu, opponent=mu, eta).
 
@@ -127,7 +127,8 @@ class NashEMA:
     """Nash-EMA (arXiv:2312.00886): the opponent is a moving average of the policy.
 
     ema' = ema^decay pi^(1 - decay) (an average of logits, as of parameters), or the mixture
-    decay ema + (1 - decay) pi when `arithmetic`; pi' = mirror_step(pi^(1 - eta tau) ref^(eta tau), ema', eta).
+    decay ema + (1 - decay) pi when `arithmetic`;
+    pi' = mirror_step(pi^(1 - eta tau) ref^(eta tau), ema', eta).
 
     Theorem: none. Known failure: the delay turns damping into rotation; with decay 0.99 and small tau it
     diverges to the boundary where INPO at the same step converges.
@@ -211,7 +212,7 @@ class ONPO:
 
 @dataclass(frozen=True)
 class MNPO:
-    """Time-dependent multiplayer Nash preference optimisation (arXiv:2509.23102): anchored to several past policies.
+    """Time-dependent multiplayer NPO (arXiv:2509.23102): anchored to several past policies.
 
     prior = ref^(eta tau) * prod_j pi_(t-j)^((1 - eta tau) / past); pi' = mirror_step(prior, pi, eta).
     past = 1 is INPO.

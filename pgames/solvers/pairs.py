@@ -67,12 +67,12 @@ class OnlineGPO:
 
 
 def DPO(tau: Weight, pairs: Any = None) -> GPO:
-    """Direct preference optimisation (arXiv:2305.18290): offline, logistic; ref exp(r / tau) iff P is Bradley-Terry."""
+    """Direct preference optimisation (arXiv:2305.18290): offline, logistic; right iff P is Bradley-Terry."""
     return GPO(logistic, tau, pairs)
 
 
 def IPO(tau: Weight, pairs: Any = None) -> GPO:
-    """Identity preference optimisation (arXiv:2310.12036): offline, squared; the soft best response to the data."""
+    """Identity preference optimisation (arXiv:2310.12036): offline, squared; a soft best response."""
     return GPO(squared, tau, pairs)
 
 

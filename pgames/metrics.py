@@ -1,0 +1,130 @@
+"""What can be measured of a policy in an arena: frozen callables (arena, policy) -> float64[S] with a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.exact import nash
+from pgames.game import PreferenceGame
+from pgames.table import Policy, TableArena
+
+Array = NDArray[np.float64]
+
+
+class Metric(Protocol):
+    """A function of a policy with a name; its first axis is the run."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, arena: TableArena, policy: Policy) -> Array: ...
+
+
+@lru_cache(maxsize=8)
+def _equilibrium(game: PreferenceGame, tau: float) -> Array:
+    return nash(game, tau).policy
+
+
+def kl(p: Array, q: Array) -> Array:
+    """KL(p || q) in nats over the last axis; 0 log 0 = 0, and infinite where q is 0 and p is not."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0)
+    return terms.sum(axis=-1)
+
+
+@dataclass(frozen=True)
+class Exploitability:
+    """max_p J_tau(p, pi) - 1/2, averaged over prompts; 0 exactly at the equilibrium."""
+
+    tau: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"exploitability (tau = {self.tau:g})"
+
+    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+        return arena.exploitability(policy, self.tau)
+
+
+@dataclass(frozen=True)
+class DualityGap:
+    """max_p J_tau(p, pi) - min_q J_tau(pi, q), twice the exploitability."""
+
+    tau: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"duality gap (tau = {self.tau:g})"
+
+    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+        return 2 * arena.exploitability(policy, self.tau)
+
+
+@dataclass(frozen=True)
+class KLToNash:
+    """KL(equilibrium of tau || pi) in nats, averaged over prompts."""
+
+    tau: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"KL to the Nash (tau = {self.tau:g})"
+
+    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+        return kl(_equilibrium(arena.game, self.tau), arena.probs(policy)) @ arena.game.prompt_weights
+
+
+@dataclass(frozen=True)
+class KLToReference:
+    """KL(pi || reference) in nats, averaged over prompts."""
+
+    name: str = "KL to the reference"
+
+    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+        return kl(arena.probs(policy), arena.game.reference) @ arena.game.prompt_weights
+
+
+@dataclass(frozen=True)
+class Entropy:
+    """-sum pi log pi in nats, averaged over prompts."""
+
+    name: str = "entropy"
+
+    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+        p = arena.probs(policy)
+        return -kl(p, np.ones_like(p)) @ arena.game.prompt_weights
+
+
+@dataclass(frozen=True)
+class Support:
+    """Number of responses with probability above `threshold`, averaged over prompts."""
+
+    threshold: float = 1e-9
+
+    @property
+    def name(self) -> str:
+        return f"support (> {self.threshold:g})"
+
+    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+        return (arena.probs(policy) > self.threshold).sum(axis=-1) @ arena.game.prompt_weights
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The probabilities themselves, float64[S, X, Y]: for simplex plots."""
+
+    name: str = "policy"
+
+    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+        return arena.probs(policy)
+
+
+def win_rate_matrix(arena: TableArena, policies: list[Policy]) -> Array:
+    """float64[S, K, K]: how often policy i beats policy j, for K policies (a league table)."""
+    rows = [np.stack([arena.win_rate(first, second) for second in policies], axis=-1) for first in policies]
+    return np.stack(rows, axis=1)

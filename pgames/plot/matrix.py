@@ -1,0 +1,111 @@
+"""Win rates as a coloured matrix, with cycles marked; mixtures of several prompts as another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pgames.game import PreferenceGame
+from pgames.plot.style import COLOURS, new_figure, short, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NUMBERED = 12  # up to so many responses every cell carries its number
+
+
+@style()
+def heatmap(
+    game: PreferenceGame,
+    order: Sequence[int] | None = None,
+    cycles: Sequence[Sequence[int]] = (),
+    *,
+    title: str = "",
+) -> Figure:
+    """How often the response of a row beats that of a column, averaged over prompts.
+
+    Parameters
+    ----------
+    order : which responses to draw, first at the top left; by default by mean win rate, so that in a game
+        without cycles everything above the diagonal is a win.
+    cycles : index tuples (a, b, c, ...) with a beating b beating c ... beating a; their cells are framed.
+    """
+    P = np.tensordot(game.prompt_weights, game.P, axes=1)
+    order = np.argsort(-P.mean(axis=1), kind="stable") if order is None else np.asarray(order)
+    count = len(order)
+    size = np.clip(0.17 * count + 1.2, 3.2, 11)
+    figure = new_figure(size + 2.6, size + 1.4 + 0.2 * len(cycles))
+    axes = figure.add_subplot()
+    image = axes.imshow(P[np.ix_(order, order)], cmap="RdBu", vmin=0, vmax=1, interpolation="nearest")
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25, pad=0.02)
+    bar.set_label("probability that the row beats the column")
+    bar.outline.set_visible(False)
+    names = [short(game.labels[y], 24) for y in order]
+    _name_axes(axes, names, names)
+    axes.set_title(title, pad=10)
+    if count <= NUMBERED:
+        for row, y in enumerate(order):
+            for column, z in enumerate(order):
+                colour = "white" if abs(P[y, z] - 0.5) > 0.3 else "#222222"
+                axes.text(column, row, f"{P[y, z]:.2f}", ha="center", va="center", color=colour, fontsize=8)
+    _frame_cycles(axes, cycles, order, game.labels, count)
+    return figure
+
+
+@style()
+def prompts(policies: ArrayLike, items: Sequence[str], names: Sequence[str], *, title: str = "") -> Figure:
+    """How much a policy plays each item (a row) on each prompt (a column), float64[X, Y]; unplayed items left out."""
+    pi = np.asarray(policies, dtype=np.float64)
+    if pi.shape != (len(names), len(items)):
+        raise ValueError(f"policies must have shape [{len(names)}, {len(items)}], got {list(pi.shape)}.")
+    played = np.flatnonzero(pi.max(axis=0) > 0.005)
+    order = played[np.argsort(-pi[:, played].mean(axis=0), kind="stable")]
+    figure = new_figure(3.4 + 0.36 * len(names), 1.6 + 0.21 * len(order))
+    axes = figure.add_subplot()
+    image = axes.imshow(pi[:, order].T, cmap="Blues", vmin=0, aspect="auto", interpolation="nearest")
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=25, pad=0.02)
+    bar.set_label("probability")
+    bar.outline.set_visible(False)
+    _name_axes(axes, [short(items[y]) for y in order], [short(name, 18) for name in names])
+    axes.set_title(title, pad=10)
+    return figure
+
+
+def _name_axes(axes: Any, rows: list[str], columns: list[str]) -> None:
+    size = 6.5 if max(len(rows), len(columns)) > 30 else 8.5
+    axes.set_yticks(range(len(rows)), rows, fontsize=size)
+    upright = max(map(len, columns), default=0) > 4
+    axes.set_xticks(
+        range(len(columns)), columns, fontsize=size, rotation=90 if upright else 0,
+        ha="center", va="top",
+    )  # fmt: skip
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=0.4)
+    axes.tick_params(which="minor", length=0)
+
+
+def _frame_cycles(
+    axes: Any, cycles: Sequence[Sequence[int]], order: Any, labels: Sequence[str], count: int
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    place = {int(y): i for i, y in enumerate(order)}
+    for i, cycle in enumerate(cycles):
+        colour = COLOURS[(i + 3) % len(COLOURS)]
+        for winner, loser in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
+            if winner in place and loser in place:
+                corner = (place[loser] - 0.5, place[winner] - 0.5)
+                axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=colour, linewidth=2))
+        names = " > ".join(short(labels[y], 20) for y in [*cycle, cycle[0]])
+        axes.plot([], [], "s", markerfacecolor="none", markeredgecolor=colour, markeredgewidth=2, label=names)
+    if cycles:
+        axes.legend(
+            title="cycles, each beating the next", loc="upper left", bbox_to_anchor=(0, 1.0), ncols=1,
+            fontsize=8, title_fontsize=8.5, alignment="left", borderaxespad=0,
+        )  # fmt: skip

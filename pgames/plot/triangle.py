@@ -1,0 +1,87 @@
+"""Trajectories over three responses, in the triangle of their mixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.plot.style import COLOURS, INK, PALE, new_figure, short, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
+COLUMNS = 3  # panels side by side
+
+
+@style()
+def simplex(
+    policies: Mapping[str, ArrayLike] | ArrayLike,
+    equilibrium: ArrayLike | None = None,
+    labels: Sequence[str] = ("0", "1", "2"),
+    *,
+    title: str = "",
+) -> Figure:
+    """Where policies over three responses go, one triangle for each trajectory.
+
+    A corner is a policy that always gives that response, the middle mixes all three equally. Open circle:
+    the first policy; dot: the last; star: the equilibrium.
+
+    Parameters
+    ----------
+    policies : float64[T, 3] probabilities of successive rounds, or a mapping of names to them.
+    equilibrium : float64[3], marked with a star.
+    labels : names of the three responses.
+    """
+    paths = policies if isinstance(policies, Mapping) else {"": policies}
+    if not paths:
+        raise ValueError("there is no trajectory to draw: pass at least one.")
+    if len(labels) != 3:
+        raise ValueError(f"a triangle has three corners, got {len(labels)} labels.")
+    star = None if equilibrium is None else _points("equilibrium", np.atleast_2d(equilibrium))[0]
+    columns = min(COLUMNS, len(paths))
+    rows = -(-len(paths) // columns)
+    figure = new_figure(2.7 * columns + 0.3, 2.75 * rows + (0.35 if title else 0))
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    for i, (name, path) in enumerate(paths.items()):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        _frame(axes, labels)
+        line = _points(name or "policies", np.asarray(path, dtype=np.float64))
+        colour = COLOURS[i % len(COLOURS)]
+        axes.plot(*line.T, color=colour, linewidth=1.1, zorder=3)
+        if star is not None:
+            axes.plot(*star, "*", color=INK, markersize=13, markeredgecolor="white", zorder=4)
+        axes.plot(*line[0], "o", color="white", markeredgecolor=colour, markeredgewidth=1.5, zorder=5)
+        axes.plot(*line[-1], "o", color=colour, markeredgecolor="white", zorder=6)
+        axes.set_title(name, loc="center", fontsize=10)
+    return figure
+
+
+def _points(name: str, path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The place of every policy in the plane, float64[T, 2]."""
+    if path.ndim != 2 or path.shape[1] != 3 or len(path) == 0:
+        raise ValueError(f"{name} must have shape [T, 3], one row per round, got {path.shape}.")
+    if not (path >= 0).all() or np.abs(path.sum(axis=1) - 1).max() > 1e-6:
+        raise ValueError(f"{name} must hold distributions over three responses: divide each row by its sum.")
+    return path @ CORNERS
+
+
+def _frame(axes: Any, labels: Sequence[str]) -> None:
+    for share in (0.25, 0.5, 0.75):
+        for a, b, c in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+            ends = np.stack([CORNERS[a], CORNERS[b]]) * (1 - share) + CORNERS[c] * share
+            axes.plot(*ends.T, color="#EBEBEB", linewidth=0.6, zorder=1)
+    axes.fill(*CORNERS.T, facecolor="none", edgecolor=PALE, linewidth=1.2, zorder=2)
+    for corner, label, (dx, dy, ha, va) in zip(
+        CORNERS,
+        labels,
+        ((-2, -5, "center", "top"), (2, -5, "center", "top"), (0, 5, "center", "bottom")),
+        strict=True,
+    ):
+        axes.annotate(short(label, 16), corner, (dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=8.5)
+    axes.set(aspect="equal", xlim=(-0.12, 1.12), ylim=(-0.12, 0.98))
+    axes.axis("off")

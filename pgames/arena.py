@@ -6,6 +6,7 @@ solver object drives a table (`pgames.TableArena`) and a language model (`llm_ba
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -115,8 +116,8 @@ def require(solver: object, arena: object, *verbs: str) -> None:
     if missing:
         raise TypeError(
             f"{type(solver).__name__} needs the verb(s) {', '.join(missing)}, which {type(arena).__name__} "
-            "lacks; use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step "
-            "and geometric_mixture."
+            "lacks; use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only "
+            "mirror_step and geometric_mixture."
         )
 
 
@@ -132,7 +133,6 @@ def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None)
 
 def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> State:
     """The state after `rounds` rounds."""
-    last = solver.init(arena) if state is None else state
-    for last in iterate(solver, arena, rounds, last):  # noqa: B020
-        pass
-    return last
+    start = solver.init(arena) if state is None else state
+    last = deque(iterate(solver, arena, rounds, start), maxlen=1)
+    return last[0] if last else start

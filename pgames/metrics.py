@@ -1,4 +1,4 @@
-"""What can be measured of a policy in an arena: frozen callables (arena, policy) -> float64[S] with a name."""
+"""What can be measured of a policy: frozen callables (arena, policy) -> float64[S] with a name."""
 
 from __future__ import annotations
 

@@ -1,0 +1,27 @@
+"""Ratings of items, from votes or from a preference game: one number each, and what it leaves out."""
+
+from pgames.ratings.alpha_rank import alpha_rank
+from pgames.ratings.bootstrap import bootstrap
+from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
+from pgames.ratings.counting import average_win_rate, win_count
+from pgames.ratings.elo import elo
+from pgames.ratings.hodge import Cycle, Hodge, hodge, strongest_cycles
+from pgames.ratings.nash_average import NashAverage, nash_average
+from pgames.ratings.table import Ratings
+
+__all__ = [
+    "BradleyTerry",
+    "Cycle",
+    "Hodge",
+    "NashAverage",
+    "Ratings",
+    "alpha_rank",
+    "average_win_rate",
+    "bootstrap",
+    "bradley_terry",
+    "elo",
+    "hodge",
+    "nash_average",
+    "strongest_cycles",
+    "win_count",
+]

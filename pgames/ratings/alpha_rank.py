@@ -1,0 +1,89 @@
+"""alpha-rank: how long a small evolving population spends on each strategy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.game import PreferenceGame
+from pgames.kernels import njit
+from pgames.ratings.table import Ratings, pair_votes
+
+STRONGEST = 1e8  # selection x payoff range beyond which nothing changes but rounding
+
+
+def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int = 50) -> Ratings:
+    """Stationary distribution over strategies of one evolving population (arXiv:1903.01373).
+
+    A mutant r takes over a population of s with probability (m = population, f = fitness without self-play)
+
+        rho = 1 / sum_{l=0}^{m-1} prod_{k=1}^{l} exp(-alpha (f_r(k) - f_s(k)))
+
+    and the chain moves from s to r with probability rho / (Y - 1). `game` is a PreferenceGame (averaged
+    over prompts) or any payoff table float64[Y, Y], A[r, s] to r against s. Everything is done on
+    logarithms without a subtraction, so any alpha >= 0 works; alpha * (largest payoff difference) above
+    1e8, infinity included, is computed at 1e8, which is the limit of strong selection to 1e-6.
+    """
+    if isinstance(game, PreferenceGame):
+        labels, payoffs = game.labels, _mean_preferences(game)
+    else:
+        payoffs = np.asarray(game, dtype=np.float64)
+        if payoffs.ndim != 2 or payoffs.shape[0] != payoffs.shape[1] or not np.isfinite(payoffs).all():
+            raise ValueError(f"payoffs must be a finite square table, got shape {payoffs.shape}.")
+        labels = tuple(str(i) for i in range(len(payoffs)))
+    if not alpha >= 0 or population < 2:
+        raise ValueError(f"alpha_rank needs alpha >= 0 and population >= 2, got {alpha} and {population}.")
+    spread = float(np.ptp(payoffs))
+    strength = min(alpha, STRONGEST / spread) if spread > 0 else 0.0
+    return Ratings(labels, _stationary(_log_fixation(payoffs, strength, int(population))))
+
+
+def _mean_preferences(game: PreferenceGame) -> NDArray[np.float64]:
+    votes = pair_votes(game)
+    total = votes.wins + votes.wins.T
+    return np.divide(votes.wins, total, out=np.full_like(total, 0.5), where=total > 0)
+
+
+def _log_fixation(payoffs: NDArray[np.float64], alpha: float, m: int) -> NDArray[np.float64]:
+    """float64[Y, Y]: log rho of a mutant r (row) in a population of s (column)."""
+    own = np.diag(payoffs)
+    # f_r(k) - f_s(k) = constant + slope * k
+    constant = (m * payoffs - own[:, None] - (m - 1) * own[None, :]) / (m - 1)
+    slope = (own[:, None] - payoffs - payoffs.T + own[None, :]) / (m - 1)
+    total = np.zeros_like(payoffs)
+    for steps in range(1, m):
+        total = np.logaddexp(total, -alpha * (constant * steps + slope * (steps * (steps + 1) / 2)))
+    return -total
+
+
+@njit
+def _log_add(a, b):
+    top = max(a, b)
+    if top == -np.inf:
+        return top
+    return top + math.log1p(math.exp(min(a, b) - top))
+
+
+@njit
+def _stationary(log_rates):
+    """Stationary distribution for log_rates[to, from], by subtraction-free elimination of states (GTH)."""
+    n = len(log_rates)
+    rates = log_rates.T.copy()  # [from, to]
+    for last in range(n - 1, 0, -1):
+        leaving = -np.inf
+        for j in range(last):
+            leaving = _log_add(leaving, rates[last, j])
+        for i in range(last):
+            rates[i, last] -= leaving  # now the expected stays in `last` per unit of stay in i
+            for j in range(last):
+                if i != j:
+                    rates[i, j] = _log_add(rates[i, j], rates[i, last] + rates[last, j])
+    logs = np.full(n, -np.inf)
+    logs[0] = 0.0
+    for state in range(1, n):
+        for i in range(state):
+            logs[state] = _log_add(logs[state], logs[i] + rates[i, state])
+    weights = np.exp(logs - logs.max())
+    return weights / weights.sum()

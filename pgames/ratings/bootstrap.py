@@ -1,0 +1,40 @@
+"""Bootstrap intervals for any rating of votes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pgames.comparisons import Comparisons
+from pgames.ratings.table import Ratings, need_votes
+
+
+def bootstrap(
+    method: Callable[[Comparisons], Ratings],
+    votes: Comparisons,
+    resamples: int = 200,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Ratings:
+    """The ratings of `method(votes)` with percentile intervals over votes drawn again with replacement.
+
+    Resample k depends on (seed, k) alone. A method that may have no answer for a resample, such as
+    Bradley-Terry without a prior where somebody loses every vote, needs its regularised form:
+
+        bootstrap(lambda votes: bradley_terry(votes, prior=0.5), votes)
+    """
+    need_votes(votes, "bootstrap", "game.to_game on each of votes.bootstrap(...)")
+    if resamples < 2 or not 0 < level < 1:
+        raise ValueError(
+            f"bootstrap needs resamples >= 2 and level in (0, 1), got resamples={resamples}, level={level}."
+        )
+    ratings = method(votes)
+    scores = np.empty((resamples, len(ratings.items)))
+    for k, resample in enumerate(votes.bootstrap(resamples, seed)):
+        try:
+            scores[k] = method(resample).scores
+        except ValueError as error:
+            raise ValueError(f"in resample {k} of the votes: {error}") from None
+    low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Ratings(ratings.items, ratings.scores, np.stack([low, high], axis=1))

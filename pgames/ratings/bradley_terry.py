@@ -1,0 +1,235 @@
+"""Bradley-Terry scores by Newton's method on the table of votes, with Davidson's model of ties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.comparisons import Comparisons
+from pgames.game import PreferenceGame
+from pgames.ratings.table import Ratings, pair_votes
+
+STEPS = 100  # Newton steps; a handful are needed
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BradleyTerry(Ratings):
+    """log-strengths with mean 0 (multiply by 400 / ln 10 for the Elo scale), and how sure they are.
+
+    covariance : float64[Y, Y] of the scores; None for a game, which does not say how many votes it has.
+    tie : nu of Davidson's model, the odds of a tie between equals being nu / 2; 0 without ties.
+    """
+
+    covariance: NDArray[np.float64] | None = None
+    tie: float = 0.0
+
+    @property
+    def strengths(self) -> NDArray[np.float64]:
+        """exp(scores) scaled to sum 1: P(y beats z) = strength_y / (strength_y + strength_z)."""
+        weights = np.exp(self.scores - self.scores.max())
+        return weights / weights.sum()
+
+    @property
+    def win_rates(self) -> NDArray[np.float64]:
+        """float64[Y, Y]: P(y beats z) of the model, ties counted half."""
+        chances = _chances(self.scores, self.tie)
+        return chances.win + chances.tie / 2
+
+
+def bradley_terry(
+    source: Comparisons | PreferenceGame,
+    ties: Literal["half", "drop", "davidson"] = "half",
+    prior: float = 0.0,
+    level: float = 0.95,
+    robust: bool = True,
+) -> BradleyTerry:
+    """Maximum likelihood scores of P(y beats z) = 1 / (1 + exp(s_z - s_y)).
+
+    Of a game: the scores nearest to its preferences in KL, every pair counting the same.
+
+    Parameters
+    ----------
+    ties : count them as "half" a vote for each side, "drop" them, or model them: "davidson" has
+        P(win) : P(tie) : P(loss) = exp(d) : nu : exp(-d) with d = (s_y - s_z) / 2 (Davidson 1970).
+    prior : votes won and as many lost by every item against an opponent of score 0 (arXiv:2207.00076).
+        Without it (0) scores are infinite where one group of items never lost to the others, or was
+        never compared with them: that is an error naming them.
+    level : of the normal intervals, in (0, 1).
+    robust : covariance of the sandwich form, right also where the model is not (ties counted half, cycles);
+        otherwise the inverse of the Hessian.
+    """
+    if ties not in ("half", "drop", "davidson"):
+        raise ValueError(f'ties must be "half", "drop" or "davidson", got {ties!r}.')
+    if not 0 <= prior < np.inf or not 0 < level < 1:
+        raise ValueError(f"need prior >= 0 and level in (0, 1), got prior={prior}, level={level}.")
+    votes = pair_votes(source)
+    won, tied = votes.wins, votes.ties
+    if ties == "drop":
+        tied = np.zeros_like(tied)
+    if prior == 0:
+        _refuse_infinite_scores(won + tied, votes.items)
+    if ties == "davidson" and tied.any():
+        if not won.any():
+            raise ValueError("every vote is a tie, so Davidson's tie parameter is infinite: use ties='half'.")
+        data = _Data(won, tied, prior, models_ties=True)
+    else:
+        data = _Data(won + tied / 2, np.zeros_like(tied), prior, models_ties=False)
+    scores, log_tie = _newton(data)
+    centred = scores - scores.mean()
+    tie = float(np.exp(log_tie))
+    if isinstance(source, PreferenceGame):
+        return BradleyTerry(votes.items, centred, tie=tie)
+    meat = None
+    if robust:
+        meat = _outer_products(data, tied / 2 if ties == "half" else None, scores, log_tie)
+    inverse = np.linalg.inv(_invertible(_derivatives(data, scores, log_tie).hessian, data))
+    covariance = _of_centred(inverse if meat is None else inverse @ meat @ inverse, len(scores))
+    half = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(np.diag(covariance))
+    return BradleyTerry(votes.items, centred, np.stack([centred - half, centred + half], 1), covariance, tie)
+
+
+class _Data(NamedTuple):
+    won: NDArray[np.float64]
+    tied: NDArray[np.float64]
+    prior: float
+    models_ties: bool
+
+
+class _Chances(NamedTuple):
+    win: NDArray[np.float64]
+    tie: NDArray[np.float64]
+    log_total: NDArray[np.float64]  # log(exp(d) + nu + exp(-d))
+
+
+class _Derivatives(NamedTuple):
+    value: float
+    gradient: NDArray[np.float64]  # of the log-likelihood, in (scores, log nu)
+    hessian: NDArray[np.float64]  # of minus the log-likelihood
+
+
+def _chances(scores: NDArray, tie: float) -> _Chances:
+    half = (scores[:, None] - scores[None, :]) / 2
+    size = np.abs(half)
+    total = 1 + np.exp(-2 * size) + tie * np.exp(-size)  # divided by exp(size): no overflow
+    win = np.exp(half - size) / total
+    return _Chances(win, tie * np.exp(-size) / total, size + np.log(total))
+
+
+def _derivatives(data: _Data, scores: NDArray, log_tie: float) -> _Derivatives:
+    chances = _chances(scores, np.exp(log_tie))
+    votes = data.won + data.won.T + data.tied
+    lead = chances.win - chances.win.T
+    value = (scores @ (data.won.sum(1) - data.won.sum(0)) - (votes * chances.log_total).sum()) / 2
+    slope = (data.won.sum(1) - data.won.sum(0) - (votes * lead).sum(1)) / 2
+    hessian = _assemble(
+        data,
+        votes * (1 - chances.tie - lead**2),
+        -votes * lead * chances.tie,
+        votes * chances.tie * (1 - chances.tie),
+    )
+    if data.prior > 0:
+        against_zero = 0.5 + 0.5 * np.tanh(scores / 2)
+        value -= data.prior * (np.logaddexp(0, scores) + np.logaddexp(0, -scores)).sum()
+        slope += data.prior * (1 - 2 * against_zero)
+        hessian[np.diag_indices(len(scores))] += 2 * data.prior * against_zero * (1 - against_zero)
+    if data.models_ties:
+        value += log_tie * data.tied.sum() / 2
+        slope = np.append(slope, (data.tied - votes * chances.tie).sum() / 2)
+    return _Derivatives(float(value), slope, hessian)
+
+
+def _assemble(data: _Data, dd: NDArray, dt: NDArray, tt: NDArray) -> NDArray:
+    """Per-pair matrices in (d, log nu), to one matrix in (scores, log nu); d = (s_y - s_z) / 2."""
+    laplacian = -dd / 4
+    np.fill_diagonal(laplacian, 0.0)
+    np.fill_diagonal(laplacian, -laplacian.sum(1))
+    if not data.models_ties:
+        return laplacian
+    cross = dt.sum(1, keepdims=True) / 2
+    return np.block([[laplacian, cross], [cross.T, np.array([[tt.sum() / 2]])]])
+
+
+def _newton(data: _Data) -> tuple[NDArray, float]:
+    """Damped Newton from equal scores; the likelihood is concave."""
+    scores = np.zeros(len(data.won))
+    log_tie = np.log(data.tied.sum() / data.won.sum()) if data.models_ties else -np.inf
+    now = _derivatives(data, scores, log_tie)
+    for _ in range(STEPS):
+        step = np.linalg.solve(_invertible(now.hessian, data), now.gradient)
+        expected = float(now.gradient @ step)
+        length = 1.0
+        while True:
+            moved = scores + length * step[: len(scores)]
+            moved_tie = log_tie + length * step[-1] if data.models_ties else log_tie
+            after = _derivatives(data, moved, moved_tie)
+            rounding = 1e-14 * abs(now.value)
+            if after.value >= now.value + 1e-4 * length * expected - rounding or length < 1e-6:
+                break
+            length /= 2
+        scores, log_tie, now = moved, moved_tie, after
+        if np.abs(length * step).max() < 1e-10:  # quadratic: the next step would change nothing
+            return scores, log_tie
+    raise ValueError(
+        f"Bradley-Terry did not settle in {STEPS} Newton steps (last change {np.abs(step).max():.2g}): "
+        "somebody hardly ever loses; pass prior > 0."
+    )
+
+
+def _invertible(hessian: NDArray, data: _Data) -> NDArray:
+    """The Hessian, with a constant added that fixes the mean of the scores where the data do not."""
+    if data.prior > 0:
+        return hessian
+    items = len(data.won)
+    out = hessian.copy()
+    out[:items, :items] += np.trace(hessian) / items**2
+    return out
+
+
+def _outer_products(data: _Data, half_votes: NDArray | None, scores: NDArray, log_tie: float) -> NDArray:
+    """Sum over votes of the outer product of their scores, in the space of _assemble."""
+    chances = _chances(scores, np.exp(log_tie))
+    lead = chances.win - chances.win.T
+    tied = data.tied if half_votes is None else 2 * half_votes
+    won = data.won if half_votes is None else data.won - half_votes
+    dd = won * (1 - lead) ** 2 + won.T * (1 + lead) ** 2 + tied * lead**2
+    dt = -chances.tie * (won * (1 - lead) - won.T * (1 + lead)) - tied * lead * (1 - chances.tie)
+    tt = (won + won.T) * chances.tie**2 + tied * (1 - chances.tie) ** 2
+    return _assemble(data, dd, dt, tt)
+
+
+def _of_centred(covariance: NDArray, items: int) -> NDArray:
+    """The covariance of the scores less their mean."""
+    block = covariance[:items, :items]
+    return block - block.mean(0) - block.mean(1)[:, None] + block.mean()
+
+
+def _refuse_infinite_scores(beats: NDArray, items: tuple[str, ...]) -> None:
+    """Scores are finite when every item is linked to every other by a chain of wins or ties (Ford 1957)."""
+    from scipy.sparse.csgraph import connected_components
+
+    remedy = "pass prior > 0, or take votes that connect them"
+    idle = np.flatnonzero(beats.sum(0) + beats.sum(1) == 0)
+    if idle.size and len(items) > 1:
+        raise ValueError(f"{items[idle[0]]!r} has no votes (nor have {idle.size - 1} others): {remedy}.")
+    groups, group = connected_components(beats, connection="weak")
+    if groups > 1:
+        sizes = np.bincount(group)
+        one, other = (items[int(np.argmax(group == g))] for g in (0, 1))
+        raise ValueError(
+            f"the votes fall into {groups} groups never compared with each other (of {sizes.tolist()} items; "
+            f"{one!r} and {other!r} are in different ones): {remedy}."
+        )
+    groups, group = connected_components(beats, connection="strong")
+    if groups > 1:
+        loses_out = [bool(beats[np.ix_(group != g, group == g)].any()) for g in range(groups)]
+        top = group == loses_out.index(False)
+        name = items[int(np.argmax(top))]
+        others = f" (with {int(top.sum()) - 1} others)" if top.sum() > 1 else ""
+        raise ValueError(
+            f"{name!r}{others} never lost nor tied against the other {int((~top).sum())} items, so its "
+            f"score is infinite: {remedy}."
+        )

@@ -104,20 +104,21 @@ def check_policy(game: PreferenceGame, policy: ArrayLike) -> NDArray[np.float64]
     if not (pi >= 0).all():
         worst = np.unravel_index(np.argmin(pi), pi.shape)  # argmin finds NaN first
         raise ValueError(
-            f"policy must hold probabilities, got {pi[worst]} at {_indices(worst)}: of log-probabilities pass np.exp."
+            f"policy must hold probabilities, got {pi[worst]} at {_indices(worst)}: "
+            "of log-probabilities pass np.exp."
         )
     total = pi.sum(axis=-1, keepdims=True)
     if not (np.abs(total - 1) <= SUM_TOLERANCE).all():
         worst = np.unravel_index(np.argmax(np.abs(total - 1)), total.shape)
         raise ValueError(
-            f"policy must sum to 1, row {_indices(worst[:-1])} sums to {total[worst]:.9g}: divide it by its sum."
+            f"policy must sum to 1, got {total[worst]:.9g} at {_indices(worst[:-1])}: divide it by its sum."
         )
     outside = (pi > 0) & ~game.support
     if outside.any():
         worst = tuple(np.argwhere(outside)[0])
         raise ValueError(
-            f"policy has mass {pi[worst]:.6g} at {_indices(worst)}, a response outside the game (its reference "
-            "probability is 0): move that mass or give the response a positive reference probability."
+            f"policy has mass {pi[worst]:.6g} at {_indices(worst)}, which is outside the game (reference 0): "
+            "move that mass or give the response a positive reference."
         )
     return pi / total
 

@@ -1,6 +1,74 @@
-"""Preference games: exact equilibria, Nash learning from human feedback, one solver for table and model."""
+"""Preference games: exact equilibria, Nash learning from human feedback, one solver for table and model.
 
-from pgames.arena import State, iterate, solve
+>>> import pgames as pg
+>>> game = pg.games.cyclic(3, p=0.9)
+>>> state = pg.solve(pg.EGPO(tau=0.1, eta=0.5), pg.TableArena(game), rounds=100)
+>>> pg.exploitability(game, pg.TableArena(game).probs(state.policy)).max() < 1e-12
+True
+"""
+
+from pgames import bounds, games, losses, metrics, plot, ratings
+from pgames.arena import PairLoss, Solver, State, iterate, solve
+from pgames.certificates import best_response, duality_gap, exploitability
+from pgames.comparisons import Comparisons
+from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
 from pgames.game import PreferenceGame
+from pgames.run import Run, run
+from pgames.solvers.league import FictitiousPlay
+from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, NashEMA, NashMD
+from pgames.solvers.outer import COMAL, MPO, Average, Best, ProximalPoint
+from pgames.solvers.pairs import DPO, GPO, IPO, RLHF, SPIN, OnlineDPO, OnlineGPO, OnlineIPO, SLiC
+from pgames.table import TableArena, Tally
 
-__all__ = ["PreferenceGame", "State", "iterate", "solve"]
+__version__ = "0.1.0"
+
+__all__ = [
+    "COMAL",
+    "DPO",
+    "EGPO",
+    "GPO",
+    "INPO",
+    "IPO",
+    "IPOMD",
+    "MMD",
+    "MNPO",
+    "MPO",
+    "ONPO",
+    "RLHF",
+    "SPIN",
+    "SPPO",
+    "Average",
+    "Best",
+    "Comparisons",
+    "Equilibrium",
+    "FictitiousPlay",
+    "NashEMA",
+    "NashMD",
+    "OnlineDPO",
+    "OnlineGPO",
+    "OnlineIPO",
+    "PairLoss",
+    "PreferenceGame",
+    "ProximalPoint",
+    "Run",
+    "SLiC",
+    "Solver",
+    "State",
+    "TableArena",
+    "Tally",
+    "ZeroSumEquilibrium",
+    "best_response",
+    "bounds",
+    "duality_gap",
+    "exploitability",
+    "games",
+    "iterate",
+    "losses",
+    "metrics",
+    "nash",
+    "nash_zero_sum",
+    "plot",
+    "ratings",
+    "run",
+    "solve",
+]

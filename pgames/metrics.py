@@ -31,9 +31,9 @@ def _equilibrium(game: PreferenceGame, tau: float) -> Array:
 
 
 def kl(p: Array, q: Array) -> Array:
-    """KL(p || q) in nats over the last axis; 0 log 0 = 0, and infinite where q is 0 and p is not."""
+    """KL(p || q) in nats over the last axis, at least 0; infinite where q is 0 and p is not."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0)
+        terms = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0) + (q - p)  # each term is at least 0
     return terms.sum(axis=-1)
 
 
@@ -97,7 +97,8 @@ class Entropy:
 
     def __call__(self, arena: TableArena, policy: Policy) -> Array:
         p = arena.probs(policy)
-        return -kl(p, np.ones_like(p)) @ arena.game.prompt_weights
+        surprise = -np.where(p > 0, policy, 0.0)
+        return (p * surprise).sum(axis=-1) @ arena.game.prompt_weights
 
 
 @dataclass(frozen=True)

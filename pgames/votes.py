@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv as plain_csv
 import io
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PIECE = 8 * 2**20  # bytes (CSV, JSON lines) read at once; Parquet: 2**18 rows
+PIECE = 8 * 2**20  # bytes of CSV or JSON lines read at once
+PIECE_ROWS = 2**18  # rows of Parquet read at once
 WORDS = {"left": 1, "tie": 0, "tie (bothbad)": 0, "right": -1}
 NAMED = 2  # marks a winner given by the item's name
 
@@ -123,9 +125,9 @@ def read_votes(path: str | os.PathLike[str], left: str, right: str, winner: str,
         if encoder is None or not encoder.rows:
             raise ValueError("the file holds no votes: it needs at least one row.")
         if path.suffix.lower() == ".csv":
-            _refuse_cut_name(path, encoder)
+            _refuse_cut_end(path, encoder)
         return encoder.columns()
-    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+    except (pa.ArrowException, plain_csv.Error, UnicodeDecodeError, OSError) as error:
         message = " ".join(str(error).split())
         raise ValueError(f"{path}: not readable as {path.suffix[1:]}, cut or damaged? {message}") from None
     except ValueError as error:
@@ -141,9 +143,7 @@ def _csv(path: Path, columns: list[str], prompt: str | None) -> Pieces:
     parse = csv.ParseOptions(newlines_in_values=True)
     read = csv.ReadOptions(block_size=PIECE)
     with open(path, encoding="utf-8-sig", newline="") as file:
-        import csv as plain
-
-        header = next(plain.reader(file), [])
+        header = next(plain_csv.reader(file), [])
     columns = _choose(columns, prompt, header)
     convert = csv.ConvertOptions(
         column_types=dict.fromkeys(header, string()), include_columns=columns, strings_can_be_null=False
@@ -172,7 +172,7 @@ def _parquet(path: Path, columns: list[str], prompt: str | None) -> Pieces:
 
     with parquet.ParquetFile(path) as file:
         columns = _choose(columns, prompt, file.schema_arrow.names)
-        for batch in file.iter_batches(batch_size=2**18, columns=columns):
+        for batch in file.iter_batches(batch_size=PIECE_ROWS, columns=columns):
             yield columns, [batch.column(name) for name in columns]
 
 
@@ -184,12 +184,15 @@ def _choose(columns: list[str], prompt: str | None, found: Sequence[str]) -> lis
     return [*columns, "prompt"] if prompt is None and len(columns) == 3 and "prompt" in found else wanted
 
 
-def _refuse_cut_name(path: Path, encoder: Encoder) -> None:
-    """A file that stops within a name: no newline, and a name seen once that begins another one."""
+def _refuse_cut_end(path: Path, encoder: Encoder) -> None:
+    """A last line without its end that stops in quotes, or in a name: seen once, and the start of another."""
     with open(path, "rb") as file:
-        file.seek(-1, os.SEEK_END)
-        if file.read() in b"\r\n":
-            return
+        file.seek(max(path.stat().st_size - 2**16, 0))
+        last_line = file.read().splitlines(keepends=True)[-1]
+    if last_line.endswith((b"\n", b"\r")):
+        return
+    if last_line.count(b'"') % 2:
+        raise ValueError("the last row ends within quotes: the file is cut.")
     last = encoder.pieces[-1]
     for item in (int(last[0][-1]), int(last[1][-1])):
         seen = sum(np.count_nonzero(i == item) + np.count_nonzero(j == item) for i, j, _, _ in encoder.pieces)

@@ -1,4 +1,4 @@
-"""Figures in one style. Every function returns a matplotlib Figure; `save_figure` writes it whole or not at all."""
+"""Figures in one style: functions that return a matplotlib Figure, and `save_figure`."""
 
 from pgames.plot.bars import Bars, ratings
 from pgames.plot.curves import convergence

@@ -25,7 +25,7 @@ class Bars(NamedTuple):
 
 @style()
 def ratings(
-    bars: Mapping[str, Bars], items: Sequence[str], order: Sequence[int] | None = None, *, title: str = ""
+    bars: Mapping[str, Bars], items: Sequence[str], order: ArrayLike | None = None, *, title: str = ""
 ) -> Figure:
     """Bars with intervals for every item, one panel per rating, all in the same order of items.
 
@@ -39,25 +39,29 @@ def ratings(
         raise ValueError("there is no rating to draw: pass at least one.")
     for name, (values, *_) in bars.items():
         if np.shape(values) != (len(items),):
-            raise ValueError(f"rating {name!r} must have one value for each of {len(items)} items, got {np.shape(values)}.")
+            raise ValueError(
+                f"rating {name!r} must have one value for each of {len(items)} items, got {np.shape(values)}."
+            )
     first = np.asarray(next(iter(bars.values())).values)
-    order = np.argsort(-first, kind="stable") if order is None else np.asarray(order)
-    rows = np.arange(len(order))
-    figure = new_figure(2.2 + 2.5 * len(bars), 1.0 + 0.2 * max(len(order), 4) + (0.3 if title else 0))
+    shown = np.argsort(-first, kind="stable") if order is None else np.asarray(order)
+    rows = np.arange(len(shown))
+    figure = new_figure(2.2 + 2.5 * len(bars), 1.0 + 0.2 * max(len(shown), 4) + (0.3 if title else 0))
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     panels: Any = figure.subplots(1, len(bars), sharey=True, squeeze=False)[0]
     for i, (axes, (name, (values, low, high, baseline))) in enumerate(zip(panels, bars.items(), strict=True)):
-        values = np.asarray(values, dtype=np.float64)[order]
-        axes.barh(rows, values - baseline, left=baseline, height=0.66, color=COLOURS[i % len(COLOURS)], alpha=0.55)
+        values = np.asarray(values, dtype=np.float64)[shown]
+        axes.barh(
+            rows, values - baseline, left=baseline, height=0.66, color=COLOURS[i % len(COLOURS)], alpha=0.55
+        )
         if low is not None and high is not None:
-            axes.hlines(rows, np.asarray(low)[order], np.asarray(high)[order], color=INK, linewidth=1.2)
+            axes.hlines(rows, np.asarray(low)[shown], np.asarray(high)[shown], color=INK, linewidth=1.2)
         axes.axvline(baseline, color="#8C8C8C", linewidth=0.8)
         axes.set_title(name, fontsize=10)
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.locator_params(axis="x", nbins=5)
-    panels[0].set_yticks(rows, [short(items[y]) for y in order], fontsize=8 if len(order) > 20 else 9)
-    panels[0].set_ylim(len(order) - 0.4, -0.6)  # the first item at the top
+    panels[0].set_yticks(rows, [short(items[int(y)]) for y in shown], fontsize=8 if len(shown) > 20 else 9)
+    panels[0].set_ylim(len(shown) - 0.4, -0.6)  # the first item at the top
     return figure

@@ -12,15 +12,18 @@ from pgames.plot.style import COLOURS, DASHES, INK, new_figure, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from pgames.bounds import Bound
+    from pgames.run import Run
+
 FLOOR = 1e-17  # a gap of exactly 0 has no logarithm: it is drawn here
 ROUNDING = 2.2e-16
 
 
 @style()
 def convergence(
-    runs: Any,
+    runs: Run | Sequence[Run] | Mapping[str, Run],
     metric: str | None = None,
-    bound: Any = None,
+    bound: Bound | Sequence[Bound] | None = None,
     *,
     quantiles: tuple[float, float] = (0.1, 0.9),
     title: str = "",
@@ -43,7 +46,9 @@ def convergence(
     for i, (name, run) in enumerate(named.items()):
         if metric not in run.values:
             recorded = ", ".join(map(repr, run.values))
-            raise ValueError(f"run {name!r} did not record {metric!r}, only {recorded}: add it to record=[...].")
+            raise ValueError(
+                f"run {name!r} did not record {metric!r}, only {recorded}: add it to record=[...]."
+            )
         drawn = np.asarray(run.rounds) >= 1
         rounds, values = np.asarray(run.rounds)[drawn], np.maximum(run.values[metric][drawn], FLOOR)
         low, middle, high = np.quantile(values, (quantiles[0], 0.5, quantiles[1]), axis=1)
@@ -58,35 +63,34 @@ def convergence(
     _draw_bounds(axes, bound, last)
     if lowest < ROUNDING:
         axes.axhspan(FLOOR / 2, ROUNDING, color="#F2F2F2", zorder=0, linewidth=0)
-        axes.annotate(
-            "rounding error of float64", (0.01, ROUNDING / 1.6), ("axes fraction", "data"),
-            color="#737373", fontsize=8, va="top",
-        )  # fmt: skip
+        where = axes.get_yaxis_transform()  # x in fractions of the axes, y in data
+        axes.text(0.01, 3e-17, "rounding error of float64", transform=where, color="#737373", fontsize=8)
         axes.set_ylim(bottom=FLOOR / 2)
     axes.grid(which="major")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
-def _named(runs: Any) -> Mapping[str, Any]:
+def _named(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Mapping[str, Run]:
     if isinstance(runs, Mapping):
         return runs
-    listed = list(runs) if isinstance(runs, Sequence) and not hasattr(runs, "rounds") else [runs]
-    named: dict[str, Any] = {}
-    for run in listed:
+    named: dict[str, Run] = {}
+    for run in runs if isinstance(runs, Sequence) else [runs]:
         name = str(run.solver)
         named[name if name not in named else f"{name} ({len(named) + 1})"] = run
     return named
 
 
-def _draw_bounds(axes: Any, bound: Any, last: int) -> None:
+def _draw_bounds(axes: Any, bound: Bound | Sequence[Bound] | None, last: int) -> None:
     if bound is None:
         return
     grid = np.unique(np.geomspace(1, max(last, 2), 200).round().astype(np.int64))
     low, high = axes.get_ylim()
-    for i, one in enumerate(bound if isinstance(bound, Sequence) and not callable(bound) else [bound]):
-        values = np.array([float(one(t)) for t in grid])
+    for i, one in enumerate(bound if isinstance(bound, Sequence) else [bound]):
+        values = one(grid)
         label = f"{one.name} ({one.status})"
-        axes.plot(grid, values, color=INK, linestyle=(0, (2 + 3 * i, 2)), linewidth=1.2, label=label, zorder=2)
+        axes.plot(
+            grid, values, color=INK, linestyle=(0, (2 + 3 * i, 2)), linewidth=1.2, label=label, zorder=2
+        )
         high = max(high, values[np.isfinite(values)].max(initial=0) * 1.5)
     axes.set_ylim(low, high)

@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pgames.game import PreferenceGame
-from pgames.plot.style import COLOURS, new_figure, short, style
+from pgames.plot.style import new_figure, short, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MARKS = ("#000000", "#009E73", "#CC79A7", "#E69F00")  # of cycles: none of the colours of the cells
 NUMBERED = 12  # up to so many responses every cell carries its number
 
 
 @style()
 def heatmap(
     game: PreferenceGame,
-    order: Sequence[int] | None = None,
+    order: ArrayLike | None = None,
     cycles: Sequence[Sequence[int]] = (),
     *,
     title: str = "",
@@ -34,30 +35,30 @@ def heatmap(
     cycles : index tuples (a, b, c, ...) with a beating b beating c ... beating a; their cells are framed.
     """
     P = np.tensordot(game.prompt_weights, game.P, axes=1)
-    order = np.argsort(-P.mean(axis=1), kind="stable") if order is None else np.asarray(order)
-    count = len(order)
+    shown = np.argsort(-P.mean(axis=1), kind="stable") if order is None else np.asarray(order)
+    count = len(shown)
     size = np.clip(0.17 * count + 1.2, 3.2, 11)
     figure = new_figure(size + 2.6, size + 1.4 + 0.2 * len(cycles))
     axes = figure.add_subplot()
-    image = axes.imshow(P[np.ix_(order, order)], cmap="RdBu", vmin=0, vmax=1, interpolation="nearest")
+    image = axes.imshow(P[np.ix_(shown, shown)], cmap="RdBu", vmin=0, vmax=1, interpolation="nearest")
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25, pad=0.02)
     bar.set_label("probability that the row beats the column")
     bar.outline.set_visible(False)
-    names = [short(game.labels[y], 24) for y in order]
+    names = [short(game.labels[int(y)], 24) for y in shown]
     _name_axes(axes, names, names)
     axes.set_title(title, pad=10)
     if count <= NUMBERED:
-        for row, y in enumerate(order):
-            for column, z in enumerate(order):
+        for row, y in enumerate(shown):
+            for column, z in enumerate(shown):
                 colour = "white" if abs(P[y, z] - 0.5) > 0.3 else "#222222"
                 axes.text(column, row, f"{P[y, z]:.2f}", ha="center", va="center", color=colour, fontsize=8)
-    _frame_cycles(axes, cycles, order, game.labels, count)
+    _frame_cycles(axes, cycles, shown, game.labels)
     return figure
 
 
 @style()
 def prompts(policies: ArrayLike, items: Sequence[str], names: Sequence[str], *, title: str = "") -> Figure:
-    """How much a policy plays each item (a row) on each prompt (a column), float64[X, Y]; unplayed items left out."""
+    """How much policies float64[X, Y] play each item (rows) on each prompt (columns), if they ever do."""
     pi = np.asarray(policies, dtype=np.float64)
     if pi.shape != (len(names), len(items)):
         raise ValueError(f"policies must have shape [{len(names)}, {len(items)}], got {list(pi.shape)}.")
@@ -69,7 +70,7 @@ def prompts(policies: ArrayLike, items: Sequence[str], names: Sequence[str], *, 
     bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=25, pad=0.02)
     bar.set_label("probability")
     bar.outline.set_visible(False)
-    _name_axes(axes, [short(items[y]) for y in order], [short(name, 18) for name in names])
+    _name_axes(axes, [short(items[int(y)]) for y in order], [short(name, 18) for name in names])
     axes.set_title(title, pad=10)
     return figure
 
@@ -86,18 +87,16 @@ def _name_axes(axes: Any, rows: list[str], columns: list[str]) -> None:
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=0.4)
+    axes.grid(which="minor", color="#F0F0F0", linewidth=0.5)
     axes.tick_params(which="minor", length=0)
 
 
-def _frame_cycles(
-    axes: Any, cycles: Sequence[Sequence[int]], order: Any, labels: Sequence[str], count: int
-) -> None:
+def _frame_cycles(axes: Any, cycles: Sequence[Sequence[int]], order: Any, labels: Sequence[str]) -> None:
     from matplotlib.patches import Rectangle
 
     place = {int(y): i for i, y in enumerate(order)}
     for i, cycle in enumerate(cycles):
-        colour = COLOURS[(i + 3) % len(COLOURS)]
+        colour = MARKS[i % len(MARKS)]
         for winner, loser in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
             if winner in place and loser in place:
                 corner = (place[loser] - 0.5, place[winner] - 0.5)
@@ -105,7 +104,10 @@ def _frame_cycles(
         names = " > ".join(short(labels[y], 20) for y in [*cycle, cycle[0]])
         axes.plot([], [], "s", markerfacecolor="none", markeredgecolor=colour, markeredgewidth=2, label=names)
     if cycles:
-        axes.legend(
-            title="cycles, each beating the next", loc="upper left", bbox_to_anchor=(0, 1.0), ncols=1,
-            fontsize=8, title_fontsize=8.5, alignment="left", borderaxespad=0,
-        )  # fmt: skip
+        axes.figure.legend(
+            title="Cycles, each beating the next",
+            loc="outside lower left",
+            fontsize=8.5,
+            title_fontsize=9,
+            alignment="left",
+        )

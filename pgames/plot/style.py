@@ -1,4 +1,4 @@
-"""One look for every figure: colours that colour-blind readers tell apart, quiet axes, names drawn as they are."""
+"""One look for every figure: colours that colour-blind readers tell apart, quiet axes, names as they are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DASHES = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1.2, 1.2)), (0, (7, 1.5, 1
 INK = "#222222"
 PALE = "#D9D9D9"
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "font.size": 9.5,
@@ -93,7 +93,9 @@ def figure_bytes(figure: Figure, kind: str, dpi: int = 160) -> bytes:
         "pdf": {"CreationDate": None},
     }
     if kind not in undated:
-        raise ValueError(f"a figure is written as .png, .svg or .pdf, got {kind!r}: change the file's ending.")
+        raise ValueError(
+            f"a figure is written as .png, .svg or .pdf, got {kind!r}: change the file's ending."
+        )
     buffer = io.BytesIO()
     with style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box

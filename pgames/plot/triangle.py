@@ -44,7 +44,7 @@ def simplex(
     star = None if equilibrium is None else _points("equilibrium", np.atleast_2d(equilibrium))[0]
     columns = min(COLUMNS, len(paths))
     rows = -(-len(paths) // columns)
-    figure = new_figure(2.7 * columns + 0.3, 2.75 * rows + (0.35 if title else 0))
+    figure = new_figure(2.7 * columns + 0.3, 2.7 * rows + 0.35 + (0.35 if title else 0))
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     for i, (name, path) in enumerate(paths.items()):
@@ -58,6 +58,7 @@ def simplex(
         axes.plot(*line[0], "o", color="white", markeredgecolor=colour, markeredgewidth=1.5, zorder=5)
         axes.plot(*line[-1], "o", color=colour, markeredgecolor="white", zorder=6)
         axes.set_title(name, loc="center", fontsize=10)
+    _explain_marks(figure, star is not None)
     return figure
 
 
@@ -68,6 +69,21 @@ def _points(name: str, path: NDArray[np.float64]) -> NDArray[np.float64]:
     if not (path >= 0).all() or np.abs(path.sum(axis=1) - 1).max() > 1e-6:
         raise ValueError(f"{name} must hold distributions over three responses: divide each row by its sum.")
     return path @ CORNERS
+
+
+def _explain_marks(figure: Figure, has_star: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    grey: dict[str, Any] = {"color": "none", "markeredgecolor": "#737373"}
+    marks = [
+        Line2D([], [], marker="o", markerfacecolor="white", label="start", **grey),
+        Line2D([], [], marker="o", markerfacecolor="#737373", label="last round", **grey),
+    ]
+    if has_star:
+        marks.append(
+            Line2D([], [], marker="*", markersize=12, markerfacecolor=INK, label="equilibrium", **grey)
+        )
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
 
 
 def _frame(axes: Any, labels: Sequence[str]) -> None:
@@ -82,6 +98,8 @@ def _frame(axes: Any, labels: Sequence[str]) -> None:
         ((-2, -5, "center", "top"), (2, -5, "center", "top"), (0, 5, "center", "bottom")),
         strict=True,
     ):
-        axes.annotate(short(label, 16), corner, (dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=8.5)
+        axes.annotate(
+            short(label, 16), corner, (dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=8.5
+        )
     axes.set(aspect="equal", xlim=(-0.12, 1.12), ylim=(-0.12, 0.98))
     axes.axis("off")

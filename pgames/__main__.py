@@ -1,0 +1,5 @@
+"""python -m pgames."""
+
+from pgames.cli import main
+
+main()

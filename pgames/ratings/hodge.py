@@ -13,6 +13,8 @@ from pgames.game import PreferenceGame
 from pgames.kernels import njit
 from pgames.ratings.table import Ratings, pair_votes
 
+ROUNDING = 1e-12  # margins up to this are ties
+
 
 class Cycle(NamedTuple):
     """Each item beats the next, and the last the first, all by a margin of at least `strength`."""
@@ -160,7 +162,7 @@ def _cycles(flow: NDArray, items: tuple[str, ...], most: int) -> tuple[Cycle, ..
     return tuple(
         Cycle((items[i], items[j], items[k]), float(strength))
         for (i, j, k), strength in zip(triples, strengths, strict=True)
-        if strength > 0
+        if strength > ROUNDING
     )
 
 

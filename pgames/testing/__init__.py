@@ -1,0 +1,27 @@
+"""The conformance kit: does a solver, or an arena, keep the promises that everything else relies on?
+
+    from pgames.testing import check_solver, solver_cases
+
+    print(check_solver(MySolver(tau=0.1, eta=0.5)))          # a Report, or ConformanceError
+
+    @pytest.mark.parametrize("case", solver_cases(MySolver(tau=0.1, eta=0.5)))
+    def test_my_solver(case):
+        case()
+
+A failure names the property, the game, what was measured, what is allowed and what it usually means.
+"""
+
+from pgames.testing.checks import arena_cases, check_arena, check_solver, solver_cases
+from pgames.testing.known import Known, known_games
+from pgames.testing.report import ConformanceError, Report
+
+__all__ = [
+    "ConformanceError",
+    "Known",
+    "Report",
+    "arena_cases",
+    "check_arena",
+    "check_solver",
+    "known_games",
+    "solver_cases",
+]

@@ -1,0 +1,234 @@
+"""What the verbs compute: formulas and identities of mixtures, win rates and mirror steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pgames.testing.report import Measured, Property
+from pgames.testing.subject import Array, Subject, apart, worst_identity
+
+STEP = 0.7
+
+
+def _normalised(logs: Array) -> Array:
+    p = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return p / p.sum(axis=-1, keepdims=True)
+
+
+def _weighted(weight: float, logs: Array) -> Array:
+    return np.where(np.isneginf(logs), -np.inf, weight * logs)
+
+
+# -- mixtures --------------------------------------------------------------------------------------------
+
+
+def _geometric_formula(s: Subject) -> Measured:
+    a, b, c = s.policies
+    worst = 0.0
+    for weights in ((0.2, 0.5, 0.3), (1.5, -0.8, 0.3), (0.4, 0.1, 0.9)):
+        made = s.arena.geometric_mixture(*zip(weights, (a, b, c), strict=True))
+        logs = sum(_weighted(w, s.logs(pi)) for w, pi in zip(weights, (a, b, c), strict=True))
+        worst = np.maximum(worst, apart(s.probs(made), _normalised(np.asarray(logs))))
+    return Measured("the distance from prod pi ** w, normalised,", float(worst), s.tolerance)
+
+
+def _geometric_identities(s: Subject) -> Measured:
+    a, b, c = s.policies
+    mix = s.arena.geometric_mixture
+    pairs = {
+        "one term of weight 1": (mix((1.0, a)), a),
+        "a policy with itself": (mix((0.3, a), (0.7, a)), a),
+        "another order of terms": (mix((0.3, a), (0.7, b)), mix((0.7, b), (0.3, a))),
+        "a mixture of mixtures": (
+            mix((0.6, mix((0.5, a), (0.5, b))), (0.4, c)),
+            mix((0.3, a), (0.3, b), (0.4, c)),
+        ),
+        "a negative weight that undoes a mixture": (mix((2.0, mix((0.5, a), (0.5, b))), (-1.0, b)), a),
+    }
+    return worst_identity(s, pairs)
+
+
+def _mixture_formula(s: Subject) -> Measured:
+    a, b, c = s.policies
+    made = s.probs(s.arena.mixture((0.2, a), (0.5, b), (0.3, c)))
+    formula = 0.2 * s.probs(a) + 0.5 * s.probs(b) + 0.3 * s.probs(c)
+    return Measured("the distance from sum w pi", apart(made, formula), s.tolerance)
+
+
+def _mixture_identities(s: Subject) -> Measured:
+    a, b, c = s.policies
+    mix = s.arena.mixture
+    pairs = {
+        "one term of weight 1": (mix((1.0, a)), a),
+        "a policy with itself": (mix((0.3, a), (0.7, a)), a),
+        "a term of weight 0": (mix((0.0, a), (1.0, b)), b),
+        "another order of terms": (mix((0.3, a), (0.7, b)), mix((0.7, b), (0.3, a))),
+        "a mixture of mixtures": (
+            mix((0.6, mix((0.5, a), (0.5, b))), (0.4, c)),
+            mix((0.3, a), (0.3, b), (0.4, c)),
+        ),
+    }
+    return worst_identity(s, pairs)
+
+
+# -- win rates -------------------------------------------------------------------------------------------
+
+
+def _antisymmetry(s: Subject) -> Measured:
+    a, b, _ = s.policies
+    gap, allowed = s.average(lambda arena: arena.win_rate(a, b) + arena.win_rate(b, a) - 1, 2**0.5)
+    return Measured("P(a > b) + P(b > a) - 1", gap, allowed)
+
+
+def _self_play(s: Subject) -> Measured:
+    a, b, _ = s.policies
+    gap, allowed = s.average(
+        lambda arena: np.stack([np.atleast_1d(arena.win_rate(p, p)) - 0.5 for p in (a, b)], axis=-1)
+    )
+    return Measured("P(a > a) - 1/2", gap, allowed)
+
+
+def _bilinear(s: Subject) -> Measured:
+    a, b, c = s.policies
+
+    def gap(arena: Any) -> Any:
+        blend = arena.mixture((0.25, a), (0.75, b))
+        return arena.win_rate(blend, c) - 0.25 * arena.win_rate(a, c) - 0.75 * arena.win_rate(b, c)
+
+    got, allowed = s.average(gap, 1.5)
+    return Measured("P(mixture > c) minus the mean of P(member > c)", got, allowed)
+
+
+def _win_rate_formula(s: Subject) -> Measured | None:
+    game = getattr(s.arena, "game", None)
+    if game is None:
+        return None
+    a, b, _ = s.policies
+    exact = s.over_prompts(np.einsum("...xy,xyz,...xz->...x", s.probs(a), game.P, s.probs(b)))
+    gap, allowed = s.average(lambda arena: arena.win_rate(a, b) - exact)
+    return Measured("P(a > b) minus a' P b of the arena's game", gap, allowed)
+
+
+# -- mirror steps ----------------------------------------------------------------------------------------
+
+
+def _mirror_optimal(s: Subject) -> Measured:
+    """At the maximum pi' of J = P(pi > o) - KL(pi || prior) / step, J(pi') - J(pi) = KL(pi || pi') / step."""
+    a, b, c = s.policies
+
+    def gap(arena: Any) -> Any:
+        best = arena.mirror_step(a, b, STEP)
+        rival = arena.geometric_mixture((0.5, best), (0.5, c))
+        won = arena.win_rate(best, b) - arena.win_rate(rival, b)
+        return won + (kl(rival, a) - kl(best, a) - kl(rival, best)) / STEP
+
+    def kl(p: Any, q: Any) -> Array:
+        inside = s.probs(p) > 0
+        ratio = np.subtract(s.logs(p), s.logs(q), where=inside, out=np.zeros_like(s.probs(p)))
+        return s.over_prompts((s.probs(p) * ratio).sum(axis=-1))
+
+    got, allowed = s.average(gap, 3.0)
+    return Measured("the gap in J(pi') - J(pi) = KL(pi || pi') / step", got, allowed + STEP * s.noise**2)
+
+
+def _mirror_formula(s: Subject) -> Measured | None:
+    game = getattr(s.arena, "game", None)
+    if game is None:
+        return None
+    a, b, _ = s.policies
+    inside = s.probs(a) > 0
+    rates = np.einsum("xyz,...xz->...xy", game.P, s.probs(b))
+
+    def gap(arena: Any) -> Array:
+        stepped, before = s.logs(arena.mirror_step(a, b, STEP)), s.logs(a)
+        ratio = np.subtract(stepped, before, where=inside, out=np.zeros_like(before)) / STEP
+        error = np.where(inside, ratio - rates, 0.0)
+        return np.where(inside, error - error.sum(-1, keepdims=True) / inside.sum(-1, keepdims=True), 0.0)
+
+    got, allowed = s.average(gap, 2.0)
+    return Measured("log(pi' / prior) / step minus P(y > opponent), centred,", got, allowed)
+
+
+def _steps_add_up(s: Subject) -> Measured:
+    a, b, _ = s.policies
+    step = s.arena.mirror_step
+    pairs = {
+        "two half steps and one": (step(step(a, b, 0.5), b, 0.5), step(a, b, 1.0)),
+        "a step and back": (step(step(a, b, 0.5), b, -0.5), a),
+        "a step of almost nothing": (step(a, b, 1e-10), a),
+    }
+    return worst_identity(s, pairs)
+
+
+def _best_response(s: Subject) -> Measured:
+    a, b, c = s.policies
+
+    def regret(arena: Any) -> Any:
+        rate = arena.win_rate(arena.mirror_step(a, b, np.inf), b)
+        return np.stack([np.atleast_1d(arena.win_rate(other, b) - rate) for other in (a, c)], axis=-1)
+
+    got, allowed = s.average(regret, 2.0, one_sided=True)
+    return Measured("what another policy wins more often than step = inf", got, allowed)
+
+
+ALGEBRA = (
+    Property(
+        "geometric_formula",
+        _geometric_formula,
+        "Is the product normalised, and are negative weights allowed?",
+    ),
+    Property(
+        "geometric_identities",
+        _geometric_identities,
+        "Exponents must compose: is a mixture approximated, or a term dropped?",
+    ),
+    Property(
+        "mixture_formula",
+        _mixture_formula,
+        "mixture is a weighted sum of probabilities, not of logits.",
+    ),
+    Property(
+        "mixture_identities",
+        _mixture_identities,
+        "Weights must compose: is a mixture approximated, or a term dropped?",
+    ),
+    Property(
+        "antisymmetry",
+        _antisymmetry,
+        "The judge favours a side: ask in both orders, or use (P + 1 - P') / 2.",
+    ),
+    Property(
+        "self_play",
+        _self_play,
+        "A policy beats itself half of the time: is a response judged 1/2 against itself?",
+    ),
+    Property(
+        "bilinear",
+        _bilinear,
+        "The win rate of a mixture is the mean of its members': does win_rate see only one of them?",
+    ),
+    Property(
+        "win_rate_formula",
+        _win_rate_formula,
+        "win_rate(first, second) must be first' P second, averaged with the prompt weights.",
+    ),
+    Property(
+        "mirror_optimal",
+        _mirror_optimal,
+        "mirror_step is not the maximum: a wrong sign, a missing prior, or win rates against another policy "
+        "than the opponent (pair labels on draws of the prior measure the prior).",
+    ),
+    Property(
+        "mirror_formula",
+        _mirror_formula,
+        "log(pi' / prior) must be step * P(y > opponent): not against the prior, and not twice the step.",
+    ),
+    Property(
+        "steps_add_up",
+        _steps_add_up,
+        "Steps against one opponent add up, negative ones too; a step of 0 is the prior.",
+    ),
+    Property("best_response", _best_response, "step = inf must be the best response to the opponent."),
+)

@@ -1,0 +1,221 @@
+"""How an arena behaves: pure verbs, immutable handles, separate runs, evidence that adds up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pgames.losses import squared
+from pgames.testing.report import Measured, Property
+from pgames.testing.subject import Array, Subject, apart, worst_identity
+
+STEP = 0.7
+
+
+def _distributions(s: Subject) -> Measured:
+    a, b, c = s.policies
+    outside = s.probs(s.arena.reference) == 0
+    made = [
+        s.arena.geometric_mixture((1.5, a), (-0.5, b)),
+        s.arena.mixture((0.5, a), (0.5, c)),
+        *(s.arena.mirror_step(a, b, step) for step in (0.1, 1e6, -1e6)),
+    ]
+    worst = 0.0
+    for policy in (s.arena.reference, a, b, c, *made):
+        p = s.probs(policy)
+        off = [np.abs(p.sum(axis=-1) - 1).max(), -p.min(), np.where(outside, np.abs(p), 0.0).max()]
+        worst = np.max([worst, *off])
+    return Measured(
+        "a policy's distance from a distribution on the reference's support",
+        float(worst),
+        max(s.tolerance, 1e-9),
+    )
+
+
+# -- purity ----------------------------------------------------------------------------------------------
+
+
+def _answers(arena: Any, policies: tuple[Any, ...]) -> list[Array]:
+    """What an arena says about policies: the same questions, in a given order."""
+    a, b, _ = policies
+    said = [arena.win_rate(a, b), arena.win_rate(b, a), arena.probs(arena.mirror_step(a, b, STEP))]
+    return [np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in said]
+
+
+def _bits(first: list[Array], second: list[Array]) -> float:
+    """0.0 when two lists of answers are the same to the last bit."""
+    gaps = [np.abs(x - y).max() if x.shape == y.shape else np.inf for x, y in zip(first, second, strict=True)]
+    return float(np.max(gaps))
+
+
+def _purity(s: Subject) -> Measured:
+    arena = s.arena.at(3)
+    first = _answers(arena, s.policies)
+    _answers(arena, s.policies[::-1])
+    return Measured(
+        "the same question twice in one round: the difference of the answers",
+        _bits(first, _answers(arena, s.policies)),
+        0.0,
+    )
+
+
+def _rounds(s: Subject) -> Measured:
+    now = _answers(s.arena.at(1), s.policies)
+    later = _answers(s.arena.at(1).at(2), s.policies)
+    direct = _answers(s.arena.at(2), s.policies)
+    if s.noise and _bits(now, direct) == 0:
+        return Measured(
+            "the share of repeated sampled answers between rounds 1 and 2",
+            1.0,
+            0.0,
+            "Every round must sample anew: is t in the key of the random stream?",
+        )
+    return Measured("at(1).at(2) and at(2) differ: the difference", _bits(later, direct), 0.0)
+
+
+def _immutable(s: Subject) -> Measured:
+    handles = (s.arena.reference, *s.policies)
+    before = [s.probs(policy) for policy in handles]
+    a, b, c = s.policies
+    _answers(s.arena, s.policies)
+    s.arena.geometric_mixture((0.5, a), (0.5, b))
+    s.arena.mixture((0.5, b), (0.5, c))
+    s.arena.anchored(c)
+    after = [s.probs(policy) for policy in (s.arena.reference, *s.policies)]
+    return Measured("the change of handles given to verbs", _bits(before, after), 0.0)
+
+
+def _anchored(s: Subject) -> Measured:
+    a = s.policies[0]
+    moved = s.arena.anchored(a)
+    changed = _bits(_answers(moved, s.policies), _answers(s.arena, s.policies))
+    if changed:
+        return Measured("the change of win rates and mirror steps by anchored()", changed, 0.0)
+    views = (moved, moved.at(2), s.arena.at(2).anchored(a))
+    off = np.max([apart(s.probs(view.reference), s.probs(a)) for view in views])
+    return Measured("the distance of anchored(a).reference from a", float(off), 0.0)
+
+
+# -- runs ------------------------------------------------------------------------------------------------
+
+
+def _per_run_weights(s: Subject) -> Measured | None:
+    a, b, c = s.policies
+    shape = s.probs(a).shape
+    if len(shape) < 3 or shape[0] < 2:
+        return None
+    steps = np.linspace(0.1, 0.9, shape[0])
+
+    def at(step: Any) -> list[Array]:
+        made = (
+            s.arena.mirror_step(a, b, step),
+            s.arena.geometric_mixture((step, a), (1 - step, c)),
+            s.arena.mixture((step, a), (1 - step, c)),
+        )
+        return [s.probs(policy) for policy in made]
+
+    grid = at(steps)
+    single = [at(float(step)) for step in steps]
+    off = [np.abs(grid[k][i] - single[i][k][i]).max() for k in range(3) for i in range(shape[0])]
+    return Measured("a weight per run, minus the same weight alone,", float(np.max(off)), 0.0)
+
+
+def _runs(s: Subject) -> Measured | None:
+    if s.narrow is None:
+        return None
+    few = _answers(s.narrow.arena.at(2), s.narrow.policies)
+    many = _answers(s.arena.at(2), s.policies)
+    return Measured(
+        f"the first {len(few[0])} of {len(many[0])} runs differ from the narrow arena: the difference",
+        _bits(few, [x[: len(y)] for x, y in zip(many, few, strict=True)]),
+        0.0,
+    )
+
+
+# -- arenas that answer to duels -------------------------------------------------------------------------
+
+
+def _evidence(s: Subject) -> Measured | None:
+    if not hasattr(s.arena, "duel") or not hasattr(s.arena, "fit_pairs"):
+        return None
+    a, b, _ = s.policies
+    pairs = s.arena.duel(a, b)
+    once, twice = (s.arena.fit_pairs(a, seen, squared, 2.0) for seen in (pairs, pairs + pairs))
+    return Measured(
+        "the change of a fit by counting all evidence twice",
+        apart(s.probs(once), s.probs(twice)),
+        max(s.tolerance, 1e-7),
+    )
+
+
+def _label_route(s: Subject) -> Measured | None:
+    """With pairs drawn from b on both sides, the squared loss of beta is a mirror step of 1 / beta."""
+    if s.noise or not hasattr(s.arena, "duel") or not hasattr(s.arena, "fit_pairs"):
+        return None
+    a, b, _ = s.policies
+    fitted = s.arena.fit_pairs(a, s.arena.duel(b, b), squared, 2.0)
+    return Measured(
+        "fit_pairs on duels of b, minus mirror_step against b,",
+        apart(s.probs(fitted), s.probs(s.arena.mirror_step(a, b, 0.5))),
+        max(s.tolerance, 1e-7),
+    )
+
+
+def _tilt(s: Subject) -> Measured | None:
+    if not hasattr(s.arena, "fit_reward") or not hasattr(s.arena, "tilt"):
+        return None
+    a, b, _ = s.policies
+    score = s.arena.fit_reward(s.arena.duel(b, b))
+    tilt = s.arena.tilt
+    pairs = {
+        "two tilts and their sum": (tilt(tilt(a, score, 0.5), score, 0.25), tilt(a, score, 0.75)),
+        "a tilt and back": (tilt(tilt(a, score, 0.5), score, -0.5), a),
+    }
+    return worst_identity(s, pairs)
+
+
+CONDUCT = (
+    Property(
+        "distributions",
+        _distributions,
+        "A verb must return a normalised policy, with nothing where the reference has nothing.",
+    ),
+    Property(
+        "purity",
+        _purity,
+        "A verb is a function of (seed, run, round) and what it is asked: is there a hidden random counter?",
+    ),
+    Property("rounds", _rounds, "at(t) must depend on t alone, not on the view it is called on."),
+    Property(
+        "immutable",
+        _immutable,
+        "Handles are values: a verb must return a new one and leave the reference alone.",
+    ),
+    Property(
+        "anchored",
+        _anchored,
+        "anchored(a) is a view with reference a: same win rates, same mirror steps, and at() keeps it.",
+    ),
+    Property(
+        "per_run_weights",
+        _per_run_weights,
+        "A weight float64[S] gives each run its own; runs must not meet.",
+    ),
+    Property(
+        "runs",
+        _runs,
+        "A run's randomness must not depend on how many runs there are: key it by the run's number.",
+    ),
+    Property(
+        "evidence",
+        _evidence,
+        "Evidence adds up with +, and a fit depends on shares, not on totals.",
+    ),
+    Property(
+        "label_route",
+        _label_route,
+        "With pairs drawn from b, the squared loss must recover P(y > b).",
+    ),
+    Property("tilt", _tilt, "tilt is prior * exp(step * score): steps add up."),
+)

@@ -1,0 +1,91 @@
+"""A solver under trial, what is claimed of it, and how policies and states are compared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.arena import Solver, iterate, solve
+from pgames.game import PreferenceGame
+
+FixedPoint = Literal["regularised", "nash"] | Callable[[PreferenceGame], ArrayLike] | None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """A solver, what its author says of it, and the arena it is tried on."""
+
+    solver: Solver
+    fixed_point: FixedPoint
+    tau: float
+    rounds: int
+    within: float | None
+    contracts: float | None
+    arena: Callable[..., Any]
+
+    def at_tau(self, tau: float) -> Claims | None:
+        """The same solver at another tau, or None where it has no such field."""
+        solver = _with_tau(self.solver, tau)
+        return None if solver is None else dataclasses.replace(self, solver=solver)
+
+    def solve(self, game: PreferenceGame, rounds: int) -> NDArray[np.float64]:
+        """The policy after `rounds`, probabilities float64[X, Y]."""
+        arena = self.arena(game)
+        return arena.probs(solve(self.solver, arena, rounds).policy)[0]
+
+    def policies(self, game: PreferenceGame, rounds: int) -> Iterator[NDArray[np.float64]]:
+        """The policy at the start and after every round."""
+        arena = self.arena(game)
+        start = self.solver.init(arena)
+        yield arena.probs(start.policy)[0]
+        for state in iterate(self.solver, arena, rounds, start):
+            yield arena.probs(state.policy)[0]
+
+
+def distance(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
+    """Total variation between policies, in the worst prompt; NaN if anything is."""
+    return float(0.5 * np.abs(p - q).sum(axis=-1).max())
+
+
+def off_simplex(p: NDArray[np.float64]) -> float:
+    """How far p is from a distribution; NaN if anything is."""
+    return float(max(np.abs(p.sum(axis=-1) - 1).max(), -p.min()))
+
+
+def _with_tau(solver: Any, tau: float) -> Any:
+    fields = getattr(solver, "__dataclass_fields__", {})
+    if "tau" in fields:
+        return dataclasses.replace(solver, tau=tau)
+    if "inner" in fields and (inner := _with_tau(solver.inner, tau)) is not None:
+        return dataclasses.replace(solver, inner=inner)
+    return None
+
+
+def difference(first: Any, second: Any) -> float:
+    """0.0 when two states are the same to the last bit, else the largest difference of numbers (or inf)."""
+    if type(first) is not type(second):
+        return np.inf
+    if isinstance(first, np.ndarray):
+        if first.shape != second.shape:
+            return np.inf
+        same = (first == second) | ((first != first) & (second != second))
+        with np.errstate(invalid="ignore"):
+            gap = np.where(same, 0.0, np.abs(first - second))
+        return float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0))
+    if isinstance(first, tuple | list):
+        if len(first) != len(second):
+            return np.inf
+        return max((difference(a, b) for a, b in zip(first, second, strict=True)), default=0.0)
+    if isinstance(first, dict):
+        return difference(list(first.items()), list(second.items()))
+    if dataclasses.is_dataclass(first):
+        names = [f.name for f in dataclasses.fields(first)]
+        return max((difference(getattr(first, n), getattr(second, n)) for n in names), default=0.0)
+    if isinstance(first, int | float | np.number):
+        return difference(np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64))
+    return 0.0 if first is second or first == second else np.inf

@@ -1,0 +1,134 @@
+"""What a check measured and how it is told: rows, a printable report, one error that lists all failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Measured(NamedTuple):
+    """How far something is from what was promised."""
+
+    what: str  # what `got` is, as the subject of a sentence
+    got: float
+    allowed: float
+    diagnosis: str = ""  # replaces the usual meaning when the measurement can say more
+
+    @property
+    def ok(self) -> bool:
+        return self.got <= self.allowed  # False for NaN
+
+
+class Property(NamedTuple):
+    """One promise."""
+
+    name: str
+    check: Callable[..., Measured | None]  # None: the promise is not made here
+    meaning: str  # what a failure usually means
+
+
+@dataclass(frozen=True)
+class Row:
+    """One property on one game. `measured` is None where the property is not claimed or the check crashed."""
+
+    promise: Property
+    game: str
+    measured: Measured | None = None
+    error: Exception | None = None
+
+    @property
+    def status(self) -> str:
+        """ "ok", "failed" or "not claimed"."""
+        if self.error is not None:
+            return "failed"
+        if self.measured is None:
+            return "not claimed"
+        return "ok" if self.measured.ok else "failed"
+
+    def told(self) -> str:
+        """What went wrong, in a sentence."""
+        if self.measured is None:
+            return f"raised {type(self.error).__name__}: {self.error}"
+        m = self.measured
+        return f"{m.what} is {m.got:.3g}, allowed {m.allowed:.3g}"
+
+    def why(self) -> str:
+        """What that usually means."""
+        return (self.measured and self.measured.diagnosis) or self.promise.meaning
+
+
+@dataclass(frozen=True)
+class Case:
+    """One property on one game, ready to run: call it, and it raises ConformanceError or says nothing."""
+
+    subject: str
+    promise: Property
+    game: str
+    measure: Callable[[], Measured | None]
+
+    @property
+    def id(self) -> str:
+        return f"{self.promise.name}-{self.game}" if self.game else self.promise.name
+
+    def row(self) -> Row:
+        """Run the check; whatever it raises is a failure of the subject."""
+        try:
+            return Row(self.promise, self.game, self.measure())
+        except Exception as error:
+            return Row(self.promise, self.game, error=error)
+
+    def __call__(self) -> None:
+        Report(self.subject, (self.row(),)).raise_if_failed()
+
+
+class ConformanceError(AssertionError):
+    """Some property does not hold; `report` has every row, failed or not."""
+
+    def __init__(self, message: str, report: Report):
+        super().__init__(message)
+        self.report = report
+
+
+@dataclass(frozen=True)
+class Report:
+    """The rows of one check; `print` it for a table."""
+
+    subject: str
+    rows: tuple[Row, ...]
+
+    @property
+    def failures(self) -> list[Row]:
+        return [row for row in self.rows if row.status == "failed"]
+
+    def raise_if_failed(self) -> Report:
+        """This report, or ConformanceError that lists every failure, explaining each kind once."""
+        failures = self.failures
+        if not failures:
+            return self
+        games: dict[tuple[str, str, str], list[str]] = {}
+        for row in failures:
+            games.setdefault((row.promise.name, row.why(), row.told()), []).append(row.game)
+        lines = [f"{self.subject} fails {len(failures)} of {len(self.rows)} checks:"]
+        explained = ""
+        for (name, why, told), where in games.items():
+            if explained and why != explained:
+                lines.append(f"      {explained}")
+            lines.append(f"  {name}{' on ' if any(where) else ''}{', '.join(where)}: {told}")
+            explained = why
+        raise ConformanceError("\n".join([*lines, f"      {explained}"]), self) from failures[0].error
+
+    def __str__(self) -> str:
+        table = [["property", "game", "status", "measured", "allowed"]]
+        for row in self.rows:
+            m = row.measured
+            numbers = [f"{m.got:.2g}", f"{m.allowed:.2g}"] if m else ["", ""]
+            table.append([row.promise.name, row.game, row.status, *numbers])
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) for line in table]
+        return "\n".join([self.subject, *(line.rstrip() for line in lines)])
+
+
+def run_cases(subject: str, cases: Iterable[Case]) -> Report:
+    """Run all cases; the report, or ConformanceError listing every failure."""
+    return Report(subject, tuple(case.row() for case in cases)).raise_if_failed()

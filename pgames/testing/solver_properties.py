@@ -1,0 +1,252 @@
+"""What every solver promises, and what it may claim on top: functions (claims, known game) -> Measured."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames import games
+from pgames.arena import iterate, solve
+from pgames.certificates import exploitability
+from pgames.game import PreferenceGame
+from pgames.testing.claims import Claims, difference, distance, off_simplex
+from pgames.testing.known import Known
+from pgames.testing.report import Measured, Property
+
+SHORT = 20  # rounds of checks that do not wait for convergence
+SMALL_TAU = 1e-6
+LATE = 10**12  # a round so late that decaying steps and averages no longer move
+
+
+# -- what every solver promises --------------------------------------------------------------------------
+
+
+def _distributions(claims: Claims, known: Known) -> Measured:
+    worst = np.max([off_simplex(p) for p in claims.policies(known.game, SHORT)])
+    return Measured("the distance of a policy from a distribution", float(worst), 1e-9)
+
+
+def _rounds(claims: Claims, known: Known) -> Measured:
+    arena = claims.arena(known.game, samples=4, seed=3)
+    states = [claims.solver.init(arena), *iterate(claims.solver, arena, SHORT)]
+    miscounted = float(np.max([abs(state.t - t) for t, state in enumerate(states)]))
+    if miscounted:
+        return Measured(
+            "the error of state.t", miscounted, 0.0, "state.t must count the rounds done, from 0."
+        )
+    resumed = solve(claims.solver, arena, SHORT // 2, states[SHORT // 2])
+    return Measured("a run resumed half-way, minus one in one go,", difference(resumed, states[-1]), 0.0)
+
+
+def _masking(claims: Claims, known: Known) -> Measured:
+    game, extra = known.game, 2
+    Y = game.responses
+    P = np.full((game.prompts, Y + extra, Y + extra), 0.5)
+    P[:, :Y, :Y], P[:, Y:, :Y], P[:, :Y, Y:] = (
+        game.P,
+        1.0,
+        0.0,
+    )  # what lies outside beats all that lies inside
+    padded = PreferenceGame(P, np.pad(game.reference, ((0, 0), (0, extra))), game.prompt_weights)
+    worst = 0.0
+    pairs = zip(claims.policies(padded, SHORT), claims.policies(game, SHORT), strict=True)
+    for wide, narrow in pairs:
+        outside = wide[:, Y:].sum() + np.where(game.support, 0.0, narrow).sum()
+        if outside != 0:
+            return Measured("the mass of responses whose reference probability is 0", float(outside), 0.0)
+        worst = np.maximum(worst, distance(wide[:, :Y], narrow))
+    return Measured("the change by responses outside the game", float(worst), 1e-8)
+
+
+def _symmetry(claims: Claims, known: Known) -> Measured:
+    game = known.game
+    order = np.random.default_rng(0).permutation(game.responses)
+    order = np.roll(order, 1) if (order == np.arange(order.size)).all() else order
+    relabelled = PreferenceGame(game.P[:, order][:, :, order], game.reference[:, order], game.prompt_weights)
+    before, after = claims.solve(game, SHORT), claims.solve(relabelled, SHORT)
+    return Measured(
+        f"the change by relabelling the responses {order.tolist()}", distance(before[:, order], after), 1e-8
+    )
+
+
+def _prompts(claims: Claims, known: Known) -> Measured:
+    game = known.game
+    beside = games.duel(0.8).with_reference([0.3, 0.7])
+    together = claims.solve(games.stack([game, beside]), SHORT)
+    alone = np.concatenate([claims.solve(game.prompt(x), SHORT) for x in range(game.prompts)])
+    return Measured("the change by other prompts", distance(together[: game.prompts], alone), 1e-8)
+
+
+def _purity(claims: Claims, known: Known) -> Measured:
+    arena = claims.arena(known.game, samples=4, seed=3)
+    state = solve(claims.solver, arena, 3)
+    before, reference = copy.deepcopy(state), arena.probs(arena.reference)
+    first = claims.solver.step(arena.at(3), state)
+    changed = difference(state, before) + distance(arena.probs(arena.reference), reference)
+    if changed:
+        return Measured(
+            "what step changed in its inputs",
+            changed,
+            0.0,
+            "step must build a new state: never write into a handle.",
+        )
+    return Measured(
+        "two steps from one state differ: the difference",
+        difference(first, claims.solver.step(arena.at(3), state)),
+        0.0,
+    )
+
+
+def _seeds(claims: Claims, known: Known) -> Measured:
+    first, second = (
+        solve(claims.solver, claims.arena(known.game, samples=4, seed=5), SHORT) for _ in range(2)
+    )
+    return Measured("two runs of one seed differ: the difference", difference(first, second), 0.0)
+
+
+def _runs(claims: Claims, known: Known) -> Measured:
+    def policies(runs: int, first_run: int) -> NDArray[np.float64]:
+        arena = claims.arena(known.game, runs=runs, samples=4, seed=5, first_run=first_run)
+        return arena.probs(solve(claims.solver, arena, SHORT).policy)
+
+    together = policies(4, 0)
+    split = np.concatenate([policies(1, 0), policies(3, 1)])
+    return Measured("4 runs at once, minus the same as 1 + 3,", difference(together, split), 0.0)
+
+
+def _extremes(claims: Claims, known: Known) -> Measured:
+    worst = 0.0
+    for at in (claims, claims.at_tau(SMALL_TAU)):
+        if at is not None:
+            worst = np.max([worst, *(off_simplex(p) for p in at.policies(known.game, SHORT))])
+    return Measured(f"the distance from a distribution (tau as given and {SMALL_TAU:g})", float(worst), 1e-9)
+
+
+def extreme_games() -> list[Known]:
+    """Games at the edge of what a table may hold; their equilibria are not asked for."""
+    sure = np.triu(np.ones((5, 5)), 1) + 0.5 * np.eye(5)
+    named = {
+        "one_response": PreferenceGame([[0.5]]),
+        "sure_duel": games.duel(1.0),
+        "sure_cycle": games.cyclic(5),
+        "sure_ranking": PreferenceGame(sure),
+        "rare_reference": games.rock_paper_scissors().with_reference([1 - 2e-300, 1e-300, 1e-300]),
+        "all_ties": PreferenceGame(np.full((3, 3), 0.5)),
+    }
+    return [Known(name, game, game.reference) for name, game in named.items()]
+
+
+# -- what a solver may claim -----------------------------------------------------------------------------
+
+
+def _fixed_point(claims: Claims, known: Known) -> Measured | None:
+    """Start at the equilibrium (as if it were the reference), then take one step of the real game."""
+    if claims.fixed_point is None:
+        return None
+    arena = claims.arena(known.game)
+    there = arena.policy(known.equilibrium)
+    state = claims.solver.init(arena.anchored(there))._replace(t=LATE)
+    moved = distance(arena.probs(claims.solver.step(arena, state).policy)[0], known.equilibrium)
+    return Measured("one step from the equilibrium moves it: the distance", moved, 1e-7)
+
+
+def _convergence(claims: Claims, known: Known) -> Measured | None:
+    if claims.fixed_point is None or claims.within is None:
+        return None
+    arena = claims.arena(known.game)
+    before = solve(claims.solver, arena, claims.rounds - 1)
+    last = arena.probs(claims.solver.step(arena.at(before.t), before).policy)[0]
+    moved = distance(last, arena.probs(before.policy)[0])
+    far = distance(last, known.equilibrium)
+    gap = exploitability(known.game, last, 0.0 if claims.fixed_point == "nash" else claims.tau)
+    return Measured(
+        f"the distance to the equilibrium after {claims.rounds} rounds",
+        far,
+        claims.within,
+        _verdict(moved, far, gap),
+    )
+
+
+def _verdict(moved: float, far: float, gap: Any) -> str:
+    """What the solver itself would report, against the truth."""
+    told = f"The last round moved it by {moved:.2g} and its true exploitability is {float(gap):.2g}:"
+    if moved < 1e-6 * far:
+        return (
+            f"{told} it has settled, but elsewhere: a wrong tau or "
+            "a biased fixed point (which fixed_point= can declare)."
+        )
+    return (
+        f"{told} it is still moving. Too few rounds, a step so large that it cycles, or no last-iterate "
+        "convergence at all; if none is claimed, pass within=None."
+    )
+
+
+def _contraction(claims: Claims, known: Known) -> Measured | None:
+    if claims.fixed_point is None or claims.contracts is None:
+        return None
+    target = known.equilibrium
+    inside = target > 0
+    logs = np.log(target, where=inside, out=np.zeros_like(target))
+
+    def divergence(p: NDArray[np.float64]) -> float:
+        return float((target * (logs - np.log(p, where=inside, out=np.zeros_like(p)))).sum(axis=-1).max())
+
+    kl = [divergence(p) for p in claims.policies(known.game, min(claims.rounds, 200))]
+    factors = [after / before for before, after in itertools.pairwise(kl) if before > 1e-10]
+    return Measured(
+        "the factor on KL(equilibrium || policy) of the worst round",
+        max(factors, default=0.0),
+        claims.contracts + 1e-4,
+    )
+
+
+ON_KNOWN_GAMES = (
+    Property("distributions", _distributions, "A policy must be normalised after every round."),
+    Property(
+        "rounds",
+        _rounds,
+        "Going on from a state must be the same as never having stopped: keep all that matters in the state.",
+    ),
+    Property(
+        "masking",
+        _masking,
+        "A response with reference probability 0 is outside the game: it stays at 0 and has no influence.",
+    ),
+    Property(
+        "symmetry", _symmetry, "The order of the responses must not matter: does something use an index?"
+    ),
+    Property("prompts", _prompts, "Prompts are separate games: does something sum or normalise over them?"),
+    Property(
+        "purity",
+        _purity,
+        "step must be a function of (arena, state): a counter or random generator is hidden somewhere.",
+    ),
+    Property("seeds", _seeds, "All randomness must come from the arena, whose seed fixes it."),
+    Property(
+        "runs",
+        _runs,
+        "A run must not depend, not by a bit, on how many others are computed beside it.",
+    ),
+    Property(
+        "fixed_point",
+        _fixed_point,
+        "It leaves the equilibrium it claims to find: a wrong tau or prior, or a step from the wrong policy.",
+    ),
+    Property("convergence", _convergence, "It does not arrive where it claims to."),
+    Property(
+        "contraction",
+        _contraction,
+        "It comes closer more slowly than claimed: is the step too large, or not the theorem's?",
+    ),
+)
+ON_EXTREME_GAMES = (
+    Property(
+        "extremes",
+        _extremes,
+        "Sure preferences and tau near 0 must not make NaN: work on log-probabilities, subtract the largest.",
+    ),
+)

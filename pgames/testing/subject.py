@@ -1,0 +1,76 @@
+"""The arena under trial: handles stay opaque, `arena.probs` looks.
+
+Where feedback is sampled, a measurement is pooled over runs and rounds, and what is allowed is the tolerance
+plus SIGMAS standard errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.testing.report import Measured
+
+Array = NDArray[np.float64]
+
+SIGMAS = 6.0
+ROUNDS = 16  # that sampled feedback is pooled over
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An arena, three policies to try it with, and how exact it is."""
+
+    arena: Any
+    policies: tuple[Any, Any, Any]
+    tolerance: float  # of probabilities and of win rates
+    noise: float  # standard error of one win rate; 0 for exact feedback
+    narrow: Subject | None  # the same arena with fewer runs
+
+    def probs(self, policy: Any) -> Array:
+        """Probabilities float64[..., X, Y]."""
+        return np.asarray(self.arena.probs(policy), dtype=np.float64)
+
+    def logs(self, policy: Any) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.log(self.probs(policy))
+
+    def rounds(self) -> list[Any]:
+        """The arena in as many rounds as there is something to average."""
+        return [self.arena.at(t) for t in range(ROUNDS if self.noise else 1)]
+
+    def average(
+        self, value: Callable[[Any], Array | float], factor: float = 1.0, *, one_sided: bool = False
+    ) -> tuple[float, float]:
+        """(size of the value, what is allowed): the worst, or the worst mean when feedback is sampled.
+
+        `value(arena)` should be 0 (or less, if `one_sided`); it has the runs, if any, on its first axis and
+        the noise of `factor` win rates.
+        """
+        values = np.array([np.atleast_1d(value(arena)) for arena in self.rounds()])
+        allowed = self.tolerance
+        if self.noise:
+            allowed += SIGMAS * factor * self.noise / np.sqrt(values.shape[0] * values.shape[1])
+            values = values.mean(axis=(0, 1))
+        return float(np.max(values if one_sided else np.abs(values))), allowed
+
+    def over_prompts(self, values: Array) -> Array:
+        """The average that win_rate takes over prompts: float64[..., X] -> float64[...]."""
+        game = getattr(self.arena, "game", None)
+        return values.mean(axis=-1) if game is None else values @ game.prompt_weights
+
+
+def apart(p: Array, q: Array) -> float:
+    """Total variation between policies, in the worst prompt and run; NaN if anything is."""
+    return float(0.5 * np.abs(p - q).sum(axis=-1).max())
+
+
+def worst_identity(s: Subject, pairs: dict[str, tuple[Any, Any]]) -> Measured:
+    """The pair of policies, which should be one policy, that lies furthest apart."""
+    gaps = {name: apart(s.probs(left), s.probs(right)) for name, (left, right) in pairs.items()}
+    name = max(gaps, key=lambda key: np.inf if np.isnan(gaps[key]) else gaps[key])
+    return Measured(f"the distance between what should be one policy ({name})", gaps[name], s.tolerance)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames import kernels
+from pgames import kernels, sampling
 from pgames.arena import PairLoss, Weight
 from pgames.certificates import exploitability
 from pgames.game import PreferenceGame
 from pgames.losses import logistic, minimise
 
 Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
+ONE, NOTHING = np.ones(1), np.zeros(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +93,21 @@ class TableArena:
     # -- verbs ------------------------------------------------------------------------------------------
 
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
-        return kernels.geometric_mixture(self._weights(terms), tuple(pi for _, pi in terms))
+        (v, policy), *rest = self._terms(terms)
+        for i, (w, other) in enumerate(rest):
+            policy = kernels.blend(v, policy, w, other, i == len(rest) - 1)
+            v = ONE
+        return policy
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
-        return kernels.mixture(self._weights(terms), tuple(pi for _, pi in terms))
+        (v, policy), *rest = self._terms(terms)
+        for w, other in rest:
+            policy = kernels.mix(v, policy, w, other)
+            v = ONE
+        return policy
 
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
-        if np.isscalar(step) and step == np.inf:
+        if isinstance(step, (float, int)) and step == np.inf:
             return self._best_response(prior, opponent)
         if self.samples is None:
             return kernels.mirror_step(self.game.skew, prior, opponent, self._per_run(step))
@@ -109,16 +118,16 @@ class TableArena:
         if self.samples is None:
             per_prompt = (np.exp(first) * self._win_rates(second)).sum(axis=-1)
         else:
-            per_prompt = kernels.sampled_win_rate(
+            per_prompt = sampling.sampled_win_rate(
                 self.game.skew, first, second, self.samples, self.seed, self.first_run, self.round
             )
-        return per_prompt @ self.game.prompt_weights
+        return (per_prompt * self.game.prompt_weights).sum(axis=-1)
 
     def duel(self, first: Policy, second: Policy) -> Tally:
         """`samples` duels per run and prompt; with exact feedback, the expectation of one."""
         if self.samples is not None:
             return Tally(
-                kernels.sampled_duels(
+                sampling.sampled_duels(
                     self.game.skew, first, second, self.samples, self.seed, self.first_run, self.round
                 )
             )
@@ -165,7 +174,7 @@ class TableArena:
     def _win_rates(self, opponent: Policy) -> NDArray[np.float64]:
         if self.samples is None:
             return kernels.win_rates(self.game.skew, opponent)
-        return kernels.sampled_win_rates(
+        return sampling.sampled_win_rates(
             self.game.skew, opponent, self.samples, self.seed, self.first_run, self.round
         )
 
@@ -176,16 +185,19 @@ class TableArena:
         return kernels.normalise(np.where(best, prior, -np.inf))
 
     def _per_run(self, weight: Weight) -> NDArray[np.float64]:
-        if np.ndim(weight) == 0:
-            return np.full(self.runs, weight, dtype=np.float64)
+        """float64[1] of a number, float64[S] of one per run."""
+        if isinstance(weight, (float, int)):
+            return np.array([weight], dtype=np.float64)
         values = np.ascontiguousarray(weight, dtype=np.float64)
-        if values.shape != (self.runs,):
+        if values.ndim and values.shape != (self.runs,):
             raise ValueError(
                 f"a weight must be a number or float64[{self.runs}], one per run, got shape {values.shape}."
             )
-        return values
+        return values.reshape(-1)
 
-    def _weights(self, terms: tuple[tuple[Weight, Policy], ...]) -> NDArray[np.float64]:
+    def _terms(self, terms: tuple[tuple[Weight, Policy], ...]) -> list[tuple[NDArray[np.float64], Policy]]:
+        """At least two terms, so that one kernel of two folds any number of them."""
         if not terms:
             raise ValueError("a mixture needs at least one (weight, policy) term.")
-        return np.stack([self._per_run(weight) for weight, _ in terms])
+        weighted = [(self._per_run(weight), policy) for weight, policy in terms]
+        return weighted if len(weighted) > 1 else [*weighted, (NOTHING, weighted[0][1])]

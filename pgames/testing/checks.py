@@ -188,9 +188,8 @@ def _subject(
     noise: float | None,
     narrow: Any,
 ) -> Subject:
-    if noise is None:
-        samples = getattr(arena, "samples", None)
-        noise = 0.5 / np.sqrt(samples) if samples else 0.0
+    samples = getattr(arena, "samples", None)
+    sampled = 0.5 / np.sqrt(samples) if samples else 0.0
     handles = tuple((policies or _made)(arena))
     if len(handles) != 3:
         raise ValueError(f"policies must give three handles, got {len(handles)}.")
@@ -201,7 +200,13 @@ def _subject(
             "pass policies=, a function of the arena that gives three different handles."
         )
     inner = None if narrow is None else _subject(narrow, policies, tolerance, noise, None)
-    return Subject(arena, (handles[0], handles[1], handles[2]), tolerance, float(noise), inner)
+    return Subject(
+        arena,
+        (handles[0], handles[1], handles[2]),
+        tolerance,
+        float(sampled if noise is None else noise),
+        inner,
+    )
 
 
 def _made(arena: Any) -> Sequence[Any]:

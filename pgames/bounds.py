@@ -25,6 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.exact import nash
 from pgames.game import PreferenceGame
 
+Status = Literal["proved", "observed"]
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -33,7 +35,7 @@ class Bound:
     name: str
     value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     quantity: Literal["kl", "exploitability", "log_ratio"]
-    status: Literal["proved", "observed"]
+    status: Status
     source: str
 
     def __call__(self, rounds: ArrayLike) -> NDArray[np.float64]:
@@ -70,18 +72,16 @@ def egpo(tau: float, eta: float, initial: float) -> Bound:
     eta tau = 1 it is false.
     """
     _positive(tau=tau, eta=eta)
-    proved = eta**2 <= 4 * (1 - eta * tau)
-    if not proved:
-        _at_most("egpo", eta, min(2.0, 0.5 / tau))
-    status = "proved" if proved else "observed"
+    proved = 2 * (math.sqrt(1 + tau**2) - tau)
+    status = _status("EGPO", eta, proved, observed=min(2.0, 0.5 / tau))
     return _linear("EGPO", 1 - eta * tau, initial, status, "arXiv:2503.08942")
 
 
 def mmd(tau: float, eta: float, initial: float) -> Bound:
     """MMD (arXiv:2206.05825): KL(nash || pi_T) <= (1 + eta tau)^-T initial, for eta <= 4 tau = tau / L^2."""
     _positive(tau=tau, eta=eta)
-    _at_most("mmd", eta, 4 * tau)
-    return _linear("MMD", 1 / (1 + eta * tau), initial, "proved", "arXiv:2206.05825")
+    status = _status("MMD", eta, proved=4 * tau, observed=4 * tau)
+    return _linear("MMD", 1 / (1 + eta * tau), initial, status, "arXiv:2206.05825")
 
 
 def inpo(tau: float, eta: float, initial: float) -> Bound:
@@ -91,10 +91,8 @@ def inpo(tau: float, eta: float, initial: float) -> Bound:
     there up to eta = 4 tau while eta tau <= 1/2; near eta tau = 1 it is false.
     """
     _positive(tau=tau, eta=eta)
-    proved = eta <= 4 * tau * (1 - eta * tau)
-    if not proved:
-        _at_most("inpo", eta, min(4 * tau, 0.5 / tau))
-    status = "proved" if proved else "observed"
+    proved = 4 * tau / (1 + 4 * tau**2)
+    status = _status("INPO", eta, proved, observed=min(4 * tau, 0.5 / tau))
     return _linear("INPO", 1 - eta * tau, initial, status, "MMD's (arXiv:2206.05825), reparametrised")
 
 
@@ -193,9 +191,7 @@ def _frequencies(game: PreferenceGame, tau: float) -> list[NDArray[np.float64]]:
     return rates
 
 
-def _linear(
-    name: str, factor: float, initial: float, status: Literal["proved", "observed"], source: str
-) -> Bound:
+def _linear(name: str, factor: float, initial: float, status: Status, source: str) -> Bound:
     return Bound(f"{name}: {factor:.4g}^T", lambda T: initial * factor**T, "kl", status, source)
 
 
@@ -205,6 +201,11 @@ def _positive(**values: float) -> None:
             raise ValueError(f"{name} must be finite and above 0, got {value}.")
 
 
-def _at_most(bound: str, eta: float, limit: float) -> None:
-    if eta > limit * (1 + 1e-12):
-        raise ValueError(f"{bound}: no bound is known for eta = {eta:g} at this tau; take eta <= {limit:g}.")
+def _status(solver: str, eta: float, proved: float, observed: float) -> Status:
+    """What is known at this step; ValueError beyond both limits."""
+    if eta <= proved * (1 + 1e-12):
+        return "proved"
+    if eta <= observed * (1 + 1e-12):
+        return "observed"
+    limit = max(proved, observed)
+    raise ValueError(f"{solver}: no bound is known for eta = {eta:g} at this tau; take eta <= {limit:g}.")

@@ -42,11 +42,11 @@ def duality_gap(game: PreferenceGame, policy, tau):
     return out
 
 
-def kl(p, q):
-    """KL(p || q) over the last axis as a sum of terms >= 0, accurate when p is near q; p may hold zeros."""
-    safe = np.where(p > 0, p, 1.0)
-    ratio = np.where(p > 0, q / safe, 1.0) - 1
-    return (p * (ratio - np.log1p(ratio)) + np.where(p > 0, 0.0, q)).sum(axis=-1)
+def kl(p, log_q):
+    """KL(p || q) over the last axis, accurate also when p is near q; p may hold zeros."""
+    inside = p > 0
+    d = np.where(inside, log_q - np.log(np.where(inside, p, 1.0)), 0.0)
+    return np.where(inside, p * (np.expm1(d) - d), np.exp(log_q)).sum(axis=-1)
 
 
 def equilibrium(game: PreferenceGame, tau: float):

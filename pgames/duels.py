@@ -1,0 +1,214 @@
+"""DuelArena: a table whose preference is unknown and answers only to duels."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames import duel_kernels
+from pgames.arena import PairLoss, Weight
+from pgames.belief import Belief
+from pgames.game import PreferenceGame
+from pgames.table import Policy, TableArena, Tally
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """Pairs met so far, not judged: `counts` float64[S, X, Y, Y] of (first, second).
+
+    `inverse` float64[S, X, D, D] is that of I + sum (phi(y) - phi(y')) (phi(y) - phi(y'))', which says how well
+    each direction has been explored; `fresh` float64[S, X, Y] is the share of each response among the newest
+    first responses.
+    """
+
+    counts: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+    fresh: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Pairs int32[S, X, m, 2] with labels float64[S, X, m] to regress differences of log-ratios on."""
+
+    pairs: NDArray[np.int32]
+    labels: NDArray[np.float64]
+    fresh: NDArray[np.float64]
+
+
+class DuelArena:
+    """The verbs of learning: mixing policies is free, the preference shows itself only in duels.
+
+    Parameters
+    ----------
+    game : the true game; only `duel` and `label` see its preferences.
+    runs : S, independent seeds side by side.
+    seed : all randomness is a function of (seed, run, round) and of the policies that meet.
+    features : float64[X, Y, D] of a log-linear class; None is the tabular class.
+    first_run : number of the first run, so that an experiment can be split without repeating streams.
+
+    `rounds` is how many rounds the step being taken stands for (1, or more under a lazy schedule), and `bits`
+    counts the judgements that were asked for in this round, per run; it never feeds back.
+    """
+
+    def __init__(
+        self,
+        game: PreferenceGame,
+        runs: int = 1,
+        seed: int = 0,
+        features: ArrayLike | None = None,
+        first_run: int = 0,
+    ):
+        self._truth = TableArena(game, runs, seed, samples=1, first_run=first_run)
+        self.runs, self.prompts, self.responses = runs, game.prompts, game.responses
+        self.support = game.support
+        self.reference: Policy = self._truth.reference
+        self.tabular = features is None
+        self.features = _features(features, game)
+        self.round, self.rounds, self.bits = 0, 1, 0
+
+    # -- policies: no preference needed -----------------------------------------------------------------
+
+    def policy(self, probabilities: ArrayLike) -> Policy:
+        """The handle of probabilities float64[Y], float64[X, Y] or float64[S, X, Y]."""
+        return self._truth.policy(probabilities)
+
+    def probs(self, policy: Policy) -> NDArray[np.float64]:
+        """Probabilities float64[S, X, Y]."""
+        return np.exp(policy)
+
+    @property
+    def uniform(self) -> Policy:
+        """Every response of the game with the same probability."""
+        return self.policy(self.support / self.support.sum(axis=1, keepdims=True))
+
+    def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return self._truth.geometric_mixture(*terms)
+
+    def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return self._truth.mixture(*terms)
+
+    def tilt(self, prior: Policy, score: NDArray[np.float64], step: Weight) -> Policy:
+        return self._truth.tilt(prior, score, step)
+
+    # -- duels ------------------------------------------------------------------------------------------
+
+    def duel(self, first: Policy, second: Policy) -> Tally:
+        """One duel per prompt (`rounds` of them under a lazy schedule): one bit each."""
+        truth, wins = self._truth, np.zeros((self.runs, self.prompts, self.responses, self.responses))
+        duel_kernels.duels(
+            wins, truth.game.skew, first, second, self.rounds, truth.seed, truth.first_run, self.round
+        )
+        self.bits += self.rounds * self.prompts
+        return Tally(wins)
+
+    def no_duels(self) -> Tally:
+        """Evidence of nothing, to add to."""
+        return Tally(np.zeros((self.runs, self.prompts, self.responses, self.responses)))
+
+    def fit_pairs(self, prior: Policy, pairs: Tally, loss: PairLoss, beta: Weight) -> Policy:
+        """argmin_pi sum wins * loss(beta * difference of log(pi / prior))."""
+        return self._truth.fit_pairs(prior, pairs, loss, beta)
+
+    def believe(self, evidence: Tally, optimism: float = 0.0) -> Belief:
+        """The arena in which preferences are the shares of wins, plus `optimism` times a Hoeffding width."""
+        return Belief(self, evidence, optimism)
+
+    # -- buffers ----------------------------------------------------------------------------------------
+
+    def empty_buffer(self) -> Buffer:
+        """A buffer of no pairs."""
+        shape, D = (self.runs, self.prompts), self.features.shape[2]
+        return Buffer(
+            np.zeros((*shape, self.responses, self.responses)),
+            np.broadcast_to(np.eye(D), (*shape, D, D)).copy(),
+            np.zeros((*shape, self.responses)),
+        )
+
+    def collect(self, buffer: Buffer, first: Policy, second: Policy, pairs: int) -> Buffer:
+        """The buffer with `pairs` more pairs per prompt, a response of each policy; asks no judge."""
+        truth = self._truth
+        met = duel_kernels.drawn_pairs(first, second, pairs, truth.seed, truth.first_run, self.round)
+        counts, inverse = buffer.counts.copy(), buffer.inverse.copy()
+        duel_kernels.remember(counts, inverse, self.features, met)
+        fresh = np.zeros_like(buffer.fresh)
+        s, x = np.ogrid[: self.runs, : self.prompts]
+        for i in range(pairs):
+            fresh[s, x, met[:, :, i, 0]] += 1 / pairs
+        return Buffer(counts, inverse, fresh)
+
+    def label(self, buffer: Buffer, opponent: Policy, pairs: int, comparators: int = 1) -> Labels:
+        """Judge `pairs` pairs drawn from the buffer against fresh responses of the opponent (two bits each).
+
+        The only labels that are right for pairs that the opponent did not draw itself.
+        """
+        truth = self._truth
+        chosen, labels = duel_kernels.third_labels(
+            truth.game.skew,
+            buffer.counts,
+            opponent,
+            pairs,
+            comparators,
+            truth.seed,
+            truth.first_run,
+            self.round,
+        )
+        self.bits += 2 * pairs * comparators * self.prompts
+        return Labels(chosen, labels, buffer.fresh)
+
+    def self_duels(self, policy: Policy, pairs: int) -> Labels:
+        """Judge `pairs` pairs of the policy's own responses once: label 1/2 for a win of the first, -1/2 for a loss.
+
+        E label = P(y > y') - 1/2: right for regression only because the policy is its own opponent (INPO).
+        """
+        truth = self._truth
+        pairs_met, labels, fresh = duel_kernels.self_labels(
+            truth.game.skew, policy, pairs, truth.seed, truth.first_run, self.round
+        )
+        self.bits += pairs * self.prompts
+        return Labels(pairs_met, labels, fresh)
+
+    def regress(
+        self, prior: Policy, evidence: Labels, step: Weight, sft: float = 0.0, ridge: float = 1e-3
+    ) -> Policy:
+        """The mirror step fitted to labelled pairs: argmin mean (d_y - d_y' - step label)^2, d = log pi / prior.
+
+        Plus ridge |w|^2 (d = features w: responses never sampled stay at the prior) and minus sft times the
+        log-likelihood of the buffer's fresh responses. Its population limit is the exact mirror step.
+        """
+        steps = np.full(self.runs, step, dtype=np.float64)
+        if self.tabular and sft == 0:
+            return duel_kernels.regress_table(prior, evidence.pairs, evidence.labels, steps, ridge)
+        return duel_kernels.regress(
+            prior, self.features, evidence.pairs, evidence.labels, steps, ridge, sft, evidence.fresh
+        )
+
+    def least_known(self, buffer: Buffer, policy: Policy) -> Policy:
+        """The response whose difference to `policy` the buffer says least about (elliptic width)."""
+        best = duel_kernels.least_known(buffer.inverse, self.features, self.tabular, policy, self.support)
+        out = np.full(policy.shape, -np.inf)
+        np.put_along_axis(out, best[..., None], 0.0, axis=-1)
+        return out
+
+    # -- views ------------------------------------------------------------------------------------------
+
+    def at(self, t: int, rounds: int = 1) -> DuelArena:
+        """The arena in round t, in a step that stands for `rounds` rounds."""
+        view = copy.copy(self)
+        view.round, view.rounds, view.bits = t, rounds, 0
+        return view
+
+
+def _features(features: ArrayLike | None, game: PreferenceGame) -> NDArray[np.float64]:
+    shape = (game.prompts, game.responses)
+    if features is None:
+        Y = game.responses
+        return np.ascontiguousarray(np.broadcast_to(np.eye(Y), (game.prompts, Y, Y)))
+    phi = np.ascontiguousarray(features, dtype=np.float64)
+    if phi.ndim != 3 or phi.shape[:2] != shape or not np.isfinite(phi).all():
+        raise ValueError(
+            f"features must be finite, of shape [{shape[0]}, {shape[1]}, D], got {list(phi.shape)}."
+        )
+    return phi

@@ -48,11 +48,11 @@ class Belief:
         return kernels.tilt(prior, self.win_rates(opponent), steps)
 
     def nash(self, tau: float, start: Policy) -> Policy:
-        """The regularised Nash equilibrium of the belief, warm-started (only without optimism, which is not a game)."""
+        """The regularised Nash of the belief, warm-started; an optimistic belief is no game and has none."""
         return duel_kernels.belief_nash(self.rates, self.reference[0], tau, start)
 
     def favouring(self, policy: Policy, tau: float, alpha: float) -> Belief:
-        """The belief that minimises sum (P - bit)^2 - alpha gap_P(policy) (VMG): three steps of its fixed point.
+        """The belief that minimises sum (P - bit)^2 - alpha gap_P(policy), as VMG asks: three fixed-point steps.
 
         P = estimate + alpha (b(y) pi(z) - pi(y) b(z)) / (2 (N + 1)), b the best response to `policy` under P.
         """
@@ -66,7 +66,7 @@ class Belief:
         return biased
 
     def least_known(self, opponent: Policy) -> Policy:
-        """The response whose outcome against `opponent` is least known: argmax_y sum_z pi(z) / max(N(y, z), 1/2)."""
+        """The response least known against `opponent`: argmax_y sum_z opponent(z) / max(N(y, z), 1/2)."""
         wins = self.evidence.wins
         doubt = 1 / np.maximum(wins + np.swapaxes(wins, -1, -2), 0.5)
         width = np.einsum("sxyz,sxz->sxy", doubt, np.exp(opponent))

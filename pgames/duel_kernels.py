@@ -53,7 +53,7 @@ def binomial(n, p, key, index):
             u, v = uniform(key, index) - 0.5, 1.0 - uniform(key, index + 1)
             index += 2
             us = 0.5 - abs(u)
-            k = int(math.floor((2.0 * a / us + b) * u + centre))
+            k = math.floor((2.0 * a / us + b) * u + centre)
             if k < 0 or k > n:
                 continue
             if us >= 0.07 and v <= 0.92 - 4.2 / b:
@@ -127,8 +127,9 @@ def drawn_pairs(first, second, pairs, seed, first_run, t):
 def third_labels(skew, counts, opponent, pairs, comparators, seed, first_run, t):
     """(pairs int32[S, X, m, 2], labels float64[S, X, m]): m buffered pairs, each against fresh opponents.
 
-    The label of (y, y') is the mean over `comparators` draws z of the opponent of 1(y beats z) - 1(y' beats z),
-    with independent judgements: its expectation is the difference of the two win rates whatever drew the pair.
+    The label of (y, y') is the mean over `comparators` draws z of the opponent of 1(y beats z) -
+    1(y' beats z), judged independently: its expectation is the difference of the two win rates, whatever
+    drew the pair.
     """
     S, X, Y = opponent.shape
     chosen = np.empty((S, X, pairs, 2), dtype=np.int32)
@@ -304,7 +305,7 @@ def remember(counts, inverse, features, pairs):
 
 @njit
 def least_known(inverse, features, tabular, policy, support):
-    """int64[S, X]: argmax_y of the elliptic norm of phi(y) - E_policy phi over the support, lowest on ties."""
+    """int64[S, X]: argmax_y of the elliptic norm of phi(y) - E_policy phi over the support; first of ties."""
     S, X, Y = policy.shape
     out = np.zeros((S, X), dtype=np.int64)
     for s in range(S):

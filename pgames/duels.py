@@ -19,9 +19,9 @@ from pgames.table import Policy, TableArena, Tally
 class Buffer:
     """Pairs met so far, not judged: `counts` float64[S, X, Y, Y] of (first, second).
 
-    `inverse` float64[S, X, D, D] is that of I + sum (phi(y) - phi(y')) (phi(y) - phi(y'))', which says how well
-    each direction has been explored; `fresh` float64[S, X, Y] is the share of each response among the newest
-    first responses.
+    `inverse` float64[S, X, D, D] is that of I + sum (phi(y) - phi(y')) (phi(y) - phi(y'))', which says how
+    well each direction has been explored; `fresh` float64[S, X, Y] is the share of each response among the
+    newest first responses.
     """
 
     counts: NDArray[np.float64]
@@ -159,7 +159,7 @@ class DuelArena:
         return Labels(chosen, labels, buffer.fresh)
 
     def self_duels(self, policy: Policy, pairs: int) -> Labels:
-        """Judge `pairs` pairs of the policy's own responses once: label 1/2 for a win of the first, -1/2 for a loss.
+        """Judge `pairs` pairs of the policy's own responses once: label 1/2 if the first wins, else -1/2.
 
         E label = P(y > y') - 1/2: right for regression only because the policy is its own opponent (INPO).
         """
@@ -173,7 +173,7 @@ class DuelArena:
     def regress(
         self, prior: Policy, evidence: Labels, step: Weight, sft: float = 0.0, ridge: float = 1e-3
     ) -> Policy:
-        """The mirror step fitted to labelled pairs: argmin mean (d_y - d_y' - step label)^2, d = log pi / prior.
+        """The mirror step fitted to labels: argmin mean (d_y - d_y' - step label)^2, d = log pi / prior.
 
         Plus ridge |w|^2 (d = features w: responses never sampled stay at the prior) and minus sft times the
         log-likelihood of the buffer's fresh responses. Its population limit is the exact mirror step.

@@ -18,7 +18,7 @@ class Ledger:
     """Sums over rounds for S runs of a game with regularisation tau >= 0.
 
     regret float64[S]: sum of gap(pi_t) = max_p J(p, pi_t) - 1/2, averaged over prompts; policies
-    float64[S, X, Y]: sum of pi_t; divergence float64[S, X]: sum of KL(pi_t || reference); rounds: their number.
+    float64[S, X, Y]: sum of pi_t; divergence float64[S, X]: sum of KL(pi_t || reference); rounds: how many.
     """
 
     def __init__(self, game: PreferenceGame, tau: float, runs: int):
@@ -53,7 +53,7 @@ class Ledger:
         return self._gap_of_average(0.0)
 
     def external_regret(self) -> Array:
-        """max_p sum_t [J(p, pi_t) - 1/2], float64[S]; at most the regret, and gap(average) <= external / T."""
+        """max_p sum_t [J(p, pi_t) - 1/2], float64[S]: at most the regret, at least T gap(average)."""
         return self.rounds * self._gap_of_average(1.0)
 
     def _gap_of_average(self, share: float) -> Array:

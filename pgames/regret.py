@@ -40,8 +40,10 @@ class RegretCurve:
         return len(self.regret)
 
     def __repr__(self) -> str:
-        mean, error = self.regret[:, -1].mean(), self.regret[:, -1].std() / np.sqrt(self.seeds)
-        return f"RegretCurve({self.learner}, T={self.rounds[-1]}, seeds={self.seeds}, Reg={mean:.4g} ± {error:.2g})"
+        final = self.regret[:, -1]
+        error = final.std() / np.sqrt(self.seeds)
+        regret = f"Reg={final.mean():.4g} ± {error:.2g}"
+        return f"RegretCurve({self.learner}, T={self.rounds[-1]}, seeds={self.seeds}, {regret})"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one .npz file, atomically."""

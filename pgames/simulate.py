@@ -31,8 +31,8 @@ def simulate(
 ) -> RegretCurve:
     """The regret of a learner that knows the game only from duels, over `seeds` independent runs.
 
-    In round t it plays state.policy, which is charged gap(pi_t) = max_p J_tau(p, pi_t) - 1/2; what it plays to
-    explore is not charged. Every round asks each prompt's duels; `bits` counts the judgements.
+    In round t it plays state.policy, which is charged gap(pi_t) = max_p J_tau(p, pi_t) - 1/2; what it plays
+    to explore is not charged. Every round asks each prompt's duels; `bits` counts the judgements.
 
     Parameters
     ----------
@@ -40,9 +40,11 @@ def simulate(
     seeds : S, all computed side by side; run s is the same whatever S is.
     tau : of the regret; the learner's own by default, or 0 (the von Neumann regret) where it has none.
     refresh : None to update every round; r > 1 to update when t has grown by the factor r, playing the same
-        policies in between. That is r - 1 of a round's delay per round: regret grows by a few per cent at 1.02.
+        policies in between; at 1.02 regret grows by a few per cent.
     record : number of log-spaced rounds at which the curve is recorded.
-    seed : of all runs. features : float64[X, Y, D] of a log-linear class. first_run : number of the first run.
+    seed : of all runs.
+    features : float64[X, Y, D] of a log-linear class.
+    first_run : number of the first run, to split an experiment.
 
     Ctrl-C ends it early and keeps what was recorded.
     """
@@ -81,8 +83,8 @@ def _play(
     after = learner.step(view, state)
     if after.t != t + length:
         raise ValueError(
-            f"{type(learner).__name__} went from round {t} to {after.t} in a step of {length} round(s): a step must "
-            "return State(state.t + arena.rounds, ...); a learner without lazy updates needs refresh=None."
+            f"{type(learner).__name__} went from round {t} to {after.t} in a step of {length} round(s): a step "
+            "must return State(state.t + arena.rounds, ...); a learner without lazy updates needs refresh=None."
         )
     curve.book(state.policy, length, view.bits)
     return after

@@ -72,7 +72,7 @@ class ENPO:
 
 @dataclass(frozen=True)
 class DENPO:
-    """Direct ENPO (arXiv:2606.01382), the variant its authors train: the adversary extrapolates the last step.
+    """Direct ENPO (arXiv:2606.01382), the variant its authors train: the adversary extrapolates a step.
 
     As ENPO, with adversary' = pi (pi' / pi)^(sign / beta), beta the weight of its KL to pi.
 
@@ -114,8 +114,8 @@ class DENPO:
 class Passive:
     """Standard iterative NLHF (arXiv:2407.00617 from samples): pairs of the policy's own responses only.
 
-    loss = "triple" regresses third-sample labels of a buffer, as ENPO does; loss = "pair" minimises INPO's loss
-    on `labels` fresh duels of the policy against itself, legitimate because both sides are its own.
+    loss = "triple" regresses third-sample labels of a buffer, as ENPO does; loss = "pair" minimises INPO's
+    loss on `labels` fresh duels of the policy against itself, legitimate because both sides are its own.
     `keep=False` forgets the buffer every round: fresh pairs only.
 
     Proved (our notes): linear regret below a batch of about tau exp(kappa / tau) / (2 g) labels, because the

@@ -31,8 +31,8 @@ def _learn(learner: Any, arena: Any, state: State, *explorers: Any) -> State:
 class OnPolicyGreedy:
     """Both players sample the Nash of the estimate: passive exploration.
 
-    Proved (our notes): on hidden instances regret is at least c min(T, exp(kappa / tau)). Observed: its mean is
-    heavy-tailed even with a uniform reference, because an unlucky first comparison starves itself.
+    Proved (our notes): on hidden instances regret is at least c min(T, exp(kappa / tau)). Observed: its mean
+    is heavy-tailed even with a uniform reference, because an unlucky first comparison starves itself.
     """
 
     tau: float
@@ -161,7 +161,7 @@ class OMG:
 
 @dataclass(frozen=True)
 class VMG:
-    """Value-incentivised Markov game (arXiv:2502.09780), tabular: the estimate itself is biased to high value.
+    """Value-incentivised Markov game (arXiv:2502.09780), tabular: the estimate is biased to high value.
 
     belief = argmin sum (P - bit)^2 - alpha gap_P(pi); pi' = its Nash; both players sample pi.
 
@@ -188,7 +188,7 @@ class VMG:
 
 @dataclass(frozen=True)
 class ExploreThenCommit:
-    """Uniform against uniform for `explore` rounds, during which it answers with the reference; then the Nash.
+    """Uniform against uniform for `explore` rounds, answering with the reference meanwhile; then the Nash.
 
     Proved (arXiv:2602.23116, under coverage): O(sqrt(T / tau)) for the right `explore`, which needs T.
     """

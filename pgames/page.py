@@ -19,9 +19,11 @@ h1 { font-size: 1.9rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: any
 h2 { font-size: 1.3rem; margin: 3rem 0 .6rem; padding-top: 1rem; border-top: 1px solid var(--line); }
 p { max-width: 46rem; margin: .6rem 0; }
 .lead { color: var(--quiet); }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem; margin: 1.6rem 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem;
+  margin: 1.6rem 0; }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.1rem; }
-.card b { display: block; font-size: 1.35rem; line-height: 1.3; margin-bottom: .25rem; overflow-wrap: anywhere; }
+.card b { display: block; font-size: 1.3rem; line-height: 1.3; margin-bottom: .25rem;
+  overflow-wrap: anywhere; }
 .card span { color: var(--quiet); font-size: .92rem; }
 figure { margin: 1.2rem 0; }
 figure img { display: block; max-width: 100%; height: auto; }
@@ -43,7 +45,8 @@ PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{title}</title>
 <style>{style}</style>
 </head>

@@ -45,10 +45,11 @@ def _head(numbers: dict[str, Any], title: str) -> list[str]:
             f"{percent(low, 1)} to {percent(high, 1)}",
         ),
         (
-            f"{top['item']}: {'beaten' if top['beaten_by'] else 'unbeaten'}",
-            f"is first by Elo; {top['beaten_by']} wins {percent(top['win_rate'], 1)} against it"
+            f"{top['item']}: {top['exploitability']:.4f} exploitable",
+            f"though first by Elo: {top['beaten_by']} is estimated to win {percent(top['win_rate'], 1)} "
+            f"against it ({top['votes']:,} votes on that pair)"
             if top["beaten_by"]
-            else "is first by Elo, and no item is estimated to beat it",
+            else "first by Elo, and no item is estimated to beat it",
         ),
     ]
     return [
@@ -86,25 +87,16 @@ def _ratings(numbers: dict[str, Any]) -> list[str]:
         picture(
             figure,
             "Bar chart of the Nash mixture, Elo and Bradley-Terry ratings of every item",
-            f"Items in the order of Bradley-Terry, with {level} intervals.{cut} Elo and Bradley-Terry give one "
-            "number to each item. The Nash mixture says how often to play each item so that no other choice "
-            "wins more than half the time; an item with a high rating can be absent from it, because another "
-            "item does its work, and one with a modest rating can be in it, because it beats the favourites. "
-            "The mixture jumps when a preference crosses one half, so its intervals are wide and may miss the "
-            "estimate itself.",
+            f"Items in the order of Bradley-Terry, with {level} intervals.{cut} Elo and Bradley-Terry give "
+            "one number to each item. The Nash mixture says how often to play each item so that no choice wins "
+            "more than half the time against it; an item with a high rating can be absent, because another "
+            "does its work, and one with a modest rating can be in it, because it beats the favourites. The "
+            "mixture jumps when a preference crosses one half, so its intervals are wide and may miss the "
+            "estimate. Elo depends on the order of the votes, which resampling shuffles: a bar that ends "
+            "outside its interval owes its length to that order.",
         ),
         grid(
-            [
-                "item",
-                "votes",
-                "Nash",
-                "interval",
-                "played in",
-                "Elo",
-                "interval",
-                "Bradley-Terry",
-                "interval",
-            ],
+            ["item", "votes", "Nash", level, "played in", "Elo", level, "Bradley-Terry", level],
             [
                 [
                     item["name"],
@@ -173,7 +165,7 @@ def _matrix(numbers: dict[str, Any]) -> list[str]:
     share = numbers["transitive_share"]
     low, high = share["under_a_perfect_ranking"]
     beyond = (
-        "That is less than noise alone would leave: some of the cycles are real."
+        "That is less than noise alone would leave: part of what a ranking cannot explain is real."
         if share["value"] < low
         else "Noise alone can leave as little: these votes are no evidence of cycles."
     )
@@ -183,8 +175,8 @@ def _matrix(numbers: dict[str, Any]) -> list[str]:
             figure,
             "Matrix of estimated win rates, strongest items first",
             "Estimated probability that the item of the row beats that of the column, items in the order of "
-            "Bradley-Terry. If one ranking explained everything, all blue would be above the diagonal and all "
-            "red below; blue below the diagonal is an upset. "
+            "Bradley-Terry. If one ranking explained everything, all blue would be above the diagonal and "
+            "all red below; blue below the diagonal is an upset. "
             + ("Frames mark the strongest cycles." if framed else "There is no cycle of three items."),
         ),
         paragraph(
@@ -209,8 +201,8 @@ def _matrix(numbers: dict[str, Any]) -> list[str]:
                 ],
             ),
             paragraph(
-                "The cycles with the largest weakest margin. They are picked from many, so even the strongest "
-                "would look weaker on new votes.",
+                "The cycles with the largest weakest margin. They are picked from many, so even the "
+                "strongest would look weaker on new votes.",
                 "quiet",
             ),
         ]
@@ -232,10 +224,10 @@ def _prompts(numbers: dict[str, Any]) -> list[str]:
             "The Nash mixture of each prompt (a column); items that no prompt plays are left out." + cut,
         ),
         paragraph(
-            f"The game with the prompt in view is solved to {prompts['worst_exploitability']:.1e} on its worst "
-            "prompt. Playing the one mixture above on every prompt can be beaten by "
-            f"{prompts['pooled_mixture_exploitability']:.4f} on average: that is what the prompt is worth, noise "
-            "of few votes included."
+            f"With the prompt in view the game is solved to {prompts['worst_exploitability']:.1e} on its "
+            "worst prompt. Playing the one mixture above on every prompt can be beaten by "
+            f"{prompts['pooled_mixture_exploitability']:.4f} on average: that is what knowing the prompt is "
+            "worth, noise of few votes included."
         ),
         grid(
             ["prompt", "votes", "most played", "probability", "items played", "the one mixture loses"],
@@ -266,10 +258,10 @@ def _method(numbers: dict[str, Any]) -> list[str]:
     return [
         heading("How this was computed"),
         paragraph(
-            "Win rates: the votes on each pair (a tie is half a vote), plus the Bradley-Terry prediction worth "
-            f"{settings['ranking_worth']:.3g} votes, a weight chosen by likelihood (empirical Bayes), so that "
-            "pairs with few votes stay close to the ranking. On each prompt, these rates are worth "
-            f"{settings['pooling']:g} votes."
+            "Win rates: the votes on each pair (a tie is half a vote), plus the prediction of Bradley-Terry "
+            f"worth {settings['ranking_worth']:.3g} votes, a weight chosen by likelihood (empirical Bayes), so "
+            "that pairs with few votes stay close to the ranking and pairs without votes follow it. On each "
+            f"prompt, these rates are worth {settings['pooling']:g} votes."
         ),
         paragraph(
             "Nash mixture: the exact equilibrium of the symmetric game of those win rates, without "
@@ -281,9 +273,10 @@ def _method(numbers: dict[str, Any]) -> list[str]:
             f"with a robust covariance, in Elo points around 0.{finite}"
         ),
         paragraph(
-            f"Intervals: {percent(settings['level'])}; of the mixture and of Elo over {settings['resamples']} "
-            f"resamples of the votes (which also shuffles them), seed {settings['seed']}. All numbers of this "
-            f"page are in report.json. Made by pgames {numbers['pgames']}."
+            f"Intervals: {percent(settings['level'])}; of the mixture and of Elo over "
+            f"{settings['resamples']} resamples of the votes (which also shuffles them), seed "
+            f"{settings['seed']}. All numbers of this page are in report.json. Made by pgames "
+            f"{numbers['pgames']}."
         ),
     ]
 

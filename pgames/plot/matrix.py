@@ -37,7 +37,7 @@ def heatmap(
     P = np.tensordot(game.prompt_weights, game.P, axes=1)
     shown = np.argsort(-P.mean(axis=1), kind="stable") if order is None else np.asarray(order)
     count = len(shown)
-    size = np.clip(0.17 * count + 1.2, 3.2, 11)
+    size = np.clip(0.15 * count + 1.5, 3.2, 9.2)
     figure = new_figure(size + 2.6, size + 1.4 + 0.2 * len(cycles))
     axes = figure.add_subplot()
     image = axes.imshow(P[np.ix_(shown, shown)], cmap="RdBu", vmin=0, vmax=1, interpolation="nearest")
@@ -76,7 +76,7 @@ def prompts(policies: ArrayLike, items: Sequence[str], names: Sequence[str], *, 
 
 
 def _name_axes(axes: Any, rows: list[str], columns: list[str]) -> None:
-    size = 6.5 if max(len(rows), len(columns)) > 30 else 8.5
+    size = 7 if max(len(rows), len(columns)) > 30 else 8.5
     axes.set_yticks(range(len(rows)), rows, fontsize=size)
     upright = max(map(len, columns), default=0) > 4
     axes.set_xticks(

@@ -46,6 +46,26 @@ def test_newmans_ties_are_davidsons(shared_data, name):
     assert np.abs(half - (published - published.mean())).max() > 0.01  # negative control: ties counted half
 
 
+@pytest.mark.parametrize(
+    ("k", "scale"), [(4.0, 400.0), (5.0, 400.0), (32.0, 400.0), (400.0, 100.0), (-4.0, 400.0)]
+)
+def test_elo_equals_its_definition(k, scale):
+    rng = np.random.default_rng(0)
+    left = rng.integers(5, size=40_000)
+    right = (left + rng.integers(1, 5, size=40_000)) % 5
+    winner = rng.integers(-1, 2, size=40_000)
+    scores = [1500.0] * 5
+    for i, j, won in zip(left.tolist(), right.tolist(), winner.tolist(), strict=True):
+        change = k * ((won + 1) / 2 - 1 / (1 + 10 ** ((scores[j] - scores[i]) / scale)))
+        scores[i] += change
+        scores[j] -= change
+        if max(scores) - min(scores) > 1e4:
+            break  # a negative k drives them apart
+    else:
+        rated = ratings.elo(Comparisons(left, right, winner), initial=1500, scale=scale, k=k)
+        np.testing.assert_allclose(rated.scores, scores, rtol=1e-10)
+
+
 def test_elo_depends_on_the_order_of_votes(shared_data):
     votes = Comparisons.read(shared_data / "evalica" / "food.csv")
     backwards = Comparisons(votes.left[::-1], votes.right[::-1], votes.winner[::-1], votes.items)

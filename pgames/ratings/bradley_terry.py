@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal, NamedTuple
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from pgames.comparisons import Comparisons
 from pgames.game import PreferenceGame
+from pgames.kernels import njit
 from pgames.ratings.table import Ratings, pair_votes
 
 STEPS = 100  # Newton steps; a handful are needed
+SETTLED = 1e-8  # a step this small is the last: the next would be about its square
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,8 +39,8 @@ class BradleyTerry(Ratings):
     @property
     def win_rates(self) -> NDArray[np.float64]:
         """float64[Y, Y]: P(y beats z) of the model, ties counted half."""
-        chances = _chances(self.scores, self.tie)
-        return chances.win + chances.tie / 2
+        win, tie = _chances(self.scores, self.tie)
+        return win + tie / 2
 
 
 def bradley_terry(
@@ -99,47 +102,40 @@ class _Data(NamedTuple):
     models_ties: bool
 
 
-class _Chances(NamedTuple):
-    win: NDArray[np.float64]
-    tie: NDArray[np.float64]
-    log_total: NDArray[np.float64]  # log(exp(d) + nu + exp(-d))
-
-
 class _Derivatives(NamedTuple):
-    value: float
     gradient: NDArray[np.float64]  # of the log-likelihood, in (scores, log nu)
     hessian: NDArray[np.float64]  # of minus the log-likelihood
 
 
-def _chances(scores: NDArray, tie: float) -> _Chances:
-    half = (scores[:, None] - scores[None, :]) / 2
-    size = np.abs(half)
-    total = 1 + np.exp(-2 * size) + tie * np.exp(-size)  # divided by exp(size): no overflow
-    win = np.exp(half - size) / total
-    return _Chances(win, tie * np.exp(-size) / total, size + np.log(total))
+@njit
+def _chances(scores, tie):
+    """P(y beats z) and P(y ties with z), float64[Y, Y] each."""
+    Y = scores.size
+    win, draw = np.empty((Y, Y)), np.empty((Y, Y))
+    for y in range(Y):
+        for z in range(y, Y):
+            up, down = (y, z) if scores[y] >= scores[z] else (z, y)
+            shrink = math.exp((scores[down] - scores[up]) / 2)
+            total = 1 + shrink * (tie + shrink)
+            win[up, down] = 1 / total
+            win[down, up] = shrink * shrink / total
+            draw[y, z] = draw[z, y] = shrink * tie / total
+    return win, draw
 
 
 def _derivatives(data: _Data, scores: NDArray, log_tie: float) -> _Derivatives:
-    chances = _chances(scores, np.exp(log_tie))
+    win, draw = _chances(scores, np.exp(log_tie))
     votes = data.won + data.won.T + data.tied
-    lead = chances.win - chances.win.T
-    value = (scores @ (data.won.sum(1) - data.won.sum(0)) - (votes * chances.log_total).sum()) / 2
-    slope = (data.won.sum(1) - data.won.sum(0) - (votes * lead).sum(1)) / 2
-    hessian = _assemble(
-        data,
-        votes * (1 - chances.tie - lead**2),
-        -votes * lead * chances.tie,
-        votes * chances.tie * (1 - chances.tie),
-    )
+    lead = win - win.T
+    gradient = (data.won.sum(1) - data.won.sum(0) - (votes * lead).sum(1)) / 2
+    hessian = _assemble(data, votes * (1 - draw - lead**2), -votes * lead * draw, votes * draw * (1 - draw))
     if data.prior > 0:
         against_zero = 0.5 + 0.5 * np.tanh(scores / 2)
-        value -= data.prior * (np.logaddexp(0, scores) + np.logaddexp(0, -scores)).sum()
-        slope += data.prior * (1 - 2 * against_zero)
+        gradient += data.prior * (1 - 2 * against_zero)
         hessian[np.diag_indices(len(scores))] += 2 * data.prior * against_zero * (1 - against_zero)
     if data.models_ties:
-        value += log_tie * data.tied.sum() / 2
-        slope = np.append(slope, (data.tied - votes * chances.tie).sum() / 2)
-    return _Derivatives(float(value), slope, hessian)
+        gradient = np.append(gradient, (data.tied - votes * draw).sum() / 2)
+    return _Derivatives(gradient, hessian)
 
 
 def _assemble(data: _Data, dd: NDArray, dt: NDArray, tt: NDArray) -> NDArray:
@@ -154,25 +150,28 @@ def _assemble(data: _Data, dd: NDArray, dt: NDArray, tt: NDArray) -> NDArray:
 
 
 def _newton(data: _Data) -> tuple[NDArray, float]:
-    """Damped Newton from equal scores; the likelihood is concave."""
+    """Newton from equal scores; a step is halved until it does not pass the maximum along it by far.
+
+    The log-likelihood is concave, so it rises along a step as long as its slope there is positive.
+    """
     scores = np.zeros(len(data.won))
     log_tie = np.log(data.tied.sum() / data.won.sum()) if data.models_ties else -np.inf
     now = _derivatives(data, scores, log_tie)
+    step = np.zeros(1)
     for _ in range(STEPS):
         step = np.linalg.solve(_invertible(now.hessian, data), now.gradient)
-        expected = float(now.gradient @ step)
-        length = 1.0
+        slope = float(now.gradient @ step)
+        settled = np.abs(step).max() < SETTLED
         while True:
-            moved = scores + length * step[: len(scores)]
-            moved_tie = log_tie + length * step[-1] if data.models_ties else log_tie
+            moved = scores + step[: len(scores)]
+            moved_tie = log_tie + step[-1] if data.models_ties else log_tie
+            if settled:
+                return moved, moved_tie
             after = _derivatives(data, moved, moved_tie)
-            rounding = 1e-14 * abs(now.value)
-            if after.value >= now.value + 1e-4 * length * expected - rounding or length < 1e-6:
+            if after.gradient @ step >= -0.1 * slope:
                 break
-            length /= 2
+            step, slope = step / 2, slope / 2
         scores, log_tie, now = moved, moved_tie, after
-        if np.abs(length * step).max() < 1e-10:  # quadratic: the next step would change nothing
-            return scores, log_tie
     raise ValueError(
         f"Bradley-Terry did not settle in {STEPS} Newton steps (last change {np.abs(step).max():.2g}): "
         "somebody hardly ever loses; pass prior > 0."
@@ -190,14 +189,14 @@ def _invertible(hessian: NDArray, data: _Data) -> NDArray:
 
 
 def _outer_products(data: _Data, half_votes: NDArray | None, scores: NDArray, log_tie: float) -> NDArray:
-    """Sum over votes of the outer product of their scores, in the space of _assemble."""
-    chances = _chances(scores, np.exp(log_tie))
-    lead = chances.win - chances.win.T
+    """Sum over votes of the outer product of their gradients, in the space of _assemble."""
+    win, draw = _chances(scores, np.exp(log_tie))
+    lead = win - win.T
     tied = data.tied if half_votes is None else 2 * half_votes
     won = data.won if half_votes is None else data.won - half_votes
     dd = won * (1 - lead) ** 2 + won.T * (1 + lead) ** 2 + tied * lead**2
-    dt = -chances.tie * (won * (1 - lead) - won.T * (1 + lead)) - tied * lead * (1 - chances.tie)
-    tt = (won + won.T) * chances.tie**2 + tied * (1 - chances.tie) ** 2
+    dt = -draw * (won * (1 - lead) - won.T * (1 + lead)) - tied * lead * (1 - draw)
+    tt = (won + won.T) * draw**2 + tied * (1 - draw) ** 2
     return _assemble(data, dd, dt, tt)
 
 

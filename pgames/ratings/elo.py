@@ -10,6 +10,9 @@ from pgames.comparisons import Comparisons
 from pgames.kernels import njit
 from pgames.ratings.table import Ratings, need_votes
 
+SHORT = 0.03  # largest change of rate * R that the series of exp is exact for
+BLOCK = 2**14  # votes between recomputations of the strengths, which keeps rounding from adding up
+
 
 def elo(
     votes: Comparisons, initial: float = 1000.0, base: float = 10.0, scale: float = 400.0, k: float = 4.0
@@ -28,15 +31,37 @@ def elo(
             f"initial={initial}, k={k}."
         )
     scores = np.full(len(votes.items), float(initial))
-    _elo(votes.left, votes.right, votes.winner, scores, math.log(base) / scale, k)
+    rate = math.log(base) / scale
+    update = _by_strengths if rate * abs(k) <= SHORT else _plainly
+    for start in range(0, len(votes), BLOCK):
+        rows = slice(start, start + BLOCK)
+        update(votes.left[rows], votes.right[rows], votes.winner[rows], scores, rate, k)
     return Ratings(votes.items, scores)
 
 
 @njit
-def _elo(left, right, winner, scores, rate, k):
+def _plainly(left, right, winner, scores, rate, k):
     for n in range(left.size):
         i, j = left[n], right[n]
         expected = 1.0 / (1.0 + math.exp(rate * (scores[j] - scores[i])))
         change = k * (0.5 + 0.5 * winner[n] - expected)
         scores[i] += change
         scores[j] -= change
+
+
+@njit
+def _by_strengths(left, right, winner, scores, rate, k):
+    """The same without exp: keeps strengths exp(rate R) beside R, and moves them by a series."""
+    strengths = np.exp(rate * (scores - scores.mean()))
+    for n in range(left.size):
+        i, j = left[n], right[n]
+        a, b = strengths[i], strengths[j]
+        change = k * (0.5 + 0.5 * winner[n] - a / (a + b))
+        scores[i] += change
+        scores[j] -= change
+        x = rate * change
+        x2 = x * x
+        even = 1 + x2 * (1 / 2 + x2 * (1 / 24 + x2 * (1 / 720)))
+        odd = x * (1 + x2 * (1 / 6 + x2 * (1 / 120 + x2 * (1 / 5040))))
+        strengths[i] = a * (even + odd)
+        strengths[j] = b * (even - odd)

@@ -1,0 +1,96 @@
+"""Are Elo and Bradley-Terry on integer arrays at least 50 times faster than evalica, with the same answer?
+
+"alone" is the rating of votes already held (ours: checked integer columns; evalica: lists and an index),
+"from arrays" includes turning int32, int32 and int8 arrays into those.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.timing import cpu_seconds, print_table, timed, write_results
+from pgames import ratings
+from pgames.comparisons import Comparisons
+
+ITEMS = 200
+SIZES = (10**5, 10**6, 10**7)
+REPEATS = 3  # of evalica, which takes seconds
+
+
+def main() -> dict[str, Any]:
+    """Print the table and write results/ratings.json."""
+    measure(1000)  # imports and compiles
+    rows = [row for votes in SIZES for row in measure(votes)]
+    print_table("Ratings of 200 items, CPU seconds", rows)
+    return write_results("ratings", rows)
+
+
+def measure(size: int) -> list[dict[str, Any]]:
+    """One row per method for `size` votes: seconds from integer arrays, and of the rating alone."""
+    left, right, winner = simulate(size)
+    votes = Comparisons(left, right, winner)
+    ours = {
+        "elo": lambda v: ratings.elo(v).scores,
+        "bradley_terry": lambda v: ratings.bradley_terry(v).strengths,
+    }
+    rows = []
+    for method, rate in ours.items():
+        row: dict[str, Any] = {"votes": size, "method": method}
+        row["alone"] = cpu_seconds(lambda rate=rate: rate(_uncounted(votes)))
+        row["from arrays"] = cpu_seconds(lambda rate=rate: rate(Comparisons(left, right, winner)))
+        rows.append(row)
+        try:
+            preparing, lists = timed(lambda: _lists(left, right, winner), 1)
+        except ImportError:
+            row["evalica"] = "not installed"
+            continue
+        seconds, published = timed(lambda method=method, lists=lists: _evalica(method, lists), REPEATS)
+        row["evalica alone"] = seconds
+        row["evalica from arrays"] = preparing + seconds
+        row["ratio alone"] = row["evalica alone"] / row["alone"]
+        row["ratio from arrays"] = row["evalica from arrays"] / row["from arrays"]
+        row["relative difference"] = float(np.abs(rate(votes) / published - 1).max())
+    return rows
+
+
+def simulate(size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Votes between 200 Bradley-Terry items, one in five a tie: int32, int32, int8."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=ITEMS)
+    left = rng.integers(ITEMS, size=size, dtype=np.int32)
+    right = (left + rng.integers(1, ITEMS, size=size, dtype=np.int32)) % ITEMS
+    won = rng.random(size) < 1 / (1 + np.exp(scores[right] - scores[left]))
+    winner = np.where(rng.random(size) < 0.2, 0, np.where(won, 1, -1)).astype(np.int8)
+    return left, right, winner
+
+
+def _uncounted(votes: Comparisons) -> Comparisons:
+    """The same votes without the counts that an earlier call left on them."""
+    fresh = object.__new__(Comparisons)
+    for name in ("left", "right", "winner", "prompt", "items", "prompts"):
+        object.__setattr__(fresh, name, getattr(votes, name))
+    return fresh
+
+
+def _lists(left: np.ndarray, right: np.ndarray, winner: np.ndarray) -> tuple:
+    """What evalica takes: lists of items and of winners, and an index of the items."""
+    import pandas as pd
+    from evalica import Winner
+
+    outcome = {1: Winner.X, 0: Winner.Draw, -1: Winner.Y}
+    return left.tolist(), right.tolist(), [outcome[w] for w in winner.tolist()], pd.Index(range(ITEMS))
+
+
+def _evalica(method: str, lists: tuple) -> np.ndarray:
+    import evalica
+
+    if method == "elo":
+        return evalica.elo(*lists).scores.loc[list(range(ITEMS))].to_numpy()
+    strengths = evalica.bradley_terry(*lists, tolerance=1e-12, limit=1000).scores.loc[list(range(ITEMS))]
+    return (strengths / strengths.sum()).to_numpy()
+
+
+if __name__ == "__main__":
+    main()

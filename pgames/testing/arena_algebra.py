@@ -9,7 +9,7 @@ import numpy as np
 from pgames.testing.report import Measured, Property
 from pgames.testing.subject import Array, Subject, apart, worst_identity
 
-STEP = 0.7
+STEP = 2.0
 
 
 def _normalised(logs: Array) -> Array:
@@ -120,16 +120,15 @@ def _mirror_optimal(s: Subject) -> Measured:
 
     def gap(arena: Any) -> Any:
         best = arena.mirror_step(a, b, STEP)
-        rival = arena.geometric_mixture((0.5, best), (0.5, c))
-        won = arena.win_rate(best, b) - arena.win_rate(rival, b)
-        return won + (kl(rival, a) - kl(best, a) - kl(rival, best)) / STEP
+        won = arena.win_rate(best, b) - arena.win_rate(c, b)
+        return won + (kl(c, a) - kl(best, a) - kl(c, best)) / STEP
 
     def kl(p: Any, q: Any) -> Array:
         inside = s.probs(p) > 0
         ratio = np.subtract(s.logs(p), s.logs(q), where=inside, out=np.zeros_like(s.probs(p)))
         return s.over_prompts((s.probs(p) * ratio).sum(axis=-1))
 
-    got, allowed = s.average(gap, 3.0)
+    got, allowed = s.average(gap, 2.0)
     return Measured("the gap in J(pi') - J(pi) = KL(pi || pi') / step", got, allowed + STEP * s.noise**2)
 
 
@@ -166,8 +165,10 @@ def _best_response(s: Subject) -> Measured:
     a, b, c = s.policies
 
     def regret(arena: Any) -> Any:
-        rate = arena.win_rate(arena.mirror_step(a, b, np.inf), b)
-        return np.stack([np.atleast_1d(arena.win_rate(other, b) - rate) for other in (a, c)], axis=-1)
+        best = arena.mirror_step(a, b, np.inf)
+        others = (a, c, arena.mirror_step(best, b, 5.0))
+        rate = arena.win_rate(best, b)
+        return np.stack([np.atleast_1d(arena.win_rate(other, b) - rate) for other in others], axis=-1)
 
     got, allowed = s.average(regret, 2.0, one_sided=True)
     return Measured("what another policy wins more often than step = inf", got, allowed)

@@ -175,7 +175,12 @@ def _tilt(s: Subject) -> Measured | None:
     return worst_identity(s, pairs)
 
 
-CONDUCT = (
+CONDUCT = (  # immutable first: what writes into handles spoils them for the others
+    Property(
+        "immutable",
+        _immutable,
+        "Handles are values: a verb must return a new one and leave the reference alone.",
+    ),
     Property(
         "distributions",
         _distributions,
@@ -187,11 +192,6 @@ CONDUCT = (
         "A verb is a function of (seed, run, round) and what it is asked: is there a hidden random counter?",
     ),
     Property("rounds", _rounds, "at(t) must depend on t alone, not on the view it is called on."),
-    Property(
-        "immutable",
-        _immutable,
-        "Handles are values: a verb must return a new one and leave the reference alone.",
-    ),
     Property(
         "anchored",
         _anchored,

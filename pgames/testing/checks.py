@@ -177,7 +177,7 @@ def _arena_cases(name: str, subject: Callable[[], Subject], skip: Collection[str
     def on(check: Callable[[Subject], Any]) -> Any:
         return check(subject())
 
-    (properties,) = _chosen(ALGEBRA + CONDUCT, skip=skip)
+    (properties,) = _chosen(CONDUCT + ALGEBRA, skip=skip)
     return [Case(name, one, "", functools.partial(on, one.check)) for one in properties]
 
 

@@ -140,4 +140,5 @@ def families() -> None:
 
     from pgames.tableau import family_table
 
-    Console().print(family_table())
+    # a table that nobody watches is for a file or a pipe: wide enough not to wrap
+    Console(width=None if sys.stdout.isatty() else 160).print(family_table())

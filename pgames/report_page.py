@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,18 +18,23 @@ FRAMED = 4  # cycles in the matrix
 
 def report_page(numbers: dict[str, Any], title: str) -> str:
     """The HTML page for the numbers of `pgames.report.analyse`."""
-    parts = [
-        *_head(numbers, title),
+    top = [f"<h1>{escape('Preference report: ' + title)}</h1>", *report_parts(numbers)]
+    return page(f"Preference report: {title}", top)
+
+
+def report_parts(numbers: dict[str, Any]) -> list[str]:
+    """The pieces of that page, for pages that say more."""
+    return [
+        *_summary(numbers),
         *_ratings(numbers),
         *_top_rated(numbers),
         *_matrix(numbers),
         *(_prompts(numbers) if numbers["prompts"] else []),
         *_method(numbers),
     ]
-    return page(f"Preference report: {title}", parts)
 
 
-def _head(numbers: dict[str, Any], title: str) -> list[str]:
+def _summary(numbers: dict[str, Any]) -> list[str]:
     votes, share, best = numbers["votes"], numbers["transitive_share"], numbers["items"][0]
     low, high = share["under_a_perfect_ranking"]
     top = numbers["top_rated"][0]
@@ -53,22 +59,14 @@ def _head(numbers: dict[str, Any], title: str) -> list[str]:
         ),
     ]
     return [
-        f"<header>{_h1('Preference report: ' + title)}",
         paragraph(
             f"{votes['count']:,} votes, {votes['items']} items, {prompts}, "
             f"{percent(votes['ties'] / votes['count'])} ties; {votes['pairs_compared']:,} of "
             f"{votes['pairs']:,} pairs were compared.",
             "lead",
         ),
-        "</header>",
         cards(facts),
     ]
-
-
-def _h1(text: str) -> str:
-    from html import escape
-
-    return f"<h1>{escape(text)}</h1>"
 
 
 def _ratings(numbers: dict[str, Any]) -> list[str]:
@@ -88,9 +86,9 @@ def _ratings(numbers: dict[str, Any]) -> list[str]:
             figure,
             "Bar chart of the Nash mixture, Elo and Bradley-Terry ratings of every item",
             f"Items in the order of Bradley-Terry, with {level} intervals.{cut} Elo and Bradley-Terry give "
-            "one number to each item. The Nash mixture says how often to play each item so that no choice wins "
-            "more than half the time against it; an item with a high rating can be absent, because another "
-            "does its work, and one with a modest rating can be in it, because it beats the favourites. The "
+            "one number to each item. The Nash mixture says how often to play each item so that no choice "
+            "wins more than half the time against it; an item with a high rating can be absent, because "
+            "another does its work, and one with a modest rating can be in it, because it beats the favourites. The "
             "mixture jumps when a preference crosses one half, so its intervals are wide and may miss the "
             "estimate. Elo depends on the order of the votes, which resampling shuffles: a bar that ends "
             "outside its interval owes its length to that order.",
@@ -259,9 +257,9 @@ def _method(numbers: dict[str, Any]) -> list[str]:
         heading("How this was computed"),
         paragraph(
             "Win rates: the votes on each pair (a tie is half a vote), plus the prediction of Bradley-Terry "
-            f"worth {settings['ranking_worth']:.3g} votes, a weight chosen by likelihood (empirical Bayes), so "
-            "that pairs with few votes stay close to the ranking and pairs without votes follow it. On each "
-            f"prompt, these rates are worth {settings['pooling']:g} votes."
+            f"worth {settings['ranking_worth']:.3g} votes, a weight chosen by likelihood (empirical Bayes), "
+            "so that pairs with few votes stay close to the ranking and pairs without votes follow it. On "
+            f"each prompt, these rates are worth {settings['pooling']:g} votes."
         ),
         paragraph(
             "Nash mixture: the exact equilibrium of the symmetric game of those win rates, without "

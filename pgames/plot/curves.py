@@ -88,7 +88,7 @@ def _draw_bounds(axes: Any, bound: Bound | Sequence[Bound] | None, last: int) ->
     low, high = axes.get_ylim()
     for i, one in enumerate(bound if isinstance(bound, Sequence) else [bound]):
         values = one(grid)
-        label = f"{one.name} ({one.status})"
+        label = f"bound: {one.name} ({one.status})"
         axes.plot(
             grid, values, color=INK, linestyle=(0, (2 + 3 * i, 2)), linewidth=1.2, label=label, zorder=2
         )

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
-COLUMNS = 3  # panels side by side
+COLUMNS = 5  # panels side by side
 
 
 @style()
 def simplex(
     policies: Mapping[str, ArrayLike] | ArrayLike,
-    equilibrium: ArrayLike | None = None,
+    equilibrium: Mapping[str, ArrayLike] | ArrayLike | None = None,
     labels: Sequence[str] = ("0", "1", "2"),
     *,
     title: str = "",
@@ -33,7 +33,7 @@ def simplex(
     Parameters
     ----------
     policies : float64[T, 3] probabilities of successive rounds, or a mapping of names to them.
-    equilibrium : float64[3], marked with a star.
+    equilibrium : float64[3], marked with a star; or a mapping, when each trajectory is after another one.
     labels : names of the three responses.
     """
     paths = policies if isinstance(policies, Mapping) else {"": policies}
@@ -41,10 +41,10 @@ def simplex(
         raise ValueError("there is no trajectory to draw: pass at least one.")
     if len(labels) != 3:
         raise ValueError(f"a triangle has three corners, got {len(labels)} labels.")
-    star = None if equilibrium is None else _points("equilibrium", np.atleast_2d(equilibrium))[0]
+    stars = equilibrium if isinstance(equilibrium, Mapping) else dict.fromkeys(paths, equilibrium)
     columns = min(COLUMNS, len(paths))
     rows = -(-len(paths) // columns)
-    figure = new_figure(2.7 * columns + 0.3, 2.7 * rows + 0.35 + (0.35 if title else 0))
+    figure = new_figure(2.2 * columns + 0.2, 2.3 * rows + 0.35 + (0.35 if title else 0))
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     for i, (name, path) in enumerate(paths.items()):
@@ -53,12 +53,19 @@ def simplex(
         line = _points(name or "policies", np.asarray(path, dtype=np.float64))
         colour = COLOURS[i % len(COLOURS)]
         axes.plot(*line.T, color=colour, linewidth=1.1, zorder=3)
-        if star is not None:
-            axes.plot(*star, "*", color=INK, markersize=13, markeredgecolor="white", zorder=4)
-        axes.plot(*line[0], "o", color="white", markeredgecolor=colour, markeredgewidth=1.5, zorder=5)
-        axes.plot(*line[-1], "o", color=colour, markeredgecolor="white", zorder=6)
+        if (star := stars.get(name)) is not None:
+            axes.plot(
+                *_points("equilibrium", np.atleast_2d(star))[0],
+                "*",
+                color=INK,
+                markersize=13,
+                markeredgecolor="white",
+                zorder=4,
+            )
+        axes.plot(*line[0], "o", color="white", markeredgecolor=colour, markeredgewidth=1.5, zorder=4)
+        axes.plot(*line[-1], "o", color=colour, markersize=10, markeredgecolor="white", zorder=5)
         axes.set_title(name, loc="center", fontsize=10)
-    _explain_marks(figure, star is not None)
+    _explain_marks(figure, any(star is not None for star in stars.values()))
     return figure
 
 
@@ -77,11 +84,20 @@ def _explain_marks(figure: Figure, has_star: bool) -> None:
     grey: dict[str, Any] = {"color": "none", "markeredgecolor": "#737373"}
     marks = [
         Line2D([], [], marker="o", markerfacecolor="white", label="start", **grey),
-        Line2D([], [], marker="o", markerfacecolor="#737373", label="last round", **grey),
+        Line2D([], [], marker="o", markersize=9, markerfacecolor="#737373", label="last round", **grey),
     ]
     if has_star:
         marks.append(
-            Line2D([], [], marker="*", markersize=12, markerfacecolor=INK, label="equilibrium", **grey)
+            Line2D(
+                [],
+                [],
+                marker="*",
+                color="none",
+                markersize=9,
+                markerfacecolor=INK,
+                markeredgewidth=0,
+                label="equilibrium",
+            )
         )
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
 

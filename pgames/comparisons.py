@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.game import PreferenceGame
-from pgames.kernels import njit
+from pgames.vote_columns import (
+    distinct_names,
+    first_bad_row,
+    integer_column,
+    tally,
+    tally_by_prompt,
+    what_is_wrong,
+)
 
 COUNTS_LIMIT = 8 * 2**30  # bytes that the tables of counts may take
 
@@ -59,25 +66,24 @@ class Comparisons:
         prompts: Sequence[str] | None = None,
     ):
         columns = {
-            "left": _column("left", left, np.int32),
-            "right": _column("right", right, np.int32),
-            "winner": _column("winner", winner, np.int8),
+            "left": integer_column("left", left, np.int32),
+            "right": integer_column("right", right, np.int32),
+            "winner": integer_column("winner", winner, np.int8),
         }
         rows = columns["left"].size
-        columns["prompt"] = _column(
-            "prompt", np.zeros(rows, np.int32) if prompt is None else prompt, np.int32
-        )
+        prompt = np.zeros(rows, np.int32) if prompt is None else prompt
+        columns["prompt"] = integer_column("prompt", prompt, np.int32)
         sizes = {name: column.size for name, column in columns.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"columns must have one entry per vote, got lengths {sizes}.")
         if rows == 0:
             raise ValueError("there are no votes: at least one comparison is needed.")
-        bad, most_item, most_prompt = _first_bad_row(**columns)
-        names = _names("items", items, most_item + 1)
-        prompt_names = _names("prompts", prompts, most_prompt + 1)
+        bad, most_item, most_prompt = first_bad_row(**columns)
+        item_names = distinct_names("items", items, most_item + 1)
+        prompt_names = distinct_names("prompts", prompts, most_prompt + 1)
         if bad >= 0:
-            raise ValueError(_explain(bad, *(int(column[bad]) for column in columns.values())))
-        for name, value in {**columns, "items": names, "prompts": prompt_names}.items():
+            raise ValueError(what_is_wrong(bad, *(int(column[bad]) for column in columns.values())))
+        for name, value in {**columns, "items": item_names, "prompts": prompt_names}.items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -188,11 +194,11 @@ class Comparisons:
                 f"{COUNTS_LIMIT / 2**30:.0f}: take fewer prompts with .subset(prompt=...) or .pooled()."
             )
         if X == 1:
-            tally = _tally(self.left, self.right, self.winner, Y)[None]
+            votes = tally(self.left, self.right, self.winner, Y)[None]
         else:
-            tally = _tally_by_prompt(self.left, self.right, self.winner, self.prompt, X, Y)
-        wins = np.add(tally[:, 2], tally[:, 0].transpose(0, 2, 1), dtype=np.float64)
-        ties = np.add(tally[:, 1], tally[:, 1].transpose(0, 2, 1), dtype=np.float64)
+            votes = tally_by_prompt(self.left, self.right, self.winner, self.prompt, X, Y)
+        wins = np.add(votes[:, 2], votes[:, 0].transpose(0, 2, 1), dtype=np.float64)
+        ties = np.add(votes[:, 1], votes[:, 1].transpose(0, 2, 1), dtype=np.float64)
         wins.setflags(write=False)
         ties.setflags(write=False)
         return Counts(wins, ties)
@@ -294,88 +300,9 @@ def _turned(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return table.transpose(0, 2, 1)
 
 
-def _column(name: str, values: ArrayLike, dtype: type) -> NDArray:
-    """A read-only contiguous integer column; refuses fractions and numbers that do not fit."""
-    column = np.asarray(values)
-    if column.ndim != 1 or not (np.issubdtype(column.dtype, np.integer) or column.size == 0):
-        raise ValueError(
-            f"{name} must be one-dimensional and of integers, got shape {column.shape} of {column.dtype}; "
-            "use Comparisons.from_names for names."
-        )
-    if column.dtype != dtype:
-        narrow = column.astype(dtype)
-        if not np.array_equal(narrow, column):
-            row = int(np.argmax(narrow != column))
-            raise ValueError(f"{name} in row {row + 1} does not fit in {dtype.__name__}: {column[row]}.")
-        column = narrow
-    elif column.flags.writeable:
-        column = column.copy()
-    column = np.ascontiguousarray(column)
-    column.setflags(write=False)
-    return column
-
-
-def _names(kind: str, names: Sequence[str] | None, needed: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(str(i) for i in range(needed))
-    names = tuple(str(name) for name in names)
-    if len(names) < needed:
-        raise ValueError(f"{kind} has {len(names)} names, but the votes go up to number {needed - 1}.")
-    if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise ValueError(f"{kind} must be different names, got {twice!r} twice.")
-    return names
-
-
 def _merge(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """All names, and the place of each of theirs among them."""
     place = {name: i for i, name in enumerate(ours)}
     for name in theirs:
         place.setdefault(name, len(place))
     return tuple(place), np.array([place[name] for name in theirs], dtype=np.int32)
-
-
-def _explain(row: int, left: int, right: int, winner: int, prompt: int) -> str:
-    if left == right:
-        return f"row {row + 1} compares item {left} with itself: drop it."
-    if not -1 <= winner <= 1:
-        return f"winner in row {row + 1} must be +1 (left), 0 (tie) or -1 (right), got {winner}."
-    return f"row {row + 1} has a negative number: left {left}, right {right}, prompt {prompt}."
-
-
-@njit
-def _first_bad_row(left, right, winner, prompt):
-    """(first row that is not a vote, or -1; the largest item; the largest prompt)."""
-    item = np.int32(-1)
-    context = np.int32(-1)
-    lowest = np.int32(0)
-    wrong = 0
-    for n in range(left.size):
-        item = max(item, left[n], right[n])
-        context = max(context, prompt[n])
-        lowest = min(lowest, left[n], right[n], prompt[n])
-        wrong += (left[n] == right[n]) | (winner[n] > 1) | (winner[n] < -1)
-    if wrong == 0 and lowest >= 0:
-        return -1, item, context
-    for n in range(left.size):
-        if left[n] == right[n] or abs(winner[n]) > 1 or min(left[n], right[n], prompt[n]) < 0:
-            return n, item, context
-    return -1, item, context
-
-
-@njit
-def _tally(left, right, winner, Y):
-    """int32[3, Y, Y]: how often (left, right) ended with winner -1, 0, +1."""
-    out = np.zeros((3, Y, Y), dtype=np.int32)
-    for n in range(left.size):
-        out[winner[n] + 1, left[n], right[n]] += 1
-    return out
-
-
-@njit
-def _tally_by_prompt(left, right, winner, prompt, X, Y):
-    """int32[X, 3, Y, Y]: the same for each prompt."""
-    out = np.zeros((X, 3, Y, Y), dtype=np.int32)
-    for n in range(left.size):
-        out[prompt[n], winner[n] + 1, left[n], right[n]] += 1
-    return out

@@ -25,14 +25,14 @@ def elo(
     on cyclic preferences the result is an artefact of who met whom, and when.
     """
     need_votes(votes, "elo", "bradley_terry")
-    if not (base > 1 and scale > 0 and math.isfinite(initial + k)):
+    if not (base > 1 and scale > 0 and k > 0 and math.isfinite(initial + k)):
         raise ValueError(
-            f"elo needs base > 1, scale > 0 and finite initial and k, got base={base}, scale={scale}, "
-            f"initial={initial}, k={k}."
+            f"elo needs base > 1, scale > 0, k > 0 and finite initial and k, got base={base}, scale={scale}, "
+            f"k={k}, initial={initial}."
         )
     scores = np.full(len(votes.items), float(initial))
     rate = math.log(base) / scale
-    update = _by_strengths if rate * abs(k) <= SHORT else _plainly
+    update = _by_strengths if rate * k <= SHORT else _plainly
     for start in range(0, len(votes), BLOCK):
         rows = slice(start, start + BLOCK)
         update(votes.left[rows], votes.right[rows], votes.winner[rows], scores, rate, k)

@@ -135,7 +135,6 @@ def test_egpos_ordering_is_reproduced(tau, rate, rounds):
     assert 1e-5 < np.median(nash_md[2]) < 1e-3  # the constant step's bias
 
 
-@pytest.mark.slow
 def test_egpos_ordering_at_the_weakest_regularisation():
     """Published medians at 10, 50 and 100 %: EGPO 3e-2, 6e-5, 2e-8; OMD 6e-2, 4e-2, 7e-3."""
     game, tau, eta, rounds = egpo_setting(3), 0.001, 4 * 2e-4 / 10 / 0.001, 100_000

@@ -226,7 +226,9 @@ class Comparisons:
             m[y, z]    = (W[y, z] + prior) / (N[y, z] + 2 prior)
             P[x, y, z] = (W[x, y, z] + pooling * m[y, z] + prior) / (N[x, y, z] + pooling + 2 prior)
 
-        so an estimate is 0 or 1 only if `prior` and `pooling` are 0. With one prompt P = m.
+        so an estimate is 0 or 1 only if `prior` and `pooling` are 0. With one prompt P = m. Two items that
+        never met are thus taken for equals, and a group that never met inside may share an equilibrium for
+        that reason alone; `pgames.estimate` fills such pairs by the ranking instead.
 
         Parameters
         ----------

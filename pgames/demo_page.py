@@ -38,7 +38,13 @@ def demo_table(lines: list[Line]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title="Five solvers, one loop, exact feedback", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="Five solvers, one loop, exact feedback",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for i, column in enumerate(("game, solver", *COLUMNS[2:])):
         table.add_column(column, justify="right" if i else "left", no_wrap=True)
     game = ""
@@ -58,8 +64,9 @@ def demo_page(lines: list[Line], figures: dict[str, Any], numbers: dict[str, Any
         "<h1>pgames: a tour in four figures and one report</h1>",
         paragraph(
             "A preference game is a table of how often each response beats each other one. Preferences can "
-            "go round in circles, so there may be no best response, only a best mixture: the Nash equilibrium, "
-            "which no other policy beats. Everything below was computed a moment ago on this machine.",
+            "go round in circles, so there may be no best response, only a best mixture: the Nash "
+            "equilibrium, which no other policy beats. Everything below was computed a moment ago on this "
+            "machine.",
             "lead",
         ),
         heading("Where the solvers go"),

@@ -88,10 +88,10 @@ def _ratings(numbers: dict[str, Any]) -> list[str]:
             f"Items in the order of Bradley-Terry, with {level} intervals.{cut} Elo and Bradley-Terry give "
             "one number to each item. The Nash mixture says how often to play each item so that no choice "
             "wins more than half the time against it; an item with a high rating can be absent, because "
-            "another does its work, and one with a modest rating can be in it, because it beats the favourites. The "
-            "mixture jumps when a preference crosses one half, so its intervals are wide and may miss the "
-            "estimate. Elo depends on the order of the votes, which resampling shuffles: a bar that ends "
-            "outside its interval owes its length to that order.",
+            "another does its work, and one with a modest rating can be in it, because it beats the "
+            "favourites. The mixture jumps when a preference crosses one half, so its intervals are wide and "
+            "may miss the estimate. Elo depends on the order of the votes, which resampling shuffles: a bar "
+            "that ends outside its interval owes its length to that order.",
         ),
         grid(
             ["item", "votes", "Nash", level, "played in", "Elo", level, "Bradley-Terry", level],

@@ -40,7 +40,7 @@ def convergence(
     if not named:
         raise ValueError("there is no run to draw: pass at least one.")
     metric = metric or next(iter(next(iter(named.values())).values))
-    figure = new_figure(7.2, 4.4)
+    figure = new_figure(7.2, 4.6)
     axes = figure.add_subplot()
     lowest, last = np.inf, 1
     for i, (name, run) in enumerate(named.items()):
@@ -67,7 +67,8 @@ def convergence(
         axes.text(0.01, 3e-17, "rounding error of float64", transform=where, color="#737373", fontsize=8)
         axes.set_ylim(bottom=FLOOR / 2)
     axes.grid(which="major")
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    longest = max(len(str(line.get_label())) for line in axes.get_lines())
+    figure.legend(loc="outside lower center", ncols=5 if longest < 18 else 2)
     return figure
 
 

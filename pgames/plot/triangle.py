@@ -58,9 +58,9 @@ def simplex(
                 *_points("equilibrium", np.atleast_2d(star))[0],
                 "*",
                 color=INK,
-                markersize=13,
-                markeredgecolor="white",
-                zorder=4,
+                markersize=8,
+                markeredgewidth=0,
+                zorder=6,
             )
         axes.plot(*line[0], "o", color="white", markeredgecolor=colour, markeredgewidth=1.5, zorder=4)
         axes.plot(*line[-1], "o", color=colour, markersize=10, markeredgecolor="white", zorder=5)

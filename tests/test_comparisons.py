@@ -39,6 +39,7 @@ def slow_counts(c):
 
 
 @given(votes)
+@settings(deadline=None)  # compiled on the first call
 def test_counts_equal_a_slow_count(rows):
     c = build(rows)
     wins, ties = slow_counts(c)
@@ -49,6 +50,7 @@ def test_counts_equal_a_slow_count(rows):
 
 
 @given(votes, votes)
+@settings(deadline=None)
 def test_counts_of_a_sum_are_the_sum_of_counts(a, b):
     first, second = build(a), build(b)
     both = first + second
@@ -67,6 +69,7 @@ def test_addition_matches_names():
 
 
 @given(votes)
+@settings(deadline=None)  # compiled on the first call
 def test_splitting_by_prompt_and_adding_gives_the_votes_back(rows):
     c = build(rows)
     parts = [c.subset(name) for name in c.prompts if (c.prompt == c.prompts.index(name)).any()]

@@ -15,11 +15,14 @@ from numba.extending import intrinsic
 
 
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """numba.njit, nogil and cached on disk, or uncached where no cache folder is writable."""
+    """numba.njit, nogil and cached on disk, or uncached where no cache folder is writable.
+
+    Division by zero gives inf or NaN, as in NumPy: a test for it would keep a loop off the vectors.
+    """
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, error_model="numpy")(function)
 
 
 def _fma(typing, a, b, c):
@@ -46,10 +49,21 @@ def _bits_to_float(typing, bits):
     return types.float64(types.int64), generate
 
 
+def _opaque(typing, number):
+    def generate(context, builder, signature, arguments):
+        word = ir.IntType(64)
+        return builder.asm(ir.FunctionType(word, [word]), "", "=r,0", arguments, False)
+
+    return types.uint64(types.uint64), generate
+
+
 Compiled = Callable[..., Any]  # callable inside njit only
 fma: Compiled = intrinsic(_fma)  # a * b + c, rounded once where the processor can, alone or in a vector
 float_to_bits: Compiled = intrinsic(_float_to_bits)
 bits_to_float: Compiled = intrinsic(_bits_to_float)
+opaque: Compiled = intrinsic(
+    _opaque
+)  # a number hidden from the compiler, which unrolls short loops too early
 
 ROUNDER = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits
 LOG2_E = 1.4426950408889634

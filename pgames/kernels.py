@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pgames.elementary import exp, fma, log, njit
+from pgames.elementary import exp, fma, log, njit, opaque
 
 LANES = 32
 FEW = 8  # fewer runs than this go row by row
@@ -67,12 +67,18 @@ def exp_block(logs, out, Y, width):
 
 
 @njit
+def larger(a, b):
+    """max without the care for NaN, which costs."""
+    return a if a > b else b
+
+
+@njit
 def normalise_block(block, Y, width, top, total):
     """Subtract the logsumexp of each run, in place; `top` and `total` are scratch float64[LANES]."""
     if width == 1:
         highest = -np.inf
         for y in range(Y):
-            highest = max(highest, block[y])
+            highest = larger(block[y], highest)
         mass = 0.0
         for y in range(Y):
             mass += exp(block[y] - highest)
@@ -80,23 +86,29 @@ def normalise_block(block, Y, width, top, total):
         for y in range(Y):
             block[y] -= shift
         return
-    for lane in range(N1):
+    lanes, whole = opaque(N1), Y - Y % 4
+    for lane in range(lanes):
         top[lane] = -np.inf
         total[lane] = 0.0
+    for y in range(0, whole, 4):
+        i = U(y) * N1
+        for lane in range(lanes):
+            b0, b1, b2, b3 = block[i + lane], block[i + N1 + lane], block[i + N2 + lane], block[i + N3 + lane]
+            top[lane] = larger(larger(larger(b0, b1), larger(b2, b3)), top[lane])
+    for y in range(whole, Y):
+        i = U(y) * N1
+        for lane in range(lanes):
+            top[lane] = larger(block[i + lane], top[lane])
     for y in range(Y):
-        row = U(y) * N1
-        for lane in range(N1):
-            top[lane] = max(top[lane], block[row + lane])
-    for y in range(Y):
-        row = U(y) * N1
-        for lane in range(N1):
-            total[lane] += exp(block[row + lane] - top[lane])
-    for lane in range(N1):
+        i = U(y) * N1
+        for lane in range(lanes):
+            total[lane] += exp(block[i + lane] - top[lane])
+    for lane in range(lanes):
         top[lane] += log(total[lane])
     for y in range(Y):
-        row = U(y) * N1
-        for lane in range(N1):
-            block[row + lane] -= top[lane]
+        i = U(y) * N1
+        for lane in range(lanes):
+            block[i + lane] -= top[lane]
 
 
 @njit
@@ -180,9 +192,10 @@ def tilt_block(prior, score, step, out, Y, width):
         for y in range(Y):
             out[y] = fma(step[0], score[y], prior[y])
         return
+    lanes = opaque(N1)
     for y in range(Y):
         row = U(y) * N1
-        for lane in range(N1):
+        for lane in range(lanes):
             out[row + lane] = fma(step[lane], score[row + lane], prior[row + lane])
 
 
@@ -200,9 +213,10 @@ def blend_block(v, first, w, second, out, Y, width):
         for y in range(Y):
             out[y] = power(v[0], first[y]) + power(w[0], second[y])
         return
+    lanes = opaque(N1)
     for y in range(Y):
         row = U(y) * N1
-        for lane in range(N1):
+        for lane in range(lanes):
             out[row + lane] = power(v[lane], first[row + lane]) + power(w[lane], second[row + lane])
 
 

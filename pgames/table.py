@@ -188,12 +188,12 @@ class TableArena:
         """float64[1] of a number, float64[S] of one per run."""
         if isinstance(weight, (float, int)):
             return np.array([weight], dtype=np.float64)
-        values = np.ascontiguousarray(weight, dtype=np.float64)
+        values = np.asarray(weight, dtype=np.float64)
         if values.ndim and values.shape != (self.runs,):
             raise ValueError(
                 f"a weight must be a number or float64[{self.runs}], one per run, got shape {values.shape}."
             )
-        return values.reshape(-1)
+        return np.ascontiguousarray(values).reshape(-1)
 
     def _terms(self, terms: tuple[tuple[Weight, Policy], ...]) -> list[tuple[NDArray[np.float64], Policy]]:
         """At least two terms, so that one kernel of two folds any number of them."""

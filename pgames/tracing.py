@@ -1,0 +1,130 @@
+"""Trace a solver: an arena that computes nothing and writes down what the solver says in a round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NoReturn
+
+from pgames.arena import Solver, State, Weight
+
+
+class NotTraceable(TypeError):
+    """The solver does something that is not a geometric mixture or a mirror step."""
+
+
+@dataclass(frozen=True)
+class Register:
+    """The place of a policy: 0 the reference, 1 the policy, then what the solver remembers, then results."""
+
+    index: int
+
+
+class Blend(NamedTuple):
+    """target = prod_k policy_k ** weight_k, normalised."""
+
+    target: int
+    terms: tuple[tuple[Weight, int], ...]
+
+
+class Step(NamedTuple):
+    """target = mirror_step(prior, opponent, step)."""
+
+    target: int
+    prior: int
+    opponent: int
+    step: Weight
+
+
+class Trace(NamedTuple):
+    """What a round does: the first `inputs` registers are given, and input i becomes `outputs[i]`."""
+
+    inputs: int
+    operations: tuple[Blend | Step, ...]
+    outputs: tuple[int, ...]
+
+
+class Recorder:
+    """Has the verbs that can be traced, and says which one cannot."""
+
+    def __init__(self, solver: Solver, inputs: int = 1):
+        self._solver, self._next = solver, inputs
+        self.operations: list[Blend | Step] = []
+        self.reference = Register(0)
+
+    def at(self, t: Any) -> Recorder:
+        return self
+
+    def geometric_mixture(self, *terms: tuple[Weight, Register]) -> Register:
+        target = self._new()
+        self.operations.append(Blend(target.index, tuple((w, policy.index) for w, policy in terms)))
+        return target
+
+    def mirror_step(self, prior: Register, opponent: Register, step: Weight) -> Register:
+        target = self._new()
+        self.operations.append(Step(target.index, prior.index, opponent.index, step))
+        return target
+
+    def __getattr__(self, verb: str) -> NoReturn:
+        if verb.startswith("__"):
+            raise AttributeError(verb)
+        refuse(self._solver, f"says {verb}")
+
+    def _new(self) -> Register:
+        self._next += 1
+        return Register(self._next - 1)
+
+
+def refuse(solver: Solver, what: str) -> NoReturn:
+    raise NotTraceable(
+        f"{type(solver).__name__} {what}, and only geometric_mixture and mirror_step (with a finite step) "
+        "can be traced: use run(..., compiled=False)."
+    )
+
+
+def trace(solver: Solver, t: Any, memory: Any) -> Trace:
+    """What `solver` does in the rounds `t` (an array shaped [R, 1], so that its weights broadcast to [R, S]).
+
+    `memory` is that of a state; only its structure counts. Raises NotTraceable (a TypeError) when the solver
+    says another verb, branches on the round or remembers anything but policies.
+    """
+    inputs = 2 + len(policies(memory))
+    places = iter(range(2, inputs))
+    recorder = Recorder(solver, inputs)
+    before = State(t, Register(1), rebuilt(memory, lambda _: Register(next(places))))
+    try:
+        after = solver.step(recorder, before)
+    except NotTraceable:
+        raise
+    except (TypeError, ValueError) as error:
+        refuse(solver, f"uses the round in a way that cannot be traced ({error})")
+    for leaf in _leaves(memory):
+        if not _is_policy(leaf):
+            refuse(solver, f"remembers more than policies (a {type(leaf).__name__})")
+    outputs = (Register(0), after.policy, *policies(after.memory))
+    if len(outputs) != inputs:
+        refuse(solver, f"remembers {inputs - 2} policies before a round and {len(outputs) - 2} after it")
+    return Trace(inputs, tuple(recorder.operations), tuple(register.index for register in outputs))
+
+
+def policies(memory: Any) -> list[Any]:
+    """The policies of a memory, that is a policy or a tuple (of tuples) of them, in order."""
+    return [leaf for leaf in _leaves(memory) if _is_policy(leaf)]
+
+
+def rebuilt(memory: Any, replace: Callable[[Any], Any]) -> Any:
+    """The same tuples with every policy replaced."""
+    if not isinstance(memory, tuple):
+        return replace(memory) if _is_policy(memory) else memory
+    parts = [rebuilt(part, replace) for part in memory]
+    return type(memory)(*parts) if hasattr(memory, "_fields") else tuple(parts)
+
+
+def _leaves(memory: Any) -> list[Any]:
+    if isinstance(memory, tuple):
+        return [leaf for part in memory for leaf in _leaves(part)]
+    return [memory]
+
+
+def _is_policy(leaf: Any) -> bool:
+    return isinstance(leaf, Register) or getattr(leaf, "ndim", 0) == 3

@@ -11,11 +11,25 @@ from pgames import bounds, games, losses, metrics, plot, ratings
 from pgames.arena import PairLoss, Solver, State, iterate, solve
 from pgames.certificates import best_response, duality_gap, exploitability
 from pgames.comparisons import Comparisons
+from pgames.duels import DuelArena
 from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
 from pgames.game import PreferenceGame
+from pgames.regret import RegretCurve
 from pgames.run import Run, run
+from pgames.simulate import simulate
+from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
 from pgames.solvers.league import FictitiousPlay
 from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, NashEMA, NashMD
+from pgames.solvers.oracle import (
+    OMG,
+    VMG,
+    Enhancer,
+    ExploreThenCommit,
+    Greedy,
+    OnPolicyGreedy,
+    Optimistic,
+    UniformAdversary,
+)
 from pgames.solvers.outer import COMAL, MPO, Average, Best, ProximalPoint
 from pgames.solvers.pairs import DPO, GPO, IPO, RLHF, SPIN, OnlineDPO, OnlineGPO, OnlineIPO, SLiC
 from pgames.table import TableArena, Tally
@@ -24,8 +38,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "COMAL",
+    "DENPO",
     "DPO",
     "EGPO",
+    "ENPO",
     "GPO",
     "INPO",
     "IPO",
@@ -33,29 +49,41 @@ __all__ = [
     "MMD",
     "MNPO",
     "MPO",
+    "OMG",
     "ONPO",
     "RLHF",
     "SPIN",
     "SPPO",
+    "VMG",
     "Average",
     "Best",
     "Comparisons",
+    "DuelArena",
+    "Enhancer",
     "Equilibrium",
+    "ExploreThenCommit",
     "FictitiousPlay",
+    "Greedy",
     "NashEMA",
     "NashMD",
+    "OnPolicyGreedy",
     "OnlineDPO",
     "OnlineGPO",
     "OnlineIPO",
+    "Optimistic",
     "PairLoss",
+    "Passive",
     "PreferenceGame",
     "ProximalPoint",
+    "RegretCurve",
     "Run",
     "SLiC",
+    "Schedule",
     "Solver",
     "State",
     "TableArena",
     "Tally",
+    "UniformAdversary",
     "ZeroSumEquilibrium",
     "best_response",
     "bounds",
@@ -70,5 +98,6 @@ __all__ = [
     "plot",
     "ratings",
     "run",
+    "simulate",
     "solve",
 ]

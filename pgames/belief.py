@@ -52,7 +52,7 @@ class Belief:
         return duel_kernels.belief_nash(self.rates, self.reference[0], tau, start)
 
     def favouring(self, policy: Policy, tau: float, alpha: float) -> Belief:
-        """The belief that minimises sum (P - bit)^2 - alpha gap_P(policy), as VMG asks: three fixed-point steps.
+        """The belief that minimises sum (P - bit)^2 - alpha gap_P(policy) (VMG), by three fixed-point steps.
 
         P = estimate + alpha (b(y) pi(z) - pi(y) b(z)) / (2 (N + 1)), b the best response to `policy` under P.
         """

@@ -156,18 +156,17 @@ def third_labels(skew, counts, opponent, pairs, comparators, seed, first_run, t)
 
 @njit
 def self_labels(skew, policy, pairs, seed, first_run, t):
-    """(pairs int32[S, X, m, 2], labels float64[S, X, m], shares float64[S, X, Y]): a policy's own duels."""
-    S, X, Y = policy.shape
+    """(pairs int32[S, X, m, 2], labels float64[S, X, m]): duels of a policy with itself."""
+    S, X, _ = policy.shape
     met = drawn_pairs(policy, policy, pairs, seed, first_run, t)
-    labels, fresh = np.empty((S, X, pairs)), np.zeros((S, X, Y))
+    labels = np.empty((S, X, pairs))
     for s in range(S):
         for x in range(X):
             key = mix64(stream(seed, first_run + s, t, x, policy[s, x]) + np.uint64(2))
             for i in range(pairs):
                 y, z = met[s, x, i, 0], met[s, x, i, 1]
                 labels[s, x, i] = 0.5 if uniform(key, i) < 0.5 + skew[x, y, z] else -0.5
-                fresh[s, x, y] += 1.0 / pairs
-    return met, labels, fresh
+    return met, labels
 
 
 @njit
@@ -192,14 +191,14 @@ def cholesky_solve(A, b):
 
 
 @njit
-def regress(prior, features, pairs, labels, step, ridge, sft, fresh):
-    """argmin over d = features w of mean (d_y - d_y' - step label)^2 + ridge |w|^2 - sft E_fresh log pi.
+def regress(prior, features, pairs, labels, step, ridge, sft, anchor):
+    """argmin over d = features w of mean (d_y - d_y' - step label)^2 + ridge |w|^2 + sft KL(anchor || pi).
 
     pi = prior exp(d), normalised: log-probabilities float64[S, X, Y]. `features` float64[X, Y, D]; a table is
     D = Y with the identity. The minimiser is closed form in the smaller of the two spaces, pairs or features;
     with `sft` > 0 it is where two Newton steps from d = 0 lead.
 
-    pairs int32[S, X, m, 2], labels float64[S, X, m], step float64[S], fresh float64[S, X, Y] a distribution.
+    pairs int32[S, X, m, 2], labels float64[S, X, m], step float64[S], anchor float64[S, X, Y] probabilities.
     """
     S, X, Y = prior.shape
     m, D = pairs.shape[2], features.shape[2]
@@ -230,7 +229,7 @@ def regress(prior, features, pairs, labels, step, ridge, sft, fresh):
                         normalise_row(p)
                         p = np.exp(p)
                         mean = phi.T @ p
-                        move += sft * (phi.T @ fresh[s, x] - mean)
+                        move += sft * (phi.T @ anchor[s, x] - mean)
                         weighted = phi * p.reshape((-1, 1))
                         hessian += sft * (phi.T @ weighted - np.outer(mean, mean))
                     cholesky_solve(hessian, move)

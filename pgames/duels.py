@@ -20,22 +20,23 @@ class Buffer:
     """Pairs met so far, not judged: `counts` float64[S, X, Y, Y] of (first, second).
 
     `inverse` float64[S, X, D, D] is that of I + sum (phi(y) - phi(y')) (phi(y) - phi(y'))', which says how
-    well each direction has been explored; `fresh` float64[S, X, Y] is the share of each response among the
-    newest first responses.
+    well each direction has been explored.
     """
 
     counts: NDArray[np.float64]
     inverse: NDArray[np.float64]
-    fresh: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Pairs int32[S, X, m, 2] with labels float64[S, X, m] to regress differences of log-ratios on."""
+    """Pairs int32[S, X, m, 2] with labels float64[S, X, m] to regress differences of log-ratios on.
+
+    `opponent` float64[S, X, Y] holds the probabilities of the policy they were judged against.
+    """
 
     pairs: NDArray[np.int32]
     labels: NDArray[np.float64]
-    fresh: NDArray[np.float64]
+    opponent: NDArray[np.float64]
 
 
 class DuelArena:
@@ -124,7 +125,6 @@ class DuelArena:
         return Buffer(
             np.zeros((*shape, self.responses, self.responses)),
             np.broadcast_to(np.eye(D), (*shape, D, D)).copy(),
-            np.zeros((*shape, self.responses)),
         )
 
     def collect(self, buffer: Buffer, first: Policy, second: Policy, pairs: int) -> Buffer:
@@ -133,11 +133,7 @@ class DuelArena:
         met = duel_kernels.drawn_pairs(first, second, pairs, truth.seed, truth.first_run, self.round)
         counts, inverse = buffer.counts.copy(), buffer.inverse.copy()
         duel_kernels.remember(counts, inverse, self.features, met)
-        fresh = np.zeros_like(buffer.fresh)
-        s, x = np.ogrid[: self.runs, : self.prompts]
-        for i in range(pairs):
-            fresh[s, x, met[:, :, i, 0]] += 1 / pairs
-        return Buffer(counts, inverse, fresh)
+        return Buffer(counts, inverse)
 
     def label(self, buffer: Buffer, opponent: Policy, pairs: int, comparators: int = 1) -> Labels:
         """Judge `pairs` pairs drawn from the buffer against fresh responses of the opponent (two bits each).
@@ -156,7 +152,7 @@ class DuelArena:
             self.round,
         )
         self.bits += 2 * pairs * comparators * self.prompts
-        return Labels(chosen, labels, buffer.fresh)
+        return Labels(chosen, labels, np.exp(opponent))
 
     def self_duels(self, policy: Policy, pairs: int) -> Labels:
         """Judge `pairs` pairs of the policy's own responses once: label 1/2 if the first wins, else -1/2.
@@ -164,25 +160,26 @@ class DuelArena:
         E label = P(y > y') - 1/2: right for regression only because the policy is its own opponent (INPO).
         """
         truth = self._truth
-        pairs_met, labels, fresh = duel_kernels.self_labels(
+        met, labels = duel_kernels.self_labels(
             truth.game.skew, policy, pairs, truth.seed, truth.first_run, self.round
         )
         self.bits += pairs * self.prompts
-        return Labels(pairs_met, labels, fresh)
+        return Labels(met, labels, np.exp(policy))
 
     def regress(
         self, prior: Policy, evidence: Labels, step: Weight, sft: float = 0.0, ridge: float = 1e-3
     ) -> Policy:
         """The mirror step fitted to labels: argmin mean (d_y - d_y' - step label)^2, d = log pi / prior.
 
-        Plus ridge |w|^2 (d = features w: responses never sampled stay at the prior) and minus sft times the
-        log-likelihood of the buffer's fresh responses. Its population limit is the exact mirror step.
+        Plus ridge |w|^2 (d = features w: responses never sampled stay at the prior) and the SFT term
+        sft KL(opponent || pi), the opponent's own responses in expectation. Its population limit at sft = 0 is the
+        exact mirror step.
         """
         steps = np.full(self.runs, step, dtype=np.float64)
         if self.tabular and sft == 0:
             return duel_kernels.regress_table(prior, evidence.pairs, evidence.labels, steps, ridge)
         return duel_kernels.regress(
-            prior, self.features, evidence.pairs, evidence.labels, steps, ridge, sft, evidence.fresh
+            prior, self.features, evidence.pairs, evidence.labels, steps, ridge, sft, evidence.opponent
         )
 
     def least_known(self, buffer: Buffer, policy: Policy) -> Policy:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames import regret_fit
-from pgames.files import atomic
+from pgames.files import atomic, read_npz
 from pgames.regret_fit import LogFit, Slope, Summary
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class RegretCurve:
     # -- over seeds -------------------------------------------------------------------------------------
 
     def summary(self, seed: int = 0) -> Summary:
-        """Mean with its bootstrap interval (drawn by `seed`), median and quantiles, at every recorded round."""
+        """Mean with its bootstrap interval (drawn by `seed`), median, quantiles, at every recorded round."""
         return regret_fit.summary(self.rounds, self.bits, self.regret, seed)
 
     def at(self, rounds: ArrayLike, seed: int = 0) -> Summary:
@@ -96,7 +96,7 @@ class RegretCurve:
         return (1 - share) * self.regret[:, i] + share * self.regret[:, j]
 
     def late_slope(self, seed: int = 0) -> Slope:
-        """d ln(mean regret) / d ln(rounds) over the last decade: 1 if linear, 1/2 if sqrt T, to 0 if log T."""
+        """d ln(mean regret) / d ln(rounds) on the last decade: 1 if linear, 1/2 if sqrt T, to 0 if log T."""
         return regret_fit.late_slope(self.rounds, self.regret, seed)
 
     def fit_log(self, from_round: int = 1000, seed: int = 0) -> LogFit:
@@ -126,10 +126,8 @@ class RegretCurve:
     @staticmethod
     def load(path: str | os.PathLike[str]) -> RegretCurve:
         """Read what `save` wrote. Raises ValueError when the file is cut short or no such file."""
+        arrays = read_npz(path, "a saved regret curve")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return RegretCurve(**json.loads(str(file["meta"])), **{name: file[name] for name in FIELDS})
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
-            raise ValueError(f"{path} is not a saved regret curve, or cut short: {error}.") from None
+            return RegretCurve(**json.loads(str(arrays["meta"])), **{name: arrays[name] for name in FIELDS})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a saved regret curve, it lacks {error}.") from None

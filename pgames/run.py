@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.arena import Solver, State, solve
-from pgames.files import atomic
+from pgames.files import atomic, read_npz
 from pgames.metrics import Exploitability, Metric
 from pgames.progress import progress
 from pgames.table import TableArena
@@ -61,18 +61,10 @@ class Run:
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Run:
         """Read what `save` wrote. Raises ValueError when the file is no such file."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                meta = json.loads(str(file["meta"]))
-                values = {
-                    key.removeprefix("value:"): file[key] for key in file.files if key.startswith("value:")
-                }
-                rounds = file["rounds"]
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise ValueError(f"{path} is not a saved run, or cut short: {error}. Run it again.") from None
-        return Run(meta["solver"], rounds, values, None, meta["cpu_seconds"], meta["stopped"])
+        arrays = read_npz(path, "a saved run")
+        meta = json.loads(str(arrays["meta"]))
+        values = {key.removeprefix("value:"): a for key, a in arrays.items() if key.startswith("value:")}
+        return Run(meta["solver"], arrays["rounds"], values, None, meta["cpu_seconds"], meta["stopped"])
 
 
 def log_grid(rounds: int, points: int = 100) -> NDArray[np.int64]:

@@ -83,8 +83,8 @@ def _play(
     after = learner.step(view, state)
     if after.t != t + length:
         raise ValueError(
-            f"{type(learner).__name__} went from round {t} to {after.t} in a step of {length} round(s): a step "
-            "must return State(state.t + arena.rounds, ...); a learner without lazy updates needs refresh=None."
+            f"{type(learner).__name__} went from round {t} to {after.t} in a step of {length} round(s): a "
+            "step must return State(state.t + arena.rounds, ...); without lazy updates use refresh=None."
         )
     curve.book(state.policy, length, view.bits)
     return after

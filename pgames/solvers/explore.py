@@ -40,7 +40,7 @@ class ENPO:
 
     Each round: meet y ~ pi with y' ~ adversary; relabel `labels` pairs of the whole buffer against fresh
     responses of pi; pi' = the mirror step regressed on them; adversary' = the response whose difference to
-    pi' the buffer says least about. `sft` adds -sft / eta_t E log pi of pi's own samples.
+    pi' the buffer says least about. `sft` adds (sft / eta_t) KL(pi || pi').
 
     Proved by its authors (abstract): regret O(sqrt T) without exp(1/tau). Derived in our notes: a sketch with
     elliptic potentials. Observed: late log-log slope 0.51 to 0.56 for every tau with the sqrt schedule; the

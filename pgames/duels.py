@@ -171,9 +171,9 @@ class DuelArena:
     ) -> Policy:
         """The mirror step fitted to labels: argmin mean (d_y - d_y' - step label)^2, d = log pi / prior.
 
-        Plus ridge |w|^2 (d = features w: responses never sampled stay at the prior) and the SFT term
-        sft KL(opponent || pi), the opponent's own responses in expectation. Its population limit at sft = 0 is the
-        exact mirror step.
+        Plus ridge |w|^2 (d = features w: responses never sampled stay at the prior) plus the SFT term
+        sft KL(opponent || pi), the opponent's own responses in expectation. Its population limit at sft = 0 is
+        the exact mirror step.
         """
         steps = np.full(self.runs, step, dtype=np.float64)
         if self.tabular and sft == 0:

@@ -183,7 +183,7 @@ def _read_matrix(path: Path) -> NDArray[np.float64]:
 
 def _read_npz(path: Path, symmetrise: bool) -> PreferenceGame:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # whatever zip, zlib and numpy raise on a damaged file
         raise ValueError(f"{path} is not a readable .npz file, cut or damaged? {error}") from None

@@ -1,9 +1,15 @@
 """Every solver and every arena of pgames keeps the promises of the conformance kit."""
 
+import importlib
+import pkgutil
+
 import numpy as np
 import pytest
 
 import pgames as pg
+from pgames import solvers
+from pgames.duels import DuelArena
+from pgames.solvers import explore, oracle
 from pgames.testing import arena_cases, check_arena, check_solver, known_games, solver_cases
 
 TAU = 0.1
@@ -80,6 +86,33 @@ SOLVERS = {
 }
 
 
+def duels_only(game, runs=1, seed=0, samples=None, first_run=0):
+    return DuelArena(game, runs, seed, first_run=first_run)
+
+
+# Learners draw duels: another order of responses, another prompt or another response means other draws.
+LEARNED = {
+    "fixed_point": None,
+    "games": few(),
+    "skip": ["symmetry", "irrelevance", "prompts"],
+    "arena": duels_only,
+}
+LEARNERS = [
+    explore.ENPO(TAU),
+    explore.DENPO(TAU),
+    explore.Passive(TAU),
+    explore.Passive(TAU, loss="pair"),
+    oracle.OnPolicyGreedy(TAU),
+    oracle.Greedy(TAU),
+    oracle.UniformAdversary(TAU),
+    oracle.Optimistic(TAU),
+    oracle.Enhancer(TAU),
+    oracle.OMG(TAU),
+    oracle.VMG(TAU),
+    oracle.ExploreThenCommit(TAU, explore=7),
+]
+
+
 @pytest.mark.parametrize("name", SOLVERS)
 def test_solver(name):
     solver, claims = SOLVERS[name]
@@ -87,13 +120,22 @@ def test_solver(name):
     assert not report.failures
 
 
+@pytest.mark.parametrize("learner", LEARNERS, ids=repr)
+def test_learner(learner):
+    check_solver(learner, **LEARNED)
+
+
 def test_no_solver_is_forgotten():
-    exported = {
+    names = [found.name for found in pkgutil.iter_modules(solvers.__path__)]
+    modules = [importlib.import_module(f"pgames.solvers.{name}") for name in names]
+    written = {
         name
-        for name in pg.__all__
-        if isinstance(getattr(pg, name), type) and hasattr(getattr(pg, name), "step") and name != "Solver"
+        for module in modules
+        for name, thing in vars(module).items()
+        if isinstance(thing, type) and thing.__module__ == module.__name__ and hasattr(thing, "step")
     }
-    assert exported == {type(solver).__name__ for solver, _ in SOLVERS.values()}
+    checked = [solver for solver, _ in SOLVERS.values()] + LEARNERS
+    assert written == {type(solver).__name__ for solver in checked}
 
 
 @pytest.mark.parametrize("case", solver_cases(pg.INPO(TAU, 0.5), games=few(TAU)))

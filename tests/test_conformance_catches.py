@@ -184,7 +184,7 @@ def test_broken_solver_is_caught(solver, property):
 
 def test_only_what_is_broken_is_reported():
     caught, _ = failures(check_solver, Unmasks(), games=few(TAU))
-    assert caught <= {"masking", "fixed_point", "convergence"}
+    assert caught <= {"masking", "irrelevance", "fixed_point", "convergence"}
 
 
 def test_extragradient_from_the_wrong_point_is_caught_where_it_matters():

@@ -42,24 +42,25 @@ def _rounds(claims: Claims, known: Known) -> Measured:
     return Measured("a run resumed half-way, minus one in one go,", difference(resumed, states[-1]), 0.0)
 
 
-def _masking(claims: Claims, known: Known) -> Measured:
-    game, extra = known.game, 2
+def _padded(game: PreferenceGame) -> PreferenceGame:
+    """The game with two more responses, which beat all others and lie outside the game."""
     Y = game.responses
-    P = np.full((game.prompts, Y + extra, Y + extra), 0.5)
-    P[:, :Y, :Y], P[:, Y:, :Y], P[:, :Y, Y:] = (
-        game.P,
-        1.0,
-        0.0,
-    )  # what lies outside beats all that lies inside
-    padded = PreferenceGame(P, np.pad(game.reference, ((0, 0), (0, extra))), game.prompt_weights)
-    worst = 0.0
-    pairs = zip(claims.policies(padded, SHORT), claims.policies(game, SHORT), strict=True)
-    for wide, narrow in pairs:
-        outside = wide[:, Y:].sum() + np.where(game.support, 0.0, narrow).sum()
-        if outside != 0:
-            return Measured("the mass of responses whose reference probability is 0", float(outside), 0.0)
-        worst = np.maximum(worst, distance(wide[:, :Y], narrow))
-    return Measured("the change by responses outside the game", float(worst), 1e-8)
+    P = np.full((game.prompts, Y + 2, Y + 2), 0.5)
+    P[:, :Y, :Y], P[:, Y:, :Y], P[:, :Y, Y:] = game.P, 1.0, 0.0
+    return PreferenceGame(P, np.pad(game.reference, ((0, 0), (0, 2))), game.prompt_weights)
+
+
+def _masking(claims: Claims, known: Known) -> Measured:
+    game = _padded(known.game)
+    outside = [np.where(game.support, 0.0, p).sum() for p in claims.policies(game, SHORT)]
+    return Measured("the mass of responses whose reference probability is 0", float(np.max(outside)), 0.0)
+
+
+def _irrelevance(claims: Claims, known: Known) -> Measured:
+    game = known.game
+    with_others = claims.solve(_padded(game), SHORT)[:, : game.responses]
+    gap = distance(with_others, claims.solve(game, SHORT))
+    return Measured("the change by responses outside the game", gap, 1e-8)
 
 
 def _symmetry(claims: Claims, known: Known) -> Measured:
@@ -214,7 +215,12 @@ ON_KNOWN_GAMES = (
     Property(
         "masking",
         _masking,
-        "A response with reference probability 0 is outside the game: it stays at 0 and has no influence.",
+        "A response with reference probability 0 is outside the game and must stay at 0.",
+    ),
+    Property(
+        "irrelevance",
+        _irrelevance,
+        "A response outside the game must have no influence: does a sum or a maximum run over all of them?",
     ),
     Property(
         "symmetry", _symmetry, "The order of the responses must not matter: does something use an index?"

@@ -140,8 +140,7 @@ class TableArena:
 
     def fit_pairs(self, prior: Policy, pairs: Tally, loss: PairLoss, beta: Weight) -> Policy:
         """argmin_pi sum wins * loss(beta * (d_y - d_z)), d = log pi / prior; d = 0 where nothing was seen."""
-        beta = self._per_run(beta)
-        return self.tilt(prior, minimise(loss, pairs.wins), 1 / beta)
+        return self.tilt(prior, minimise(loss, pairs.wins), 1 / np.asarray(beta))
 
     def fit_reward(self, pairs: Tally) -> NDArray[np.float64]:
         """Bradley-Terry scores float64[S, X, Y], centred, by maximum likelihood."""

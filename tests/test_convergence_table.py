@@ -50,10 +50,6 @@ MIRROR = {
     "NashEMA": lambda tau, eta: NashEMA(tau, eta, decay=0.99, arithmetic=True),
     "MNPO": lambda tau, eta: MNPO(tau, eta, past=3),
 }
-ONPO_TODAY = pytest.param(
-    "ONPO",
-    marks=pytest.mark.xfail(strict=True, reason="its optimistic correction is not pulled to the reference"),
-)
 OUTER = {"COMAL": COMAL, "MPO": MPO}  # a refresh every max(10, 2 / (eta tau)) rounds
 
 
@@ -104,7 +100,7 @@ def agrees(value: float, digit: float) -> bool:
     return abs(value - digit) <= half_unit + 0.02 * digit
 
 
-@pytest.mark.parametrize("solver", [ONPO_TODAY if name == "ONPO" else name for name in [*MIRROR, *OUTER]])
+@pytest.mark.parametrize("solver", [*MIRROR, *OUTER])
 def test_gaps_are_those_recorded(solver):
     for (tau, eta), row in measured(solver).items():
         for name, values in row.items():
@@ -137,7 +133,7 @@ def test_plain_self_play_never_settles_without_regularisation(name):
     assert min(final("SPPO", 0.0, eta, name) for eta in ETAS) > 0.25
 
 
-@pytest.mark.parametrize("solver", ["EGPO", "NashMP", ONPO_TODAY])
+@pytest.mark.parametrize("solver", ["EGPO", "NashMP", "ONPO"])
 def test_lookahead_settles_at_weak_regularisation_for_every_step(solver):
     for name in NAMES:
         assert final(solver, 0.01, 0.1, name) < 1e-10
@@ -162,7 +158,7 @@ def test_a_slow_average_as_opponent_does_not_settle():
     assert min(final("NashEMA", 0.1, 0.1, name) for name in NAMES) > 0.04
 
 
-@pytest.mark.parametrize("solver", ["INPO", "MMD", "EGPO", "NashMP", ONPO_TODAY, "MNPO"])
+@pytest.mark.parametrize("solver", ["INPO", "MMD", "EGPO", "NashMP", "ONPO", "MNPO"])
 def test_all_settle_at_moderate_regularisation(solver):
     for tau, eta in [(0.1, 0.1), (0.1, 0.5), (0.1, 2.0), (1.0, 0.1), (1.0, 0.5)]:
         assert max(final(solver, tau, eta, name) for name in NAMES) < ZERO, (tau, eta)

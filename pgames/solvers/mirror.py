@@ -27,7 +27,8 @@ class INPO:
 
     Theorem: the average iterate is O(1/sqrt(T)) exploitable. The last iterate converges to the regularised
     Nash exactly when eta < 2 tau / (tau^2 + w^2), w the largest rotation frequency of the game at its
-    equilibrium (`pgames.bounds.inpo_stable_step`); KL contracts by (1 - eta tau) for eta <= 4 tau.
+    equilibrium (`pgames.bounds.inpo_stable_step`); KL contracts by (1 - eta tau) for
+    eta <= 4 tau / (1 + 4 tau^2).
     Known failure: above that step it ends in a limit cycle; at tau = 0 it is MWU, which spirals outwards.
     """
 
@@ -162,7 +163,8 @@ class EGPO:
     prior = pi^(1 - eta tau) ref^(eta tau); ahead = mirror_step(prior, pi, eta);
     pi' = mirror_step(prior, ahead, eta). Both steps start from the same prior.
 
-    Theorem: KL to the regularised Nash contracts by (1 - eta tau) a round for eta <= 2 and eta tau <= 1.
+    Theorem: KL to the regularised Nash contracts by (1 - eta tau) a round for eta^2 <= 4 (1 - eta tau)
+    (`pgames.bounds.egpo` has the proof); near eta tau = 1 it can be slower.
     Known failure: without regularisation it forgets slowly; on ill-conditioned games the gap rebounds.
     Each round asks for two batches of judgements: compare per query, not per round.
     """
@@ -187,10 +189,11 @@ class EGPO:
 class ONPO:
     """Optimistic online mirror descent (arXiv:2502.16852; OMWU at tau = 0, arXiv:2512.24818).
 
-    pi' = prior * exp(eta (2 P pi_t - P pi_(t-1))), prior = pi^(1 - eta tau) ref^(eta tau).
+    base' = mirror_step(base^(1 - eta tau) ref^(eta tau), opponent=pi, eta), then the same step once more,
+    expecting the opponent to stay: pi' = mirror_step(base'^(1 - eta tau) ref^(eta tau), opponent=pi, eta).
 
     Theorem: linear last-iterate convergence for a unique interior equilibrium and eta <= 1/8 (tau = 0).
-    Known failure: eta = 2 on rock-paper-scissors is on the stability edge; at tau = 0 the gap of
+    Known failure: at tau = 0, eta = 2 on rock-paper-scissors is on the stability edge, and the gap of
     ill-conditioned games rebounds after 1e3 rounds (arXiv:2406.10631).
     """
 
@@ -204,10 +207,10 @@ class ONPO:
         return State(0, arena.reference, arena.reference)
 
     def step(self, arena: Any, state: State) -> State:
-        pi, before = state.policy, state.memory
-        prior = _pulled(arena, pi, self.eta, self.tau)
-        gained = arena.mirror_step(prior, pi, 2 * self.eta)
-        return State(state.t + 1, arena.mirror_step(gained, before, -self.eta), pi)
+        pi = state.policy
+        base = arena.mirror_step(_pulled(arena, state.memory, self.eta, self.tau), pi, self.eta)
+        ahead = arena.mirror_step(_pulled(arena, base, self.eta, self.tau), pi, self.eta)
+        return State(state.t + 1, ahead, base)
 
 
 @dataclass(frozen=True)

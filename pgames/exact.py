@@ -18,9 +18,9 @@ from pgames.certificates import (
     prompt_exploitability,
 )
 from pgames.game import PreferenceGame
-from pgames.interior_point import follow_path
+from pgames.interior_point import PathEnd, follow_path
 from pgames.optimal_face import centre, closest, optimal_face
-from pgames.regularised import regularised_equilibrium
+from pgames.small_interior_point import LARGEST, follow_paths
 
 __all__ = [
     "Equilibrium",
@@ -61,8 +61,8 @@ def nash(
 ) -> Equilibrium:
     """The symmetric equilibrium pi of J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref).
 
-    At tau > 0 it is unique, pi = softmax(log ref + P pi / tau), found by damped Newton; its residual is at
-    most about 1e-15 / tau, all that double precision can hold. At tau = 0 it is found by an interior-point
+    At tau > 0 it is unique, pi = softmax(log ref + P pi / tau), its residual is at most about
+    1e-16 / tau, all that double precision can hold. At tau = 0 it is found by an interior-point
     method that ends in an exact solve, and `select` says which one is meant when there are several:
 
     "centre" : the limit of the central path, argmax sum_y log(pi_y + 1/2 - (P pi)_y): every response that
@@ -79,20 +79,12 @@ def nash(
     tau = check_tau(tau)
     _one_of("select", select, SELECTIONS)
     _one_of("method", method, tuple(TOLERANCE))
-    policy = np.zeros((game.prompts, game.responses))
-    iterations = 0
-    for x in range(game.prompts):
-        inside = np.flatnonzero(game.support[x])
-        A = game.skew[x] if len(inside) == game.responses else game.skew[x][np.ix_(inside, inside)]
-        reference = game.reference[x, inside]
-        if method == "cvxpy":
-            solution, steps = convex.equilibrium(A, reference, tau, select), 0
-        elif tau > 0:
-            solution, steps = regularised_equilibrium(A, np.log(reference), tau)
-        else:
-            solution, steps = _unregularised(A, reference, select)
-        policy[x, inside] = solution
-        iterations = max(iterations, steps)
+    if method == "cvxpy":
+        policy, iterations = _by_cvxpy(game, tau, select), 0
+    elif game.responses <= LARGEST:
+        policy, iterations = _small_games(game, tau, select)
+    else:
+        policy, iterations = _large_games(game, tau, select)
     return _certified(game, policy, tau, iterations, TOLERANCE[method])
 
 
@@ -128,7 +120,7 @@ def nash_zero_sum(A: ArrayLike) -> ZeroSumEquilibrium:
     embedded[:m, -1] = -1
     embedded[m:-1, -1] = 1
     embedded -= embedded.T
-    z = _unregularised(embedded, np.full(m + n + 1, 1 / (m + n + 1)), "centre")[0]
+    z = _solved(embedded, np.full(m + n + 1, 1 / (m + n + 1)), 0.0, "centre")[0]
     row, column = z[:m] / z[:m].sum(), z[m:-1] / z[m:-1].sum()
     gap = float((payoff @ column).max() - (row @ payoff).min())
     if not gap <= 1e-9 * spread:
@@ -138,17 +130,55 @@ def nash_zero_sum(A: ArrayLike) -> ZeroSumEquilibrium:
     return ZeroSumEquilibrium(row, column, float(row @ payoff @ column), gap)
 
 
-def _unregularised(A: Vector, reference: Vector, select: Select) -> tuple[Vector, int]:
+def _small_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Vector, int]:
+    """All prompts in one compiled call; the degenerate ones are then looked at one by one."""
+    policy, played, exact, steps = follow_paths(game.skew, _log(game.reference), tau)
+    for x in np.flatnonzero(~exact):
+        inside = np.flatnonzero(game.support[x])
+        A, _, rounding = _scaled(game.skew[x][np.ix_(inside, inside)])
+        end = PathEnd(policy[x, inside], played[x, inside], False, 0)
+        policy[x, inside] = _selected(A, end, rounding, game.reference[x, inside], select)
+    return policy, int(steps.max())
+
+
+def _large_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Vector, int]:
+    policy, most = np.zeros((game.prompts, game.responses)), 0
+    for x in range(game.prompts):
+        inside = np.flatnonzero(game.support[x])
+        whole = len(inside) == game.responses
+        A = game.skew[x] if whole else game.skew[x][np.ix_(inside, inside)]
+        policy[x, inside], steps = _solved(A, game.reference[x, inside], tau, select)
+        most = max(most, steps)
+    return policy, most
+
+
+def _by_cvxpy(game: PreferenceGame, tau: float, select: Select) -> Vector:
+    policy = np.zeros((game.prompts, game.responses))
+    for x in range(game.prompts):
+        inside = np.flatnonzero(game.support[x])
+        A = game.skew[x][np.ix_(inside, inside)]
+        policy[x, inside] = convex.equilibrium(A, game.reference[x, inside], tau, select)
+    return policy
+
+
+def _solved(A: Vector, reference: Vector, tau: float, select: Select) -> tuple[Vector, int]:
     """(x, steps) for one antisymmetric A of any scale."""
-    scale = A.max() or 1.0
-    rounding = np.finfo(float).eps * max(1.0, 0.5 / scale)
-    A = A / scale
-    end = follow_path(A, rounding)
-    if end.exact:
-        return end.x, end.steps
+    A, scale, rounding = _scaled(A)
+    end = follow_path(A, np.log(reference), tau / scale, rounding)
+    return (end.x if end.exact else _selected(A, end, rounding, reference, select)), end.steps
+
+
+def _scaled(A: Vector) -> tuple[Vector, float, float]:
+    """(A with largest entry 1, the factor taken out, the error of its entries: that of P near 1/2)."""
+    scale = float(A.max()) or 1.0
+    return A / scale, scale, float(np.finfo(float).eps) * max(1.0, 0.5 / scale)
+
+
+def _selected(A: Vector, end: PathEnd, rounding: float, reference: Vector, select: Select) -> Vector:
+    """The equilibrium that `select` means, among those around the end of the path."""
     face = optimal_face(A, end.x, end.played, rounding)
     if face is None:
-        return end.x, end.steps
+        return end.x
     if face.directions.shape[1] == 0:
         inner = face.point
     elif select == "centre":
@@ -157,7 +187,12 @@ def _unregularised(A: Vector, reference: Vector, select: Select) -> tuple[Vector
         inner = closest(face, reference[end.played] if select == "closest" else np.ones(len(face.point)))
     x = np.zeros(len(A))
     x[end.played] = np.maximum(inner, 0)
-    return x / x.sum(), end.steps
+    return x / x.sum()
+
+
+def _log(probabilities: Vector) -> Vector:
+    with np.errstate(divide="ignore"):
+        return np.log(probabilities)
 
 
 def _certified(

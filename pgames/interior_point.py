@@ -1,13 +1,19 @@
-"""The equilibria of one antisymmetric game, by a feasible predictor-corrector interior-point method.
+"""The equilibrium of one antisymmetric game, by a predictor-corrector interior-point method.
 
-The equilibria of A = -A' are the x in the simplex with A x <= 0. With slacks s = v 1 - A x, antisymmetry
-gives x's = v. A step that changes the products x s by r then has dv = sum(r) and takes one linear system,
+At temperature tau >= 0 the equilibrium of A = -A' is the x in the simplex for which some v makes
 
-    (diag(s / x) - A) dx = r / x - dv 1,    solved as    (I - K) u = g,   K = sqrt(x/s) A sqrt(x/s) = -K',
+    s = v 1 + tau log(x / ref) - A x >= 0    and    x s = 0.
 
-which serves the predictor (r = -x s) and the correctors (r = sigma mu 1 - x s - dx ds, mu = v / n) alike.
-As soon as the predictor separates the responses that are played from those that are not, the indifference
-equations of the former are solved directly; an equilibrium found in that way is exact and the only one.
+The path x s = mu 1, mu -> 0, is followed by steps that ask the products x s to change by r. Antisymmetry
+reduces each to one linear system for the change of x alone, with D = diag((s + tau) / x),
+
+    (D - A) dx = r / x - dv 1,    solved as    (I - K) u = g,    K = D^-1/2 A D^-1/2 = -K',
+
+which serves the predictor (r = -x s) and the correctors (r = sigma mu 1 - x s - dx ds) alike: one LU a step.
+
+The path is left early. At tau = 0, as soon as the predictor separates the responses that are played from
+those that are not, the indifference equations of the former are solved: an equilibrium found in that way is
+exact and the only one. At tau > 0 Newton's method takes over once mu is small against tau.
 """
 
 from __future__ import annotations
@@ -18,17 +24,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.linear import LU, factor_resolvent, factor_transposed
+from pgames.newton import FOUND, PATIENCE, STALLED, newton
 
 Vector = NDArray[np.float64]
 
-MAX_STEPS = 100
-CLOSED = 1e-13  # the path is followed until v, the bound on the exploitability, falls below this
+MAX_STEPS = 200
+CLOSED = 1e-13  # the path ends where x's falls below this
 CENTRAL = 1e-6  # smallest product x s on the path, relative to the mean one
 CORRECTIONS = 4  # solves per LU that account for the second-order term dx ds
+WARM = 0.1  # from this temperature on Newton's method needs no path
+HANDOVER = 0.1  # else it takes over when x's is below this share of tau
 
 
 class PathEnd(NamedTuple):
-    """Where the central path was left: a point, who is played in the limit, and whether x is exact."""
+    """Where the path was left: a point, who is played in the limit (at tau = 0), and whether x is exact."""
 
     x: Vector
     played: NDArray[np.bool_]
@@ -36,39 +45,72 @@ class PathEnd(NamedTuple):
     steps: int
 
 
-def follow_path(A: Vector, rounding: float) -> PathEnd:
-    """Follow the central path of A float64[n, n], antisymmetric, largest entry 1, known up to `rounding`."""
-    n = len(A)
-    x = np.full(n, 1 / n)
-    payoff = A @ x
-    v = float(2 * payoff.max() + 1e-3)
-    s = v - payoff
-    step, played, buffer = 0, x > 0, np.empty((n, n))
-    while v > CLOSED and step < MAX_STEPS:
-        step += 1
-        lu = factor_resolvent(A, np.sqrt(x / s), buffer)
-        dx, ds = _direction(A, x, s, lu, -x * s)
-        played = dx / x > -0.5  # dx / x + ds / s = -1: which of the two is on its way to 0
-        reach = min(1.0, _reach(x, dx), _reach(s, ds))
-        if reach > 0.3 and (unique := solve_support(A, played, rounding)) is not None:
-            return PathEnd(unique, played, True, step)
+class System(NamedTuple):
+    """The linear system of one step."""
 
-        wanted = (1 - reach) ** 3 * v / n - x * s
+    A: Vector
+    tau: float
+    x: Vector
+    s: Vector
+    drift: Vector  # by how much s is off its definition: rounding, and the curvature of the logarithm
+    d: Vector
+    lu: LU
+    flow: Vector
+
+    def direction(self, r: Vector) -> tuple[Vector, Vector, float]:
+        """(dx, ds, dv) with s dx + x ds = r and sum(dx) = 0."""
+        free = self.d * self.lu.solve(self.d * (r / self.x - self.drift))
+        dv = free.sum() / self.flow.sum()
+        dx = free - dv * self.flow
+        return dx, dv + self.tau * dx / self.x - self.A @ dx + self.drift, dv
+
+
+def follow_path(A: Vector, log_reference: Vector, tau: float, rounding: float) -> PathEnd:
+    """Solve A float64[n, n], antisymmetric with largest entry 1 (or 0), whose entries err by `rounding`."""
+    n = len(A)
+    x, played, steps = np.full(n, 1 / n), np.ones(n, dtype=bool), 0
+    gradient = tau * (np.log(x) - log_reference) - A @ x
+    v = 1e-3 - 2 * min(0.0, float(gradient.min()))
+    s = v + gradient
+    handover = np.inf if tau >= WARM else HANDOVER * tau
+    buffer = np.empty((n, n))
+    while True:
+        gap = float(x @ s)
+        last = gap < CLOSED or steps >= MAX_STEPS
+        if tau > 0 and (gap < handover or last):
+            start = np.log(x) if steps else log_reference
+            solution, residual, more = newton(A, log_reference, tau, start, PATIENCE if last else STALLED)
+            steps += more
+            if residual < FOUND or last:
+                return PathEnd(solution, played, True, steps)
+            handover = min(handover, tau) / 100
+        if last:
+            return PathEnd(x, played, False, steps)
+        steps += 1
+        d = np.sqrt(x / (s + tau))
+        lu = factor_resolvent(A, d, buffer)
+        system = System(A, tau, x, s, v + gradient - s, d, lu, d * lu.solve(d))
+        dx, ds, dv = system.direction(-x * s)
+        reach = min(1.0, _reach(x, dx), _reach(s, ds))
+        if tau == 0 and reach > 0.3:
+            played = dx / x > -0.5  # dx / x + ds / s = -1: which of the two is on its way to 0
+            if (unique := solve_support(A, played, rounding)) is not None:
+                return PathEnd(unique, played, True, steps)
+
+        wanted = (1 - reach) ** 3 * gap / n - x * s
         length = 0.0
         for _ in range(CORRECTIONS):
-            corrected = _direction(A, x, s, lu, wanted - dx * ds)
+            corrected = system.direction(wanted - dx * ds)
             longer = min(_reach(x, corrected[0]), _reach(s, corrected[1]))
             if longer <= length:
                 break
-            (dx, ds), length = corrected, longer
-        length = min(1.0, max(0.9, 1 - v) * length)
+            (dx, ds, dv), length = corrected, longer
+        length = min(1.0, max(0.9, 1 - gap) * length)
         while (products := (x + length * dx) * (s + length * ds)).min() < CENTRAL * products.mean():
             length *= 0.8
-        x = x + length * dx
-        s = s + length * ds
+        x, s, v = x + length * dx, s + length * ds, v + length * dv
         x /= x.sum()
-        v = float(x @ s)
-    return PathEnd(x, played, False, step)
+        gradient = tau * (np.log(x) - log_reference) - A @ x
 
 
 def solve_support(A: Vector, played: NDArray[np.bool_], rounding: float) -> Vector | None:
@@ -94,14 +136,6 @@ def solve_support(A: Vector, played: NDArray[np.bool_], rounding: float) -> Vect
     x = np.zeros(len(A))
     x[played] = inside / inside.sum()
     return x if (A @ x)[~played].max(initial=-1.0) < 0 else None
-
-
-def _direction(A: Vector, x: Vector, s: Vector, lu: LU, r: Vector) -> tuple[Vector, Vector]:
-    """(dx, ds) with s dx + x ds = r, ds = dv 1 - A dx and sum(dx) = 0."""
-    dv = r.sum()
-    d = np.sqrt(x / s)
-    dx = d * lu.solve(r / np.sqrt(x * s) - dv * d)
-    return dx, dv - A @ dx
 
 
 def _reach(x: Vector, dx: Vector) -> float:

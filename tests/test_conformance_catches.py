@@ -192,16 +192,18 @@ def test_extragradient_from_the_wrong_point_is_caught_where_it_matters():
     check_solver(pg.EGPO(0.01, 0.5), **claims)
     caught, told = failures(check_solver, FromAheadPulled(0.01, 0.5), **claims)
     assert caught == {"contraction", "convergence"}
-    assert "convergence on cyclic3: the distance to the equilibrium after 2500 rounds is 0." in told
-    assert "it is still moving" in told
+    assert re.search(
+        r"convergence on cyclic3: the distance to .* after 2500 rounds \(.*\) is 0\.\d+, allowed", told
+    )
+    assert told.count("It is still moving") == 1
 
 
 def test_biased_fixed_point_is_told_from_a_cycle():
     """Nash-MD at constant step settles, but elsewhere; SPPO never settles."""
     _, told = failures(check_solver, pg.NashMD(TAU, 0.5), games=few(TAU))
-    assert "fixed_point on cyclic3" in told and "settled, but elsewhere" in told
+    assert "fixed_point on cyclic3" in told and "It has settled, but elsewhere" in told
     caught, told = failures(check_solver, pg.SPPO(0.5), fixed_point="nash", games=few(0.0))
-    assert caught == {"convergence"} and "still moving" in told
+    assert caught == {"convergence"} and "It is still moving" in told
 
 
 def test_writing_into_the_input_is_named():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,14 @@ from pgames.testing.report import Measured, Property
 SHORT = 20  # rounds of checks that do not wait for convergence
 SMALL_TAU = 1e-6
 LATE = 10**12  # a round so late that decaying steps and averages no longer move
+
+SETTLED = (
+    "It has settled, but elsewhere: a wrong tau, or a biased fixed point (which fixed_point= can declare)."
+)
+MOVING = (
+    "It is still moving: too few rounds, a step so large that it cycles, or no convergence of the last "
+    "iterate (within=None claims none)."
+)
 
 
 # -- what every solver promises --------------------------------------------------------------------------
@@ -164,26 +171,11 @@ def _convergence(claims: Claims, known: Known) -> Measured | None:
     moved = distance(last, arena.probs(before.policy)[0])
     far = distance(last, known.equilibrium)
     gap = exploitability(known.game, last, 0.0 if claims.fixed_point == "nash" else claims.tau)
-    return Measured(
-        f"the distance to the equilibrium after {claims.rounds} rounds",
-        far,
-        claims.within,
-        _verdict(moved, far, gap),
+    what = (
+        f"the distance to the equilibrium after {claims.rounds} rounds (the last moved it by {moved:.2g}; "
+        f"true exploitability {float(gap):.2g})"
     )
-
-
-def _verdict(moved: float, far: float, gap: Any) -> str:
-    """What the solver itself would report, against the truth."""
-    told = f"The last round moved it by {moved:.2g} and its true exploitability is {float(gap):.2g}:"
-    if moved < 1e-6 * far:
-        return (
-            f"{told} it has settled, but elsewhere: a wrong tau or "
-            "a biased fixed point (which fixed_point= can declare)."
-        )
-    return (
-        f"{told} it is still moving. Too few rounds, a step so large that it cycles, or no last-iterate "
-        "convergence at all; if none is claimed, pass within=None."
-    )
+    return Measured(what, far, claims.within, SETTLED if moved < 1e-6 * far else MOVING)
 
 
 def _contraction(claims: Claims, known: Known) -> Measured | None:

@@ -11,6 +11,7 @@ loop runs on vectors whatever Y is). Both add the terms of a run in the same ord
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pgames.elementary import exp, fma, log, njit, opaque
 
@@ -221,24 +222,6 @@ def blend_block(v, first, w, second, out, Y, width):
 
 
 @njit
-def normalise(logs):
-    """log-probabilities float64[S, X, Y] of unnormalised ones."""
-    S, X, Y = logs.shape
-    out = np.empty((S, X, Y))
-    top, total = np.empty(LANES), np.empty(LANES)
-    block = np.empty(Y * width_of(S))
-    for x in range(X):
-        s = 0
-        while s < S:
-            width = width_of(S - s)
-            load(logs, s, x, block, width)
-            normalise_block(block, Y, width, top, total)
-            store(block, out, s, x, width)
-            s += width
-    return out
-
-
-@njit
 def blend(v, first, w, second, last):
     """exp(first) ** v * exp(second) ** w, normalised when `last`; `v`, `w` float64[S] or float64[1]."""
     S, X, Y = first.shape
@@ -259,6 +242,11 @@ def blend(v, first, w, second, last):
             store(one, out, s, x, width)
             s += width
     return out
+
+
+def normalise(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log-probabilities float64[S, X, Y] of unnormalised ones."""
+    return blend(np.ones(1), logs, np.zeros(1), logs, True)
 
 
 @njit

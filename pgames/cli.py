@@ -67,7 +67,7 @@ def options(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the figures and the page.")] = Path("results/demo"),
 ) -> None:
-    """Solve small games with five solvers, check them against the exact equilibria, and draw what happens."""
+    """A tour: five solvers, exact answers, figures."""
     from pgames.demo import run_demo
 
     run_demo(out)
@@ -90,7 +90,7 @@ def solve(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Run a solver on a game and compare its policy with the exact equilibrium."""
+    """Run a solver on a game, beside the exact equilibrium."""
     from pgames.solving import print_solution, solution, solve_game
     from pgames.specs import parse_game, parse_solver
 
@@ -124,7 +124,7 @@ def report(
     bootstrap: Annotated[int, typer.Option(min=2, help="Resamples behind every interval.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
 ) -> None:
-    """Rate the items of a file of votes: Nash mixture, Elo, Bradley-Terry, cycles; a page and JSON."""
+    """Rate items from votes: ratings, cycles; a page and JSON."""
     from pgames.comparisons import Comparisons
     from pgames.report import write_report
 
@@ -135,7 +135,7 @@ def report(
 
 @app.command()
 def families() -> None:
-    """Print what each solver does in a round, as coefficients traced from its code."""
+    """Print what each solver does in a round."""
     from rich.console import Console
 
     from pgames.tableau import family_table

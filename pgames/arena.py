@@ -58,6 +58,9 @@ class PairLoss(NamedTuple):
     slope: Any  # its first derivative
     curvature: Any  # its second derivative, at least 0
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 class ComparingArena(Arena[Pi], Protocol[Pi]):
     """The preference answers to duels. Evidence of duels adds up with `+`."""

@@ -80,6 +80,7 @@ def minimise(loss: PairLoss, wins: Array, iterations: int = 200) -> Array:
         return (weights * loss.value(margin)).sum(axis=(-1, -2)) + 0.5 * RIDGE * (d**2).sum(axis=-1)
 
     value = objective(d)
+    moving = np.ones(d.shape[:-1], dtype=bool)  # each problem stops by itself: runs must not meet
     for _ in range(iterations):
         margin = d[..., :, None] - d[..., None, :]
         pull = weights * loss.slope(margin)
@@ -92,7 +93,7 @@ def minimise(loss: PairLoss, wins: Array, iterations: int = 200) -> Array:
         step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
         step *= np.minimum(1.0, 5.0 / np.maximum(np.abs(step).max(axis=-1, keepdims=True), 1e-300))
         decrease = (gradient * step).sum(axis=-1)
-        scale = np.ones(d.shape[:-1])
+        scale = np.where(moving, 1.0, 0.0)
         for _ in range(40):
             trial = d - scale[..., None] * step
             worse = objective(trial) > value - 1e-4 * scale * decrease + 1e-15
@@ -101,6 +102,7 @@ def minimise(loss: PairLoss, wins: Array, iterations: int = 200) -> Array:
             scale = np.where(worse, 0.5 * scale, scale)
         d = d - scale[..., None] * step
         value = objective(d)
-        if decrease.max(initial=0.0) < 1e-22:
+        moving &= decrease >= 1e-22
+        if not moving.any():
             break
     return d

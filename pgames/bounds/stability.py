@@ -1,0 +1,68 @@
+"""Thresholds and rates near the equilibrium, exact for small deviations: the linearised map of a round."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.bounds.bound import positive
+from pgames.exact import nash
+from pgames.game import PreferenceGame
+
+
+def rotation(game: PreferenceGame, tau: float) -> float:
+    """The largest rotation frequency w: i w is an eigenvalue of A (diag pi - pi pi') at pi, the Nash of tau.
+
+    A = P - 1/2. The largest over prompts; 0 where there is one response.
+    """
+    return max((float(rates[0]) for rates in _frequencies(game, tau)), default=0.0)
+
+
+def inpo_stable_step(game: PreferenceGame, tau: float) -> float:
+    """The eta below which INPO's Nash is locally stable: 2 tau / (tau^2 + w^2).
+
+    A round multiplies a mode by 1 - eta tau + i eta w. Above the step the last iterate ends in a limit cycle.
+    """
+    positive(tau=tau)
+    return 2 * tau / (tau**2 + rotation(game, tau) ** 2)
+
+
+def mmd_stable_step(game: PreferenceGame, tau: float) -> float:
+    """The eta below which MMD's Nash is locally stable: 2 tau / (w^2 - tau^2); inf for w <= tau."""
+    positive(tau=tau)
+    w = rotation(game, tau)
+    return 2 * tau / (w**2 - tau**2) if w > tau else math.inf
+
+
+def smoothed_best_response_stable(game: PreferenceGame, tau: float) -> bool:
+    """Whether pi' = ref exp(P pi / tau), online IPO minimised every round, is locally stable: w < tau."""
+    positive(tau=tau)
+    return rotation(game, tau) < tau
+
+
+def comal_rate(game: PreferenceGame, tau: float) -> float:
+    """The factor of KL(nash || reference) per refresh of COMAL or MPO near the Nash: tau^2 / (tau^2 + w^2).
+
+    w is here the smallest frequency above 0 at the unregularised Nash, because the slowest mode decides. An
+    equilibrium that plays every response is assumed. arXiv:2410.23223 proves that the factor is at most 1.
+    """
+    positive(tau=tau)
+    modes = [w for rates in _frequencies(game, 0.0) for w in rates if w > 1e-9]
+    return tau**2 / (tau**2 + min(modes, default=0.0) ** 2)
+
+
+def _frequencies(game: PreferenceGame, tau: float) -> list[NDArray[np.float64]]:
+    """For each prompt, the frequencies w >= 0 in falling order, each pair +-iw once."""
+    policy = nash(game, tau).policy
+    rates = []
+    for x in range(game.prompts):
+        pi, inside = policy[x], game.support[x]
+        if inside.sum() > 1:
+            covariance = np.diag(pi[inside]) - np.outer(pi[inside], pi[inside])
+            values, vectors = np.linalg.eigh(covariance)
+            root = vectors * np.sqrt(np.maximum(values, 0))
+            rotation = root.T @ game.skew[x][np.ix_(inside, inside)] @ root  # antisymmetric, same eigenvalues
+            rates.append(np.linalg.svd(rotation, compute_uv=False)[::2])
+    return rates

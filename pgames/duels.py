@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames import duel_kernels
+from pgames import duel_kernels, judging
 from pgames.arena import PairLoss, Weight
 from pgames.belief import Belief
 from pgames.game import PreferenceGame
@@ -104,6 +104,21 @@ class DuelArena:
         )
         self.bits += self.rounds * self.prompts
         return Tally(wins)
+
+    def compare(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1.0 where response first int64[S, X] beats second int64[S, X], else 0.0: one bit per prompt."""
+        truth = self._truth
+        self.bits += self.prompts
+        return judging.comparisons(truth.game.skew, first, second, truth.seed, truth.first_run, self.round)
+
+    def coins(self) -> NDArray[np.uint64]:
+        """The learner's own chances in this round: keys uint64[S, X] of streams that no duel draws from."""
+        return judging.coins(self.runs, self.prompts, *self.stream, self.round)
+
+    @property
+    def stream(self) -> tuple[int, int]:
+        """(seed, number of the first run): with a round, what all randomness is a function of."""
+        return self._truth.seed, self._truth.first_run
 
     def no_duels(self) -> Tally:
         """Evidence of nothing, to add to."""

@@ -31,9 +31,9 @@ class Sheets(NamedTuple):
 class Ledger:
     """Sums over rounds for S runs of a game with regularisation tau >= 0.
 
-    regret float64[S]: sum of gap(pi_t) = max_p J(p, pi_t) - 1/2, averaged over prompts; gap: that of the policy
-    booked last; policies float64[S, X, Y]: sum of pi_t; divergence float64[S, X]: sum of KL(pi_t || reference),
-    kept only where tau > 0; rounds: their number.
+    regret float64[S]: sum of gap(pi_t) = max_p J(p, pi_t) - 1/2, averaged over prompts; gap: that of the
+    policy booked last; policies float64[S, X, Y]: sum of pi_t; divergence float64[S, X]: sum of
+    KL(pi_t || reference), kept only where tau > 0; rounds: their number.
     """
 
     def __init__(self, game: PreferenceGame, tau: float, runs: int):

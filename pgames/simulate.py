@@ -16,6 +16,8 @@ from pgames.progress import progress
 from pgames.regret import RegretCurve
 from pgames.run import log_grid
 
+LEAP = 1_000_000  # duels of one compiled call, so that Ctrl-C and the progress bar get a word in
+
 
 def simulate(
     learner: Solver,
@@ -57,7 +59,10 @@ def simulate(
     try:
         with progress(type(learner).__name__, rounds) as advance:
             while ledger.rounds < rounds:
-                state = _play(learner, arena, state, ledger, curve, rounds, refresh)
+                if refresh is None and hasattr(learner, "leap"):
+                    state = _leap(learner, arena, state, ledger, curve)
+                else:
+                    state = _play(learner, arena, state, ledger, curve, rounds, refresh)
                 advance(ledger.rounds)
     except KeyboardInterrupt:
         stopped = True
@@ -90,6 +95,15 @@ def _play(
     return after
 
 
+def _leap(learner: Any, arena: DuelArena, state: Any, ledger: Ledger, curve: _Recorder) -> Any:
+    """The steps up to the next record, or as many as take part of a second, in one compiled call."""
+    length = min(curve.ahead(), 1 + LEAP // (arena.runs * arena.prompts))
+    view = arena.at(ledger.rounds, length)
+    after = learner.leap(view, state, length, ledger)
+    curve.leapt(view.bits)
+    return after
+
+
 class _Recorder:
     """Books policies in the ledger and notes the sums at the rounds of the grid."""
 
@@ -108,15 +122,31 @@ class _Recorder:
             self._note()
         self._charge(policy, end - self.ledger.rounds, per_round)
 
+    def ahead(self) -> int:
+        """Rounds left until the next record."""
+        return self.grid[len(self.rounds)] - self.ledger.rounds
+
+    def leapt(self, bits: int) -> None:
+        """The learner booked its own policies since the last call."""
+        self.bits += bits
+        if self.ahead() == 0:
+            self._note()
+
     def _charge(self, policy: Any, length: int, per_round: float) -> None:
         if length > 0:
-            self.gap = self.ledger.charge(policy, length)
+            self.ledger.charge(policy, length)
             self.bits += length * per_round
 
     def _note(self) -> None:
         ledger = self.ledger
         self.rows.append(
-            (ledger.regret.copy(), self.gap, ledger.external_regret(), ledger.average_gap(), self.bits)
+            (
+                ledger.regret.copy(),
+                ledger.gap.copy(),
+                ledger.external_regret(),
+                ledger.average_gap(),
+                self.bits,
+            )
         )
         self.rounds.append(ledger.rounds)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -75,6 +77,14 @@ def constants(function: Callable[..., Any]) -> dict[str, Any]:
             if isinstance(value, bool | int | float | str | tuple | list | np.ndarray | PreferenceGame):
                 found[name] = described(value)
     return found
+
+
+@functools.cache
+def source_digest(package: Path) -> str:
+    """A digest of all Python files of a package: between releases a version says little. Once a process."""
+    files = sorted(package.rglob("*.py"))
+    parts = ((str(file.relative_to(package)).encode(), file.read_bytes()) for file in files)
+    return _digest(*itertools.chain.from_iterable(parts))
 
 
 def _arguments(call: functools.partial[Any]) -> dict[str, Any]:

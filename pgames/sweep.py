@@ -24,13 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pgames
 from pgames import progress
 from pgames.files import atomic
-from pgames.fingerprint import code_digest, constants, described, named
+from pgames.fingerprint import code_digest, constants, described, named, source_digest
 from pgames.regret import RegretCurve
 
 POLL = 0.2  # seconds between two looks at what is finished
-VERSIONED = ("pgames", "numpy", "numba", "llvmlite")
+VERSIONED = ("numpy", "numba", "llvmlite")
 
 
 class Cell(NamedTuple):
@@ -101,6 +102,7 @@ def sweep(
     paths = [folder / "cells" / f"{i:04d}" for i in range(len(values))]
     found = {i: _load(path, configuration, values[i]) for i, path in enumerate(paths)}
     missing = [i for i, curve in found.items() if curve is None]
+    _mention_edits([path for i, path in enumerate(paths) if i not in missing])
     if missing:
         todo = [(simulate, values[i], configuration, paths[i]) for i in missing]
         with _watched([paths[i] for i in missing], len(paths)):
@@ -140,6 +142,7 @@ def _configuration(grid: Mapping[str, Sequence[Any]], simulate: Callable[..., An
         "simulate": {"name": name, "code": code_digest(simulate), "constants": constants(simulate)},
         "versions": {
             "python": platform.python_version(),
+            "pgames": pgames.__version__,
             **{package: importlib.metadata.version(package) for package in VERSIONED},
         },
     }
@@ -177,6 +180,7 @@ def _work(
     manifest = {
         "cell": {name: described(value) for name, value in values.items()},
         "configuration": configuration,
+        "sources": source_digest(Path(pgames.__file__).parent),
         "sha256": _sha256(path.with_suffix(".npz")),
         "cpu_seconds": round(time.process_time() - begun, 3),
     }
@@ -217,6 +221,16 @@ def _load(path: Path, configuration: dict[str, Any], values: dict[str, Any]) -> 
     _refuse(path.parent.parent, there, configuration)
     _refuse(path.parent.parent, cell, {name: described(value) for name, value in values.items()})
     return RegretCurve.load(data)
+
+
+def _mention_edits(finished: list[Path]) -> None:
+    now = source_digest(Path(pgames.__file__).parent)
+    made = [json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) for path in finished]
+    if edited := sum(manifest.get("sources") != now for manifest in made):
+        _say(
+            f"{edited} cells in {finished[0].parent} are older than an edit of pgames {pgames.__version__}'s "
+            "sources; remove the folder if that edit matters to them."
+        )
 
 
 def _refuse(folder: Path, there: Any, here: Any) -> None:

@@ -47,7 +47,7 @@ def test_the_gap_lemma_holds_on_two_thousand_games():
 def test_optimism_stays_below_its_bound_and_grows_at_the_predicted_rate():
     for tau, seeds in ((0.2, 200), (0.1, 200), (0.05, 1000)):  # early regret is noisier at small tau
         game = pg.games.hidden_rps(tau)
-        curve = simulate(pg.Optimistic(tau), game, 10**7, seeds=seeds, refresh=1.02, seed=3)
+        curve = simulate(pg.Optimistic(tau), game, 10**7, seeds=seeds, refresh=1.02, seed=1)
         bound = pg.bounds.optimistic_oracle(game, tau)
         assert (curve.regret < bound(curve.rounds)).all()
         late = curve.rounds >= 1000

@@ -1,0 +1,356 @@
+"""check_learner: does a learner from duels play by the rules, and does it learn?"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pgames
+from pgames import games
+from pgames.arena import Solver, State
+from pgames.belief import Belief
+from pgames.duels import DuelArena
+from pgames.game import PreferenceGame
+from pgames.regret_fit import line
+from pgames.simulate import simulate
+from pgames.table import TableArena
+from pgames.testing.claims import difference
+from pgames.testing.report import Case, Measured, Property, Report, run_cases
+
+SHORT = 40  # rounds of checks that do not wait for learning
+MODERATE_TAU = 0.1
+PACKAGE = Path(pgames.__file__).parent
+
+
+def check_learner(
+    learner: Solver,
+    *,
+    rounds: int = 5000,
+    seeds: int = 20,
+    slope: float = 0.85,
+    instances: Mapping[str, PreferenceGame] | None = None,
+    skip: Collection[str] = (),
+) -> Report:
+    """Try a learner from duels; the Report of what was measured, or ConformanceError listing what failed.
+
+    honest : it learns about the preferences only from `duel`, `compare`, `label` and `self_duels`, and every
+        judgement it asks for is counted.
+    counting : a step counts the rounds it stands for.
+    reproducible : the same seed gives the same bits, step by step, and a step leaves its state as it was.
+    separate : a run is the same however many run beside it.
+    masking : whatever it plays, it is a distribution on the responses with reference probability above 0.
+    diagonal : in every belief it consults, a response beats itself with probability 1/2.
+    sublinear : the late log-log slope of its mean regret is at most `slope` on the reference instances.
+
+    Parameters
+    ----------
+    rounds, seeds : of the regret curves; the slope is that of their last decade.
+    instances : by default two responses, a cycle, and `hidden_rps`, all at tau = 0.1 or the learner's own if
+        that is larger; a learner with a field tau is tried at that tau. Without one, what must be sublinear
+        is the external regret at tau = 0, that of the von Neumann winner.
+    skip : names of properties that are not promised.
+    """
+    return run_cases(repr(learner), _cases(learner, rounds, seeds, slope, instances, skip))
+
+
+def learner_cases(
+    learner: Solver,
+    *,
+    rounds: int = 5000,
+    seeds: int = 20,
+    slope: float = 0.85,
+    instances: Mapping[str, PreferenceGame] | None = None,
+    skip: Collection[str] = (),
+) -> list[Any]:
+    """The checks of `check_learner`, same arguments, as pytest.param(case, id="property-game")."""
+    import pytest
+
+    return [pytest.param(c, id=c.id) for c in _cases(learner, rounds, seeds, slope, instances, skip)]
+
+
+def _cases(
+    learner: Solver,
+    rounds: int,
+    seeds: int,
+    slope: float,
+    instances: Mapping[str, PreferenceGame] | None,
+    skip: Collection[str],
+) -> list[Case]:
+    known = [*(one.name for one in CONDUCT), SUBLINEAR.name]
+    if unknown := set(skip) - set(known):
+        raise ValueError(f"skip names no property {', '.join(sorted(unknown))}; they are {', '.join(known)}.")
+    tau = max(MODERATE_TAU, float(getattr(learner, "tau", 0.0)))
+    subject = _at_tau(learner, tau)
+    small = _conduct_game(tau)
+    cases = [
+        Case(repr(learner), one, "", functools.partial(one.check, subject, small))
+        for one in CONDUCT
+        if one.name not in skip
+    ]
+    if SUBLINEAR.name not in skip:
+        check = functools.partial(_sublinear, subject, rounds=rounds, seeds=seeds, slope=slope)
+        for name, game in (_instances(tau) if instances is None else instances).items():
+            cases.append(Case(repr(learner), SUBLINEAR, name, functools.partial(check, game)))
+    return cases
+
+
+def _instances(tau: float) -> dict[str, PreferenceGame]:
+    return {
+        "duel": games.duel(0.75),
+        "cyclic3": games.cyclic(3, p=0.9),
+        "hidden_rps": games.hidden_rps(tau, kappa=2 * tau),
+    }
+
+
+def _conduct_game(tau: float) -> PreferenceGame:
+    """Two prompts, the second with two responses outside it, which would win every duel."""
+    return games.stack([games.hidden_rps(tau, kappa=2 * tau), _tempting()])
+
+
+def _tempting() -> PreferenceGame:
+    P = np.full((5, 5), 0.5)
+    P[:3, :3] = games.cyclic(3, p=0.9).P[0]
+    P[3:, :3], P[:3, 3:] = 1.0, 0.0
+    return PreferenceGame(P, [0.2, 0.3, 0.5, 0.0, 0.0])
+
+
+def _at_tau(learner: Any, tau: float) -> Any:
+    names = getattr(learner, "__dataclass_fields__", {})
+    return dataclasses.replace(learner, tau=tau) if "tau" in names else learner
+
+
+# -- an arena that notices -------------------------------------------------------------------------------
+
+
+@dataclass
+class Notes:
+    """What a learner did in a watched arena."""
+
+    reads: list[str] = field(default_factory=list)  # where it looked at the truth
+    policies: list[Any] = field(default_factory=list)  # what it sent into duels
+    met: list[Any] = field(default_factory=list)  # responses int[S, X] it sent there itself
+    beliefs: list[Any] = field(default_factory=list)  # rates it consulted
+    views: list[Any] = field(default_factory=list)  # arenas in a round, its own ones included
+
+
+class WatchedArena(DuelArena):
+    """A DuelArena that notes who plays, what is believed, and who reads the truth other than in a duel.
+
+    Whoever reads it gets a decoy: the game with every preference reversed.
+    """
+
+    def __init__(self, game: PreferenceGame, runs: int = 1, seed: int = 0, first_run: int = 0):
+        super().__init__(game, runs, seed, first_run=first_run)
+        self.notes = Notes()
+        reversed_game = PreferenceGame(np.swapaxes(game.P, -1, -2), game.reference, game.prompt_weights)
+        self._decoy = TableArena(reversed_game, runs, seed, samples=1)
+
+    @property
+    def _truth(self) -> TableArena:
+        caller = sys._getframe(1)
+        file = Path(caller.f_code.co_filename)
+        if PACKAGE in file.parents and PACKAGE / "solvers" not in file.parents:
+            return self._hidden
+        self.notes.reads.append(f"{file.name}, line {caller.f_lineno}")
+        return self._decoy
+
+    @_truth.setter
+    def _truth(self, truth: TableArena) -> None:
+        self._hidden = truth
+
+    def at(self, t: int, rounds: int = 1) -> DuelArena:
+        view = super().at(t, rounds)
+        self.notes.views.append(view)
+        return view
+
+    def duel(self, first: Any, second: Any) -> Any:
+        self.notes.policies += [first, second]
+        return super().duel(first, second)
+
+    def compare(self, first: Any, second: Any) -> Any:
+        self.notes.met += [np.asarray(first), np.asarray(second)]
+        return super().compare(first, second)
+
+    def collect(self, buffer: Any, first: Any, second: Any, pairs: int) -> Any:
+        self.notes.policies += [first, second]
+        return super().collect(buffer, first, second, pairs)
+
+    def label(self, buffer: Any, opponent: Any, pairs: int, comparators: int = 1) -> Any:
+        self.notes.policies.append(opponent)
+        return super().label(buffer, opponent, pairs, comparators)
+
+    def self_duels(self, policy: Any, pairs: int) -> Any:
+        self.notes.policies.append(policy)
+        return super().self_duels(policy, pairs)
+
+    def believe(self, evidence: Any, optimism: float = 0.0) -> Belief:
+        belief = _WatchedBelief(self, evidence, optimism)
+        belief.notes = self.notes
+        return belief
+
+
+class _WatchedBelief(Belief):
+    """A Belief that notes its rates whenever they are used, whoever has changed them since."""
+
+    notes: Notes
+
+    def win_rates(self, opponent: Any) -> Any:
+        self.notes.beliefs.append(self.rates)
+        return super().win_rates(opponent)
+
+    def nash(self, tau: float, start: Any) -> Any:
+        self.notes.beliefs.append(self.rates)
+        return super().nash(tau, start)
+
+
+def _play(learner: Any, arena: Any, rounds: int = SHORT) -> Iterator[State]:
+    """The state at the start and after every round."""
+    state = learner.init(arena)
+    yield state
+    for t in range(rounds):
+        state = learner.step(arena.at(t), state)
+        yield state
+
+
+# -- conduct ---------------------------------------------------------------------------------------------
+
+
+def _honest(learner: Any, game: PreferenceGame) -> Measured:
+    arena = WatchedArena(game, runs=3, seed=5)
+    notes, state, own = arena.notes, learner.init(arena), 0
+    for t in range(SHORT):
+        begun = len(notes.views)
+        state = learner.step(arena.at(t), state)
+        own += sum(view.bits for view in notes.views[begun + 1 :])
+    if notes.reads:
+        where = ", ".join(sorted(set(notes.reads)))
+        return Measured(
+            f"the number of reads of the true game outside of duels, in {SHORT} rounds,",
+            len(notes.reads),
+            0.0,
+            f"It looks at what only `duel`, `compare`, `label` and `self_duels` may see: {where}.",
+        )
+    return Measured(
+        "the number of judgements asked for in arenas of its own making",
+        float(own + arena.bits),
+        0.0,
+        "Judgements are counted in the arena that step is given: do not call arena.at() in a learner.",
+    )
+
+
+def _counting(learner: Any, game: PreferenceGame) -> Measured:
+    states = list(_play(learner, DuelArena(game, 2, seed=5)))
+    off = max(abs(state.t - t) for t, state in enumerate(states))
+    return Measured("the error of state.t", float(off), 0.0)
+
+
+def _reproducible(learner: Any, game: PreferenceGame) -> Measured:
+    arena = DuelArena(game, 2, seed=5)
+    first = list(_play(learner, arena))
+    again = list(_play(learner, DuelArena(game, 2, seed=5)))
+    worst = max(difference(a, b) for a, b in zip(first, again, strict=True))
+    if worst:
+        return Measured("the same seed twice: the difference of the states", worst, 0.0)
+    for t, state in enumerate(first[:-1]):  # after the fact, and in another order
+        worst = max(worst, difference(learner.step(arena.at(t), state), first[t + 1]))
+    return Measured(
+        "the same step taken again later: the difference of the states",
+        worst,
+        0.0,
+        "step must be a function of the arena and the state: does it change the state it is given?",
+    )
+
+
+def _separate(learner: Any, game: PreferenceGame) -> Measured:
+    def end(runs: int, first_run: int = 0) -> Any:
+        arena = DuelArena(game, runs, seed=5, first_run=first_run)
+        return np.stack([arena.probs(state.policy) for state in _play(learner, arena)])
+
+    many = end(5)
+    off = [np.abs(many[:, :2] - end(2)).max(), np.abs(many[:, 3:] - end(2, first_run=3)).max()]
+    return Measured("two of five runs alone: the change of their policies", float(np.max(off)), 0.0)
+
+
+def _masking(learner: Any, game: PreferenceGame) -> Measured:
+    arena = WatchedArena(game, runs=3, seed=5)
+    played = [state.policy for state in _play(learner, arena)]
+    outside, off = 0.0, 0.0
+    for policy in [*played, *arena.notes.policies]:
+        p = np.broadcast_to(arena.probs(policy), (3, game.prompts, game.responses))
+        outside = np.maximum(outside, np.where(game.support, 0.0, p).max())
+        off = np.max([off, np.abs(p.sum(axis=-1) - 1).max(), -p.min()])
+    if not off <= 1e-9:
+        return Measured(
+            "the distance of a policy from a distribution", float(off), 1e-9, "Is every policy normalised?"
+        )
+    chosen = [np.take_along_axis(game.support[None], met[..., None], axis=-1) for met in arena.notes.met]
+    if not all(inside.all() for inside in chosen):
+        return Measured("the share of rounds with a response outside the game", 1.0, 0.0)
+    return Measured("the mass of responses whose reference probability is 0", float(outside), 0.0)
+
+
+def _diagonal(learner: Any, game: PreferenceGame) -> Measured | None:
+    arena = WatchedArena(game, runs=3, seed=5)
+    for _ in _play(learner, arena):
+        pass
+    if not arena.notes.beliefs:
+        return None
+    rates = np.stack([np.diagonal(rates, axis1=-2, axis2=-1) for rates in arena.notes.beliefs])
+    return Measured("the error of P(y > y) = 1/2 in a belief", float(np.abs(rates - 0.5).max()), 0.0)
+
+
+def _sublinear(learner: Any, game: PreferenceGame, rounds: int, seeds: int, slope: float) -> Measured:
+    curve = simulate(learner, game, rounds, seeds, seed=5)
+    kind = "regret" if hasattr(learner, "tau") else "external regret"
+    mean = (curve.regret if kind == "regret" else curve.external).mean(axis=0)
+    late = (10 * curve.rounds >= rounds) & (mean > 0)
+    what = f"the late log-log slope of its mean {kind}, {mean[-1]:.3g} after {rounds} rounds,"
+    if late.sum() < 3:
+        return Measured(what, 0.0, slope)
+    return Measured(what, float(line(np.log(curve.rounds[late]), np.log(mean[late]))[1]), slope)
+
+
+Conduct = Callable[[Any, PreferenceGame], Measured | None]
+
+CONDUCT = (
+    Property(
+        "honest", _honest, "Only `duel`, `compare`, `label` and `self_duels` may see the true preference."
+    ),
+    Property(
+        "counting",
+        _counting,
+        "state.t must count the rounds done: return State(state.t + arena.rounds, ...).",
+    ),
+    Property(
+        "reproducible",
+        _reproducible,
+        "Is there a hidden counter, or a random generator of its own? Randomness comes from the arena.",
+    ),
+    Property(
+        "separate",
+        _separate,
+        "Runs must not see each other: is something averaged, or drawn, over all runs?",
+    ),
+    Property(
+        "masking",
+        _masking,
+        "What the reference never says is not in the game: start from arena.reference or arena.uniform.",
+    ),
+    Property(
+        "diagonal",
+        _diagonal,
+        "A bonus on the diagonal never shrinks: a response beats itself half of the time.",
+    ),
+)
+SUBLINEAR = Property(
+    "sublinear",
+    _sublinear,
+    "Its regret still grows like the number of rounds: does it explore, and does its step shrink?",
+)

@@ -1,0 +1,300 @@
+"""LanguageModel: one base on the device, and as many policies on it as handles are held."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
+
+from llm_backend.policy import Adapter, Base, Leaf
+from pgames.files import atomic
+
+START = "start"  # the slot of the weights every new adapter begins with: A random, B = 0
+FINGERPRINTED = 1 << 16  # numbers of each tensor that go into its fingerprint
+
+
+@dataclass(frozen=True, eq=False)
+class Trainee:
+    """Weights that may still change, by name. They are the model's active ones while `train` lasts."""
+
+    slot: str
+    parameters: dict[str, torch.nn.Parameter]
+
+
+class LanguageModel:
+    """A causal language model whose policies are LoRA adapters, or full copies of its weights.
+
+    Parameters
+    ----------
+    model : a Hugging Face causal LM whose head is one linear map. It is taken over.
+    tokenizer : its tokenizer, which must have an EOS token.
+    lora : rank of the adapters on every linear layer but the head (scale 1), or None to train all weights, at
+        the price of a copy of the model per policy held.
+    seed : of the random half of the adapters.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, lora: int | None = 64, seed: int = 0):
+        if lora is not None and lora < 1:
+            raise ValueError(f"lora must be a rank of at least 1, or None to train all weights, got {lora}.")
+        if tokenizer.eos_token_id is None:
+            raise ValueError("the tokenizer has no EOS token: set tokenizer.eos_token to one of its tokens.")
+        model.eval().requires_grad_(False)
+        self.tokenizer, self.lora = tokenizer, lora
+        self.eos: int = tokenizer.eos_token_id
+        self.pad: int = self.eos if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self.stops = _stop_tokens(model, self.eos)
+        self.device = model.device
+        self.context = getattr(model.config, "max_position_embeddings", None)
+        self.causal = model  # the Hugging Face model; with LoRA its linear layers carry the adapters
+        self.head = model.get_output_embeddings()
+        self._check_head()
+        self._base_id = _fingerprint(dict(model.named_parameters()))
+        self.peft = None if lora is None else _with_lora(model, lora, seed)
+        self._base = dict(model.named_parameters()) if lora is None else {}
+        self._base_data = {name: p.data for name, p in self._base.items()}
+        self._copies: dict[str, dict[str, Tensor]] = {}  # full fine-tuning: slot -> weights
+        self._slots = 0
+        self._on: str | None = START
+        self._switch(None)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str],
+        lora: int | None = 64,
+        dtype: torch.dtype | str = "auto",
+        device: str | torch.device | None = None,
+        seed: int = 0,
+    ) -> LanguageModel:
+        """The model and tokenizer of a folder or of the Hugging Face hub."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+        return cls(model.to(device), AutoTokenizer.from_pretrained(name), lora, seed)
+
+    # -- text -------------------------------------------------------------------------------------------
+
+    def encode(self, prompt: str) -> list[int]:
+        """Tokens of a prompt, with whatever the tokenizer puts in front (a BOS, once)."""
+        return list(self.tokenizer(prompt)["input_ids"])
+
+    def encode_response(self, text: str) -> list[int]:
+        """Tokens of a whole response: those of the text, then EOS."""
+        return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.eos]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of a response, without the token that ended it."""
+        return self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+
+    def check_length(self, tokens: int) -> None:
+        """Raise ValueError when a prompt and its response do not fit the context."""
+        if self.context is not None and tokens > self.context:
+            raise ValueError(
+                f"a prompt with its response has {tokens} tokens, the model's context is {self.context}: "
+                "shorten the prompts or lower max_new_tokens."
+            )
+
+    # -- forward ----------------------------------------------------------------------------------------
+
+    def trunk(self, ids: Tensor) -> Tensor:
+        """Last hidden states [B, L, D] of right-padded token ids int64[B, L], under the active leaf."""
+        return self.causal.base_model(input_ids=ids, use_cache=False).last_hidden_state
+
+    @contextmanager
+    def active(self, leaf: Leaf) -> Iterator[None]:
+        """The model is this leaf inside the block; the base is the model with every adapter off."""
+        before = self._on
+        self._switch(None if isinstance(leaf, Base) else self._held(leaf))
+        try:
+            yield
+        finally:
+            self._switch(before)
+
+    # -- training ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def train(self, start: Leaf) -> Iterator[Trainee]:
+        """A copy of `start` to be changed in place; the model is that copy inside the block.
+
+        `freeze` makes a handle of it; without that it is forgotten when the block ends.
+        """
+        before, self._slots = self._on, self._slots + 1
+        slot = f"p{self._slots}"
+        source = None if isinstance(start, Base) else self._held(start)
+        self._create(slot, source)
+        trainee = Trainee(slot, self._weights(slot))
+        self._switch(slot)
+        for parameter in trainee.parameters.values():
+            parameter.requires_grad_(True)
+        try:
+            yield trainee
+        finally:
+            for parameter in trainee.parameters.values():
+                parameter.requires_grad_(False)
+                parameter.grad = None
+            self._switch(before)
+            if trainee.parameters:
+                self._delete(slot)
+
+    def freeze(self, trainee: Trainee, moments: Mapping[str, Tensor] | None = None) -> Adapter:
+        """The handle of what the trainee has become; it can be trained no further."""
+        for parameter in trainee.parameters.values():
+            parameter.requires_grad_(False)
+            parameter.grad = None
+        adapter = Adapter(_fingerprint(trainee.parameters), trainee.slot, dict(moments or {}))
+        trainee.parameters.clear()
+        weakref.finalize(adapter, _forget, weakref.ref(self), trainee.slot)
+        return adapter
+
+    # -- files ------------------------------------------------------------------------------------------
+
+    def weights(self, adapter: Adapter) -> dict[str, Tensor]:
+        """The adapter's tensors by name (A of float[r, in] and B of float[out, r] per layer, with LoRA)."""
+        slot = self._held(adapter)
+        return dict(self._copies[slot]) if self.lora is None else dict(self._weights(slot))
+
+    def save(self, adapter: Adapter, path: str | os.PathLike[str]) -> None:
+        """Write weights and optimiser moments as safetensors, whole or not at all."""
+        tensors = {f"weights.{name}": t.detach() for name, t in self.weights(adapter).items()}
+        tensors |= {f"moments.{name}": t for name, t in adapter.moments.items()}
+        about = {"id": adapter.id, "base": self._base_id, "lora": json.dumps(self.lora)}
+        with atomic(path) as file:
+            file.write(safetensors_bytes({k: t.cpu().contiguous() for k, t in tensors.items()}, about))
+
+    def load(self, path: str | os.PathLike[str]) -> Adapter:
+        """Read what `save` wrote. Raises ValueError when it is damaged or belongs to another base."""
+        try:
+            with safe_open(path, "pt") as file:
+                about = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        except (SafetensorError, OSError) as error:
+            if not Path(path).exists():
+                raise
+            raise ValueError(f"{path} is no adapter, or cut short ({error}): train it again.") from None
+        if about.get("base") != self._base_id or about.get("lora") != json.dumps(self.lora):
+            raise ValueError(
+                f"{path} was trained on another base, or at lora={about.get('lora')} instead of {self.lora}: "
+                "load the model it was made with."
+            )
+        split = {kind: {} for kind in ("weights", "moments")}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            split[kind][rest] = tensor.to(self.device)
+        with self.train(Base()) as trainee, torch.no_grad():
+            for name, parameter in trainee.parameters.items():
+                parameter.copy_(split["weights"][name])
+            adapter = self.freeze(trainee, split["moments"])
+        if adapter.id != about["id"]:
+            raise ValueError(f"{path} has changed since it was written: train it again.")
+        return adapter
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _held(self, adapter: Adapter) -> str:
+        known = self._copies if self.lora is None else self.peft.peft_config  # type: ignore[union-attr]
+        if adapter.slot not in known:
+            raise ValueError(f"policy {adapter.id} belongs to another LanguageModel: load it into this one.")
+        return adapter.slot
+
+    def _switch(self, slot: str | None) -> None:
+        if slot == self._on:
+            return
+        if self.peft is None:
+            for name, data in (self._base_data if slot is None else self._copies[slot]).items():
+                self._base[name].data = data
+        elif slot is None:
+            self.peft.base_model.disable_adapter_layers()
+        else:
+            if self._on is None:
+                self.peft.base_model.enable_adapter_layers()
+            self.peft.set_adapter(slot, inference_mode=True)
+        self._on = slot
+
+    def _create(self, slot: str, source: str | None) -> None:
+        if self.peft is None:
+            weights = self._base_data if source is None else self._copies[source]
+            self._copies[slot] = {name: tensor.clone() for name, tensor in weights.items()}
+            return
+        with torch.random.fork_rng(devices=[]):  # PEFT draws weights, which are overwritten
+            self.peft.add_adapter(slot, self.peft.peft_config[START])
+        origin = self._weights(source or START)
+        with torch.no_grad():
+            for name, parameter in self._weights(slot).items():
+                parameter.copy_(origin[name]).requires_grad_(False)
+
+    def _delete(self, slot: str) -> None:
+        if self.peft is None:
+            self._copies.pop(slot, None)
+        elif slot in self.peft.peft_config:
+            if slot in self.peft.active_adapters:  # while the base is on, PEFT remembers the last one
+                self.peft.set_adapter(START, inference_mode=True)
+            self.peft.delete_adapter(slot)
+
+    def _weights(self, slot: str) -> dict[str, torch.nn.Parameter]:
+        if self.peft is None:
+            return dict(self._base)
+        return {
+            f"{path}.{half}": getattr(layer, f"lora_{half}")[slot].weight
+            for path, layer in self.causal.named_modules()
+            if hasattr(layer, "lora_A") and slot in layer.lora_A
+            for half in "AB"
+        }
+
+    def _check_head(self) -> None:
+        """The head must be one linear map of the last hidden states, or log-probabilities would be wrong."""
+        ids = torch.arange(2, device=self.device)[None] + 1
+        with torch.no_grad():
+            expected = self.causal(input_ids=ids, use_cache=False).logits.float()
+            got = torch.nn.functional.linear(self.trunk(ids), self.head.weight, self.head.bias).float()
+        if not torch.allclose(got, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max())):
+            raise ValueError(
+                f"the head of {type(self.causal).__name__} does more than a linear map (soft-capped or "
+                "scaled logits?): such models are not supported."
+            )
+
+
+def _with_lora(model: Any, rank: int, seed: int) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        torch.manual_seed(seed)
+        return get_peft_model(model, config, adapter_name=START).eval().requires_grad_(False)
+
+
+def _stop_tokens(model: Any, eos: int) -> tuple[int, ...]:
+    config = getattr(model, "generation_config", None)
+    more = getattr(config, "eos_token_id", None)
+    more = [more] if isinstance(more, int) else list(more or [])
+    return tuple(sorted({eos, *more}))
+
+
+def _forget(lm: weakref.ref[LanguageModel], slot: str) -> None:
+    model = lm()
+    if model is not None:
+        model._delete(slot)
+
+
+def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """A hash of names, shapes and evenly spaced numbers of tensors."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, tensor in sorted(tensors.items()):
+        flat = tensor.detach().reshape(-1)
+        sample = flat[:: max(1, len(flat) // FINGERPRINTED)].float().cpu().contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(sample.numpy().tobytes())
+    return digest.hexdigest()

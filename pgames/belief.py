@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from pgames import duel_kernels, kernels
 from pgames.arena import Weight
 from pgames.table import Policy, Tally
 
+Width = Literal["hoeffding", "bernstein"]
+
 if TYPE_CHECKING:
     from pgames.duels import DuelArena
 
@@ -20,17 +22,26 @@ if TYPE_CHECKING:
 class Belief:
     """An arena that plays by `rates` float64[S, X, Y, Y], the estimated probability that y beats z.
 
-    The estimate is the share of wins, 1/2 for a pair never compared. With optimism c it is the upper end of
-    the confidence interval, estimate + c sqrt(L / (2 N)), clipped to [0, 1], L = log(2 Y^2 X (1 + t)^2); the
-    diagonal is known to be 1/2 and gets no bonus.
+    The estimate p is the share of wins, 1/2 for a pair never compared. With optimism c it is the upper end of
+    the confidence interval, p + c w clipped to [0, 1], where w is at most 1 and, L = log(2 Y^2 X (1 + t)^2),
+
+    - hoeffding: sqrt(L / (2 N));
+    - bernstein: sqrt(2 p (1 - p) L / N) + 3 L / N (Audibert, Munos and Szepesvari 2009), narrower for pairs
+      that one side nearly always wins.
+
+    The diagonal is known to be 1/2 and gets no bonus.
     """
 
-    def __init__(self, arena: DuelArena, evidence: Tally, optimism: float = 0.0):
+    def __init__(self, arena: DuelArena, evidence: Tally, optimism: float = 0.0, width: Width = "hoeffding"):
+        if width not in ("hoeffding", "bernstein"):
+            raise ValueError(f"width must be 'hoeffding' or 'bernstein', got {width!r}.")
         t = arena.round
         confidence = math.log(2 * arena.responses**2 * arena.prompts * (1.0 + t) ** 2)
         self.reference = arena.reference
         self.evidence = evidence
-        self.rates = duel_kernels.belief_rates(evidence.wins, optimism**2 * confidence)
+        self.rates = duel_kernels.belief_rates(
+            evidence.wins, float(optimism), confidence, width == "bernstein"
+        )
         self._arena = arena
 
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:

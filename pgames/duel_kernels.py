@@ -397,10 +397,10 @@ def belief_nash(rates, log_reference, tau, start):
 
 
 @njit
-def belief_rates(wins, bonus):
+def belief_rates(wins, optimism, confidence, bernstein):
     """Estimates float64[S, X, Y, Y]: share of wins, 1/2 where never compared, 1/2 on the diagonal.
 
-    With `bonus` > 0 plus min(1, sqrt(bonus / (2 N))) off the diagonal, clipped to [0, 1] (Hoeffding).
+    With `optimism` > 0 plus that many widths (`pgames.belief.Belief`) off the diagonal, clipped to [0, 1].
     """
     S, X, Y, _ = wins.shape
     out = np.full((S, X, Y, Y), 0.5)
@@ -411,11 +411,15 @@ def belief_rates(wins, bonus):
                     if y == z:
                         continue
                     n = wins[s, x, y, z] + wins[s, x, z, y]
-                    if n > 0.0:
-                        out[s, x, y, z] = wins[s, x, y, z] / n
-                    if bonus > 0.0:
-                        width = min(1.0, math.sqrt(bonus / (2.0 * n))) if n > 0.0 else 1.0
-                        out[s, x, y, z] = min(1.0, max(0.0, out[s, x, y, z] + width))
+                    p = wins[s, x, y, z] / n if n > 0.0 else 0.5
+                    if optimism > 0.0:
+                        width = 1.0
+                        if n > 0.0 and bernstein:
+                            width = math.sqrt(2.0 * p * (1.0 - p) * confidence / n) + 3.0 * confidence / n
+                        elif n > 0.0:
+                            width = math.sqrt(confidence / (2.0 * n))
+                        p = min(1.0, p + min(1.0, optimism * width))
+                    out[s, x, y, z] = p
     return out
 
 

@@ -10,9 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames import duel_kernels, judging
 from pgames.arena import PairLoss, Weight
-from pgames.belief import Belief
+from pgames.belief import Belief, Width
 from pgames.game import PreferenceGame
+from pgames.linear_belief import LinearBelief, LinearEvidence, collect_evidence
 from pgames.table import Policy, TableArena, Tally
+
+Evidence = Tally | LinearEvidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,14 +99,17 @@ class DuelArena:
 
     # -- duels ------------------------------------------------------------------------------------------
 
-    def duel(self, first: Policy, second: Policy) -> Tally:
-        """One duel per prompt (`rounds` of them under a lazy schedule): one bit each."""
+    def duel(self, first: Policy, second: Policy) -> Evidence:
+        """One duel per prompt (`rounds` of them under a lazy schedule): one bit each.
+
+        A Tally of wins, or in a log-linear class LinearEvidence, which does not grow with the responses.
+        """
         truth, wins = self._truth, np.zeros((self.runs, self.prompts, self.responses, self.responses))
         duel_kernels.duels(
             wins, truth.game.skew, first, second, self.rounds, truth.seed, truth.first_run, self.round
         )
         self.bits += self.rounds * self.prompts
-        return Tally(wins)
+        return Tally(wins) if self.tabular else LinearEvidence(*collect_evidence(self.features, wins))
 
     def compare(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
         """1.0 where response first int64[S, X] beats second int64[S, X], else 0.0: one bit per prompt."""
@@ -120,17 +126,28 @@ class DuelArena:
         """(seed, number of the first run): with a round, what all randomness is a function of."""
         return self._truth.seed, self._truth.first_run
 
-    def no_duels(self) -> Tally:
+    def no_duels(self) -> Evidence:
         """Evidence of nothing, to add to."""
-        return Tally(np.zeros((self.runs, self.prompts, self.responses, self.responses)))
+        shape, D = (self.runs, self.prompts), self.features.shape[2]
+        if self.tabular:
+            return Tally(np.zeros((*shape, self.responses, self.responses)))
+        q = D * (D - 1) // 2
+        return LinearEvidence(np.zeros((*shape, q, q)), np.zeros((*shape, q)))
 
     def fit_pairs(self, prior: Policy, pairs: Tally, loss: PairLoss, beta: Weight) -> Policy:
         """argmin_pi sum wins * loss(beta * difference of log(pi / prior))."""
         return self._truth.fit_pairs(prior, pairs, loss, beta)
 
-    def believe(self, evidence: Tally, optimism: float = 0.0) -> Belief:
-        """The arena in which preferences are the shares of wins, plus `optimism` times a Hoeffding width."""
-        return Belief(self, evidence, optimism)
+    def believe(
+        self, evidence: Evidence, optimism: float = 0.0, width: Width = "hoeffding"
+    ) -> Belief | LinearBelief:
+        """The arena that plays by the estimate from the evidence, plus `optimism` times its width.
+
+        `width` is "hoeffding" or "bernstein" (empirical) on a table; in a log-linear class it is elliptic.
+        """
+        if isinstance(evidence, LinearEvidence):
+            return LinearBelief(self, evidence, optimism)
+        return Belief(self, evidence, optimism, width)
 
     # -- buffers ----------------------------------------------------------------------------------------
 
@@ -187,8 +204,8 @@ class DuelArena:
         """The mirror step fitted to labels: argmin mean (d_y - d_y' - step label)^2, d = log pi / prior.
 
         Plus ridge |w|^2 (d = features w: responses never sampled stay at the prior) plus the SFT term
-        sft KL(opponent || pi), the opponent's own responses in expectation. Its population limit at sft = 0 is
-        the exact mirror step.
+        sft KL(opponent || pi), the opponent's own responses in expectation. Its population limit at sft = 0
+        is the exact mirror step.
         """
         steps = np.full(self.runs, step, dtype=np.float64)
         if self.tabular and sft == 0:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgames.arena import State, require
+from pgames.belief import Width
 from pgames.solvers.checks import check_steps
 
 
@@ -88,7 +89,7 @@ class UniformAdversary:
 
 @dataclass(frozen=True)
 class Optimistic:
-    """The second player is the best response to the policy under the optimistic belief (Hoeffding width).
+    """The second player is the best response to the policy under the optimistic belief.
 
     Proved (our notes, `bounds.optimistic_oracle`): regret <= (e / (2 tau)) X (K(K-1)/2)(1 + (L/2)(1 + ln T)),
     log T without exp(1/tau) or coverage. Observed: a + b ln T with b = 0.106 / tau on `hidden_rps`.
@@ -96,6 +97,7 @@ class Optimistic:
 
     tau: float
     optimism: float = 1.0
+    width: Width = "hoeffding"
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
@@ -108,7 +110,7 @@ class Optimistic:
         return _start(self, arena)
 
     def step(self, arena: Any, state: State) -> State:
-        hope = arena.believe(state.memory, self.optimism)
+        hope = arena.believe(state.memory, self.optimism, self.width)
         explorer = hope.mirror_step(arena.reference, state.policy, 1 / self.tau)
         return _learn(self, arena, state, explorer)
 

@@ -1,4 +1,4 @@
-"""The command line: `pgames demo`, `pgames solve`, `pgames report`, `pgames families`.
+"""The command line: `pgames demo`, `pgames solve`, `pgames report`, `pgames regret`, `pgames families`.
 
 Exit codes: 0 done; 2 bad input, with one line on the standard error that names the value and the remedy;
 130 stopped by Ctrl-C. Files appear whole or not at all.
@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from pgames.cli_regret import regret
 
 
 class Commands(TyperGroup):
@@ -131,6 +133,9 @@ def report(
     table = Comparisons.read(votes, left=left, right=right, winner=winner, prompt=prompt)
     page, numbers = write_report(table, out, title=votes.name, resamples=bootstrap, seed=seed)
     print(f"page: {page}\nnumbers: {numbers}")
+
+
+app.command()(regret)
 
 
 @app.command()

@@ -13,6 +13,7 @@ A failure names the property, the game, what was measured, what is allowed and w
 
 from pgames.testing.checks import arena_cases, check_arena, check_solver, solver_cases
 from pgames.testing.known import Known, known_games
+from pgames.testing.learner import check_learner, learner_cases
 from pgames.testing.report import ConformanceError, Report
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "Report",
     "arena_cases",
     "check_arena",
+    "check_learner",
     "check_solver",
     "known_games",
+    "learner_cases",
     "solver_cases",
 ]

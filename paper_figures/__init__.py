@@ -1,0 +1,1 @@
+"""Figures of the theory, each a script: `python -m paper_figures.fig1_exponential [--full]`."""

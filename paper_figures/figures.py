@@ -1,0 +1,11 @@
+"""The figures, in the order of the gallery."""
+
+FIGURES = (
+    "fig1_exponential",
+    "fig2_square_root",
+    "fig3_logarithm",
+    "fig4_clones",
+    "fig5_batch",
+    "fig6_parameter",
+    "fig7_spirals",
+)

@@ -116,26 +116,32 @@ def follow_path(A: Vector, log_reference: Vector, tau: float, rounding: float) -
 def solve_support(A: Vector, played: NDArray[np.bool_], rounding: float) -> Vector | None:
     """The equilibrium that plays exactly these responses, provided that it is the game's only one.
 
-    Then A_BB x_B = 0, sum(x_B) = 1 has one solution, it is positive, and A x < 0 off the support.
+    Then A_BB x_B = 0, sum(x_B) = 1 has one solution, it is positive, and A x < 0 off the support; all of
+    that by a margin above rounding.
     """
     k = int(np.count_nonzero(played))
     if k % 2 == 0:  # the kernel of an antisymmetric matrix has the parity of its size
         return None
     equations = np.ones((k + 1, k + 1))
-    equations[:k, :k] = A[np.ix_(played, played)]
+    equations[:k, :k] = -A[np.ix_(played, played)]
     equations[k, k] = 0
     norm = np.abs(equations).sum(axis=0).max()
+    margin = 100 * k * rounding
     lu = factor_transposed(equations)
-    if lu.reciprocal_condition(norm) < 100 * k * rounding:
+    if lu.reciprocal_condition(norm) < margin:
         return None
     right = np.zeros(k + 1)
     right[k] = 1
     inside = lu.solve(right)[:k]
-    if not inside.min() > 0:
+    if not inside.min() > margin:
         return None
     x = np.zeros(len(A))
-    x[played] = inside / inside.sum()
-    return x if (A @ x)[~played].max(initial=-1.0) < 0 else None
+    x[played] = inside
+    right[:k], right[k] = -(A @ x)[played], 1 - inside.sum()  # one step of iterative refinement
+    x[played] += lu.solve(right)[:k]
+    x = np.maximum(x, 0)
+    x /= x.sum()
+    return x if (A @ x)[~played].max(initial=-1.0) < -margin else None
 
 
 def _reach(x: Vector, dx: Vector) -> float:

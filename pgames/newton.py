@@ -30,14 +30,15 @@ def newton(
     best, best_residual, stalled, steps = np.exp(log_x), math.inf, 0, 0
     while True:
         x = np.exp(log_x)
-        error = normalised(log_reference + A @ x / tau) - log_x
-        residual = float(np.abs(x * np.expm1(error)).sum())
+        answer = normalised(log_reference + A @ x / tau)
+        residual = float(np.abs(x - np.exp(answer)).sum())
         stalled = 0 if residual < 0.5 * best_residual else stalled + 1
         if residual < best_residual:
             best, best_residual = x, residual
         if residual <= EXACT or stalled == patience:
             return best, best_residual, steps
         steps += 1
+        error = answer - log_x
         heavy = np.flatnonzero(x > HEAVY)
         root = np.sqrt(x[heavy])
         block = A if len(heavy) == len(x) else A[np.ix_(heavy, heavy)]

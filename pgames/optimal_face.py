@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
-MAX_STEPS = 200
+MAX_STEPS = 100
+COMPLEMENTARY = 1e-12  # products of slack and multiplier at the end
 
 
 class Face(NamedTuple):
@@ -62,25 +63,45 @@ def centre(face: Face) -> Vector:
 
 
 def closest(face: Face, reference: Vector) -> Vector:
-    """argmin KL(x || reference) over the face, by a primal-dual interior-point method."""
+    """argmin KL(x || reference) over the face: by a primal-dual interior-point method, then on its edge.
+
+    Multipliers z >= 0 of the slacks s = -A_NB x, z s -> 0; each step solves for dt and dz together.
+    """
     x, Z = face.point, face.directions
     G = face.losing @ Z
     s = -face.losing @ x
-    z = 1e-2 / np.maximum(s, 1e-3)
+    d, m = len(Z.T), len(s)
+    z = np.full(m, 0.1)
+    system = np.zeros((d + m, d + m))
+    system[:d, d:], system[d:, :d] = G.T, G
     for _ in range(MAX_STEPS):
-        mu = float(s @ z) / max(len(s), 1)
+        target = max(0.1 * float(s @ z) / max(m, 1), COMPLEMENTARY)
+        system[:d, :d] = Z.T @ (Z / x[:, None])
+        system[range(d, d + m), range(d, d + m)] = -s / z
         gradient = Z.T @ np.log(x / reference) + G.T @ z
-        H = Z.T @ (Z / x[:, None]) + G.T @ (G * (z / s)[:, None])
-        if np.abs(gradient).max(initial=0.0) < 1e-13 and mu < 1e-15:
-            break
-        # s z + s dz + z ds = sigma mu, ds = -G dt
-        sigma = 0.1
-        dt = np.linalg.solve(H, -gradient - G.T @ ((sigma * mu - s * z) / s))
-        ds = -G @ dt
-        dz = (sigma * mu - s * z - z * ds) / s
-        dx = Z @ dt
+        step = np.linalg.solve(system, np.concatenate([-gradient, s - target / z]))
+        dx, ds, dz = Z @ step[:d], -G @ step[:d], step[d:]
         length = min(1.0, 0.95 * min(_reach(x, dx), _reach(s, ds), _reach(z, dz)))
         x, s, z = x + length * dx, s + length * ds, z + length * dz
+        if target == COMPLEMENTARY and np.abs(dx).max() < 1e-9:
+            break
+    for binding in (s < z, s < 1e-5):
+        edge = _on_edge(face, x, binding, reference)
+        if (face.losing @ edge).max(initial=0.0) < 1e-15:
+            return edge
+    return x
+
+
+def _on_edge(face: Face, x: Vector, binding: NDArray[np.bool_], reference: Vector) -> Vector:
+    """argmin KL(x || reference) where the responses in `binding` tie, by Newton's method from nearby."""
+    G = face.losing[binding] @ face.directions
+    x = x - face.directions @ np.linalg.lstsq(G, face.losing[binding] @ x, rcond=None)[0]
+    _, values, right = np.linalg.svd(G, full_matrices=True)
+    free = face.directions @ right[np.count_nonzero(values > 1e-10) :].T
+    for _ in range(10):
+        if free.shape[1] == 0 or not x.min() > 0:
+            break
+        x = x - free @ np.linalg.solve(free.T @ (free / x[:, None]), free.T @ np.log(x / reference))
     return x
 
 

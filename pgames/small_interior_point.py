@@ -35,11 +35,7 @@ def follow_paths(skew, log_reference, tau):
     index = np.empty(Y, np.int64)
     guess = np.empty(Y, np.bool_)
     for game in range(X):
-        n = 0
-        for y in range(Y):
-            if log_reference[game, y] > -math.inf:
-                index[n] = y
-                n += 1
+        n = _inside(log_reference[game], index)
         scale = 0.0
         for i in range(n):
             work[1, i] = log_reference[game, index[i]]
@@ -57,6 +53,17 @@ def follow_paths(skew, log_reference, tau):
             points[game, index[i]] = work[0, i]
             played[game, index[i]] = guess[i]
     return points, played, exact, steps
+
+
+@njit
+def _inside(log_reference, index):
+    """Fill `index` with the responses in the game; returns how many there are."""
+    n = 0
+    for y in range(len(log_reference)):
+        if log_reference[y] > -math.inf:
+            index[n] = y
+            n += 1
+    return n
 
 
 @njit
@@ -198,7 +205,7 @@ def _solve_support(A, n, played, rounding, x, workspace):
             b = 0
             for j in range(n):
                 if played[j]:
-                    equations[a, b] = A[i, j]
+                    equations[a, b] = -A[i, j]
                     b += 1
             a += 1
     for a in range(k):
@@ -206,19 +213,32 @@ def _solve_support(A, n, played, rounding, x, workspace):
         workspace[a] = 0.0
     equations[k, k] = 0.0
     workspace[k] = 1.0
-    if factor_small(equations, k + 1, pivots) < 100 * k * rounding:
+    margin = 100 * k * rounding
+    if factor_small(equations, k + 1, pivots) < margin:
         return False
-    substitute_small(equations, k + 1, pivots, workspace)
-    a = 0
-    total = 0.0
     for i in range(n):
         x[i] = 0.0
-        if played[i]:
-            if not workspace[a] > 0:
-                return False
-            x[i] = workspace[a]
-            total += x[i]
-            a += 1
+    for _ in range(2):  # the second time is one step of iterative refinement
+        substitute_small(equations, k + 1, pivots, workspace)
+        a = 0
+        for i in range(n):
+            if played[i]:
+                x[i] += workspace[a]
+                if not x[i] > margin:
+                    return False
+                a += 1
+        a = 0
+        workspace[k] = 1.0
+        for i in range(n):
+            workspace[k] -= x[i]
+            if played[i]:
+                workspace[a] = 0.0
+                for j in range(n):
+                    workspace[a] -= A[i, j] * x[j]
+                a += 1
+    total = 0.0
+    for i in range(n):
+        total += x[i]
     for i in range(n):
         x[i] /= total
     for i in range(n):
@@ -226,7 +246,7 @@ def _solve_support(A, n, played, rounding, x, workspace):
             payoff = 0.0
             for j in range(n):
                 payoff += A[i, j] * x[j]
-            if payoff >= 0:
+            if payoff >= -margin:
                 return False
     return True
 
@@ -249,8 +269,8 @@ def _newton(A, n, tau, log_reference, point, patience, work, system, pivots):
         _normalise(error, n)
         residual = 0.0
         for i in range(n):
+            residual += abs(x[i] - math.exp(error[i]))
             error[i] -= log_x[i]
-            residual += abs(x[i] * math.expm1(error[i]))
         stalled = 0 if residual < 0.5 * best_residual else stalled + 1
         if residual < best_residual:
             best_residual = residual

@@ -1,0 +1,72 @@
+"""A language model of a few thousand weights, made on the spot: what --tiny and the demo run on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from llm_backend.models import LanguageModel
+
+PROMPTS = [
+    f"What is {a} plus {b}?" for a, b in ((1, 2), (2, 2), (3, 1), (4, 3), (5, 2), (2, 6), (7, 1), (4, 4))
+]
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}<{{ message['role'] }}> {{ message['content'] }}\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<assistant> {% endif %}"
+)
+
+
+def tiny_tokenizer(texts: list[str], vocabulary: int = 120) -> Any:
+    """A byte-level BPE tokenizer trained on texts, with BOS, EOS and a chat template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted({character for text in texts for character in text} | set("<>\n"))
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=special,
+        initial_alphabet=[
+            pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(c)[0][0] for c in alphabet
+        ],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", special.index("<bos>"))]
+    )
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>", unk_token="<unk>"
+    )
+    wrapped.chat_template = TEMPLATE
+    return wrapped
+
+
+def tiny_language_model(lora: int | None = 4, seed: int = 0, texts: list[str] | None = None) -> LanguageModel:
+    """A random Llama of two layers with a tokenizer trained on `texts` (PROMPTS by default)."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = tiny_tokenizer((texts or PROMPTS) + ["user assistant"])
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        initializer_range=0.2,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        tie_word_embeddings=False,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config)
+    return LanguageModel(model, tokenizer, lora, seed)

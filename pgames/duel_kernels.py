@@ -109,6 +109,31 @@ def duels(wins, skew, first, second, times, seed, first_run, t):
 
 
 @njit
+def sampled(policy, times, seed, first_run, t):
+    """float64[S, X, Y]: how often each response comes up in `times` draws of a policy."""
+    S, X, Y = policy.shape
+    counts = np.zeros((S, X, Y))
+    for s in range(S):
+        for x in range(X):
+            key = mix64(stream(seed, first_run + s, t, x, policy[s, x]) + np.uint64(3))
+            p = np.exp(policy[s, x])
+            if times <= Y:
+                cumulative = np.cumsum(p)
+                for i in range(times):
+                    counts[s, x, draw(cumulative, uniform(key, i))] += 1.0
+                continue
+            index, left, mass = 0, times, p.sum()
+            for y in range(Y):
+                share = min(1.0, p[y] / mass) if mass > 0.0 else 0.0
+                drawn, index = binomial(left, share, key, index)
+                counts[s, x, y] = drawn
+                left -= drawn
+                mass -= p[y]
+            counts[s, x, np.argmax(p)] += left  # what rounding of the shares left over
+    return counts
+
+
+@njit
 def drawn_pairs(first, second, pairs, seed, first_run, t):
     """int32[S, X, n, 2]: `pairs` independent pairs of a response of each policy; no judge is asked."""
     S, X, _ = first.shape

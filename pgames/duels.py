@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pgames import duel_kernels, judging
 from pgames.arena import PairLoss, Weight
 from pgames.belief import Belief, Width
+from pgames.calibrated import fit_calibrated
 from pgames.game import PreferenceGame
 from pgames.linear_belief import LinearBelief, LinearEvidence, collect_evidence
 from pgames.table import Policy, TableArena, Tally
@@ -28,6 +29,16 @@ class Buffer:
 
     counts: NDArray[np.float64]
     inverse: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Responses that a policy gave: `counts` float64[S, X, Y]. Samples add up."""
+
+    counts: NDArray[np.float64]
+
+    def __add__(self, other: Samples) -> Samples:
+        return Samples(self.counts + other.counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +145,35 @@ class DuelArena:
         q = D * (D - 1) // 2
         return LinearEvidence(np.zeros((*shape, q, q)), np.zeros((*shape, q)))
 
-    def fit_pairs(self, prior: Policy, pairs: Tally, loss: PairLoss, beta: Weight) -> Policy:
-        """argmin_pi sum wins * loss(beta * difference of log(pi / prior))."""
-        return self._truth.fit_pairs(prior, pairs, loss, beta)
+    def sample(self, policy: Policy) -> Samples:
+        """One response of the policy per prompt (`rounds` of them under a lazy schedule); asks no judge."""
+        return Samples(duel_kernels.sampled(policy, self.rounds, *self.stream, self.round))
+
+    def no_samples(self) -> Samples:
+        """No responses, to add to."""
+        return Samples(np.zeros((self.runs, self.prompts, self.responses)))
+
+    def fit_pairs(
+        self,
+        prior: Policy,
+        pairs: Tally,
+        loss: PairLoss,
+        beta: Weight,
+        samples: Samples | None = None,
+        weight: Weight = 0.0,
+        bound: float = 3.0,
+    ) -> Policy:
+        """argmin_pi sum wins * loss(beta * difference of log(pi / prior)) + weight * sum of log pi(samples).
+
+        With samples the loss is the logistic one and pi = prior exp(r / beta) with |r| <= bound: a positive
+        weight has no minimum without a bound.
+        """
+        if samples is None:
+            return self._truth.fit_pairs(prior, pairs, loss, beta)
+        if loss.name != "logistic":
+            raise ValueError(f"fit_pairs: samples go with the logistic loss, got the {loss.name} loss.")
+        weights, betas = (np.full(self.runs, w, dtype=np.float64) for w in (weight, beta))
+        return fit_calibrated(prior, pairs.wins, samples.counts, weights, betas, bound)
 
     def believe(
         self, evidence: Evidence, optimism: float = 0.0, width: Width = "hoeffding"

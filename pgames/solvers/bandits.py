@@ -18,6 +18,7 @@ from pgames.arena import State, require
 from pgames.exp3_kernels import exp3_draws, exp3_rounds, exp3_update
 from pgames.ledger import Ledger
 from pgames.pair_rules import RUCB_RULE, THOMPSON_RULE, choose_pairs, pair_rounds
+from pgames.solvers.checks import require_table
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class SparringEXP3:
 
     def init(self, arena: Any) -> State:
         require(self, arena, "compare", "coins", "uniform")
+        require_table(self, arena)
         outside = np.where(arena.support, 0.0, np.inf)
         losses = np.broadcast_to(outside, arena.uniform.shape)
         return State(0, arena.uniform, (losses.copy(), losses.copy()))
@@ -116,8 +118,10 @@ class DoubleThompson:
 
 def _first_pair(learner: Any, arena: Any, rule: int) -> State:
     """Memory: wins float64[S, X, Y, Y], pair int64[2, S, X], RUCB's hypothesised winner int64[S, X] or -1."""
-    require(learner, arena, "compare", "coins", "no_duels")
-    wins, best = arena.no_duels().wins, np.full((arena.runs, arena.prompts), -1)
+    require(learner, arena, "compare", "coins")
+    require_table(learner, arena)
+    S, X, Y = arena.reference.shape
+    wins, best = np.zeros((S, X, Y, Y)), np.full((S, X), -1)
     pair, policy = choose_pairs(rule, wins, arena.support, learner.alpha, 0, best, arena.at(0).coins())
     return State(0, policy, (wins, pair, best))
 

@@ -31,3 +31,11 @@ def check_steps(
             f"{name}: eta * tau must be at most 1, got {np.max(etas * taus):g}: the prior would have a "
             "negative weight on the policy. Lower eta, or use MMD, which takes any step."
         )
+
+
+def require_table(learner: object, arena: object) -> None:
+    """Raise ValueError when the arena has features, which this learner cannot use."""
+    if not getattr(arena, "tabular", True):
+        raise ValueError(
+            f"{type(learner).__name__} learns tables, and this arena has features: leave them out."
+        )

@@ -1,0 +1,128 @@
+"""Direct preference optimisation that explores: a logistic pair loss with a bonus on calibration samples.
+
+All fit all pairs so far at once: pi' = argmin sum of log(1 + exp(-tau (log-ratio to the reference of the
+winner - of the loser))) + weight * sum of log pi(calibration samples) over pi = ref exp(r / tau) with |r| at
+most `bound`. A positive weight pushes down what is well known: optimism about the rest; a negative one is
+pessimism.
+
+Theirs is a Bradley-Terry reward with a KL penalty: they tend to ref exp(r / tau), P(y > z) = sigmoid(r_y -
+r_z), which for tau > 0 is not the regularised Nash even where such a reward exists, so that their regret
+against the Nash ends up linear. One bit per round and prompt, on tables; they accept lazy updates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pgames.arena import State, require
+from pgames.losses import logistic
+from pgames.solvers.checks import check_steps, require_table
+
+
+@dataclass(frozen=True)
+class XPO:
+    """Exploratory preference optimisation (arXiv:2405.21046): pi meets the reference.
+
+    weight = alpha on samples of the reference. `optimism=False` flips its sign, as the XPO baseline released
+    with arXiv:2606.01382 does: pessimism, a negative control.
+
+    Proved (for a realisable Bradley-Terry reward, alpha ~ 1 / sqrt(T)): suboptimality sqrt(C_cov / T) without
+    exp(1 / tau), where passive online DPO needs exp(1 / tau) even with two responses. Observed: a rare good
+    response is met at once with optimism and not in exp(1 / tau) rounds without; a sample is worth up to
+    2 alpha bound / tau, which must be well below 1 or the bonus drowns the judgements.
+    """
+
+    tau: float
+    alpha: float
+    optimism: bool = True
+    bound: float = 3.0
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def init(self, arena: Any) -> State:
+        return _start(self, arena)
+
+    def step(self, arena: Any, state: State) -> State:
+        weight = self.alpha if self.optimism else -self.alpha
+        return _fitted(self, arena, state, arena.reference, arena.reference, weight)
+
+
+@dataclass(frozen=True)
+class VPO:
+    """Value-incentivised preference optimisation (arXiv:2405.19320), online: pi meets itself.
+
+    weight = alpha tau on the mean log-likelihood of the reference's samples, which is -alpha times the value
+    of the best policy under the fitted reward. `optimism=False` is its offline form, pessimism.
+
+    Proved (by them, linear rewards, alpha ~ sqrt(T)): cumulative regret O(sqrt T) online. Observed: it leaps
+    to a rare response untested, and there both of its responses are the same one: a good guess or a bad one,
+    the pairs say nothing any more.
+    """
+
+    tau: float
+    alpha: float
+    optimism: bool = True
+    bound: float = 3.0
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def init(self, arena: Any) -> State:
+        return _start(self, arena)
+
+    def step(self, arena: Any, state: State) -> State:
+        weight = self.alpha * self.tau / (state.t + arena.rounds)
+        weight = weight if self.optimism else -weight
+        return _fitted(self, arena, state, state.policy, arena.reference, weight)
+
+
+@dataclass(frozen=True)
+class SELM:
+    """Self-exploring language models (arXiv:2405.19332): pi meets itself, its own samples are pushed down.
+
+    weight = alpha tau on samples of the policy of each round, one per pair.
+
+    Proved (by them, for a variant of it): sublinear regret. Observed: as VPO its pairs go blind once pi is
+    almost deterministic; then it pushes down what it plays and turns to something else, tested or not.
+    """
+
+    tau: float
+    alpha: float
+    bound: float = 3.0
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def init(self, arena: Any) -> State:
+        return _start(self, arena)
+
+    def step(self, arena: Any, state: State) -> State:
+        return _fitted(self, arena, state, state.policy, state.policy, self.alpha * self.tau)
+
+
+def _start(learner: Any, arena: Any) -> State:
+    require(learner, arena, "duel", "sample", "fit_pairs")
+    require_table(learner, arena)
+    return State(0, arena.reference, (arena.no_duels(), arena.no_samples()))
+
+
+def _fitted(learner: Any, arena: Any, state: State, rival: Any, calibration: Any, weight: float) -> State:
+    """Duel the policy against the rival, sample the calibration policy, fit everything so far."""
+    pairs, samples = state.memory
+    pairs = pairs + arena.duel(state.policy, rival)
+    samples = samples + arena.sample(calibration)
+    policy = arena.fit_pairs(
+        arena.reference, pairs, logistic, learner.tau, samples=samples, weight=weight, bound=learner.bound
+    )
+    return State(state.t + arena.rounds, policy, (pairs, samples))
+
+
+def _check(learner: Any) -> None:
+    name = type(learner).__name__
+    check_steps(learner, learner.tau, None, positive_tau=True)
+    if not 0 <= learner.alpha < float("inf"):
+        raise ValueError(f"{name}: alpha must be finite and at least 0, got {learner.alpha}.")
+    if not 0 < learner.bound < float("inf"):
+        raise ValueError(f"{name}: bound must be finite and above 0, got {learner.bound}.")

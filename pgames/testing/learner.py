@@ -15,7 +15,7 @@ import numpy as np
 import pgames
 from pgames import games
 from pgames.arena import Solver, State
-from pgames.belief import Belief
+from pgames.belief import Belief, Width
 from pgames.duels import DuelArena
 from pgames.game import PreferenceGame
 from pgames.regret_fit import line
@@ -190,16 +190,17 @@ class WatchedArena(DuelArena):
         self.notes.policies.append(policy)
         return super().self_duels(policy, pairs)
 
-    def believe(self, evidence: Any, optimism: float = 0.0) -> Belief:
-        belief = _WatchedBelief(self, evidence, optimism)
-        belief.notes = self.notes
-        return belief
+    def believe(self, evidence: Any, optimism: float = 0.0, width: Width = "hoeffding") -> Any:
+        belief = super().believe(evidence, optimism, width)
+        return _WatchedBelief(belief, self.notes) if isinstance(belief, Belief) else belief
 
 
 class _WatchedBelief(Belief):
     """A Belief that notes its rates whenever they are used, whoever has changed them since."""
 
-    notes: Notes
+    def __init__(self, belief: Belief, notes: Notes):
+        self.__dict__ |= vars(belief)
+        self.notes = notes
 
     def win_rates(self, opponent: Any) -> Any:
         self.notes.beliefs.append(self.rates)

@@ -5,7 +5,9 @@ Each gives the same bits alone and in a vector: fused operations are written out
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -20,9 +22,19 @@ def njit(function: Callable[..., Any]) -> Callable[..., Any]:
     Division by zero gives inf or NaN, as in NumPy: a test for it would keep a loop off the vectors.
     """
     try:
-        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+        compiled: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
         return numba.njit(nogil=True, error_model="numpy")(function)
+    # numba looks at the file of the function alone, and would run old copies of what it calls elsewhere
+    compiled._cache._cache_file._source_stamp = _sources()
+    return compiled
+
+
+@functools.cache
+def _sources() -> tuple[tuple[str, int, int], ...]:
+    """Name, time and size of every file with compiled functions: a cache of other files is out of date."""
+    files = sorted(path for path in Path(__file__).parent.rglob("*.py") if b"njit" in path.read_bytes())
+    return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
 
 
 def _fma(typing, a, b, c):

@@ -35,18 +35,19 @@ def stream(seed, run, t, x, row):
     key = mix64(key ^ mix64(np.uint64(run) + np.uint64(0xD1B54A32D192ED03)))
     key = mix64(key ^ mix64(np.uint64(t) + np.uint64(0x8CB92BA72F3D8DD7)))
     key = mix64(key ^ mix64(np.uint64(x) + np.uint64(0xABC98388FB8FAC03)))
+    words = np.uint64(0)  # a sum, which runs on vectors
     for y in range(bits.size):
-        key = mix64(key ^ bits[y])
-    return key
+        words += mix64(bits[y] + np.uint64(y + 1) * GOLDEN)
+    return mix64(key ^ words)
 
 
 @njit
 def accumulate(row, cumulative):
     """Cumulative probabilities of log-probabilities `row`."""
-    total = 0.0
     for y in range(row.size):
-        total += exp(row[y])
-        cumulative[y] = total
+        cumulative[y] = exp(row[y])
+    for y in range(1, row.size):
+        cumulative[y] += cumulative[y - 1]
 
 
 @njit

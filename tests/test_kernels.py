@@ -203,6 +203,12 @@ def test_log_is_within_an_ulp():
     assert _map(np.ones(1), 1)[0] == 0
 
 
+def test_a_cached_kernel_goes_stale_with_any_file_it_may_call():
+    """numba itself looks at the file of the function alone."""
+    stamp = kernels.blend._cache._cache_file._source_stamp
+    assert {"elementary.py", "kernels.py", "compiled.py", "sampling.py"} <= {name for name, _, _ in stamp}
+
+
 def test_a_response_far_below_the_others_is_not_lost():
     """-2000 nats is a probability of 0 in floating point, but not outside the game."""
     logs = kernels.normalise(np.array([[[0.0, -2000.0, -np.inf]]]))

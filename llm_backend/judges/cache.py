@@ -1,0 +1,132 @@
+"""Cached: answers on disk, so that no question is paid for twice and a killed run resumes exactly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_backend.judges.base import Judge, JudgeError, ask, check_batch, fair, name_of
+
+
+class Cached:
+    """A judge whose answers are kept in `path`, a JSONL file that is only ever appended to.
+
+    A line is {"key": sha256 of prompt and both responses in a fixed order, "p": answer}; the two orders of a
+    pair share one line, so P(y, z) + P(z, y) = 1 also for a judge with moods. Answers are on the disk (fsync)
+    after every `chunk` pairs; those that arrived before a failure are kept. A line torn by a kill is skipped
+    and asked again. The first line names the judge: the file of another judge raises ValueError.
+    """
+
+    as_is = True
+
+    def __init__(self, judge: Judge, path: str | os.PathLike[str], chunk: int = 64):
+        if chunk < 1:
+            raise ValueError(f"Cached: chunk must be at least 1, got {chunk}.")
+        self.judge = fair(judge)
+        self.name = name_of(self.judge)
+        self.path = Path(path)
+        self.chunk = chunk
+        self.hits, self.misses = 0, 0
+        self._answers: dict[str, float] = {}
+        self._read()
+
+    def __len__(self) -> int:
+        """Number of pairs known."""
+        return len(self._answers)
+
+    def prefer(
+        self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """P(first > second), float64[B]."""
+        check_batch(prompts, firsts, seconds)
+        answers = np.full(len(prompts), 0.5)
+        keys: dict[int, str] = {}
+        unknown: dict[str, tuple[str, str, str]] = {}
+        for i, (x, y, z) in enumerate(zip(prompts, firsts, seconds, strict=True)):
+            if y != z:
+                item = (x, y, z) if y < z else (x, z, y)
+                keys[i] = key = _key(*item)
+                if key not in self._answers:
+                    unknown[key] = item
+        self.hits += len(keys) - len(unknown)
+        self.misses += len(unknown)
+        new = list(unknown.items())
+        for start in range(0, len(new), self.chunk):
+            self._learn(new[start : start + self.chunk])
+        for i, key in keys.items():
+            p = self._answers[key]
+            answers[i] = p if firsts[i] < seconds[i] else 1 - p
+        return answers
+
+    def _learn(self, items: list[tuple[str, tuple[str, str, str]]]) -> None:
+        x, y, z = ([texts[k] for _, texts in items] for k in range(3))
+        try:
+            answers = dict(enumerate(ask(self.judge, x, y, z)))
+        except JudgeError as error:
+            self._write({items[i][0]: float(p) for i, p in error.answered.items()})
+            raise
+        self._write({items[i][0]: float(p) for i, p in answers.items()})
+
+    def _write(self, answers: dict[str, float]) -> None:
+        if answers:
+            _append(self.path, [json.dumps({"key": key, "p": p}) for key, p in answers.items()])
+            self._answers.update(answers)
+
+    def _read(self) -> None:
+        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        records = [record for line in lines if (record := _record(line)) is not None]
+        owners = [record["judge"] for record in records if "judge" in record]
+        if not owners:
+            if records:
+                raise ValueError(
+                    f"{self.path} does not name its judge: it is no judge cache, use another path."
+                )
+            _append(self.path, [json.dumps({"judge": self.name})])
+        elif any(owner != self.name for owner in owners):
+            raise ValueError(
+                f"{self.path} holds answers of {owners[0]}, not of {self.name}: use another path, "
+                "or delete the file."
+            )
+        for record in records:
+            if "judge" in record:
+                continue
+            key, p = record.get("key"), record.get("p")
+            if not isinstance(key, str) or not isinstance(p, int | float) or not 0 <= p <= 1:
+                raise ValueError(f"{self.path} holds {record}, not an answer in [0, 1]: delete that line.")
+            self._answers.setdefault(key, float(p))
+
+
+def _key(prompt: str, first: str, second: str) -> str:
+    content = json.dumps(
+        [prompt, first, second]
+    )  # ASCII with escapes: every str has one, lone surrogates too
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _record(line: bytes) -> dict | None:
+    """The object of a line; None for a torn one (no proper prefix of a JSON object is JSON)."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _append(path: Path, lines: list[str]) -> None:
+    """Append in one write, beginning a new line where the last one was torn."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab+", buffering=0) as file:
+        torn = b""
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            torn = b"" if file.read(1) == b"\n" else b"\n"
+        block = memoryview(torn + "".join(line + "\n" for line in lines).encode())
+        while block:
+            block = block[file.write(block) :]
+        os.fsync(file.fileno())

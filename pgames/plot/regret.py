@@ -55,7 +55,8 @@ def compare(
         if tail > HEAVY:
             heavy.append(f"{name} {tail:.3g}")
     label = "rounds T" if by == "rounds" else "judgements asked for (bits)"
-    axes.set(xscale="log", yscale="log", xlabel=label, ylabel="regret", title=title)
+    some = any((curve.regret > 0).any() for curve in named.values())  # 0 alone has no logarithm
+    axes.set(xscale="log", yscale="log" if some else "linear", xlabel=label, ylabel="regret", title=title)
     _draw_bounds(axes, bounds, max(int(curve.rounds[-1]) for curve in named.values()))
     axes.plot([], [], color="#8C8C8C", linestyle="--", linewidth=1.2, label="median")
     axes.grid(which="major")

@@ -255,8 +255,9 @@ class General:
         if self.mixed:
             slots = ["__base__" if isinstance(leaf, Base) else leaf.slot for leaf in self.leaves]
             more["adapter_names"] = [s for s, n in zip(slots, sizes, strict=True) for _ in range(n)]
+        model: Any = self.lm.peft if self.mixed else self.lm.causal
         with self.lm.active(self.on):
-            return (self.lm.peft if self.mixed else self.lm.causal)(
+            return model(
                 input_ids=ids,
                 attention_mask=self.valid.long(),
                 position_ids=positions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,15 +26,19 @@ class Samples:
     """Responses in rows, all of prompt 0 first.
 
     `prompt` int64[B] indexes the prompts. `tokens` end with a stop token unless `truncated` bool[B], which
-    marks responses cut at the length limit: they have not ended. `logprobs` float64[B] are the sums, in
-    nats, of the log-probabilities that the tokens were drawn with: of the policy at the sampling temperature
-    (for a blend: of its token-level mixture; for a league: of the member drawn).
+    marks responses cut at the length limit: they have not ended. `by_token` are the log-probabilities, in
+    nats, that the tokens were drawn with, and `logprobs` float64[B] their sums: of the policy at the sampling
+    temperature (for a blend: of its token-level mixture; for a league: of the member drawn).
     """
 
     prompt: NDArray[np.int64]
     tokens: list[list[int]]
-    logprobs: NDArray[np.float64]
+    by_token: list[NDArray[np.float64]]
     truncated: NDArray[np.bool_]
+
+    @property
+    def logprobs(self) -> NDArray[np.float64]:
+        return np.array([each.sum() for each in self.by_token])
 
 
 class Limits(NamedTuple):
@@ -109,7 +113,8 @@ def generate_together(
 
 def uniforms(key: Sequence[int], prompts: NDArray, rows: NDArray, count: int) -> NDArray[np.float64]:
     """float64[len(rows), count] in [0, 1): numbers 0..count-1 of the stream of (key, prompt, row)."""
-    mixed = mix64.py_func  # on arrays: the same bits without compiling
+    mixed: Callable[[NDArray[np.uint64]], NDArray[np.uint64]]
+    mixed = getattr(mix64, "py_func", mix64)  # on arrays: the same bits without compiling
     state = np.zeros(len(rows), dtype=np.uint64)
     for word in (*(np.full(len(rows), k) for k in key), np.asarray(prompts), np.asarray(rows)):
         state = mixed(state ^ mixed(word.astype(np.int64).view(np.uint64) + GOLDEN)) + GOLDEN
@@ -177,7 +182,7 @@ def _generate(
     if many:
         lm.check_length(int(lengths.max()) + limits.longest)
     answers = [
-        Samples(prompt, [[] for _ in prompt], np.zeros(len(prompt)), np.zeros(len(prompt), dtype=bool))
+        Samples(prompt, [[]] * len(prompt), [np.zeros(0)] * len(prompt), np.zeros(len(prompt), dtype=bool))
         for _ in requests
     ]
     todo: list[tuple[int, int]] = []  # (request, row of its answer)
@@ -191,7 +196,7 @@ def _generate(
                 u = uniforms((*key, 2), place[i : i + 1], row[i : i + 1], 1)[0]
                 text = int(_choose(u, member.weights[prompt[i]])[0])
                 answers[r].tokens[i] = lm.encode_response(member.texts[prompt[i]][text])
-                answers[r].logprobs[i] = np.log(member.weights[prompt[i]][text])
+                answers[r].by_token[i] = np.log(member.weights[prompt[i]][text : text + 1])
             else:
                 todo.append((r, i))
     todo.sort(key=lambda item: lengths[prompt[item[1]]], reverse=True)  # the hungriest batch first
@@ -209,8 +214,8 @@ def _generate(
         )
         sizes = [(member, len(group)) for member, group in groups.items()]
         asked = [prompt_ids[prompt[i]] for _, i in batch]
-        for (r, i), (tokens, logprob, ended) in zip(batch, _decode(lm, sizes, asked, u, limits), strict=True):
-            answers[r].tokens[i], answers[r].logprobs[i] = tokens, logprob
+        for (r, i), (tokens, by_token, ended) in zip(batch, _decode(lm, sizes, asked, u, limits), strict=True):
+            answers[r].tokens[i], answers[r].by_token[i] = tokens, by_token
             answers[r].truncated[i] = not ended
     return answers
 
@@ -230,8 +235,8 @@ def _decode(
     prompts: Sequence[Sequence[int]],
     u: NDArray[np.float64],
     limits: Limits,
-) -> list[tuple[list[int], float, bool]]:
-    """Tokens, log-probability and whether it ended, of one response to each prompt.
+) -> list[tuple[list[int], NDArray[np.float64], bool]]:
+    """Tokens, their log-probabilities and whether it ended, of one response to each prompt.
 
     `groups` are neighbouring rows of one policy; a row's leaves are fed the same tokens, each with its cache.
     """
@@ -274,12 +279,11 @@ def _decode(
             alive, tokens = alive[kept], tokens[growing]
             growing, where = growing[growing], alive.to(device)
         states = [part.decoder.step(_fed(part, sizes, tokens)) for part in parts]
-    total, table = logprobs.sum(dim=1).tolist(), chosen.cpu()
     found = []
-    for i in range(len(prompts)):
-        row = table[i].tolist()
+    for row, by_token in zip(chosen.tolist(), logprobs.cpu().numpy(), strict=True):
         end = next((t + 1 for t, token in enumerate(row) if token in lm.stops), 0)
-        found.append((row[:end] if end else row, total[i], end > 0))
+        size = end or len(row)
+        found.append((row[:size], by_token[:size].copy(), end > 0))
     return found
 
 
@@ -369,4 +373,5 @@ def _resampled(
     place = prompt if which is None else np.asarray(which, dtype=np.int64)[prompt]
     u = uniforms(key, place, np.arange(len(ratio)) % max(1, per_prompt), 1)
     picked = np.arange(len(ratio)) * correct + (ratio <= u * ratio[:, -1:]).sum(axis=1)
-    return Samples(prompt, [many.tokens[i] for i in picked], many.logprobs[picked], many.truncated[picked])
+    tokens, by_token = [many.tokens[i] for i in picked], [many.by_token[i] for i in picked]
+    return Samples(prompt, tokens, by_token, many.truncated[picked])

@@ -1,0 +1,63 @@
+"""Steps of Nash-MD here, on the work that TRL's trainer does in one.
+
+Responses of the policy and of its geometric mixture with the reference to the same prompts, a judgement of
+each pair, log-probabilities of the policy's under the reference and one optimiser step on the policy.
+
+python -m benchmarks.llm_step NEW_TOKENS {full,lora} STEPS prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from benchmarks.llm_model import BATCH, Clock, model, prompts, tokenizer
+
+
+def main() -> None:
+    """One configuration, in this process."""
+    from llm_backend.collect import Draws
+    from llm_backend.fit import Fit, fit
+    from llm_backend.generate import Samples, generate_together
+    from llm_backend.logprobs import score
+    from llm_backend.models import LanguageModel
+    from llm_backend.policy import BASE, Leaf, geometric_mixture
+    from llm_backend.rules import PolicyGradient
+
+    new, mode, steps = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    lm = LanguageModel(model(), tokenizer(), lora=16 if mode == "lora" else None)
+    how = Fit(rule="reinforce", epochs=1, batch=BATCH, lr=1e-5, warmup=0.0)
+    texts = prompts()
+    clock = Clock()
+
+    def as_draws(samples: Samples) -> Draws:
+        tokens = tuple(map(tuple, samples.tokens))
+        return Draws(
+            samples.prompt,
+            tokens,
+            tuple(map(lm.decode, samples.tokens)),
+            np.full(len(tokens), -1),
+            samples.truncated,
+        )
+
+    policy: Leaf = BASE
+    for step in range(steps + clock.warm_up):
+        clock.start()
+        ids = [lm.encode(text) for text in texts[step * BATCH % len(texts) :][:BATCH]]
+        mixture = geometric_mixture((0.875, policy), (0.125, BASE))
+        requests = [(policy, (0, step, 0)), (mixture, (0, step, 1))]
+        ours, theirs = generate_together(lm, requests, ids, max_new_tokens=new)
+        last = [np.array([tokens[-1] for tokens in samples.tokens]) / 4096 for samples in (ours, theirs)]
+        wins = 1 / (1 + np.exp(last[1] - last[0]))
+        prior = score(lm, BASE, ids, ours.tokens)
+        objective = PolicyGradient(
+            as_draws(ours), prior, wins, np.ones(BATCH), ours.by_token, step=10.0, kind="reinforce"
+        )
+        policy = fit(lm, policy, objective, ids, how, key=(0, step)).policy
+        clock.stop()
+    clock.report(2 * BATCH * new)
+
+
+if __name__ == "__main__":
+    main()

@@ -242,8 +242,9 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
 
 # -- plots -----------------------------------------------------------------------------------------------
 
-SKETCH = Bound("c sqrt(T)", lambda T: 10 * T**0.5, "regret", "sketch", "here")  # type: ignore[arg-type]
-PROVED = Bound("c T", lambda T: T, "regret", "proved", "here")  # type: ignore[arg-type]
+SKETCH = Bound("c sqrt(T)", lambda T: 10 * T**0.5, "regret", "sketch", "here")
+PROVED = Bound("c T", lambda T: T, "regret", "proved", "here")
+BELOW = Bound("c", lambda T: 0 * T + 0.5, "regret", "sketch", "here", "lower")
 
 
 def words(figure) -> str:
@@ -277,6 +278,9 @@ def test_bounds_say_what_they_are() -> None:
     assert "c sqrt(T) (sketch)" in words(figure) and "c T (proved)" in words(figure)
     sketch, proved = figure.axes[0].lines[2:4]
     assert proved.get_linestyle() == "-" and sketch.get_linestyle() != "-"
+    assert "c (sketch, from below)" in words(compare(curve(seeds(ROUNDS**0.5)), bound=BELOW))
+    with pytest.raises(ValueError, match="the bound 'd' is on kl, not on regret"):
+        compare(curve(ROUNDS[None]), bound=Bound("d", lambda T: T, "kl", "proved", "here"))
     assert sketch.get_ydata()[0] == 10 and proved.get_ydata()[-1] == 100_000
 
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vPX"
 HEAVY = 2.0  # mean / median above which the plot warns
-BOUND_DASHES: dict[str, Any] = {"proved": "-", "sketch": (0, (1, 2)), "observed": (0, (5, 2, 1, 2))}
+BOUND_DASHES: dict[str, Any] = {
+    "proved": "-",
+    "sketch": (0, (1, 2)),
+    "observed": (0, (5, 2, 1, 2)),
+    "order": ":",
+}
 
 
 @style()
@@ -37,7 +42,8 @@ def compare(
     ----------
     curves : a RegretCurve, a sequence of them, or a mapping of names to them.
     by : "rounds", or "bits", the judgements asked for: learners differ in how many a round costs.
-    bound : a Bound of `pgames.bounds`, or several, in rounds; the legend says proved, sketch or observed.
+    bound : a Bound of `pgames.bounds`, or several, in rounds; the legend gives the status: proved, sketch,
+        observed, or order, which is a slope to compare with and no limit.
     """
     if by not in ("rounds", "bits"):
         raise ValueError(f"by must be 'rounds' or 'bits', got {by!r}.")
@@ -57,6 +63,8 @@ def compare(
     label = "rounds T" if by == "rounds" else "judgements asked for (bits)"
     some = any((curve.regret > 0).any() for curve in named.values())  # 0 alone has no logarithm
     axes.set(xscale="log", yscale="log" if some else "linear", xlabel=label, ylabel="regret", title=title)
+    ends = [getattr(curve, by)[[0, -1]] for curve in named.values()]
+    axes.set_xlim(max(min(first for first, _ in ends), 1), max(2, *(last for _, last in ends)) * 1.05)
     _draw_bounds(axes, bounds, max(int(curve.rounds[-1]) for curve in named.values()))
     axes.plot([], [], color="#8C8C8C", linestyle="--", linewidth=1.2, label="median")
     axes.grid(which="major")
@@ -92,8 +100,10 @@ def _draw(axes: Any, name: str, curve: RegretCurve, by: str, i: int) -> float:
 def _draw_bounds(axes: Any, bounds: Sequence[Bound], last: int) -> None:
     grid = np.unique(np.geomspace(1, max(last, 2), 200).round().astype(np.int64))
     for i, one in enumerate(bounds):
+        if one.quantity != "regret":
+            raise ValueError(f"the bound {one.name!r} is on {one.quantity}, not on regret: leave it out.")
         dash, shade = BOUND_DASHES[one.status], (INK, "#7A7A7A", "#A8A8A8")[i % 3]
-        label = f"{short(one.name, 44)} ({one.status})"
+        label = f"{short(one.name, 44)} ({one.status}{', from below' if one.side == 'lower' else ''})"
         values = one(grid)
         axes.plot(
             grid,

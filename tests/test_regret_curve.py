@@ -278,7 +278,7 @@ def test_bounds_say_what_they_are() -> None:
     assert "c sqrt(T) (sketch)" in words(figure) and "c T (proved)" in words(figure)
     sketch, proved = figure.axes[0].lines[2:4]
     assert proved.get_linestyle() == "-" and sketch.get_linestyle() != "-"
-    assert "c (sketch, from below)" in words(compare(curve(seeds(ROUNDS**0.5)), bound=BELOW))
+    assert "c (sketch, lower)" in words(compare(curve(seeds(ROUNDS**0.5)), bound=BELOW))
     with pytest.raises(ValueError, match="the bound 'd' is on kl, not on regret"):
         compare(curve(ROUNDS[None]), bound=Bound("d", lambda T: T, "kl", "proved", "here"))
     assert sketch.get_ydata()[0] == 10 and proved.get_ydata()[-1] == 100_000

@@ -21,7 +21,7 @@ BOUND_DASHES: dict[str, Any] = {
     "proved": "-",
     "sketch": (0, (1, 2)),
     "observed": (0, (5, 2, 1, 2)),
-    "order": ":",
+    "order": (0, (8, 3)),
 }
 
 
@@ -102,8 +102,8 @@ def _draw_bounds(axes: Any, bounds: Sequence[Bound], last: int) -> None:
     for i, one in enumerate(bounds):
         if one.quantity != "regret":
             raise ValueError(f"the bound {one.name!r} is on {one.quantity}, not on regret: leave it out.")
-        dash, shade = BOUND_DASHES[one.status], (INK, "#7A7A7A", "#A8A8A8")[i % 3]
-        label = f"{short(one.name, 44)} ({one.status}{', from below' if one.side == 'lower' else ''})"
+        dash, shade = BOUND_DASHES[one.status], (INK, "#8C8C8C", "#8C6D46", "#B3B3B3")[i % 4]
+        label = f"{short(one.name, 44)} ({one.status}{', lower' if one.side == 'lower' else ''})"
         values = one(grid)
         axes.plot(
             grid,

@@ -14,9 +14,13 @@ from pgames.comparisons import Comparisons
 from pgames.duels import DuelArena
 from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
 from pgames.game import PreferenceGame
+from pgames.plot.regret import compare
 from pgames.regret import RegretCurve
+from pgames.regret_fit import growth
 from pgames.run import Run, run
 from pgames.simulate import simulate
+from pgames.solvers.bandits import RUCB, DoubleThompson, SparringEXP3
+from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
 from pgames.solvers.league import FictitiousPlay
 from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, NashEMA, NashMD
@@ -32,7 +36,9 @@ from pgames.solvers.oracle import (
 )
 from pgames.solvers.outer import COMAL, MPO, Average, Best, ProximalPoint
 from pgames.solvers.pairs import DPO, GPO, IPO, RLHF, SPIN, OnlineDPO, OnlineGPO, OnlineIPO, SLiC
+from pgames.sweep import Sweep, sweep
 from pgames.table import TableArena, Tally
+from pgames.tableau import tableau
 
 __version__ = "0.1.0"
 
@@ -52,12 +58,17 @@ __all__ = [
     "OMG",
     "ONPO",
     "RLHF",
+    "RUCB",
+    "SELM",
     "SPIN",
     "SPPO",
     "VMG",
+    "VPO",
+    "XPO",
     "Average",
     "Best",
     "Comparisons",
+    "DoubleThompson",
     "DuelArena",
     "Enhancer",
     "Equilibrium",
@@ -80,16 +91,20 @@ __all__ = [
     "SLiC",
     "Schedule",
     "Solver",
+    "SparringEXP3",
     "State",
+    "Sweep",
     "TableArena",
     "Tally",
     "UniformAdversary",
     "ZeroSumEquilibrium",
     "best_response",
     "bounds",
+    "compare",
     "duality_gap",
     "exploitability",
     "games",
+    "growth",
     "iterate",
     "losses",
     "metrics",
@@ -100,4 +115,6 @@ __all__ = [
     "run",
     "simulate",
     "solve",
+    "sweep",
+    "tableau",
 ]

@@ -233,6 +233,14 @@ def test_programs_have_limits():
     assert judges.passes(TESTS, memory=1 << 32)("", hungry) == 1
 
 
+def test_programs_that_could_never_run_are_no_failures_of_the_model(monkeypatch):
+    with pytest.raises(ValueError, match="memory >= "):
+        judges.passes(TESTS, memory=1000)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(OSError, match="cannot run an empty program"):
+        judges.passes(TESTS)
+
+
 def test_programs_judge():
     judge = judges.Rule(judges.passes({"add": TESTS}), workers=2)
     good, bad = "def add(a, b): return a + b", "def add(a, b): return 0"
@@ -335,6 +343,10 @@ def test_reward_model_from_a_folder(tmp_path):
     tokenizer.save_pretrained(tmp_path / "causal")
     with pytest.raises(ValueError, match=r"no weights for score.weight, which would stay random"):
         judges.RewardModel.from_pretrained(str(tmp_path / "causal"))
+    likes = judges.LogProb.from_pretrained(str(tmp_path / "causal"), per_token=True)
+    np.testing.assert_allclose(
+        table(likes), table(judges.LogProb(causal, tokenizer, per_token=True)), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("labels", [1, 2])
@@ -736,3 +748,11 @@ def test_chat_options_are_checked(monkeypatch):
         judges.Chat("http://127.0.0.1:1", "m", retries=-1)
     with pytest.raises(KeyError):
         judges.Chat("http://127.0.0.1:1", "m", question="{first} or {other}?")
+
+
+def test_the_example_of_the_documentation():
+    page = (Path(__file__).parents[1] / "docs" / "judges.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    names = {}
+    exec(code, names)
+    assert names["judge"].prefer(["What is 2 + 3?"], ["5"], ["It is 6, please."]) == pytest.approx(2 / 3)

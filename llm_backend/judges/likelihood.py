@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llm_backend.data import encode_prompts, encode_responses, pad_token, padded, render
 from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt
-from llm_backend.judges.scored import digest, fingerprint, sigmoid
+from llm_backend.judges.scored import best_device, digest, fingerprint, sigmoid
 
 
 class LogProb:
@@ -54,6 +54,25 @@ class LogProb:
         self._both = None
         if question is not None:
             self._both = Symmetrised(_Verdict(self, question, self._answer_tokens(answers)))
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path: str,
+        question: str | None = None,
+        answers: tuple[str, str] = ("A", "B"),
+        per_token: bool = False,
+        chat: bool = True,
+        batch: int = 8,
+        dtype: str | torch.dtype = "auto",
+        device: str | torch.device | None = None,
+    ) -> LogProb:
+        """Load model and tokenizer from a folder or the hub (safetensors only), by default onto the GPU."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        return cls(model.to(device or best_device()), tokenizer, question, answers, per_token, chat, batch)
 
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]

@@ -52,6 +52,11 @@ def passes(
     """
     if not seconds > 0 or memory < 1 << 26:
         raise ValueError(f"passes: need seconds > 0 and memory >= {1 << 26}, got {seconds} and {memory}.")
+    if not _runs("", "", max(seconds, 60.0), memory):  # else every program would fail, and silently
+        raise OSError(
+            f"passes: {sys.executable} cannot run an empty program within {memory} bytes: raise memory, or "
+            "repair the interpreter."
+        )
 
     def score(prompt: str, response: str) -> float:
         source = tests if isinstance(tests, str) else tests[prompt]

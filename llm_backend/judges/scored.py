@@ -52,9 +52,9 @@ class RewardModel:
         system: str | None = None,
         batch: int = 16,
         dtype: str | torch.dtype = "auto",
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
     ) -> RewardModel:
-        """Load model and tokenizer from a folder or the hub (safetensors only)."""
+        """Load model and tokenizer from a folder or the hub (safetensors only), by default onto the GPU."""
         return cls(*load_classifier(path, dtype, device), template, system, batch)
 
     def scores(self, prompts: Sequence[str], responses: Sequence[str]) -> NDArray[np.float64]:
@@ -106,9 +106,9 @@ class Pairwise:
         special: bool = True,
         batch: int = 16,
         dtype: str | torch.dtype = "auto",
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
     ) -> Pairwise:
-        """Load model and tokenizer from a folder or the hub (safetensors only)."""
+        """Load model and tokenizer from a folder or the hub (safetensors only), by default onto the GPU."""
         return cls(*load_classifier(path, dtype, device), template, special, batch)
 
     def prefer(
@@ -191,7 +191,9 @@ class Classifier:
         return out.double().cpu().numpy()
 
 
-def load_classifier(path: str, dtype: str | torch.dtype, device: str | torch.device) -> tuple[Any, Any]:
+def load_classifier(
+    path: str, dtype: str | torch.dtype, device: str | torch.device | None
+) -> tuple[Any, Any]:
     """Model and tokenizer; refuses a checkpoint whose head would be random."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -203,7 +205,12 @@ def load_classifier(path: str, dtype: str | torch.dtype, device: str | torch.dev
             f"{path} has no weights for {', '.join(sorted(info['missing_keys'])[:3])}, which would stay "
             "random: it is no sequence classifier; pass a trained reward model."
         )
-    return model.to(device), AutoTokenizer.from_pretrained(path)
+    return model.to(device or best_device()), AutoTokenizer.from_pretrained(path)
+
+
+def best_device() -> str:
+    """The GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,16 +5,130 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from numpy.typing import ArrayLike
 
 import pgames as pg
 from llm_backend import judges
-from llm_backend.config import ConfigError, Reader, made
+from llm_backend.arena import TextArena
+from llm_backend.config import TINY, ConfigError, Configuration, Reader, made, settings
+from llm_backend.data import Prompt, encode_prompts, read_prompts
+from llm_backend.fit import Fit
+from llm_backend.models import LanguageModel
+from llm_backend.tiny import PROMPTS, tiny_language_model
 from pgames import losses
 from pgames.arena import PairLoss, Solver
+
+
+class Made(NamedTuple):
+    """What a run plays with: round t on arenas[t % len(arenas)]; `measured` has the prompts measured on."""
+
+    solver: Any
+    arenas: list[TextArena]
+    measured: TextArena
+
+
+class Prompted(LanguageModel):
+    """A language model that reads prompts as [data] says: by its chat template or as plain text."""
+
+    chat, system, truncate = True, None, None
+    room: int | None = None  # tokens a prompt may have
+    conversations: Mapping[str, Prompt] = {}  # prompts of several messages, by their text
+
+    def encode(self, prompt: str) -> list[int]:
+        """The tokens after which a response to the prompt begins."""
+        asked = self.conversations.get(prompt, prompt)
+        return encode_prompts(self.tokenizer, [asked], self.chat, self.system, self.room, self.truncate)[0]
+
+
+def build(config: Configuration, folder: Path) -> Made:
+    """Solver, judge, model and arenas; the cheap ones first, so that a wrong key costs no loading."""
+    solver = build_solver(config.solver)
+    how = made("fit", Fit, config.fit)
+    arena = settings("arena", TextArena, config.arena, ("lm", "prompts", "judge", "fit"))
+    prompts, reading = _prompts(config)
+    judge = _cached(config, folder)
+    lm = _model(config)
+    lm.conversations = {_text(prompt): prompt for prompt in prompts if not isinstance(prompt, str)}
+    lm.chat, lm.system, lm.truncate = reading["chat"], reading["system"], reading["truncate"]
+    room = lm.context and lm.context - arena.get("max_new_tokens", 256)
+    lm.room = min(filter(None, (room, reading["longest"])), default=None)
+    texts = [_text(prompt) for prompt in prompts]
+    kept = len(texts) - config.evaluate.held_out
+    if kept < 1:
+        raise ConfigError(
+            f"evaluate.held_out = {config.evaluate.held_out}: it must leave some of the {len(texts)} prompts."
+        )
+    measured = texts[kept:] or texts[: config.evaluate.prompts]
+
+    def arena_of(some: list[str]) -> TextArena:
+        try:
+            return TextArena(lm, some, judge, fit=how, **arena)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"[arena] {error}") from error
+
+    size = reading["per_round"] or kept
+    arenas = [arena_of(texts[i : i + size]) for i in range(0, kept - size + 1, size)]
+    if not arenas:
+        raise ConfigError(f"data.per_round = {size}: it must be at most {kept}, the number of prompts.")
+    return Made(solver, arenas, arenas[0] if measured == arenas[0].prompts else arena_of(measured))
+
+
+def _model(config: Configuration) -> Prompted:
+    values = dict(config.model)
+    if values.get("lora") == 0:  # TOML has no None
+        values["lora"] = None
+    if values.get("name") == TINY:
+        return made(
+            "model", tiny_language_model, {k: v for k, v in values.items() if k != "name"}, kind=Prompted
+        )
+    return made("model", Prompted.from_pretrained, values)
+
+
+def _prompts(config: Configuration) -> tuple[list[Prompt], dict[str, Any]]:
+    """The prompts of [data], and how they are read: chat, system, truncate."""
+    reading = settings("data", _reading, {k: v for k, v in config.data.items() if k in READING})
+    rest = {key: value for key, value in config.data.items() if key not in READING}
+    if rest.get("source") == TINY:
+        return list(PROMPTS), _reading(**reading)
+    return made("data", read_prompts, rest), _reading(**reading)
+
+
+READING = ("chat", "system", "truncate", "longest", "per_round")
+
+
+def _reading(
+    chat: bool = True,
+    system: str | None = None,
+    truncate: Literal["left"] | None = None,
+    longest: int | None = None,
+    per_round: int | None = None,
+) -> dict[str, Any]:
+    """How prompts are read: `longest` is in tokens, `per_round` how many each round plays (None: all)."""
+    return {"chat": chat, "system": system, "truncate": truncate, "longest": longest, "per_round": per_round}
+
+
+def _text(prompt: Prompt) -> str:
+    """What a judge reads: the message when there is one, else the conversation."""
+    if isinstance(prompt, str):
+        return prompt
+    if len(prompt) == 1:
+        return prompt[0]["content"]
+    return "\n\n".join(f"{message['role']}: {message['content']}" for message in prompt)
+
+
+def _cached(config: Configuration, folder: Path) -> Any:
+    """The judge, remembering its answers in the run's folder unless it is a rule or a table."""
+    values = dict(config.judge)
+    wanted = values.pop("cache", values.get("kind") not in ("Rule", "Table"))
+    judge = build_judge(values)
+    return judges.Cached(judge, folder / "judge.jsonl") if wanted else judge
+
+
+# -- by name --------------------------------------------------------------------------------------------
 
 JUDGES = ("Chat", "LogProb", "Majority", "Pairwise", "RewardModel", "Rule", "Table")
 RULES = ("arithmetic", "longer", "shorter")

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 M = TypeVar("M", bound=BaseModel)
+TINY = "tiny"  # the name of a model and of prompts made on the spot
 
 
 class ConfigError(ValueError):
@@ -40,17 +41,20 @@ class RunSettings(BaseModel):
 class EvaluateSettings(BaseModel):
     """What is measured after a round, on fresh samples that never feed back into training.
 
-    `every` rounds (0: never) the policy meets the reference and its past on `prompts` prompts, `samples`
-    responses each; every `gap_every` rounds (0: never) a best response is trained against it, at `tau`.
+    Every `every` rounds (0: never) the policy meets the reference and the policies of the last `past` rounds,
+    `samples` responses to a prompt; every `gap_every` rounds (0: never) a best response is trained against it,
+    at `tau` (the solver's by default). The prompts are the last `held_out` of the data, which are not trained
+    on, or the first `prompts` that are.
     """
 
     model_config = STRICT
     every: int = Field(1, ge=0)
+    held_out: int = Field(0, ge=0)
     prompts: int = Field(64, ge=1)
-    samples: int = Field(2, ge=1)
+    samples: int = Field(2, ge=2)
     past: int = Field(1, ge=0)
     gap_every: int = Field(0, ge=0)
-    tau: float | None = Field(None, gt=0)  # None: the solver's
+    tau: float | None = Field(None, gt=0)
 
 
 class LogSettings(BaseModel):
@@ -91,6 +95,11 @@ class Configuration(BaseModel):
             if key not in sections:
                 raise ConfigError(f"[{key}] is missing: a run needs [model], [data], [judge] and [solver].")
         run = sections.get("run", RunSettings())  # type: ignore[call-arg]
+        past = sections.get("evaluate", EvaluateSettings()).past  # type: ignore[call-arg]
+        if past > run.keep:
+            raise ConfigError(
+                f"evaluate.past = {past}: it must be at most run.keep = {run.keep}, to go on after a kill as before."
+            )
         sections["run"] = run if run.out else run.model_copy(update={"out": os.path.join("runs", name)})
         return cls(**sections)
 
@@ -110,6 +119,31 @@ class Configuration(BaseModel):
             return cls.parse(values, file.stem)
         except ConfigError as error:
             raise ConfigError(f"{file}: {error}") from None
+
+    def tiny(self) -> Configuration:
+        """The same run at a toy's scale: a random model, eight prompts, the shorter response wins."""
+
+        def at_most(values: Mapping[str, Any], **limits: int) -> dict[str, Any]:
+            return {**values, **{key: min(values.get(key) or top, top) for key, top in limits.items()}}
+
+        return self.model_copy(
+            update={
+                "model": {"name": TINY, "lora": min(self.model.get("lora", 4), 4)},
+                "data": {
+                    "source": TINY,
+                    **{k: v for k, v in self.data.items() if k in ("chat", "truncate")},
+                    **({"per_round": 4} if "per_round" in self.data else {}),
+                },
+                "judge": {"kind": "Rule", "score": "shorter", "cache": True},
+                "arena": at_most(self.arena, samples=3, max_new_tokens=6),
+                "fit": at_most(self.fit, epochs=2, batch=4),
+                "evaluate": self.evaluate.model_copy(update={"held_out": 0, "prompts": 4, "samples": 2}),
+                "run": self.run.model_copy(
+                    update={"rounds": min(self.run.rounds, 2), "out": f"{self.run.out}-tiny"}
+                ),
+                "log": self.log.model_copy(update={"wandb": "", "trackio": ""}),
+            }
+        )
 
     def dump(self) -> dict[str, Any]:
         """The configuration as JSON takes it."""

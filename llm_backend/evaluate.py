@@ -76,14 +76,13 @@ def exploitability(
     badly it was trained, the mean of the estimate is at most the exploitability. Pass `best` to measure the
     gain of another opponent, for instance of one trained on other prompts.
     """
-    if best is None:
-        best = arena.mirror_step(arena.reference, policy, 1 / tau)
-    ours, theirs = _draw(arena, best, samples, "first"), _draw(arena, policy, samples, "second")
+    rival: Policy = arena.mirror_step(arena.reference, policy, 1 / tau) if best is None else best
+    ours, theirs = _draw(arena, rival, samples, "first"), _draw(arena, policy, samples, "second")
 
     def ratio(which: Policy, draws: Draws) -> Floats:
         return log_probabilities(arena, which, draws) - log_probabilities(arena, arena.reference, draws)
 
-    gains = _duels(arena, ours, theirs) - tau * ratio(best, ours) + tau * ratio(policy, theirs) - 0.5
+    gains = _duels(arena, ours, theirs) - tau * ratio(rival, ours) + tau * ratio(policy, theirs) - 0.5
     return estimate(gains.reshape(-1, samples))
 
 
@@ -94,7 +93,7 @@ def exact_exploitability(arena: Any, policy: Policy, tau: float) -> float:
 
 
 def log_probabilities(arena: Any, policy: Policy, draws: Draws) -> Floats:
-    """log pi(response | prompt) float64[B], normalised. Raises ValueError for a geometric mixture of free text."""
+    """log pi(response | prompt) float64[B]; ValueError for a mixture of free text, which has no normaliser."""
     if arena.listed:
         return arena.space.logs(policy)[draws.prompt, draws.column]
     parts = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from llm_backend.models import LanguageModel
 
+LM = TypeVar("LM", bound=LanguageModel)
 PROMPTS = [
     f"What is {a} plus {b}?" for a, b in ((1, 2), (2, 2), (3, 1), (4, 3), (5, 2), (2, 6), (7, 1), (4, 4))
 ]
@@ -47,7 +48,9 @@ def tiny_tokenizer(texts: list[str], vocabulary: int = 120) -> Any:
     return wrapped
 
 
-def tiny_language_model(lora: int | None = 4, seed: int = 0, texts: list[str] | None = None) -> LanguageModel:
+def tiny_language_model(
+    lora: int | None = 4, seed: int = 0, texts: list[str] | None = None, kind: type[LM] = LanguageModel
+) -> LM:
     """A random Llama of two layers with a tokenizer trained on `texts` (PROMPTS by default)."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -69,4 +72,4 @@ def tiny_language_model(lora: int | None = 4, seed: int = 0, texts: list[str] | 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
-    return LanguageModel(model, tokenizer, lora, seed)
+    return kind(model, tokenizer, lora, seed)

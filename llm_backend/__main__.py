@@ -1,0 +1,47 @@
+"""The command line: `python -m llm_backend run.toml [--tiny] [--resume]`.
+
+Exit codes: 0 done; 2 a configuration that cannot be run; 1 a run that failed; 130 stopped by Ctrl-C. One line on
+the standard error says why. What was finished stays on the disk.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    config: Annotated[Path, typer.Argument(help="A .toml file, such as llm_backend/recipes/inpo.toml.")],
+    tiny: Annotated[bool, typer.Option("--tiny", help="At a toy's scale: seconds on a CPU.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last whole round.")] = False,
+) -> None:
+    """Play preference games with a language model."""
+    from llm_backend.config import ConfigError
+    from llm_backend.judges import JudgeError
+    from llm_backend.run import OutOfMemory, run
+
+    try:
+        done = run(config, tiny=tiny, resume=resume)
+    except ConfigError as error:
+        _leave(error, 2)
+    except (OutOfMemory, JudgeError, FloatingPointError, ValueError, OSError) as error:
+        _leave(error, 1)
+    except KeyboardInterrupt:
+        _leave("stopped; what was finished is kept, --resume goes on from there.", 130)
+    else:
+        print(f"{done.state.t} rounds in {done.folder}: log.jsonl, rounds/{done.state.t:05d}")
+
+
+def _leave(why: object, code: int) -> None:
+    print(f"llm_backend: {' '.join(str(why).split())}", file=sys.stderr)
+    raise typer.Exit(code) from None
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m llm_backend")

@@ -1,0 +1,111 @@
+"""What a round costs: seconds by phase, tokens, lengths, judgements. Watches an arena from outside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_backend.collect import Draws
+from llm_backend.judges.base import name_of
+
+PHASES = ("collect", "judge", "score", "fit", "evaluate", "checkpoint")
+
+
+class Meter:
+    """Counts of the round under way. `phase` is what is being done; `say` is told when that changes."""
+
+    def __init__(self, say: Callable[[str], Any] = lambda phase: None):
+        self.say, self.phase = say, ""
+        self.failed = ""  # the innermost phase that an error ended
+        self.clear()
+
+    def clear(self) -> dict[str, float]:
+        """Begin a round; returns the seconds of the last one. A checkpoint counts to the round after it."""
+        before = {phase: round(spent, 4) for phase, spent in getattr(self, "seconds", {}).items()}
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self.drawn = self.tokens = self.truncated = self.judged = 0
+        return before
+
+    @contextmanager
+    def measure(self, phase: str) -> Iterator[None]:
+        """Time the block; its time is taken from the phase around it. What an evaluation does is evaluation."""
+        if self.phase == "evaluate":
+            yield
+            return
+        outer, self.phase = self.phase, phase
+        self.say(phase)
+        began = time.perf_counter()
+        try:
+            yield
+        except BaseException:
+            self.failed = self.failed or phase
+            raise
+        finally:
+            spent = time.perf_counter() - began
+            self.seconds[phase] += spent
+            if outer:
+                self.seconds[outer] -= spent
+            self.phase = outer
+            self.say(outer)
+
+    def watch(self, arena: Any) -> None:
+        """Measure what the arena draws, scores and asks from now on."""
+        arena.space = _Space(arena.space, self)
+        arena.judge = _Judge(arena.judge, self)
+
+    def row(self, journal: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The numbers of the round, with the arena's own notes of what was fitted in it."""
+        fits = [entry for entry in journal if "loss" in entry]
+        generation = self.seconds["collect"]
+        return {
+            **({"loss": fits[-1]["loss"], "losses": [entry["loss"] for entry in fits]} if fits else {}),
+            "tokens_per_second": self.tokens / generation if generation > 0 else None,
+            "tokens": self.tokens,
+            "tokens_trained": sum(entry.get("tokens", 0) for entry in fits),
+            "drawn_length": self.tokens / self.drawn if self.drawn else None,
+            "drawn_truncated": self.truncated / self.drawn if self.drawn else None,
+            "judged": self.judged,
+        }
+
+
+class _Space:
+    """The responses of an arena, with draws and scores on the meter."""
+
+    def __init__(self, space: Any, meter: Meter):
+        self._space, self._meter = space, meter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._space, name)
+
+    def draw(self, *arguments: Any, **options: Any) -> Draws:
+        with self._meter.measure("collect"):
+            draws = self._space.draw(*arguments, **options)
+        self._meter.drawn += len(draws)
+        self._meter.tokens += sum(map(len, draws.tokens))
+        self._meter.truncated += int(draws.truncated.sum())
+        return draws
+
+    def score(self, *arguments: Any, **options: Any) -> Any:
+        with self._meter.measure("score"):
+            return self._space.score(*arguments, **options)
+
+
+class _Judge:
+    """A judge on the meter."""
+
+    as_is = True
+
+    def __init__(self, judge: Any, meter: Meter):
+        self._judge, self._meter, self.name = judge, meter, name_of(judge)
+
+    def prefer(
+        self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
+    ) -> NDArray[np.float64]:
+        self._meter.judged += len(prompts)
+        with self._meter.measure("judge"):
+            return self._judge.prefer(prompts, firsts, seconds)

@@ -35,10 +35,9 @@ def stream(seed, run, t, x, row):
     key = mix64(key ^ mix64(np.uint64(run) + np.uint64(0xD1B54A32D192ED03)))
     key = mix64(key ^ mix64(np.uint64(t) + np.uint64(0x8CB92BA72F3D8DD7)))
     key = mix64(key ^ mix64(np.uint64(x) + np.uint64(0xABC98388FB8FAC03)))
-    words = np.uint64(0)  # a sum, which runs on vectors
     for y in range(bits.size):
-        words += mix64(bits[y] + np.uint64(y + 1) * GOLDEN)
-    return mix64(key ^ words)
+        key = mix64(key ^ bits[y])
+    return key
 
 
 @njit

@@ -1,0 +1,203 @@
+"""Is learning from duels fast: against NumPy and duelpy, without a Python tax, in proportion to its size?
+
+Regret is booked every round in all of our rows and in the NumPy loop; duelpy books none.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import pgames as pg
+from benchmarks.timing import RESULTS, cpu_seconds, print_table, timed, write_results
+from pgames import duel_kernels, kernels, ledger
+from pgames.simulate import simulate
+from pgames.solvers.bandits import RUCB, DoubleThompson, SparringEXP3
+from pgames.solvers.explore import ENPO
+from pgames.solvers.oracle import Optimistic
+
+ENPO_KERNELS = ("drawn_pairs", "remember", "third_labels", "regress_table", "least_known")
+
+
+def main() -> dict[str, Any]:
+    """Print the tables, draw results/regret_growth.png and write results/regret.json."""
+    tables = {
+        "Duels per CPU second, regret booked": duels(),
+        "ENPO, 200 seeds, K = 5": [python_tax()],
+        "Growth of ENPO's cost: exponents": growth(),
+        "1000 seeds x 10^6 rounds, refresh = 1.02, hidden_rps": [million()],
+    }
+    for title, rows in tables.items():
+        print_table(title, rows)
+    return write_results("regret", [row for rows in tables.values() for row in rows])
+
+
+# -- duels ------------------------------------------------------------------------------------------------
+
+
+def duels(seeds: int = 100, rounds: int = 10_000) -> list[dict[str, Any]]:
+    """Sparring EXP3, RUCB and double Thompson sampling beside a NumPy loop and duelpy, one seed each."""
+    rows = []
+    for K in (6, 16):
+        game = pg.games.random_skew(K, seed=0)
+        ours = seeds * rounds / cpu_seconds(lambda game=game: simulate(SparringEXP3(), game, rounds, seeds))
+        loop = 2000 / timed(lambda game=game: numpy_exp3(game.P[0], 2000), 3)[0]
+        row = {"learner": "SparringEXP3", "K": K, "duels per second": ours, "NumPy loop": loop}
+        rows.append({**row, "times NumPy": ours / loop})
+    game = pg.games.bradley_terry(np.linspace(1, 0, 6))
+    peers = _duelpy(game.P[0])
+    for learner, name in ((RUCB(), "RelativeUCB"), (DoubleThompson(), "DoubleThompsonSampling")):
+        ours = seeds * rounds / cpu_seconds(lambda learner=learner: simulate(learner, game, rounds, seeds))
+        row = {"learner": type(learner).__name__, "K": 6, "duels per second": ours}
+        if isinstance(peers, str):
+            rows.append({**row, "duelpy": peers})
+        else:
+            theirs = 2000 / timed(lambda name=name, peers=peers: peers[name](2000), 3)[0]
+            rows.append({**row, "duelpy": theirs, "times duelpy": ours / theirs})
+    return rows
+
+
+def numpy_exp3(P: np.ndarray, rounds: int, seed: int = 0) -> float:
+    """The regret of `SparringEXP3` in the obvious loop, one seed."""
+    rng, K = np.random.default_rng(seed), len(P)
+    losses, regret = np.zeros((2, K)), 0.0
+    for t in range(1, rounds + 1):
+        weights = np.exp(-np.sqrt(np.log(K) / (K * t)) * (losses - losses.min(axis=1, keepdims=True)))
+        p = weights / weights.sum(axis=1, keepdims=True)
+        regret += (P @ p.mean(axis=0)).max() - 0.5
+        y, z = rng.choice(K, p=p[0]), rng.choice(K, p=p[1])
+        won = rng.random() < P[y, z]
+        losses[0, y] += (1 - won) / p[0, y]
+        losses[1, z] += won / p[1, z]
+    return regret
+
+
+def _duelpy(P: np.ndarray) -> dict[str, Callable[[int], Any]] | str:
+    """Its learners on one seed; it needs the names that NumPy dropped in 1.24 to be importable."""
+    for name, kind in (("float", float), ("int", int)):
+        if name not in np.__dict__:
+            setattr(np, name, kind)
+    try:
+        from duelpy import algorithms
+        from duelpy.feedback import MatrixFeedback
+    except (ImportError, AttributeError) as error:
+        return f"does not import: {error}"
+
+    def learner(kind: Any) -> Callable[[int], Any]:
+        def run(rounds: int) -> None:
+            chance = np.random.RandomState(0)
+            kind(MatrixFeedback(P, random_state=chance), time_horizon=rounds, random_state=chance).run()
+
+        return run
+
+    return {name: learner(getattr(algorithms, name)) for name in ("RelativeUCB", "DoubleThompsonSampling")}
+
+
+# -- ENPO -------------------------------------------------------------------------------------------------
+
+
+def python_tax(seeds: int = 200, rounds: int = 10_000) -> dict[str, Any]:
+    """CPU time of a whole run over that spent inside its compiled kernels."""
+    game, learner, inside = pg.games.hidden_rps(0.05), ENPO(0.05), [0.0]
+    simulate(learner, game, 20, seeds)
+
+    def clocked(kernel: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            start = time.process_time()
+            answer = kernel(*arguments)
+            inside[0] += time.process_time() - start
+            return answer
+
+        return call
+
+    places = [(duel_kernels, name) for name in ENPO_KERNELS] + [(kernels, "blend"), (ledger, "charge")]
+    originals = [getattr(module, name) for module, name in places]
+    whole, _ = timed(lambda: simulate(learner, game, rounds, seeds), 1)
+    try:
+        for (module, name), kernel in zip(places, originals, strict=True):
+            setattr(module, name, clocked(kernel))
+        simulate(learner, game, rounds, seeds)
+    finally:
+        for (module, name), kernel in zip(places, originals, strict=True):
+            setattr(module, name, kernel)
+    return {
+        "seeds": seeds,
+        "rounds": rounds,
+        "microseconds per round": 1e6 * whole / rounds,
+        "in kernels": 1e6 * inside[0] / rounds,
+        "ratio": whole / inside[0],
+        "nanoseconds per label": 1e9 * whole / (rounds * seeds * learner.labels),
+    }
+
+
+def growth() -> list[dict[str, Any]]:
+    """Cost against seeds, rounds and K; the exponent is fitted to the upper half of each range."""
+    ranges = {
+        "seeds": [50, 100, 200, 400, 800, 1600],
+        "rounds": [125, 250, 500, 1000, 2000, 4000],
+        "K": [4, 8, 16, 32, 64, 128, 256],
+    }
+    costs = {
+        "seeds": [_enpo(5, 200, n) for n in ranges["seeds"]],
+        "rounds": [_enpo(5, n, 200) for n in ranges["rounds"]],
+        "K": [_enpo(n, 100, 20) for n in ranges["K"]],
+    }
+    rows = []
+    for name, sizes in ranges.items():
+        half = len(sizes) // 2
+        slope = np.polyfit(np.log(sizes[half:]), np.log(costs[name][half:]), 1)[0]
+        cost = {"seconds at the largest": costs[name][-1], "all": [round(c, 4) for c in costs[name]]}
+        rows.append({"cost against": name, "from": sizes[0], "to": sizes[-1], "exponent": slope, **cost})
+    _draw(ranges, costs)
+    return rows
+
+
+def _enpo(K: int, rounds: int, seeds: int) -> float:
+    game = pg.games.random_skew(K, seed=0)
+    return cpu_seconds(lambda: simulate(ENPO(0.1), game, rounds, seeds, record=1), 3, 3.0)
+
+
+def _draw(ranges: dict[str, list[int]], costs: dict[str, list[float]]) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    for axes, (name, sizes), power in zip(figure.subplots(1, 3), ranges.items(), (1, 1, 2), strict=True):
+        axes.loglog(sizes, costs[name], "o-", label="ENPO")
+        guide = costs[name][-1] * (np.array(sizes) / sizes[-1]) ** power
+        axes.loglog(sizes, guide, "k:", label=f"{name}$^{power}$")
+        axes.set(xlabel=name, ylabel="CPU seconds")
+        axes.legend()
+    RESULTS.mkdir(exist_ok=True)
+    figure.savefig(RESULTS / "regret_growth.png", dpi=150)
+
+
+# -- a million rounds -------------------------------------------------------------------------------------
+
+
+def million(seeds: int = 1000, rounds: int = 10**6, tau: float = 0.05) -> dict[str, Any]:
+    """CPU seconds and peak memory of a fresh process that runs the optimistic oracle learner."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_million, (seeds, rounds, tau))
+
+
+def _million(seeds: int, rounds: int, tau: float) -> dict[str, Any]:
+    seconds, curve = timed(
+        lambda: simulate(Optimistic(tau), pg.games.hidden_rps(tau), rounds, seeds, refresh=1.02), 1
+    )
+    return {
+        "learner": "Optimistic",
+        "tau": tau,
+        "CPU seconds": seconds,
+        "peak memory, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "Reg(10^6)": float(curve.regret[:, -1].mean()),
+        "standard error": float(curve.regret[:, -1].std() / np.sqrt(seeds)),
+    }
+
+
+if __name__ == "__main__":
+    main()

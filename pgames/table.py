@@ -154,7 +154,7 @@ class TableArena:
 
     def exploitability(self, policy: Policy, tau: float = 0.0) -> NDArray[np.float64]:
         """max_p J_tau(p, pi) - 1/2 per run, float64[S], computed exactly whatever the feedback."""
-        return exploitability(self.game, self.probs(policy), tau)
+        return np.asarray(exploitability(self.game, self.probs(policy), tau))
 
     def at(self, t: int) -> TableArena:
         if self.samples is None:

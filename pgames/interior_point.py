@@ -31,7 +31,7 @@ Vector = NDArray[np.float64]
 MAX_STEPS = 200
 CLOSED = 1e-13  # the path ends where x's falls below this
 CENTRAL = 1e-6  # smallest product x s on the path, relative to the mean one
-CORRECTIONS = 4  # solves per LU that account for the second-order term dx ds
+CORRECTIONS = 3  # solves per LU that account for the second-order term dx ds
 WARM = 0.1  # from this temperature on Newton's method needs no path
 HANDOVER = 0.1  # else it takes over when x's is below this share of tau
 
@@ -46,35 +46,41 @@ class PathEnd(NamedTuple):
 
 
 class System(NamedTuple):
-    """The linear system of one step."""
+    """The linear system of one step, from the point (x, s)."""
 
     A: Vector
     tau: float
     x: Vector
-    s: Vector
     drift: Vector  # by how much s is off its definition: rounding, and the curvature of the logarithm
     d: Vector
     lu: LU
-    flow: Vector
+    flow: Vector  # the change of x per unit of -dv
+    mass: float  # its sum
 
-    def direction(self, r: Vector) -> tuple[Vector, Vector, float]:
-        """(dx, ds, dv) with s dx + x ds = r and sum(dx) = 0."""
+    def direction(self, r: Vector) -> tuple[Vector, float]:
+        """((dx, ds), dv) with s dx + x ds = r and sum(dx) = 0."""
+        change = np.empty((2, len(r)))
+        dx = change[0]
         free = self.d * self.lu.solve(self.d * (r / self.x - self.drift))
-        dv = free.sum() / self.flow.sum()
-        dx = free - dv * self.flow
-        return dx, dv + self.tau * dx / self.x - self.A @ dx + self.drift, dv
+        dv = free.sum() / self.mass
+        np.subtract(free, dv * self.flow, out=dx)
+        np.subtract(dv + self.drift, self.A @ dx, out=change[1])
+        if self.tau > 0:
+            change[1] += self.tau * dx / self.x
+        return change, dv
 
 
 def follow_path(A: Vector, log_reference: Vector, tau: float, rounding: float) -> PathEnd:
     """Solve A float64[n, n], antisymmetric with largest entry 1 (or 0), whose entries err by `rounding`."""
     n = len(A)
-    x, played, steps = np.full(n, 1 / n), np.ones(n, dtype=bool), 0
+    played, steps, buffer = np.ones(n, dtype=bool), 0, np.empty((n, n))
+    x = np.full(n, 1 / n)
     gradient = tau * (np.log(x) - log_reference) - A @ x
     v = 1e-3 - 2 * min(0.0, float(gradient.min()))
-    s = v + gradient
+    point = np.stack([x, v + gradient])
     handover = np.inf if tau >= WARM else HANDOVER * tau
-    buffer = np.empty((n, n))
     while True:
+        x, s = point
         gap = float(x @ s)
         last = gap < CLOSED or steps >= MAX_STEPS
         if tau > 0 and (gap < handover or last):
@@ -86,31 +92,33 @@ def follow_path(A: Vector, log_reference: Vector, tau: float, rounding: float) -
             handover = min(handover, tau) / 100
         if last:
             return PathEnd(x, played, False, steps)
+
         steps += 1
         d = np.sqrt(x / (s + tau))
         lu = factor_resolvent(A, d, buffer)
-        system = System(A, tau, x, s, v + gradient - s, d, lu, d * lu.solve(d))
-        dx, ds, dv = system.direction(-x * s)
-        reach = min(1.0, _reach(x, dx), _reach(s, ds))
-        if tau == 0 and reach > 0.3:
-            played = dx / x > -0.5  # dx / x + ds / s = -1: which of the two is on its way to 0
-            if (unique := solve_support(A, played, rounding)) is not None:
-                return PathEnd(unique, played, True, steps)
+        flow = d * lu.solve(d)
+        system = System(A, tau, x, v + gradient - s, d, lu, flow, float(flow.sum()))
+        change, dv = system.direction(-x * s)
+        if tau == 0:
+            before, played = played, change[0] > -0.5 * x  # dx / x + ds / s = -1: which of them goes to 0
+            if np.count_nonzero(before != played) <= 4 + n // 50:  # else surely not settled yet
+                if (unique := solve_support(A, played, rounding)) is not None:
+                    return PathEnd(unique, played, True, steps)
 
-        wanted = (1 - reach) ** 3 * gap / n - x * s
+        wanted = (1 - min(1.0, _reach(point, change))) ** 3 * gap / n - x * s
         length = 0.0
         for _ in range(CORRECTIONS):
-            corrected = system.direction(wanted - dx * ds)
-            longer = min(_reach(x, corrected[0]), _reach(s, corrected[1]))
-            if longer <= length:
+            corrected, dv_corrected = system.direction(wanted - change[0] * change[1])
+            if (longer := _reach(point, corrected)) <= length:
                 break
-            (dx, ds, dv), length = corrected, longer
+            change, dv, length = corrected, dv_corrected, longer
         length = min(1.0, max(0.9, 1 - gap) * length)
-        while (products := (x + length * dx) * (s + length * ds)).min() < CENTRAL * products.mean():
+        while (products := np.prod(point + length * change, axis=0)).min() < CENTRAL * products.mean():
             length *= 0.8
-        x, s, v = x + length * dx, s + length * ds, v + length * dv
-        x /= x.sum()
-        gradient = tau * (np.log(x) - log_reference) - A @ x
+        point = point + length * change
+        point[0] /= point[0].sum()
+        v += length * dv
+        gradient = tau * (np.log(point[0]) - log_reference) - A @ point[0]
 
 
 def solve_support(A: Vector, played: NDArray[np.bool_], rounding: float) -> Vector | None:
@@ -125,15 +133,12 @@ def solve_support(A: Vector, played: NDArray[np.bool_], rounding: float) -> Vect
     equations = np.ones((k + 1, k + 1))
     equations[:k, :k] = -A[np.ix_(played, played)]
     equations[k, k] = 0
-    norm = np.abs(equations).sum(axis=0).max()
-    margin = 100 * k * rounding
     lu = factor_transposed(equations)
-    if lu.reciprocal_condition(norm) < margin:
-        return None
     right = np.zeros(k + 1)
     right[k] = 1
     inside = lu.solve(right)[:k]
-    if not inside.min() > margin:
+    margin = 100 * k * rounding
+    if not inside.min() > margin or lu.reciprocal_condition(k) < margin:
         return None
     x = np.zeros(len(A))
     x[played] = inside
@@ -144,6 +149,6 @@ def solve_support(A: Vector, played: NDArray[np.bool_], rounding: float) -> Vect
     return x if (A @ x)[~played].max(initial=-1.0) < -margin else None
 
 
-def _reach(x: Vector, dx: Vector) -> float:
-    """The largest t with x + t dx >= 0."""
-    return 1 / max(float((-dx / x).max()), 1e-300)
+def _reach(point: Vector, change: Vector) -> float:
+    """The largest t with point + t change >= 0."""
+    return 1 / max(-float((change / point).min()), 1e-300)

@@ -105,5 +105,5 @@ def _on_edge(face: Face, x: Vector, binding: NDArray[np.bool_], reference: Vecto
     return x
 
 
-def _reach(x: Vector, dx: Vector) -> float:
+def _reach(x: NDArray[np.floating], dx: NDArray[np.floating]) -> float:
     return 1 / max((-dx / x).max(initial=0.0), 1e-300)

@@ -1,0 +1,233 @@
+"""How fast are exact equilibria, against the fastest linear-programming and convex solvers there are?
+
+Our times are of `pgames.nash(game)`, certificate included; a peer's of its call on the payoff matrix alone.
+`python -m benchmarks.exact --huge` solves one game of 10,000 responses and reports its time and memory.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pgames as pg
+from benchmarks.timing import cpu_seconds, print_table, timed, write_results
+
+Vector = NDArray[np.float64]
+Row = dict[str, Any]
+
+SEEDS = 3
+NOT_INSTALLED = "not installed"
+
+
+def main() -> dict[str, Any]:
+    """Print the table and write results/exact.json."""
+    rows = [
+        *unregularised(1000, {"highs": highs, "piqp": piqp, "quantecon": None}, {"highs": 25, "piqp": 1.3}),
+        *unregularised(2000, {"piqp": piqp}, {}),
+        *unregularised(100, {"quantecon": quantecon, "piqp": piqp, "highs": highs}, {"quantecon": 0.5}),
+        *many_small_games(1024, 10),
+        *regularised(100, 0.1),
+        *regularised(100, 0.01),
+        *regularised(1000, 0.1),
+        *regularised(1000, 0.01),
+    ]
+    print_table("Exact equilibria, CPU seconds per game, one thread", rows)
+    return write_results("exact", rows)
+
+
+def unregularised(n: int, peers: dict[str, Callable | None], targets: dict[str, float]) -> list[Row]:
+    """Random antisymmetric games of n responses at tau = 0."""
+    games = [pg.games.random_skew(n, seed) for seed in range(SEEDS)]
+    rows: list[Row] = []
+
+    def add(name: str, solve: Callable[[pg.PreferenceGame], Vector]) -> None:
+        warm_up(solve)
+        measured = [timed(lambda game=game: solve(game), 5, 1.0) for game in games]
+        worst = max(largest_payoff(game, x) for game, (_, x) in zip(games, measured, strict=True))
+        cpu = float(np.median([seconds for seconds, _ in measured]))
+        rows.append({"what": "Nash", "n": n, "solver": name, "cpu_s": cpu, "exploitability": worst})
+        if name != "pgames":
+            rows[-1] |= compared(cpu / rows[0]["cpu_s"], targets.get(name))
+
+    add("pgames", lambda game: pg.nash(game).policy[0])
+    for name, solve in peers.items():
+        if solve is None:
+            rows.append({"what": "Nash", "n": n, "solver": name, "note": "left out: about 20 s and 1e-6"})
+            continue
+        try:
+            add(name, lambda game, solve=solve: solve(game.skew[0]))
+        except ImportError:
+            rows.append({"what": "Nash", "n": n, "solver": name, "note": NOT_INSTALLED})
+    return rows
+
+
+def many_small_games(games: int, n: int) -> list[Row]:
+    """A batch of small games, per game."""
+    batch = pg.games.stack([pg.games.random_skew(n, seed) for seed in range(games)])
+    cpu = cpu_seconds(lambda: pg.nash(batch)) / games
+    what = f"Nash, batch of {games}"
+    worst = pg.nash(batch).residual
+    rows: list[Row] = [{"what": what, "n": n, "solver": "pgames", "cpu_s": cpu, "exploitability": worst}]
+    row: Row = {"what": what, "n": n, "solver": "quantecon"}
+    try:
+        quantecon(batch.skew[0])
+    except ImportError:
+        return [*rows, row | {"note": NOT_INSTALLED}]
+    peer, answers = timed(lambda: [quantecon(A) for A in batch.skew], 5)
+    worst = max(float((A @ x).max()) for A, x in zip(batch.skew, answers, strict=True))
+    row |= {"cpu_s": peer / games, "exploitability": worst} | compared(peer / games / cpu, 0.5)
+    return [*rows, row]
+
+
+def regularised(n: int, tau: float) -> list[Row]:
+    """Random games with a Dirichlet(2) reference at tau > 0; peers only where they end within a minute."""
+    games = []
+    for seed in range(SEEDS):
+        reference = np.random.default_rng(seed).dirichlet(np.full(n, 2.0))
+        games.append(pg.games.random_skew(n, seed).with_reference(reference))
+    what, rows = f"regularised Nash, tau = {tau}", []
+
+    def add(name: str, solve: Callable[[pg.PreferenceGame], Vector]) -> Row:
+        warm_up(solve)
+        measured = [timed(lambda game=game: solve(game), 5, 1.0) for game in games]
+        residual = max(fixed_point_error(g, x, tau) for g, (_, x) in zip(games, measured, strict=True))
+        cpu = float(np.median([seconds for seconds, _ in measured]))
+        rows.append({"what": what, "n": n, "solver": name, "cpu_s": cpu, "residual": residual})
+        return rows[-1]
+
+    ours = add("pgames", lambda game: pg.nash(game, tau).policy[0])
+    if n > 100:
+        ours |= {"target": "0.5 CPU s", "met": ours["cpu_s"] <= 0.5 and ours["residual"] <= 1e-14}
+        return rows
+    for name, solver, options in (
+        ("cvxpy + ECOS", "ECOS", {}),
+        ("cvxpy + Clarabel", "CLARABEL", {}),
+        ("cvxpy + Clarabel, tolerances 1e-13", "CLARABEL", TIGHT),
+    ):
+        try:
+            row = add(name, lambda game, s=solver, o=options: by_cvxpy(game, tau, s, o))
+            row |= compared(row["cpu_s"] / ours["cpu_s"], 20)
+        except ImportError:
+            rows.append({"what": what, "n": n, "solver": name, "note": NOT_INSTALLED})
+    return rows
+
+
+def huge(n: int = 10_000) -> dict[str, Any]:
+    """One game of 10,000 responses, 800 MB a table: seconds and the largest memory of the whole process."""
+    game = pg.games.random_skew(n, 0)
+    start, wall = time.process_time(), time.perf_counter()
+    answer = pg.nash(game)
+    row = {
+        "what": "Nash",
+        "n": n,
+        "solver": "pgames",
+        "cpu_s": time.process_time() - start,
+        "wall_s": time.perf_counter() - wall,
+        "exploitability": answer.exploitability,
+        "steps": answer.iterations,
+        "peak_GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+    print_table("One huge game", [row])
+    return write_results("exact_huge", [row])
+
+
+def warm_up(solve: Callable[[pg.PreferenceGame], Any]) -> None:
+    """Imports and compiles, on a small game."""
+    solve(pg.games.random_skew(60, 99))
+
+
+def compared(ratio: float, target: float | None) -> Row:
+    """The peer's time over ours, beside the least that is aimed for."""
+    return {"ratio": ratio} if target is None else {"ratio": ratio, "target": target, "met": ratio >= target}
+
+
+def largest_payoff(game: pg.PreferenceGame, x: Vector) -> float:
+    """max (P x) - 1/2 of what a solver returned, as it returned it."""
+    return float((game.skew[0] @ x).max())
+
+
+def fixed_point_error(game: pg.PreferenceGame, x: Vector, tau: float) -> float:
+    """||x - softmax(log ref + P x / tau)||_1."""
+    logits = np.log(game.reference[0]) + game.skew[0] @ x / tau
+    weights = np.exp(logits - logits.max())
+    return float(np.abs(x - weights / weights.sum()).sum())
+
+
+# -- the peers ---------------------------------------------------------------------------------------------
+
+
+def highs(A: Vector) -> Vector:
+    """min v subject to A x <= v, by SciPy's HiGHS."""
+    from scipy.optimize import linprog
+
+    n = len(A)
+    return linprog(
+        np.r_[np.zeros(n), 1],
+        A_ub=np.c_[A, -np.ones(n)],
+        b_ub=np.zeros(n),
+        A_eq=np.r_[np.ones(n), 0][None],
+        b_eq=[1],
+        bounds=[(0, None)] * n + [(None, None)],
+        method="highs",
+    ).x[:n]
+
+
+def quantecon(A: Vector) -> Vector:
+    """QuantEcon's compiled simplex method for zero-sum games."""
+    from quantecon.optimize import minmax  # pyright: ignore[reportMissingImports]
+
+    return minmax(A)[1]
+
+
+def piqp(A: Vector) -> Vector:
+    """min v subject to A x <= v, by the dense interior-point method of PIQP at tolerance 1e-10."""
+    import piqp  # pyright: ignore[reportMissingImports]
+
+    n = len(A)
+    solver = piqp.DenseSolver()
+    solver.settings.eps_abs = solver.settings.eps_rel = 1e-10
+    solver.settings.eps_duality_gap_abs = solver.settings.eps_duality_gap_rel = 1e-10
+    solver.setup(
+        np.zeros((n + 1, n + 1), order="F"),
+        np.r_[np.zeros(n), 1],
+        np.asfortranarray(np.r_[np.ones(n), 0][None]),
+        np.ones(1),
+        np.asfortranarray(np.c_[A, -np.ones(n)]),
+        None,
+        np.zeros(n),
+        np.r_[np.zeros(n), -2],
+        np.full(n + 1, 2.0),
+    )
+    solver.solve()
+    return np.array(solver.result.x[:n])
+
+
+TIGHT = {"tol_gap_abs": 1e-13, "tol_gap_rel": 1e-13, "tol_feas": 1e-13}
+
+
+def by_cvxpy(game: pg.PreferenceGame, tau: float, solver: str, options: dict[str, float]) -> Vector:
+    """argmin tau KL(x || ref) + tau logsumexp(log ref + P x / tau), by a conic solver."""
+    import warnings
+
+    import cvxpy as cp
+
+    if solver not in cp.installed_solvers():
+        raise ImportError(solver)
+    A, reference = game.skew[0], game.reference[0]
+    x = cp.Variable(len(A), nonneg=True)
+    objective = cp.sum(cp.rel_entr(x, reference)) + cp.log_sum_exp(np.log(reference) + A @ x / tau)
+    constraints: list = [cp.sum(x) == 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cp.Problem(cp.Minimize(objective), constraints).solve(solver=solver, **options)
+    return np.asarray(x.value)
+
+
+if __name__ == "__main__":
+    huge() if "--huge" in sys.argv[1:] else main()

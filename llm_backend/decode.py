@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from llm_backend.models import LanguageModel
 
 LEAN = ("llama", "mistral", "qwen2", "qwen3")  # model types whose layers `Lean` knows
+PACKED_BYTES = (
+    1 << 30
+)  # of weights are laid out anew on a CPU, where small products then take 2/3 of the time
 STATIC_ROPE = ("default", "linear", "llama3", "yarn")  # angles that do not change with the length
 
 
@@ -54,13 +57,44 @@ def decoder(lm: LanguageModel, leaves: Sequence[Leaf], sizes: Sequence[int], pro
     return (Lean if lean else General)(lm, leaves, sizes, prompts)
 
 
-class Adapted(NamedTuple):
-    """Linear maps of the same input: a base weight each, and the leaves' low-rank updates of them."""
+class Product:
+    """x -> x @ weight' + bias for a few weights of one input, their outputs side by side."""
 
-    weights: list[Tensor]  # each [out, in]
-    biases: list[Tensor | None]
+    def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor | None], packed: bool):
+        self.widths = [len(weight) for weight in weights]
+        self.bias = None if biases[0] is None else torch.cat([b for b in biases if b is not None])
+        self.weights, self.packed = list(weights), None
+        if packed:
+            whole = self.weights[0] if len(self.weights) == 1 else torch.cat(self.weights)
+            self.packed = torch.ops.mkldnn._reorder_linear_weight(whole)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.packed is not None:
+            return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+        if len(self.weights) == 1:
+            return F.linear(x, self.weights[0], self.bias)
+        y = x.new_empty(len(x), sum(self.widths))
+        for out, weight in zip(y.split(self.widths, dim=1), self.weights, strict=True):
+            torch.mm(x, weight.T, out=out)
+        return y if self.bias is None else y.add_(self.bias)
+
+
+class Adapted(NamedTuple):
+    """Linear maps of the same input: the base's, and the leaves' low-rank updates of them."""
+
+    base: Product
     down: list[Tensor | None]  # per leaf: the maps' A, one below the other [maps * r, in]; None: base
     up: list[list[Tensor]]  # per leaf: each map's B, transposed [r, out]
+
+    def __call__(self, x: Tensor, spans: list[slice]) -> Tensor:
+        """Outputs side by side, float[N, sum of outs]; `spans` are the rows of the leaves."""
+        y = self.base(x)
+        for span, down, ups in zip(spans, self.down, self.up, strict=True):
+            if down is not None and span.stop > span.start:
+                low = F.linear(x[span], down).chunk(len(ups), dim=1)
+                for out, part, up in zip(y[span].split(self.base.widths, dim=1), low, ups, strict=True):
+                    out.addmm_(part, up)
+        return y
 
 
 class Layer(NamedTuple):
@@ -92,15 +126,17 @@ class Lean:
         self.sizes = list(sizes)
         self.rotary = trunk.rotary_emb
         adapters = [{} if lm.lora is None or isinstance(leaf, Base) else lm.weights(leaf) for leaf in leaves]
+        packed = _packs(lm)
         names = {id(module): name for name, module in lm.causal.named_modules()}
         with lm.active(leaves[0]):  # full fine-tuning: its weights; with LoRA only the base's are read
 
             def adapted(*modules: Any) -> Adapted:
-                return _adapted([(names[id(module)], module) for module in modules], adapters)
+                return _adapted([(names[id(module)], module) for module in modules], adapters, packed)
 
             self.embedding = trunk.embed_tokens.weight.data
             self.norm = trunk.norm.weight.data
-            self.vocabulary = (lm.head.weight.data, None if lm.head.bias is None else lm.head.bias.data)
+            bias = None if lm.head.bias is None else lm.head.bias.data
+            self.vocabulary = Product([lm.head.weight.data], [bias], packed)
             self.layers = [
                 Layer(
                     layer.input_layernorm.weight.data,
@@ -155,7 +191,7 @@ class Lean:
         return states
 
     def head(self, states: Tensor) -> Tensor:
-        return F.linear(states, *self.vocabulary)
+        return self.vocabulary(states)
 
     def keep(self, rows: Tensor) -> None:
         for cache in (self.keys, self.values):
@@ -178,10 +214,10 @@ class Lean:
             mask = mask.repeat(1, 1, self.heads // self.groups, 1)
         for i, layer in enumerate(self.layers):
             y = self._attend(layer, i, self._normed(x, layer.before_attention), cos, sin, mask, at, spans)
-            x = x + _apply(layer.out, y, spans)
-            both = _apply(layer.gate_up, self._normed(x, layer.before_mlp), spans)
+            x = x + layer.out(y, spans)
+            both = layer.gate_up(self._normed(x, layer.before_mlp), spans)
             gate, up = both.chunk(2, dim=-1)
-            x = x + _apply(layer.down, F.silu(gate).mul_(up), spans)
+            x = x + layer.down(F.silu(gate).mul_(up), spans)
         return self._normed(x, self.norm).view(rows, length, -1)
 
     def _attend(
@@ -196,7 +232,7 @@ class Lean:
         spans: list[slice],
     ) -> Tensor:
         rows, length = len(self.keys[i]), at.stop - at.start
-        qkv = _apply(layer.qkv, x, spans).view(rows * length, -1, self.size)
+        qkv = layer.qkv(x, spans).view(rows * length, -1, self.size)
         if layer.q_norm is not None and layer.k_norm is not None:
             qkv[:, : self.heads] = self._normed(qkv[:, : self.heads], layer.q_norm)
             keys = slice(self.heads, self.heads + self.groups)
@@ -214,7 +250,11 @@ class Lean:
         return y.reshape(rows, self.heads, length, self.size).transpose(1, 2).reshape(rows * length, -1)
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
-        return F.rms_norm(x, weight.shape, weight, self.eps)
+        if x.is_cuda or x.dtype != torch.float32:
+            return F.rms_norm(x, weight.shape, weight, self.eps)
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # half the calls of torch's on a CPU
+        scale = norm.square_().div_(x.shape[-1]).add_(self.eps).rsqrt_()
+        return (x * scale).mul_(weight)
 
 
 class General:
@@ -268,28 +308,9 @@ class General:
             ).logits[:, -1]
 
 
-def _apply(maps: Adapted, x: Tensor, spans: list[slice]) -> Tensor:
-    """The maps' outputs side by side: float[N, sum of outs]."""
-    widths = [len(weight) for weight in maps.weights]
-    if len(widths) == 1:
-        y = F.linear(x, maps.weights[0], maps.biases[0])
-        outs = [y]
-    else:
-        y = x.new_empty(len(x), sum(widths))
-        outs = list(y.split(widths, dim=1))
-        for out, weight, bias in zip(outs, maps.weights, maps.biases, strict=True):
-            torch.mm(x, weight.T, out=out)
-            if bias is not None:
-                out += bias
-    for span, down, ups in zip(spans, maps.down, maps.up, strict=True):
-        if down is not None and span.stop > span.start:
-            low = F.linear(x[span], down).chunk(len(ups), dim=1)
-            for out, part, up in zip(outs, low, ups, strict=True):
-                out[span].addmm_(part, up)
-    return y
-
-
-def _adapted(modules: Sequence[tuple[str, Any]], adapters: Sequence[dict[str, Tensor]]) -> Adapted:
+def _adapted(
+    modules: Sequence[tuple[str, Any]], adapters: Sequence[dict[str, Tensor]], packed: bool
+) -> Adapted:
     bases = [getattr(module, "base_layer", module) for _, module in modules]
     down: list[Tensor | None] = []
     up: list[list[Tensor]] = []
@@ -298,7 +319,20 @@ def _adapted(modules: Sequence[tuple[str, Any]], adapters: Sequence[dict[str, Te
         down.append(torch.cat([a for a, _ in parts]) if parts else None)
         up.append([b.T for _, b in parts])
     biases = [None if base.bias is None else base.bias.data for base in bases]
-    return Adapted([base.weight.data for base in bases], biases, down, up)
+    return Adapted(Product([base.weight.data for base in bases], biases, packed), down, up)
+
+
+def _packs(lm: LanguageModel) -> bool:
+    """Whether this machine's oneDNN can lay weights out for products with few rows."""
+    weight = lm.head.weight
+    size = sum(p.numel() * p.element_size() for p in lm.causal.parameters())
+    return (
+        weight.device.type == "cpu"
+        and weight.dtype == torch.float32
+        and size <= PACKED_BYTES
+        and torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+    )
 
 
 def _norm(attention: Any, name: str) -> Tensor | None:

@@ -214,7 +214,9 @@ def _generate(
         )
         sizes = [(member, len(group)) for member, group in groups.items()]
         asked = [prompt_ids[prompt[i]] for _, i in batch]
-        for (r, i), (tokens, by_token, ended) in zip(batch, _decode(lm, sizes, asked, u, limits), strict=True):
+        for (r, i), (tokens, by_token, ended) in zip(
+            batch, _decode(lm, sizes, asked, u, limits), strict=True
+        ):
             answers[r].tokens[i], answers[r].by_token[i] = tokens, by_token
             answers[r].truncated[i] = not ended
     return answers

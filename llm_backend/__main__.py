@@ -1,7 +1,7 @@
 """The command line: `python -m llm_backend run.toml [--tiny] [--resume]`.
 
-Exit codes: 0 done; 2 a configuration that cannot be run; 1 a run that failed; 130 stopped by Ctrl-C. One line on
-the standard error says why. What was finished stays on the disk.
+Exit codes: 0 done; 2 a configuration that cannot be run; 1 a run that failed; 130 stopped by Ctrl-C. One line
+on the standard error says why. What was finished stays on the disk.
 """
 
 from __future__ import annotations

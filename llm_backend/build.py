@@ -19,6 +19,7 @@ from llm_backend.data import Prompt, encode_prompts, read_prompts
 from llm_backend.fit import Fit
 from llm_backend.models import LanguageModel
 from llm_backend.tiny import PROMPTS, tiny_language_model
+from llm_backend.workers import Elsewhere, share, workers
 from pgames import losses
 from pgames.arena import PairLoss, Solver
 
@@ -50,7 +51,9 @@ def build(config: Configuration, folder: Path) -> Made:
     how = made("fit", Fit, config.fit)
     arena = settings("arena", TextArena, config.arena, ("lm", "prompts", "judge", "fit"))
     prompts, reading = _prompts(config)
-    judge = _cached(config, folder)
+    held: list[Any] = []
+    workers().once(lambda: held.append(_cached(config, folder)))
+    judge = held[0] if held else Elsewhere()
     lm = _model(config)
     lm.conversations = {_text(prompt): prompt for prompt in prompts if not isinstance(prompt, str)}
     lm.chat, lm.system, lm.truncate = reading["chat"], reading["system"], reading["truncate"]
@@ -66,9 +69,11 @@ def build(config: Configuration, folder: Path) -> Made:
 
     def arena_of(some: list[str]) -> TextArena:
         try:
-            return TextArena(lm, some, judge, fit=how, **arena)
+            played = TextArena(lm, some, judge, fit=how, **arena)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"[arena] {error}") from error
+        share(played)
+        return played
 
     size = reading["per_round"] or kept
     arenas = [arena_of(texts[i : i + size]) for i in range(0, kept - size + 1, size)]

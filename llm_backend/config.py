@@ -42,9 +42,9 @@ class EvaluateSettings(BaseModel):
     """What is measured after a round, on fresh samples that never feed back into training.
 
     Every `every` rounds (0: never) the policy meets the reference and the policies of the last `past` rounds,
-    `samples` responses to a prompt; every `gap_every` rounds (0: never) a best response is trained against it,
-    at `tau` (the solver's by default). The prompts are the last `held_out` of the data, which are not trained
-    on, or the first `prompts` that are.
+    `samples` responses to a prompt; every `gap_every` rounds (0: never) a best response is trained against
+    it, at `tau` (the solver's by default). The prompts are the last `held_out` of the data, which are not
+    trained on, or the first `prompts` that are.
     """
 
     model_config = STRICT
@@ -98,7 +98,7 @@ class Configuration(BaseModel):
         past = sections.get("evaluate", EvaluateSettings()).past  # type: ignore[call-arg]
         if past > run.keep:
             raise ConfigError(
-                f"evaluate.past = {past}: it must be at most run.keep = {run.keep}, to go on after a kill as before."
+                f"evaluate.past = {past}: it must be at most run.keep = {run.keep}, to be there after a kill."
             )
         sections["run"] = run if run.out else run.model_copy(update={"out": os.path.join("runs", name)})
         return cls(**sections)
@@ -256,4 +256,4 @@ def _readable(hint: Any) -> Any:
         if None in kept:
             return None
         return tuple[tuple(kept)] if origin is tuple and Ellipsis not in inside else list[kept[0]]
-    return str if inspect.isclass(hint) and issubclass(hint, os.PathLike) else None
+    return str if inspect.isclass(hint) and issubclass(hint, Path) else None

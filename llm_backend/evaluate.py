@@ -93,7 +93,7 @@ def exact_exploitability(arena: Any, policy: Policy, tau: float) -> float:
 
 
 def log_probabilities(arena: Any, policy: Policy, draws: Draws) -> Floats:
-    """log pi(response | prompt) float64[B]; ValueError for a mixture of free text, which has no normaliser."""
+    """log pi(response | prompt) float64[B]; ValueError for a blend of free text, not normalised."""
     if arena.listed:
         return arena.space.logs(policy)[draws.prompt, draws.column]
     parts = []

@@ -20,20 +20,21 @@ class Meter:
     """Counts of the round under way. `phase` is what is being done; `say` is told when that changes."""
 
     def __init__(self, say: Callable[[str], Any] = lambda phase: None):
-        self.say, self.phase = say, ""
+        self.say = say
+        self.phase = ""
         self.failed = ""  # the innermost phase that an error ended
         self.clear()
 
     def clear(self) -> dict[str, float]:
         """Begin a round; returns the seconds of the last one. A checkpoint counts to the round after it."""
         before = {phase: round(spent, 4) for phase, spent in getattr(self, "seconds", {}).items()}
-        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self.seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
         self.drawn = self.tokens = self.truncated = self.judged = 0
         return before
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[None]:
-        """Time the block; its time is taken from the phase around it. What an evaluation does is evaluation."""
+        """Time the block; its time is taken from the phase around it. All of an evaluation is that."""
         if self.phase == "evaluate":
             yield
             return

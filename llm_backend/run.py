@@ -1,8 +1,8 @@
 """Runs: rounds of a solver on a language model, each one measured, logged and checkpointed.
 
 A run's folder holds config.json, log.jsonl, tensorboard/, judge.jsonl (what the judge said) and rounds/NNNNN/
-(the solver's state). Randomness is a function of (seed, round), so a run that was killed anywhere goes on from
-its last whole round and repeats what was lost bit for bit.
+(the solver's state). Randomness is a function of (seed, round), so a run that was killed anywhere goes on
+from its last whole round and repeats what was lost bit for bit.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from llm_backend.config import ConfigError, Configuration
 from llm_backend.logs import Log, Row, rows, shown
 from llm_backend.meter import Meter
 from llm_backend.policy import Policy
+from llm_backend.workers import workers
 from pgames.arena import State
 from pgames.files import atomic
 from pgames.solving import temperature
@@ -83,13 +84,18 @@ def run(
     if tiny:
         config = config.tiny()
     folder = Path(config.run.out)
-    check_folder(folder, config, resume)
-    meter = Meter()
+    us, meter = workers(), Meter()
+    us.once(lambda: check_folder(folder, config, resume))
     with enough_memory(meter):
         made = build(config, folder)
+        state, past = _restored(made, folder, config.evaluate.past)
+        if not us.first:
+            last = state
+            for last, _ in _rounds(made, state, past, config, meter):  # noqa: B007
+                us.wait()
+            return Finished(last, rows(folder / "log.jsonl"), made.measured, folder)
         with atomic(folder / "config.json", "w") as file:
             json.dump(config.dump(), file, indent=1)
-        state, past = _restored(made, folder, config.evaluate.past)
         log = Log(folder, config.log, state.t, config.dump())
         try:
             with shown(repr(made.solver), config.run.rounds, state.t) as show:
@@ -98,6 +104,7 @@ def run(
                     log.write(row)
                     with meter.measure("checkpoint"):
                         _save(made, state, folder, config)
+                    us.wait()
                     show(row, "")
         finally:
             log.close()
@@ -111,9 +118,7 @@ def _rounds(
     for arena in {id(arena): arena for arena in (*made.arenas, made.measured)}.values():
         meter.watch(arena)
     if len(made.arenas) > 1 and not _portable(state):
-        raise ConfigError(
-            "data.per_round is set, but the solver remembers pairs of responses: use data.limit."
-        )
+        raise ConfigError("data.per_round is set, but the solver remembers pairs: use data.limit.")
     while state.t < config.run.rounds:
         arena = made.arenas[state.t % len(made.arenas)]
         arena.journal.clear()
@@ -145,7 +150,7 @@ def _measured(made: Made, state: State, past: dict[int, Policy], config: Configu
 
 
 def _portable(memory: Any) -> bool:
-    """Whether a state means the same on other prompts: policies and numbers do, a buffer of pairs does not."""
+    """Whether a state means the same on other prompts: policies and numbers do, a buffer of pairs not."""
     if isinstance(memory, tuple):
         return all(map(_portable, memory))
     return memory is None or isinstance(memory, Policy | float | int)
@@ -155,7 +160,7 @@ def _portable(memory: Any) -> bool:
 
 
 def check_folder(folder: Path, config: Configuration, resume: bool) -> None:
-    """Refuse a folder that holds another run, or any run without `resume`. Raises ConfigError naming the key."""
+    """Refuse a folder that holds another run, or any run without `resume`: ConfigError names the key."""
     path = folder / "config.json"
     if not path.is_file():
         return
@@ -166,8 +171,8 @@ def check_folder(folder: Path, config: Configuration, resume: bool) -> None:
     for key in (*there, *here):
         if key not in FREE and there.get(key) != here.get(key):
             raise ConfigError(
-                f"{key} is {json.dumps(there.get(key))} in {folder} and {json.dumps(here.get(key))} now: a run "
-                "goes on as it began. Change it back, or set run.out to another folder."
+                f"{key} is {json.dumps(there.get(key))} in {folder} and {json.dumps(here.get(key))} now: a "
+                "run goes on as it began. Change it back, or set run.out to another folder."
             )
 
 
@@ -179,7 +184,7 @@ def _save(made: Made, state: State, folder: Path, config: Configuration) -> None
 
 
 def _restored(made: Made, folder: Path, count: int) -> tuple[State, dict[int, Policy]]:
-    """The state to go on from, and the policies of the last `count` rounds; a new start where there is none."""
+    """The state to go on from, or a new one, and the policies of the last `count` rounds."""
     states = []
     for found in checkpoint.whole(folder / "rounds", say):
         if found.about["torch"] != torch.__version__:

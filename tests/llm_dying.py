@@ -1,25 +1,23 @@
 """Runs that die on the way: python llm_dying.py CONFIG PHASE:COUNT ..., one process per PHASE:COUNT.
 
 Imports once, then every run is a process of its own (forked before any tensor exists) that goes on where the
-last one died. It is killed with SIGKILL, or for PHASE "interrupt" with SIGINT, at the COUNT-th call of that phase.
-The last run is left alone. Prints one exit status per process.
+last one died. It is killed with SIGKILL, or for PHASE "interrupt" with SIGINT, at the COUNT-th call of that
+phase. The last run is left alone. Prints one exit status per process.
 """
 
 import os
 import signal
 import sys
 
-import torch
-
-torch.set_num_threads(1)
-
 import peft  # noqa: F401
+import torch
 import transformers  # noqa: F401
 
 from llm_backend import checkpoint, fit, generate, logs
 from llm_backend.__main__ import app
 from llm_backend.judges import cache
 
+torch.set_num_threads(1)
 PHASES = {
     "collect": (generate, "draw"),  # between two tokens
     "judge": (cache, "_append"),  # between the judge's answer and the disk

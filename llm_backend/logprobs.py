@@ -104,6 +104,28 @@ def token_logprobs(
     return TokenLogProbs(values.masked_scatter(mask, flat), mask)  # type: ignore[arg-type]
 
 
+def token_rows(
+    lm: LanguageModel,
+    leaf: Leaf,
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
+    temperature: float = 1.0,
+    rows: int = 64,
+) -> list[NDArray[np.float64]]:
+    """log pi(token | before) of every token of every response, nats, `rows` responses of like length at a time."""
+    order = np.argsort([len(p) + len(r) for p, r in zip(prompts, responses, strict=True)], kind="stable")
+    found: list[NDArray[np.float64]] = [np.empty(0)] * len(order)
+    with torch.no_grad(), lm.active(leaf):
+        for i in range(0, len(order), rows):
+            part = order[i : i + rows]
+            values, _ = token_logprobs(
+                lm, [prompts[j] for j in part], [responses[j] for j in part], temperature
+            )
+            for j, row in zip(part, values.double().cpu().numpy(), strict=True):
+                found[j] = row[: len(responses[j])]
+    return found
+
+
 def score(
     lm: LanguageModel,
     leaf: Leaf,
@@ -112,14 +134,5 @@ def score(
     temperature: float = 1.0,
     rows: int = 64,
 ) -> NDArray[np.float64]:
-    """log pi(response | prompt), nats summed over tokens: float64[B]. `rows` at a time, of similar length."""
-    order = np.argsort([len(p) + len(r) for p, r in zip(prompts, responses, strict=True)], kind="stable")
-    total = np.empty(len(order))
-    with torch.no_grad(), lm.active(leaf):
-        for i in range(0, len(order), rows):
-            part = order[i : i + rows]
-            values, _ = token_logprobs(
-                lm, [prompts[j] for j in part], [responses[j] for j in part], temperature
-            )
-            total[part] = values.double().sum(dim=1).cpu().numpy()
-    return total
+    """log pi(response | prompt), nats summed over tokens: float64[B]."""
+    return np.array([row.sum() for row in token_rows(lm, leaf, prompts, responses, temperature, rows)])

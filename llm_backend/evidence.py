@@ -1,0 +1,71 @@
+"""What duels leave behind: judged pairs, pairs to be judged, labels to regress on. All are values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llm_backend.collect import NO_DRAWS, Draws, Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Duels:
+    """Pairs int64[M, 2] of rows; wins float64[M, 2] how often the first and the second of them won."""
+
+    draws: Draws
+    pairs: Ints
+    wins: Floats
+
+    def __add__(self, other: Duels) -> Duels:
+        draws, shifted = _joined(self.draws, other.draws, other.pairs)
+        return Duels(draws, np.concatenate([self.pairs, shifted]), np.concatenate([self.wins, other.wins]))
+
+    def table(self, shape: tuple[int, int]) -> Floats:
+        """float64[X, Y, Y] of an enumerable game: how often response y beat z."""
+        out = np.zeros((*shape, shape[1]))
+        prompt = self.draws.prompt[self.pairs[:, 0]]
+        y, z = self.draws.column[self.pairs].T
+        np.add.at(out, (prompt, y, z), self.wins[:, 0])
+        np.add.at(out, (prompt, z, y), self.wins[:, 1])
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """Pairs int64[M, 2] of rows met so far, not judged."""
+
+    draws: Draws
+    pairs: Ints
+
+    def add(self, draws: Draws, pairs: Ints) -> Buffer:
+        """The buffer with more pairs."""
+        joined, shifted = _joined(self.draws, draws, pairs)
+        return Buffer(joined, np.concatenate([self.pairs, shifted]))
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Pairs int64[M, 2] of rows with labels float64[M] to regress differences of log-ratios on.
+
+    `opponent` float64[B] weighs the rows that are the opponent's own responses, for the SFT term.
+    """
+
+    draws: Draws
+    pairs: Ints
+    labels: Floats
+    opponent: Floats
+
+
+NO_PAIRS = np.empty((0, 2), np.int64)
+NO_DUELS = Duels(NO_DRAWS, NO_PAIRS, np.empty((0, 2)))
+EMPTY = Buffer(NO_DRAWS, NO_PAIRS)
+
+
+def _joined(first: Draws, second: Draws, pairs: Ints) -> tuple[Draws, Ints]:
+    """Both sets of rows, and pairs of the second renumbered; a set joined with itself stays one."""
+    if first is second or not len(first):
+        return second, pairs
+    if not len(second):
+        return first, pairs
+    return Draws.join([first, second]), pairs + len(first)

@@ -1,0 +1,251 @@
+"""What learners from labelled pairs ask of text: labels, unknown responses, beliefs."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import pgames
+from llm_backend import policy as policies
+from llm_backend.belief import LastLayer
+from llm_backend.belief import believe as learned
+from llm_backend.collect import Draws, Floats, Ints, by_prompt, judged
+from llm_backend.evidence import Buffer, Duels, Labels
+from llm_backend.policy import Answers, Policy
+from llm_backend.rules import Regress
+from pgames.arena import Weight
+from pgames.belief import Belief as TableBelief
+from pgames.table import Tally
+
+if TYPE_CHECKING:
+    from llm_backend.arena import TextArena
+
+DIRECTIONS = 64  # that last hidden states are projected to
+NASH_ROUNDS = 4  # of EGPO towards the equilibrium of a learned belief
+
+
+def label(arena: TextArena, buffer: Buffer, opponent: Policy, pairs: int, comparators: int) -> Labels:
+    """`TextArena.label`."""
+    chosen = _chosen(arena, buffer, pairs)
+    first, second = buffer.draws.take(chosen[:, 0]), buffer.draws.take(chosen[:, 1])
+    if arena.samples is None:
+        labels = arena._wins(first, opponent) - arena._wins(second, opponent)
+        return _labels(arena, buffer.draws, chosen, labels, opponent, None)
+    third = arena._draw(opponent, "third", pairs * comparators)
+    third = third.take(np.argsort(third.prompt, kind="stable"))
+    each = np.repeat(np.arange(len(chosen)), comparators)
+    won = [judged(arena.judge, arena.prompts, side.take(each), third) for side in (first, second)]
+    labels = (won[0] - won[1]).reshape(-1, comparators).mean(axis=1)
+    return _labels(arena, buffer.draws, chosen, labels, opponent, third)
+
+
+def self_duels(arena: TextArena, policy: Policy, pairs: int) -> Labels:
+    """`TextArena.self_duels`."""
+    first, second = arena._draw(policy, "first", pairs), arena._draw(policy, "second", pairs)
+    won = judged(arena.judge, arena.prompts, first, second)
+    met = arena._paired(first, second, np.stack([won, 1 - won], axis=1))
+    return _labels(arena, met.draws, met.pairs, won - 0.5, policy, first)
+
+
+def least_known(arena: TextArena, buffer: Buffer, policy: Policy) -> Answers:
+    """`TextArena.least_known`."""
+    return (
+        _least_known_of_list(arena, buffer, policy) if arena.listed else _by_features(arena, buffer, policy)
+    )
+
+
+def believe(arena: TextArena, evidence: Duels, optimism: float) -> Any:
+    """`TextArena.believe`."""
+    return ListedBelief(arena, evidence, optimism) if arena.listed else FreeBelief(arena, evidence, optimism)
+
+
+class ListedBelief:
+    """The belief of a table about an enumerable game (`pgames.belief.Belief`), answering with trained policies."""
+
+    def __init__(self, arena: TextArena, evidence: Duels, optimism: float):
+        shape = arena.space.support.shape
+        self.arena, self.reference = arena, arena.reference
+        table = SimpleNamespace(
+            round=arena.round,
+            prompts=shape[0],
+            responses=shape[1],
+            reference=arena.space.logs(arena.reference)[None],
+            support=arena.space.support,
+        )
+        self.table = TableBelief(table, Tally(evidence.table(shape)[None]), optimism)  # type: ignore[arg-type]
+
+    def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return policies.geometric_mixture(*terms)
+
+    def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return policies.mixture(*terms)
+
+    def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
+        """argmax_pi P(pi > opponent) - KL(pi || prior) / step, P as believed."""
+        view = copy.copy(self.arena)
+        view.samples, view._known = None, {"rates": self.table.rates[0]}
+        return view.mirror_step(prior, opponent, step)
+
+    def nash(self, tau: float, start: Policy) -> Policy:
+        """A policy trained to be the regularised Nash of the belief."""
+        wanted = self.table.nash(tau, self.arena.space.logs(start)[None])[0]
+        space, draws = self.arena.space, self.arena.space.all
+        target = wanted[space.support]
+        weight = 0.5 * np.exp(target) + 0.5 / space.support.sum(axis=1)[draws.prompt]
+        objective = Regress(draws, np.zeros(len(draws)), target, weight)
+        leaf = max(policies.blend_terms(start), key=lambda term: abs(term[0]))[1]
+        return self.arena._fit(objective, leaf, "nash")
+
+    def favouring(self, policy: Policy, tau: float, alpha: float) -> ListedBelief:
+        """The belief biased to a high gain against `policy` (VMG)."""
+        biased = copy.copy(self)
+        biased.table = self.table.favouring(self.arena.space.logs(policy)[None], tau, alpha)
+        return biased
+
+    def least_known(self, opponent: Policy) -> Policy:
+        """The response least known against `opponent`."""
+        chosen = self.table.least_known(self.arena.space.logs(opponent)[None])[0].argmax(axis=1)
+        return _answer([texts[y] for texts, y in zip(self.arena.space.texts, chosen, strict=True)])
+
+
+class FreeBelief:
+    """The arena whose judge is a preference model learned from the duels (`llm_backend.belief`)."""
+
+    def __init__(self, arena: TextArena, evidence: Duels, optimism: float):
+        self.arena, self.reference = copy.copy(arena), arena.reference
+        draws, (i, j) = evidence.draws, evidence.pairs.T
+        self.belief = learned(
+            features(arena.lm),
+            [arena.prompts[x] for x in draws.prompt[i]],
+            [draws.texts[row] for row in i],
+            [draws.texts[row] for row in j],
+            evidence.wins[:, 0] / evidence.wins.sum(axis=1),
+            optimism,
+            seed=arena.seed,
+        )
+        self.arena.judge = self.belief
+
+    def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return policies.geometric_mixture(*terms)
+
+    def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return policies.mixture(*terms)
+
+    def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
+        """argmax_pi P(pi > opponent) - KL(pi || prior) / step, P as believed."""
+        return self.arena.mirror_step(prior, opponent, step)
+
+    def nash(self, tau: float, start: Policy) -> Policy:
+        """A few rounds of EGPO from `start` towards the regularised Nash of the belief."""
+        solver = pgames.EGPO(tau, eta=min(1.0, 1 / (2 * tau)))
+        state = solver.init(self.arena)._replace(policy=start)
+        for _ in range(NASH_ROUNDS):
+            state = solver.step(self.arena, state)
+        return state.policy
+
+    def least_known(self, opponent: Policy) -> Policy:
+        """Of draws of opponent and reference, per prompt the one whose duels with it are least known."""
+        arena = self.arena
+        theirs = arena._draw(opponent, "opponent")
+        ours = Draws.join([theirs, arena._draw(self.reference, "candidates")])
+        groups = by_prompt(theirs, len(arena.prompts))
+        asked = np.repeat(np.arange(len(ours)), [len(groups[x]) for x in ours.prompt])
+        met = np.concatenate([groups[x] for x in ours.prompt])
+        _, width = self.belief.rates(
+            [arena.prompts[x] for x in ours.prompt[asked]],
+            [ours.texts[i] for i in asked],
+            [theirs.texts[i] for i in met],
+        )
+        total = np.bincount(asked, width, len(ours))
+        return _answer(
+            [ours.texts[max(rows, key=lambda i: total[i])] for rows in by_prompt(ours, len(groups))]
+        )
+
+
+@functools.lru_cache(maxsize=8)
+def features(lm: Any) -> LastLayer:
+    """The last hidden states of a base, remembered."""
+    return LastLayer(lm)
+
+
+# -- inside ---------------------------------------------------------------------------------------------
+
+
+def _chosen(arena: TextArena, buffer: Buffer, pairs: int) -> Ints:
+    """`pairs` pairs per prompt from the buffer, with replacement, prompt by prompt."""
+    owner = buffer.draws.prompt[buffer.pairs[:, 0]]
+    found = []
+    for x in range(len(arena.prompts)):
+        mine = np.flatnonzero(owner == x)
+        if not len(mine):
+            raise ValueError(f"the buffer has no pair for prompt {x}: collect some before label.")
+        found.append(np.random.default_rng([*arena._key("label"), x]).choice(mine, pairs))
+    return buffer.pairs[np.concatenate(found)]
+
+
+def _labels(
+    arena: TextArena, draws: Draws, pairs: Ints, labels: Floats, opponent: Policy, own: Draws | None
+) -> Labels:
+    """Labels on the rows they need: all of an enumerable game, else the pairs' and the opponent's own."""
+    if arena.listed:
+        return Labels(arena.space.all, pairs, labels, arena.space.probs(opponent)[arena.space.support])
+    assert own is not None
+    rows, where = np.unique(pairs, return_inverse=True)
+    each = 1 / np.bincount(own.prompt, minlength=len(arena.prompts))[own.prompt]
+    weight = np.concatenate([np.zeros(len(rows)), each])
+    return Labels(Draws.join([draws.take(rows), own]), where.reshape(-1, 2), labels, weight)
+
+
+def _least_known_of_list(arena: TextArena, buffer: Buffer, policy: Policy) -> Answers:
+    """argmax_y of the norm of e_y - policy in the inverse of I + sum (e_y - e_y')(e_y - e_y')', per prompt."""
+    met = Duels(buffer.draws, buffer.pairs, np.ones((len(buffer.pairs), 2)))
+    support = arena.space.support
+    counts = met.table(support.shape) if len(buffer.pairs) else np.zeros((*support.shape, support.shape[1]))
+    answers = []
+    for x, p in enumerate(arena.space.probs(policy)):
+        both = counts[x] * (1 - np.eye(len(p)))  # symmetric: a pair counts for both of its orders
+        inverse = np.linalg.inv(np.eye(len(p)) + np.diag(both.sum(axis=1)) - both)
+        offset = np.eye(len(p)) - p
+        width = np.einsum("yi,ij,yj->y", offset, inverse, offset)
+        best = int(np.argmax(np.where(support[x], width, -np.inf)))
+        answers.append(arena.space.texts[x][best])
+    return _answer(answers)
+
+
+def _by_features(arena: TextArena, buffer: Buffer, policy: Policy) -> Answers:
+    """The same with projected last hidden states, one matrix for all prompts, and drawn candidates."""
+    own = arena._draw(policy, "first")
+    candidates = Draws.join([own, arena._draw(arena.reference, "second")])
+    phi = _projected(arena, candidates)
+    metric = np.eye(phi.shape[1])
+    if len(buffer.pairs):
+        seen = _projected(arena, buffer.draws)
+        gap = seen[buffer.pairs[:, 0]] - seen[buffer.pairs[:, 1]]
+        metric = np.linalg.inv(metric + gap.T @ gap)
+    answers = []
+    theirs = by_prompt(own, len(arena.prompts))
+    for x, rows in enumerate(by_prompt(candidates, len(arena.prompts))):
+        offset = phi[rows] - phi[theirs[x]].mean(axis=0)
+        width = np.einsum("yi,ij,yj->y", offset, metric, offset)
+        answers.append(candidates.texts[rows[int(width.argmax())]])
+    return _answer(answers)
+
+
+def _projected(arena: TextArena, draws: Draws) -> Floats:
+    """Last hidden states float64[B, d] in fixed random directions, of about unit length."""
+    raw = features(arena.lm)([arena.prompts[x] for x in draws.prompt], list(draws.texts))
+    raw = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    size = raw.shape[1]
+    if size <= DIRECTIONS:
+        return raw
+    directions = np.random.default_rng(arena.seed).normal(size=(size, DIRECTIONS)) / np.sqrt(DIRECTIONS)
+    return raw @ directions
+
+
+def _answer(texts: list[str]) -> Answers:
+    """The policy that gives this answer to every prompt."""
+    return Answers(tuple((text,) for text in texts), tuple(np.ones(1) for _ in texts))

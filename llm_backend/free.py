@@ -1,0 +1,59 @@
+"""Free: responses are whatever the model says, one token after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from llm_backend.collect import Draws, Floats
+from llm_backend.generate import generate
+from llm_backend.logprobs import score
+from llm_backend.models import LanguageModel
+from llm_backend.policy import Leaf, Policy
+
+
+class Free:
+    """Responses of at most `longest` tokens to some prompts, drawn and scored at one temperature."""
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        prompts: Sequence[list[int]],
+        longest: int,
+        temperature: float,
+        rows: int,
+        shortest: int = 0,
+        correct: int = 1,
+    ):
+        self.lm, self.ids, self.temperature, self.rows = lm, list(prompts), temperature, rows
+        self.longest, self.shortest, self.correct = longest, shortest, correct
+        lm.check_length(max(map(len, self.ids)) + longest)
+
+    def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
+        """`n` responses to every prompt, or to the prompts `which`; the same whoever else is asked."""
+        at = list(range(len(self.ids))) if which is None else list(which)
+        samples = generate(
+            self.lm,
+            policy,
+            [self.ids[x] for x in at],
+            n,
+            max_new_tokens=self.longest,
+            min_new_tokens=self.shortest,
+            temperature=self.temperature,
+            key=key,
+            which=at,
+            correct=self.correct,
+        )
+        return Draws(
+            np.asarray(at, dtype=np.int64)[samples.prompt],
+            tuple(map(tuple, samples.tokens)),
+            tuple(map(self.lm.decode, samples.tokens)),
+            np.full(len(samples.tokens), -1),
+            samples.truncated,
+        )
+
+    def score(self, leaf: Leaf, draws: Draws) -> Floats:
+        """log pi(response | prompt), nats summed over tokens: float64[B]."""
+        prompts = [self.ids[x] for x in draws.prompt]
+        return score(self.lm, leaf, prompts, draws.tokens, self.temperature, self.rows)

@@ -1,0 +1,113 @@
+"""Listed: responses come from a list, so a policy is a table and every expectation a sum."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_backend.collect import Draws, Floats
+from llm_backend.logprobs import score
+from llm_backend.models import LanguageModel
+from llm_backend.policy import Answers, Leaf, Policy, blend_terms, members
+
+
+class Listed:
+    """The responses of an enumerable game: Y texts for all prompts, or a list for each.
+
+    Policies are normalised over the list of a prompt; `support` bool[X, Y] says where there is a response.
+    """
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        prompts: Sequence[list[int]],
+        responses: Sequence[str] | Sequence[Sequence[str]],
+        temperature: float,
+        rows: int,
+    ):
+        shared = len(responses) > 0 and isinstance(responses[0], str)
+        lists = [list(cast(Sequence[str], responses))] * len(prompts) if shared else [*map(list, responses)]
+        if len(lists) != len(prompts):
+            raise ValueError(
+                f"responses must be one list of texts, or one per prompt: got {len(lists)} lists for "
+                f"{len(prompts)} prompts."
+            )
+        for x, texts in enumerate(lists):
+            if not texts or len(set(texts)) < len(texts):
+                raise ValueError(f"the responses to prompt {x} must be different texts, got {texts[:8]}.")
+        self.lm, self.ids, self.temperature, self.rows = lm, list(prompts), temperature, rows
+        self.texts = lists
+        self.places = [{text: y for y, text in enumerate(texts)} for texts in lists]
+        sizes = np.array([len(texts) for texts in lists])
+        self.support: NDArray[np.bool_] = np.arange(sizes.max()) < sizes[:, None]
+        x, y = np.nonzero(self.support)
+        texts = tuple(lists[i][j] for i, j in zip(x, y, strict=True))
+        tokens = tuple(tuple(lm.encode_response(text)) for text in texts)
+        self.all = Draws(x, tokens, texts, y, np.zeros(len(x), np.bool_))
+        self._tables: weakref.WeakKeyDictionary[Leaf, Floats] = weakref.WeakKeyDictionary()
+
+    def table(self, leaf: Leaf) -> Floats:
+        """log pi(response | prompt) of the model itself, float64[X, Y], -inf where there is none."""
+        if leaf not in self._tables:
+            table = np.full(self.support.shape, -np.inf)
+            prompts = [self.ids[x] for x in self.all.prompt]
+            table[self.support] = score(self.lm, leaf, prompts, self.all.tokens, self.temperature, self.rows)
+            self._tables[leaf] = table
+        return self._tables[leaf]
+
+    def logs(self, policy: Policy) -> Floats:
+        """log pi normalised over the list, float64[X, Y]."""
+        parts = [(w, self._member(member)) for w, member in members(policy)]
+        if len(parts) == 1:
+            return parts[0][1]
+        with np.errstate(divide="ignore"):
+            return np.log(sum(w * np.exp(logs) for w, logs in parts))
+
+    def _member(self, policy: Policy) -> Floats:
+        if isinstance(policy, Answers):
+            table = np.zeros(self.support.shape)
+            for x, (texts, weights) in enumerate(zip(policy.texts, policy.weights, strict=True)):
+                np.add.at(table[x], [self.place(x, text) for text in texts], weights)
+            with np.errstate(divide="ignore"):
+                return np.log(table)
+        logs = np.where(self.support, 0.0, -np.inf)
+        for w, leaf in blend_terms(policy):
+            logs[self.support] += w * self.table(leaf)[self.support]
+        logs = logs - logs.max(axis=1, keepdims=True)
+        return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+
+    def probs(self, policy: Policy) -> Floats:
+        """Probabilities float64[X, Y]."""
+        return np.exp(self.logs(policy))
+
+    def place(self, prompt: int, text: str) -> int:
+        """Where a response stands in the list of its prompt. Raises ValueError when it does not."""
+        if text not in self.places[prompt]:
+            raise ValueError(f"{text!r} is no response to prompt {prompt} in this game: add it to responses.")
+        return self.places[prompt][text]
+
+    def draw(self, policy: Policy, n: int, key: Sequence[int]) -> Draws:
+        """`n` responses per prompt."""
+        p = self.probs(policy)
+        picked = []
+        for x in range(len(self.ids)):
+            cumulative = np.cumsum(p[x])
+            u = np.random.default_rng([*key, x]).random(n) * cumulative[-1]
+            picked.append(np.searchsorted(cumulative, u, side="right"))
+        return self.at(np.repeat(np.arange(len(self.ids)), n), np.concatenate(picked))
+
+    def at(self, prompt: NDArray[np.int64], column: NDArray[np.int64]) -> Draws:
+        """The responses in these places."""
+        return self.all.take(self.row(prompt, column))
+
+    def row(self, prompt: NDArray[np.int64], column: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows of `all` that these are."""
+        return np.concatenate([[0], np.cumsum(self.support.sum(axis=1))])[prompt] + column
+
+    def score(self, leaf: Leaf, draws: Draws) -> Floats:
+        """log pi(response | prompt) of the model itself, float64[B]: read from its table."""
+        return self.table(leaf)[draws.prompt, draws.column]

@@ -1,0 +1,115 @@
+"""A solver's state on disk: one JSON file for its shape and numbers, one safetensors file per adapter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm_backend.collect import Draws
+from llm_backend.evidence import Buffer, Duels, Labels
+from llm_backend.models import LanguageModel
+from llm_backend.policy import BASE, Adapter, Answers, Base, Blend, League
+from pgames.arena import State
+from pgames.files import atomic
+
+VERSION = 1
+RECORDS = {kind.__name__: kind for kind in (Blend, League, Answers, Duels, Buffer, Labels, Draws, State)}
+
+
+def save(lm: LanguageModel, state: State, folder: Path) -> None:
+    """Write `state` to folder/state.json and the adapters it needs to folder/<id>.safetensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    adapters: dict[str, Adapter] = {}
+    shared: dict[int, int] = {}
+    draws: list[Any] = []
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, Draws):  # one set of rows may be shared by several records
+            if id(value) not in shared:
+                shared[id(value)] = len(draws)
+                draws.append(_plain(value, kept))
+            return {"rows": shared[id(value)]}
+        if isinstance(value, Adapter):
+            adapters[value.id] = value
+            return {"adapter": value.id}
+        return _plain(value, kept)
+
+    plain = {"version": VERSION, "state": kept(state), "draws": draws}
+    for name, adapter in adapters.items():
+        if not (folder / f"{name}.safetensors").exists():
+            lm.save(adapter, folder / f"{name}.safetensors")
+    with atomic(folder / "state.json", "w") as file:
+        json.dump(plain, file)
+
+
+def load(lm: LanguageModel, folder: Path, known: Draws | None = None) -> State:
+    """The state in a folder; rows equal to those of `known` are it. Raises ValueError for a damaged file."""
+    path = folder / "state.json"
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        version, tree, rows = plain["version"], plain["state"], plain["draws"]
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no saved state, or cut short ({error}): use an earlier one.") from None
+    if version != VERSION:
+        raise ValueError(f"{path} has version {version}, this program reads {VERSION}: run it again.")
+    adapters: dict[str, Adapter] = {}
+    draws: list[Draws] = []
+
+    def made(value: Any) -> Any:
+        if isinstance(value, dict) and "adapter" in value:
+            name = value["adapter"]
+            if name not in adapters:
+                adapters[name] = lm.load(folder / f"{name}.safetensors")
+            return adapters[name]
+        if isinstance(value, dict) and "rows" in value:
+            return draws[value["rows"]]
+        return _made(value, made)
+
+    for one in rows:
+        some = made(one)
+        draws.append(known if known is not None and _same(known, some) else some)
+    return made(tree)
+
+
+def _plain(value: Any, kept: Callable[[Any], Any]) -> Any:
+    """What JSON takes, for a value whose parts `kept` turns into it."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Base):
+        return {"base": True}
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist(), "type": str(value.dtype), "shape": value.shape}
+    if isinstance(value, np.generic):
+        return value.item()
+    kind = type(value).__name__
+    if kind in RECORDS:
+        return {"record": kind, "fields": {name: kept(getattr(value, name)) for name in _fields(value)}}
+    if isinstance(value, tuple | list):
+        return [kept(part) for part in value]
+    raise TypeError(f"a state holds policies, numbers, text, evidence and tuples of them, got {kind}.")
+
+
+def _made(value: Any, made: Callable[[Any], Any]) -> Any:
+    if isinstance(value, list):
+        return tuple(made(part) for part in value)
+    if not isinstance(value, dict):
+        return value
+    if "base" in value:
+        return BASE
+    if "array" in value:
+        return np.array(value["array"], dtype=value["type"]).reshape(value["shape"])
+    return RECORDS[value["record"]](**{name: made(part) for name, part in value["fields"].items()})
+
+
+def _fields(value: Any) -> tuple[str, ...]:
+    return getattr(value, "_fields", None) or tuple(value.__dataclass_fields__)
+
+
+def _same(first: Draws, second: Draws) -> bool:
+    return first.texts == second.texts and np.array_equal(first.prompt, second.prompt)

@@ -63,14 +63,14 @@ def generate(
     temperature : of every leaf: pi_i(token) ~ exp(logit / temperature). Score at the same one.
     key : the random numbers are a function of (key, which[x], row) alone, not of what shares the batch.
     which : the prompts' places in a larger list when these are a part of it; default 0, 1, ...
-    rows : responses decoded at a time.
+    rows : responses decoded, and candidates scored, at a time.
     """
     requests = [(policy, tuple(key))]
     limits = Limits(min_new_tokens, max_new_tokens, temperature)
     _check(limits, prompt_ids, n, correct, rows)
     if correct > 1 and any(isinstance(member, Blend) for _, member in members(policy)):
         many = _generate(lm, requests, prompt_ids, n * correct, limits, which, rows)[0]
-        return _resampled(lm, policy, prompt_ids, many, correct, (*key, correct), which, temperature)
+        return _resampled(lm, policy, prompt_ids, many, correct, (*key, correct), which, temperature, rows)
     return _generate(lm, requests, prompt_ids, n, limits, which, rows)[0]
 
 
@@ -141,9 +141,9 @@ def _generate(
         for i, member in enumerate(chosen[r]):
             if isinstance(member, Answers):
                 u = uniforms((*key, 2), place[i : i + 1], row[i : i + 1], 1)[0]
-                text = int(choose(u, member.weights[prompt[i]])[0])
-                answers[r].tokens[i] = lm.encode_response(member.texts[prompt[i]][text])
-                answers[r].by_token[i] = np.log(member.weights[prompt[i]][text : text + 1])
+                text = int(choose(u, member.weights[place[i]])[0])
+                answers[r].tokens[i] = lm.encode_response(member.texts[place[i]][text])
+                answers[r].by_token[i] = np.log(member.weights[place[i]][text : text + 1])
             else:
                 todo.append((r, i))
     todo.sort(key=lambda item: lengths[prompt[item[1]]], reverse=True)  # the hungriest batch first
@@ -176,12 +176,13 @@ def _resampled(
     key: Sequence[int],
     which: Sequence[int] | None,
     temperature: float,
+    rows: int,
 ) -> Samples:
     """One of every `correct` candidates, drawn in proportion to prod_i pi_i(y) ** w_i / q(y)."""
     if not isinstance(policy, Blend):
         raise ValueError("correct > 1 needs a geometric mixture: draw the members of a mixture one by one.")
     prompts = [prompt_ids[x] for x in many.prompt]
-    target = sum(weight * score(lm, leaf, prompts, many.tokens, temperature) for weight, leaf in policy.terms)
+    target = sum(w * score(lm, leaf, prompts, many.tokens, temperature, rows) for w, leaf in policy.terms)
     ratio = (target - many.logprobs).reshape(-1, correct)
     ratio = np.exp(ratio - ratio.max(axis=1, keepdims=True)).cumsum(axis=1)
     per_prompt = len(ratio) // max(1, len(prompt_ids))

@@ -25,6 +25,7 @@ def main(
     from llm_backend.config import ConfigError
     from llm_backend.judges import JudgeError
     from llm_backend.run import OutOfMemory, run
+    from llm_backend.workers import workers
 
     try:
         done = run(config, tiny=tiny, resume=resume)
@@ -35,7 +36,9 @@ def main(
     except KeyboardInterrupt:
         _leave("stopped; what was finished is kept, --resume goes on from there.", 130)
     else:
-        print(f"{done.state.t} rounds in {done.folder}: log.jsonl, rounds/{done.state.t:05d}")
+        if workers().first:
+            print(f"{done.state.t} rounds in {done.folder}: log.jsonl, rounds/{done.state.t:05d}")
+        workers().leave()
 
 
 def _leave(why: object, code: int) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 import pgames as pg
 from llm_backend import judges
 from llm_backend.arena import TextArena
+from llm_backend.collect import Recorded
 from llm_backend.config import TINY, ConfigError, Configuration, Reader, made, settings
 from llm_backend.data import Prompt, encode_prompts, read_prompts
 from llm_backend.fit import Fit
@@ -49,7 +50,7 @@ def build(config: Configuration, folder: Path) -> Made:
     """Solver, judge, model and arenas; the cheap ones first, so that a wrong key costs no loading."""
     solver = build_solver(config.solver)
     how = made("fit", Fit, config.fit)
-    arena = settings("arena", TextArena, config.arena, ("lm", "prompts", "judge", "fit"))
+    arena = settings("arena", TextArena, config.arena, ("lm", "prompts", "judge", "fit", "folder"))
     prompts, reading = _prompts(config)
     held: list[Any] = []
     workers().once(lambda: held.append(_cached(config, folder)))
@@ -73,6 +74,8 @@ def build(config: Configuration, folder: Path) -> Made:
         except (ValueError, TypeError) as error:
             raise ConfigError(f"[arena] {error}") from error
         share(played)
+        if workers().size == 1:  # several would not agree on what is on the disk already
+            played.space = Recorded(played.space, folder / "draws")
         return played
 
     size = reading["per_round"] or kept

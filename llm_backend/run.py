@@ -1,14 +1,16 @@
 """Runs: rounds of a solver on a language model, each one measured, logged and checkpointed.
 
-A run's folder holds config.json, log.jsonl, tensorboard/, judge.jsonl (what the judge said) and rounds/NNNNN/
-(the solver's state). Randomness is a function of (seed, round), so a run that was killed anywhere goes on
-from its last whole round and repeats what was lost bit for bit.
+A run's folder holds config.json, log.jsonl, tensorboard/, judge.jsonl (what the judge said), draws/ (what was
+sampled in the round under way) and rounds/NNNNN/ (the solver's state). Randomness is a function of (seed,
+round), so a run that was killed anywhere goes on from its last whole round and repeats what was lost bit for
+bit.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,8 +27,8 @@ from llm_backend.meter import Meter
 from llm_backend.policy import Policy
 from llm_backend.workers import workers
 from pgames.arena import State
+from pgames.cli.solving import temperature
 from pgames.files import atomic
-from pgames.solving import temperature
 
 FREE = {
     "run.rounds",
@@ -104,6 +106,7 @@ def run(
                     log.write(row)
                     with meter.measure("checkpoint"):
                         _save(made, state, folder, config)
+                        shutil.rmtree(folder / "draws", ignore_errors=True)
                     us.wait()
                     show(row, "")
         finally:
@@ -139,7 +142,7 @@ def _measured(made: Made, state: State, past: dict[int, Policy], config: Configu
     if how.every and state.t % how.every == 0:
         row |= evaluate.measure(arena, state.policy, past, how.samples)
     if how.gap_every and state.t % how.gap_every == 0:
-        tau = how.tau or temperature(made.solver)
+        tau = how.tau or float(getattr(made.solver, "tau", 0.0))
         if not tau > 0:
             raise ConfigError("evaluate.tau is missing: the solver has no tau to measure the gap at.")
         trained = made.arenas[(state.t - 1) % len(made.arenas)].at(evaluate.EVALUATION + state.t)
@@ -197,7 +200,7 @@ def _restored(made: Made, folder: Path, count: int) -> tuple[State, dict[int, Po
         return states[0], past
     try:
         return made.solver.init(made.measured), past
-    except (TypeError, ValueError) as error:  # a verb that an arena of texts lacks
+    except (TypeError, ValueError, AttributeError) as error:  # a verb that an arena of texts lacks
         raise ConfigError(f"[solver] {error}") from None
 
 

@@ -82,6 +82,11 @@ class Workers:
         if self.size > 1:
             torch.distributed.barrier()
 
+    def leave(self) -> None:
+        """End the company of the other processes."""
+        if self.size > 1:
+            torch.distributed.destroy_process_group()
+
 
 @functools.cache
 def workers() -> Workers:

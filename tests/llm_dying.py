@@ -13,13 +13,13 @@ import peft  # noqa: F401
 import torch
 import transformers  # noqa: F401
 
-from llm_backend import checkpoint, fit, generate, logs
+from llm_backend import checkpoint, fit, logs, rollout
 from llm_backend.__main__ import app
 from llm_backend.judges import cache
 
 torch.set_num_threads(1)
 PHASES = {
-    "collect": (generate, "draw"),  # between two tokens
+    "collect": (rollout, "draw"),  # between two tokens
     "judge": (cache, "_append"),  # between the judge's answer and the disk
     "fit": (fit.Adam, "step"),
     "interrupt": (fit.Adam, "step"),

@@ -16,7 +16,7 @@ from llm_backend import judges
 from llm_backend.arena import TextArena
 from llm_backend.collect import Recorded
 from llm_backend.config import TINY, ConfigError, Configuration, Reader, made, settings
-from llm_backend.data import Prompt, encode_prompts, read_prompts
+from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_prompts
 from llm_backend.fit import Fit
 from llm_backend.models import LanguageModel
 from llm_backend.tiny import PROMPTS, tiny_language_model
@@ -50,8 +50,8 @@ def build(config: Configuration, folder: Path) -> Made:
     """Solver, judge, model and arenas; the cheap ones first, so that a wrong key costs no loading."""
     solver = build_solver(config.solver)
     how = made("fit", Fit, config.fit)
-    arena = settings("arena", TextArena, config.arena, ("lm", "prompts", "judge", "fit", "folder"))
-    prompts, reading = _prompts(config)
+    arena = settings("arena", TextArena, config.arena, ("lm", "prompts", "judge", "fit", "folder", "expert"))
+    prompts, answers, reading = _prompts(config)
     held: list[Any] = []
     workers().once(lambda: held.append(_cached(config, folder)))
     judge = held[0] if held else Elsewhere()
@@ -66,11 +66,12 @@ def build(config: Configuration, folder: Path) -> Made:
         raise ConfigError(
             f"evaluate.held_out = {config.evaluate.held_out}: it must leave some of the {len(texts)} prompts."
         )
-    measured = texts[kept:] or texts[: config.evaluate.prompts]
+    measured = slice(kept, None) if kept < len(texts) else slice(config.evaluate.prompts)
 
-    def arena_of(some: list[str]) -> TextArena:
+    def arena_of(some: slice) -> TextArena:
+        expert = {"expert": [[answer] for answer in answers[some]]} if answers else {}
         try:
-            played = TextArena(lm, some, judge, fit=how, **arena)
+            played = TextArena(lm, texts[some], judge, fit=how, **expert, **arena)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"[arena] {error}") from error
         share(played)
@@ -79,10 +80,10 @@ def build(config: Configuration, folder: Path) -> Made:
         return played
 
     size = reading["per_round"] or kept
-    arenas = [arena_of(texts[i : i + size]) for i in range(0, kept - size + 1, size)]
+    arenas = [arena_of(slice(i, i + size)) for i in range(0, kept - size + 1, size)]
     if not arenas:
         raise ConfigError(f"data.per_round = {size}: it must be at most {kept}, the number of prompts.")
-    return Made(solver, arenas, arenas[0] if measured == arenas[0].prompts else arena_of(measured))
+    return Made(solver, arenas, arenas[0] if texts[measured] == arenas[0].prompts else arena_of(measured))
 
 
 def _model(config: Configuration) -> Prompted:
@@ -96,13 +97,17 @@ def _model(config: Configuration) -> Prompted:
     return made("model", Prompted.from_pretrained, values)
 
 
-def _prompts(config: Configuration) -> tuple[list[Prompt], dict[str, Any]]:
-    """The prompts of [data], and how they are read: chat, system, truncate."""
+def _prompts(config: Configuration) -> tuple[list[Prompt], list[str], dict[str, Any]]:
+    """The prompts of [data], an expert's answers to them if there are any, and how they are read."""
     reading = settings("data", _reading, {k: v for k, v in config.data.items() if k in READING})
     rest = {key: value for key, value in config.data.items() if key not in READING}
     if rest.get("source") == TINY:
-        return list(PROMPTS), _reading(**reading)
-    return made("data", read_prompts, rest), _reading(**reading)
+        return list(PROMPTS), [], _reading(**reading)
+    if (answers := rest.pop("answers", None)) is None:
+        return made("data", read_prompts, rest), [], _reading(**reading)
+    renamed = {"prompt": rest.pop("column", "prompt"), "response": answers, **rest}
+    shown = made("data", read_demonstrations, renamed)
+    return [one.prompt for one in shown], [one.response for one in shown], _reading(**reading)
 
 
 READING = ("chat", "system", "truncate", "longest", "per_round")

@@ -256,4 +256,4 @@ def _readable(hint: Any) -> Any:
         if None in kept:
             return None
         return tuple[tuple(kept)] if origin is tuple and Ellipsis not in inside else list[kept[0]]
-    return str if inspect.isclass(hint) and issubclass(hint, Path) else None
+    return dict[str, Any] if origin in (dict, Mapping) else None

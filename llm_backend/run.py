@@ -27,7 +27,6 @@ from llm_backend.meter import Meter
 from llm_backend.policy import Policy
 from llm_backend.workers import workers
 from pgames.arena import State
-from pgames.cli.solving import temperature
 from pgames.files import atomic
 
 FREE = {

@@ -241,6 +241,20 @@ def test_the_command_line_ends_with_one_line_and_a_code(tmp_path):
     assert again.exit_code == 2 and "--resume" in again.stderr
 
 
+def test_an_experts_answers_are_imitated_and_conversations_are_read(tmp_path):
+    asked = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "What is 1 plus 2?"}]
+    lines = [{"question": asked, "answer": "3"}, {"question": "What is 2 plus 2?", "answer": "4"}]
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    data = {"source": str(tmp_path / "data.jsonl"), "column": "question", "answers": "answer"}
+    values = described(tmp_path / "run", evaluate={"gap_every": 0})
+    values |= {"data": data, "solver": {"name": "SPIN", "lam": 1.0}}
+    done = run(values)
+    assert done.state.t == 3
+    assert done.arena.prompts == ["system: Be short.\n\nuser: What is 1 plus 2?", "What is 2 plus 2?"]
+    begin, system = done.arena.lm.tokenizer("<bos><system>", add_special_tokens=False)["input_ids"][:2]
+    assert done.arena.space.ids[0][:2] == [begin, system]
+
+
 # -- logs -----------------------------------------------------------------------------------------------
 
 

@@ -153,12 +153,11 @@ def _generate(
         for r, i in batch:
             groups.setdefault(chosen[r][i], []).append((r, i))
         batch = [item for group in groups.values() for item in group]
-        u = np.concatenate(
-            [
-                uniforms((*requests[r][1], 0), place[i : i + 1], row[i : i + 1], limits.longest)
-                for r, i in batch
-            ]
-        )
+        u = np.empty((len(batch), limits.longest))
+        for r, (_, key) in enumerate(requests):
+            at = [k for k, (request, _) in enumerate(batch) if request == r]
+            own = [batch[k][1] for k in at]
+            u[at] = uniforms((*key, 0), place[own], row[own], limits.longest)
         sizes = [(member, len(group)) for member, group in groups.items()]
         asked = [prompt_ids[prompt[i]] for _, i in batch]
         for (r, i), (tokens, by_token, ended) in zip(batch, decode(lm, sizes, asked, u, limits), strict=True):

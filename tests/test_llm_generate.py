@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from llm_oracles import PROMPTS, full_logits, trained
 from llm_tiny import tiny_lm, tiny_tokenizer
 from scipy.stats import chisquare, kstest
 from torch import Tensor
@@ -22,7 +23,6 @@ from llm_backend.randomness import draw, uniforms
 
 pytestmark = pytest.mark.filterwarnings("ignore:fan_in_fan_out:UserWarning")  # PEFT on GPT-2
 
-PROMPTS = [[1, 4, 5], [1, 6], [1, 7, 8, 9, 4]]  # of three lengths: two of them are padded
 FORCED = [[6, 5, 9, 4, 11, 7], [8, 8, 4, 10, 5, 6], [9, 4, 12, 6, 7, 13]]
 SHAPES = {
     "llama": {"num_key_value_heads": 1},
@@ -58,23 +58,6 @@ def model_of(kind: str, lora: int | None) -> LanguageModel:
             if name.endswith("bias") or "norm" in name:  # initialised to constants, which hide mistakes
                 weights.add_(0.3 * torch.randn(weights.shape, generator=torch.Generator().manual_seed(1)))
     return LanguageModel(model, tokenizer, lora)
-
-
-def trained(lm: LanguageModel, seed: int = 0, size: float = 0.15):
-    """A policy some way from the base."""
-    generator = torch.Generator().manual_seed(seed)
-    with lm.train(BASE) as trainee:
-        with torch.no_grad():
-            for weights in trainee.parameters.values():
-                weights.add_(size * torch.randn(weights.shape, generator=generator))
-        return lm.freeze(trainee)
-
-
-def full_logits(lm: LanguageModel, leaf, prompt: list[int], tokens: list[int]) -> Tensor:
-    """Next-token logits [L + 1, V] after the prompt and each token: one unpadded pass, no cache."""
-    with torch.no_grad(), lm.active(leaf):
-        logits = lm.causal(input_ids=torch.tensor([prompt + tokens]), use_cache=False).logits[0]
-    return logits[len(prompt) - 1 :].double()
 
 
 def decoded_logits(lm: LanguageModel, leaves: list, prompts=PROMPTS, forced=FORCED) -> Tensor:

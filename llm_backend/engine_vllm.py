@@ -1,0 +1,262 @@
+"""Sampling by a vLLM server, for every policy that is not a mixture."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save as safetensors_bytes
+
+from llm_backend.generate import Samples
+from llm_backend.logprobs import token_logprobs
+from llm_backend.models import LanguageModel
+from llm_backend.policy import Adapter, Base, Leaf, Policy
+from llm_backend.randomness import uniforms
+from pgames.files import atomic
+
+
+class EngineError(RuntimeError):
+    """The server cannot be reached, refuses, or answers what it must not."""
+
+
+class Discrepancy(NamedTuple):
+    """|log pi(token)| of the server minus the trainer's, nats, over the tokens of one call."""
+
+    largest: float
+    mean: float
+    outside: float  # share of tokens whose probability ratio is outside [0.9, 1.1]
+    tokens: int
+
+
+class VLLM:
+    """`generate` through the OpenAI-compatible interface of a vLLM server that holds the same base.
+
+    Responses are scored again by the trainer, whose log-probabilities the samples carry; `reports` keeps how
+    far the server's were from them, one `Discrepancy` per call. Start the server with
+    `vllm serve BASE --enable-lora --max-lora-rank RANK --logprobs-mode processed_logprobs` and, so that
+    adapters can be sent while it runs, VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment.
+
+    Parameters
+    ----------
+    url : base address up to the version, as in http://127.0.0.1:8000/v1. model : the base's name there.
+    folder : where adapters are written for the server to read, in PEFT's format: both must see it.
+    key_variable : the environment variable that holds the API key; None sends no key.
+    timeout : seconds for one answer. retries : further attempts after a refused connection, a timeout or
+        status 429 or 5xx, waiting `backoff` * 2^k seconds before each. workers : most requests at once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        folder: str | os.PathLike[str] | None = None,
+        key_variable: str | None = None,
+        timeout: float = 600.0,
+        retries: int = 3,
+        backoff: float = 1.0,
+        workers: int = 64,
+    ):
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"VLLM: url must begin with http:// or https://, got {url!r}.")
+        if key_variable is not None and not os.environ.get(key_variable):
+            raise ValueError(f"VLLM: the environment variable {key_variable} is not set: put the key there.")
+        self.url, self.model, self.key_variable = url.rstrip("/"), model, key_variable
+        self.folder = None if folder is None else Path(folder)
+        self.timeout, self.retries, self.backoff, self.workers = timeout, retries, backoff, workers
+        self.reports: list[Discrepancy] = []
+        self._loaded: set[str] = set()
+
+    def generate(
+        self,
+        lm: LanguageModel,
+        policy: Policy,
+        prompt_ids: Sequence[Sequence[int]],
+        n: int = 1,
+        *,
+        max_new_tokens: int,
+        min_new_tokens: int = 0,
+        temperature: float = 1.0,
+        key: Sequence[int] = (0,),
+        which: Sequence[int] | None = None,
+    ) -> Samples:
+        """`n` responses of a leaf to each prompt, as `llm_backend.generate.generate` gives them.
+
+        The server draws with a seed that is a function of (key, which[x]); its samples are its own.
+        Raises EngineError when it cannot be reached or refuses, ValueError for a mixture.
+        """
+        leaf = _leaf(policy)
+        place = np.arange(len(prompt_ids)) if which is None else np.asarray(which, dtype=np.int64)
+        seeds = (uniforms(key, place, np.zeros_like(place), 1)[:, 0] * 2**31).astype(np.int64)
+        name = self._name(lm, leaf)
+        fields = {
+            "model": name,
+            "n": n,
+            "max_tokens": max_new_tokens,
+            "min_tokens": min_new_tokens,
+            "temperature": temperature,
+            "top_p": 1.0,  # said aloud: the server would take them from the model's generation_config
+            "top_k": -1,
+            "min_p": 0.0,
+            "repetition_penalty": 1.0,
+            "stop_token_ids": list(lm.stops),
+            "logprobs": 0,
+            "return_token_ids": True,
+        }
+        bodies = [
+            fields | {"prompt": list(ids), "seed": int(seed)}
+            for ids, seed in zip(prompt_ids, seeds, strict=True)
+        ]
+        with ThreadPoolExecutor(max(1, min(self.workers, len(bodies)))) as pool:
+            replies = list(pool.map(lambda body: self._post("/completions", body), bodies))
+        tokens: list[list[int]] = []
+        theirs: list[NDArray[np.float64]] = []
+        for reply in replies:
+            for row, logs in self._responses(reply, n, lm):
+                tokens.append(row)
+                theirs.append(logs)
+        prompt = np.repeat(np.arange(len(prompt_ids)), n)
+        asked = [prompt_ids[x] for x in prompt.tolist()]
+        ours = _scored(lm, leaf, asked, tokens, temperature)
+        self.reports.append(discrepancy(ours, theirs))
+        truncated = np.array([row[-1] not in lm.stops for row in tokens], dtype=bool)
+        return Samples(prompt, tokens, ours, truncated)
+
+    def _responses(
+        self, reply: Any, n: int, lm: LanguageModel
+    ) -> list[tuple[list[int], NDArray[np.float64]]]:
+        try:
+            choices = sorted(reply["choices"], key=lambda choice: choice["index"])
+            rows = []
+            for choice in choices:
+                row = [int(token) for token in choice["token_ids"]]
+                logs = np.array(choice["logprobs"]["token_logprobs"], dtype=np.float64)
+                if choice["finish_reason"] == "stop" and (not row or row[-1] not in lm.stops):
+                    row.append(int(choice.get("stop_reason") or lm.eos))  # left out of the answer
+                rows.append((row, logs))
+        except (KeyError, TypeError, ValueError) as error:
+            raise EngineError(
+                f"the server at {self.url} answered without token ids or log-probabilities "
+                f"({type(error).__name__}: {error}): it must be vLLM 0.10.2 or later, for return_token_ids."
+            ) from None
+        if len(rows) != n or not all(row for row, _ in rows):
+            raise EngineError(f"the server at {self.url} gave {len(rows)} responses of {n}, or an empty one.")
+        return rows
+
+    def _name(self, lm: LanguageModel, leaf: Leaf) -> str:
+        if isinstance(leaf, Base):
+            return self.model
+        if lm.lora is None:
+            raise ValueError(
+                "a vLLM server takes policies as LoRA adapters: train with lora=, not all weights."
+            )
+        if self.folder is None:
+            raise ValueError("VLLM: folder is needed to hand adapters to the server: a folder both can see.")
+        if leaf.id not in self._loaded:
+            path = self.folder / leaf.id
+            export(lm, leaf, path)
+            self._post("/load_lora_adapter", {"lora_name": leaf.id, "lora_path": str(path.resolve())})
+            self._loaded.add(leaf.id)
+        return leaf.id
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if self.key_variable is not None:
+            headers["Authorization"] = f"Bearer {os.environ[self.key_variable]}"
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
+        problem = ""
+        for attempt in range(self.retries + 1):
+            if attempt:
+                time.sleep(self.backoff * 2 ** (attempt - 1))
+            try:
+                with urllib.request.urlopen(request, timeout=self.timeout) as response:
+                    text = response.read().decode()
+                return json.loads(text) if text.startswith("{") else text
+            except urllib.error.HTTPError as error:
+                with error:
+                    said = error.read().decode(errors="replace")[:200]
+                problem = f"status {error.code}: {said}"
+                if error.code != 429 and error.code < 500:
+                    break
+            except (OSError, http.client.HTTPException) as error:
+                problem = str(getattr(error, "reason", error)) or type(error).__name__
+            except ValueError as error:
+                problem = f"no JSON ({error})"
+        raise EngineError(
+            f"the vLLM server at {self.url}{path} failed after {attempt + 1} attempts: {problem}. "
+            "Is it up, and started with --enable-lora? llm_backend.generate needs no server."
+        )
+
+
+def discrepancy(ours: Sequence[NDArray[np.float64]], theirs: Sequence[NDArray[np.float64]]) -> Discrepancy:
+    """How far two lists of token log-probabilities are apart, over the tokens that both have."""
+    gaps = [a[: len(b)] - b[: len(a)] for a, b in zip(ours, theirs, strict=True)]
+    gap = np.abs(np.concatenate(gaps)) if gaps else np.zeros(0)
+    if not len(gap):
+        return Discrepancy(0.0, 0.0, 0.0, 0)
+    signed = np.concatenate(gaps)
+    outside = (signed < np.log(0.9)) | (signed > np.log(1.1))
+    return Discrepancy(float(gap.max()), float(gap.mean()), float(outside.mean()), len(gap))
+
+
+def export(lm: LanguageModel, adapter: Adapter, folder: str | os.PathLike[str]) -> None:
+    """Write an adapter as PEFT does, for programs that read that: adapter_config.json and safetensors."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors, layers = {}, set()
+    for name, weight in lm.weights(adapter).items():
+        path, half = name.rsplit(".", 1)
+        layers.add(path.rsplit(".", 1)[-1])
+        tensors[f"base_model.model.{path}.lora_{half}.weight"] = weight.detach().cpu().contiguous()
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": lm.lora,
+        "lora_alpha": lm.lora,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": sorted(layers),
+        "base_model_name_or_path": None,
+    }
+    with atomic(folder / "adapter_model.safetensors") as file:
+        file.write(safetensors_bytes(tensors, {"format": "pt"}))
+    with atomic(folder / "adapter_config.json", "w") as file:
+        json.dump(config, file, indent=1)
+
+
+def _leaf(policy: Policy) -> Leaf:
+    if isinstance(policy, Base | Adapter):
+        return policy
+    raise ValueError(
+        f"a vLLM server samples one model at a time, not a {type(policy).__name__}: draw from mixtures with "
+        "llm_backend.generate.generate."
+    )
+
+
+@torch.no_grad()
+def _scored(
+    lm: LanguageModel,
+    leaf: Leaf,
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
+    temperature: float,
+    rows: int = 64,
+) -> list[NDArray[np.float64]]:
+    scores: list[NDArray[np.float64]] = []
+    with lm.active(leaf):
+        for i in range(0, len(responses), rows):
+            part = responses[i : i + rows]
+            values, _ = token_logprobs(lm, prompts[i : i + rows], part, temperature)
+            found = values.double().cpu().numpy()
+            scores += [row[: len(response)] for row, response in zip(found, part, strict=True)]
+    return scores

@@ -79,7 +79,9 @@ def main() -> None:
             args=config,
             processing_class=tok,
             train_dataset=Dataset.from_dict({"prompt": prompts()}),
-            peft_config=LoraConfig(r=16, lora_alpha=16, target_modules="all-linear") if mode == "lora" else None,
+            peft_config=LoraConfig(r=16, lora_alpha=16, target_modules="all-linear")
+            if mode == "lora"
+            else None,
             callbacks=[Timer()],
         )
         trainer.train()

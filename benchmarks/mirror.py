@@ -18,7 +18,7 @@ from pgames.game import PreferenceGame
 from pgames.games import uniform_random
 from pgames.solvers.mirror import INPO, SPPO
 from pgames.table import TableArena
-from pgames.tableau import run_compiled
+from pgames.tracing.tableau import run_compiled
 
 TAU, ETA = 0.1, 0.5
 Advance = Callable[[], Any]

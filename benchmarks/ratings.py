@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.timing import cpu_seconds, print_table, timed, write_results
 from pgames import ratings
-from pgames.comparisons import Comparisons
+from pgames.votes.comparisons import Comparisons
 
 ITEMS = 200
 SIZES = (10**5, 10**6, 10**7)

@@ -3,22 +3,22 @@
 >>> import pgames as pg
 >>> game = pg.games.cyclic(3, p=0.9)
 >>> state = pg.solve(pg.EGPO(tau=0.1, eta=0.5), pg.TableArena(game), rounds=100)
->>> pg.exploitability(game, pg.TableArena(game).probs(state.policy)).max() < 1e-12
+>>> float(pg.exploitability(game, pg.TableArena(game).probs(state.policy))[0]) < 1e-12
 True
 """
 
 from pgames import bounds, games, losses, metrics, plot, ratings
 from pgames.arena import PairLoss, Solver, State, iterate, solve
-from pgames.certificates import best_response, duality_gap, exploitability
-from pgames.comparisons import Comparisons
-from pgames.duels import DuelArena
 from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
+from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.game import PreferenceGame
+from pgames.learning.duels import DuelArena
+from pgames.learning.regret import RegretCurve
+from pgames.learning.regret_fit import growth
+from pgames.learning.simulate import simulate
+from pgames.learning.sweep import Sweep, sweep
 from pgames.plot.regret import compare
-from pgames.regret import RegretCurve
-from pgames.regret_fit import growth
 from pgames.run import Run, run
-from pgames.simulate import simulate
 from pgames.solvers.bandits import RUCB, DoubleThompson, SparringEXP3
 from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
@@ -36,9 +36,9 @@ from pgames.solvers.oracle import (
 )
 from pgames.solvers.outer import COMAL, MPO, Average, Best, ProximalPoint
 from pgames.solvers.pairs import DPO, GPO, IPO, RLHF, SPIN, OnlineDPO, OnlineGPO, OnlineIPO, SLiC
-from pgames.sweep import Sweep, sweep
 from pgames.table import TableArena, Tally
-from pgames.tableau import tableau
+from pgames.tracing.tableau import tableau
+from pgames.votes.comparisons import Comparisons
 
 __version__ = "0.1.0"
 

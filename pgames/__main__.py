@@ -1,5 +1,5 @@
 """python -m pgames."""
 
-from pgames.cli import main
+from pgames.cli.app import main
 
 main()

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.exact import nash
+from pgames.exact.equilibrium import nash
 from pgames.game import PreferenceGame
 from pgames.table import Policy, TableArena
 

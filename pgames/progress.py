@@ -14,7 +14,7 @@ PATIENCE = 1.0  # seconds before a bar appears
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield `advance(done)`; after a second of work it shows a bar on a terminal's stderr, with the time left."""
+    """Yield `advance(done)`; after a second of work it draws a bar, with the time left, on a terminal."""
     if not sys.stderr.isatty():
         yield lambda done: None
         return

@@ -122,7 +122,7 @@ def _default_metrics(solver: Solver) -> list[Metric]:
 
 def _go_on(solver: Solver, arena: TableArena, state: State, rounds: int, compiled: bool) -> State:
     if compiled and rounds > 0:
-        from pgames.tableau import run_compiled
+        from pgames.tracing.tableau import run_compiled
 
         return run_compiled(solver, arena, state, rounds)
     return solve(solver, arena, rounds, state)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames import kernels, sampling
 from pgames.arena import PairLoss, Weight
-from pgames.certificates import exploitability
+from pgames.exact.certificates import exploitability
 from pgames.game import PreferenceGame
+from pgames.kernels import sampling, verbs
 from pgames.losses import logistic, minimise
 
 Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
@@ -84,7 +84,7 @@ class TableArena:
         if (p[:, ~self.game.support] > 0).any():
             raise ValueError("a policy has mass on a response whose reference probability is 0: set it to 0.")
         with np.errstate(divide="ignore"):
-            return kernels.normalise(np.log(p))
+            return verbs.normalise(np.log(p))
 
     def probs(self, policy: Policy) -> NDArray[np.float64]:
         """Probabilities float64[S, X, Y]."""
@@ -95,14 +95,14 @@ class TableArena:
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
         (v, policy), *rest = self._terms(terms)
         for i, (w, other) in enumerate(rest):
-            policy = kernels.blend(v, policy, w, other, i == len(rest) - 1)
+            policy = verbs.blend(v, policy, w, other, i == len(rest) - 1)
             v = ONE
         return policy
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
         (v, policy), *rest = self._terms(terms)
         for w, other in rest:
-            policy = kernels.mix(v, policy, w, other)
+            policy = verbs.mix(v, policy, w, other)
             v = ONE
         return policy
 
@@ -110,8 +110,8 @@ class TableArena:
         if isinstance(step, (float, int)) and step == np.inf:
             return self._best_response(prior, opponent)
         if self.samples is None:
-            return kernels.mirror_step(self.game.skew, prior, opponent, self._per_run(step))
-        return kernels.tilt(prior, self._win_rates(opponent), self._per_run(step))
+            return verbs.mirror_step(self.game.skew, prior, opponent, self._per_run(step))
+        return verbs.tilt(prior, self._win_rates(opponent), self._per_run(step))
 
     def win_rate(self, first: Policy, second: Policy) -> NDArray[np.float64]:
         """P(first > second), float64[S], averaged over prompts."""
@@ -148,7 +148,7 @@ class TableArena:
 
     def tilt(self, prior: Policy, score: NDArray[np.float64], step: Weight) -> Policy:
         score = np.ascontiguousarray(np.broadcast_to(score, prior.shape))
-        return kernels.tilt(prior, score, self._per_run(step))
+        return verbs.tilt(prior, score, self._per_run(step))
 
     # -- views ------------------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class TableArena:
 
     def _win_rates(self, opponent: Policy) -> NDArray[np.float64]:
         if self.samples is None:
-            return kernels.win_rates(self.game.skew, opponent)
+            return verbs.win_rates(self.game.skew, opponent)
         return sampling.sampled_win_rates(
             self.game.skew, opponent, self.samples, self.seed, self.first_run, self.round
         )
@@ -181,7 +181,7 @@ class TableArena:
         """The limit of mirror_step as step grows: the prior restricted to the best responses."""
         rates = np.where(prior > -np.inf, self._win_rates(opponent), -np.inf)
         best = rates >= rates.max(axis=-1, keepdims=True) - 1e-12
-        return kernels.normalise(np.where(best, prior, -np.inf))
+        return verbs.normalise(np.where(best, prior, -np.inf))
 
     def _per_run(self, weight: Weight) -> NDArray[np.float64]:
         """float64[1] of a number, float64[S] of one per run."""

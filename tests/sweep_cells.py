@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from pgames.games import hidden_rps
-from pgames.regret import RegretCurve
-from pgames.simulate import simulate
+from pgames.learning.regret import RegretCurve
+from pgames.learning.simulate import simulate
+from pgames.learning.sweep import Sweep, sweep
 from pgames.solvers.oracle import Greedy, Optimistic
-from pgames.sweep import Sweep, sweep
 
 GRID = {"tau": [0.1, 0.05, 0.04], "learner": [Greedy, Optimistic]}
 LATE = 60.0

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import pgames as pg
-from pgames.duels import DuelArena
-from pgames.ledger import Ledger
-from pgames.simulate import simulate
+from pgames.learning.duels import DuelArena
+from pgames.learning.ledger import Ledger
+from pgames.learning.simulate import simulate
 from pgames.solvers.bandits import RUCB, DoubleThompson, SparringEXP3
 from pgames.solvers.explore import ENPO
 from pgames.solvers.oracle import Optimistic

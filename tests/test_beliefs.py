@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pgames as pg
-from pgames.simulate import simulate
+from pgames.learning.simulate import simulate
 from pgames.table import Tally
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pgames.arena import State
-from pgames.belief import Belief
 from pgames.games import cyclic, duel
+from pgames.learning.belief import Belief
 from pgames.solvers.explore import ENPO, Passive, Schedule
 from pgames.solvers.oracle import Enhancer, Greedy, Optimistic
 from pgames.testing import ConformanceError, check_learner, learner_cases

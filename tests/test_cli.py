@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 import pgames as pg
-from pgames.cli import app
-from pgames.specs import SOLVERS, parse_game, parse_solver
+from pgames.cli.app import app
+from pgames.cli.specs import SOLVERS, parse_game, parse_solver
 
 VOTES = "left,right,winner\na,b,left\nb,c,right\nc,a,left\na,b,tie\nb,c,left\n"
 
@@ -132,7 +132,7 @@ def test_demo_solves_draws_and_says_where(tmp_path):
 
 
 def test_demo_solvers_do_what_its_page_says():
-    from pgames.demo import _solve_all
+    from pgames.cli.demo import _solve_all
 
     lines, runs = _solve_all()
     assert len(lines) == 25 and len({line.game for line in lines}) == 5
@@ -277,7 +277,7 @@ def test_the_module_runs_as_a_process_and_keeps_the_streams_apart():
 
 PRESSES_CTRL_C = """
 import os, signal, sys
-import pgames.report as report
+import pgames.cli.report as report
 solve, calls = report.nash, []
 def nash(*arguments, **options):
     calls.append(1)
@@ -285,7 +285,7 @@ def nash(*arguments, **options):
         os.kill(os.getpid(), signal.SIGINT)
     return solve(*arguments, **options)
 report.nash = nash
-from pgames.cli import main
+from pgames.cli.app import main
 main()
 """
 

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 import pgames as pg
-from pgames.cli import app
-from pgames.cli_regret import parse_learner
+from pgames.cli.app import app
+from pgames.cli.regret import parse_learner
 
 
 def run(*words: str):

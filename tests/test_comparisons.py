@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgames import comparisons
-from pgames.comparisons import Comparisons
+from pgames.votes import comparisons
+from pgames.votes.comparisons import Comparisons
 
 vote = st.tuples(st.integers(0, 4), st.integers(1, 4), st.integers(-1, 1), st.integers(0, 2))
 votes = st.lists(vote, min_size=1, max_size=40)

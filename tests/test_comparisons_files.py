@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pgames import votes
-from pgames.comparisons import Comparisons
+from pgames.votes import reading as votes
+from pgames.votes.comparisons import Comparisons
 
 ROWS = [
     ("a", "b", "left", 3),

@@ -8,8 +8,8 @@ import pytest
 
 import pgames as pg
 from pgames import solvers
-from pgames.duels import DuelArena
-from pgames.solvers import explore, oracle
+from pgames.learning.duels import DuelArena
+from pgames.solvers import bandits, direct, explore, oracle
 from pgames.testing import arena_cases, check_arena, check_solver, known_games, solver_cases
 
 TAU = 0.1
@@ -110,6 +110,12 @@ LEARNERS = [
     oracle.OMG(TAU),
     oracle.VMG(TAU),
     oracle.ExploreThenCommit(TAU, explore=7),
+    bandits.SparringEXP3(),
+    bandits.RUCB(),
+    bandits.DoubleThompson(),
+    direct.XPO(TAU, 0.01),
+    direct.VPO(TAU, 0.01),
+    direct.SELM(TAU, 0.01),
 ]
 
 

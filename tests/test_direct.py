@@ -6,9 +6,9 @@ from scipy.optimize import minimize
 
 import pgames as pg
 from pgames.arena import solve
-from pgames.duels import DuelArena
+from pgames.learning.duels import DuelArena
+from pgames.learning.simulate import simulate
 from pgames.losses import logistic
-from pgames.simulate import simulate
 from pgames.solvers.direct import SELM, VPO, XPO
 
 BOUND = 3.0

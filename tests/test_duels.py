@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 import pgames as pg
-from pgames import duel_kernels
-from pgames.duels import DuelArena, Labels
+from pgames.learning import duel_kernels
+from pgames.learning.duels import DuelArena, Labels
 
 
 def random_game(rng: np.random.Generator, Y: int) -> pg.PreferenceGame:

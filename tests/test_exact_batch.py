@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import linprog
 
 import pgames as pg
-from pgames import exact
+from pgames.exact import equilibrium
 
 
 def random_games(prompts, n, seed=0, masked=True):
@@ -26,7 +26,7 @@ def test_both_paths_agree_and_prompts_do_not_mix(tau, monkeypatch):
     for x in range(game.prompts):
         alone = pg.nash(game.prompt(x), tau).policy[0]
         np.testing.assert_allclose(alone, compiled.policy[x], rtol=0, atol=1e-13)
-    monkeypatch.setattr(exact, "LARGEST", 0)
+    monkeypatch.setattr(equilibrium, "LARGEST", 0)
     lapack = pg.nash(game, tau)
     np.testing.assert_allclose(lapack.policy, compiled.policy, rtol=0, atol=1e-12)
     assert max(lapack.exploitability, compiled.exploitability) <= 1e-15
@@ -80,7 +80,7 @@ def test_a_solver_that_fails_is_not_believed(monkeypatch):
         X, Y = log_reference.shape
         return np.full((X, Y), 1 / Y), np.ones((X, Y), bool), np.ones(X, bool), np.ones(X, int)
 
-    monkeypatch.setattr(exact, "follow_paths", lazy)
+    monkeypatch.setattr(equilibrium, "follow_paths", lazy)
     assert pg.nash(pg.games.rock_paper_scissors()).exploitability == 0  # uniform is right here
     for tau in (0.0, 0.1):
         with pytest.raises(RuntimeError, match=r"prompt 0 was solved to exploitability 0\.0"):

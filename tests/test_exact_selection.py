@@ -73,6 +73,24 @@ def test_the_centre_is_strictly_complementary(seed, n):
     assert np.minimum(x, np.abs(slack)).max() < 1e-14
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    n=st.integers(2, 12),
+    log_noise=st.floats(-16, -3),
+    log_scale=st.sampled_from([-7, -3, 0]),
+    concentration=st.sampled_from([0.02, 0.3, 50]),
+    select=st.sampled_from(SELECT),
+)
+def test_almost_degenerate_games(seed, n, log_noise, log_scale, concentration, select):
+    """Ties broken by any little, and references next to nothing: always an equilibrium."""
+    rng = np.random.default_rng(seed)
+    upper = np.triu(rng.integers(-1, 2, (n, n)) + 10**log_noise * rng.normal(size=(n, n)), 1)
+    A = 0.4 * 10.0**log_scale * (upper - upper.T)
+    game = pg.PreferenceGame(0.5 + A, rng.dirichlet(np.full(n, concentration)))
+    assert pg.nash(game, select=select).exploitability <= 1e-14
+
+
 def test_closest_is_the_limit_of_falling_temperature():
     for game in degenerate(5, range(8)):
         limit = pg.nash(game, select="closest").policy

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgames import kernels
-from pgames.elementary import exp, log, njit
 from pgames.game import PreferenceGame
+from pgames.kernels import verbs
+from pgames.kernels.elementary import exp, log, njit
 from pgames.table import TableArena
 
 ONE = np.ones(1)
@@ -80,7 +80,7 @@ def assert_close(ours, reference, scale=1.0):
 @given(cases())
 def test_mirror_step_equals_numpy(case):
     skew, prior, opponent, step = case
-    ours = kernels.mirror_step(skew, prior, opponent, step)
+    ours = verbs.mirror_step(skew, prior, opponent, step)
     assert_close(ours, reference_mirror_step(skew, prior, opponent, step), step.max())
     np.testing.assert_allclose(np.exp(ours).sum(axis=-1), 1, atol=1e-12 * max(1.0, step.max()))
 
@@ -89,7 +89,7 @@ def test_mirror_step_equals_numpy(case):
 @given(cases())
 def test_win_rates_equal_numpy(case):
     skew, _, opponent, _ = case
-    ours = kernels.win_rates(skew, opponent)
+    ours = verbs.win_rates(skew, opponent)
     np.testing.assert_allclose(ours, reference_win_rates(skew, opponent), atol=1e-13)
 
 
@@ -97,7 +97,7 @@ def test_win_rates_equal_numpy(case):
 @given(cases(), st.sampled_from([-1.0, 0.0, 0.3, 1.0]), st.sampled_from([-0.5, 0.0, 0.7]))
 def test_blend_equals_numpy(case, v, w):
     _, a, b, _ = case
-    ours = kernels.blend(np.array([v]), a, np.array([w]), b, True)
+    ours = verbs.blend(np.array([v]), a, np.array([w]), b, True)
     assert_close(ours, reference_normalise(reference_power(v, a) + reference_power(w, b)), 1000.0)
 
 
@@ -105,7 +105,7 @@ def test_blend_equals_numpy(case, v, w):
 @given(cases(), st.floats(0, 1))
 def test_mix_equals_numpy(case, v):
     _, a, b, _ = case
-    ours = kernels.mix(np.array([v]), a, np.array([1 - v]), b)
+    ours = verbs.mix(np.array([v]), a, np.array([1 - v]), b)
     with np.errstate(divide="ignore"):
         reference = np.logaddexp(a + np.log(v), b + np.log1p(-v))
     assert_close(ours, reference, 10.0)
@@ -116,7 +116,7 @@ def test_mix_equals_numpy(case, v):
 def test_tilt_equals_numpy(case):
     _, prior, score, step = case
     score = np.where(score == -np.inf, 0.0, score)
-    ours = kernels.tilt(prior, score, step)
+    ours = verbs.tilt(prior, score, step)
     scale = step.max() * np.abs(score).max()
     assert_close(ours, reference_normalise(prior + step.reshape(-1, 1, 1) * score), scale)
 
@@ -136,16 +136,16 @@ def test_no_result_depends_on_how_many_runs_are_computed_together(Y):
     skew = random_skew(rng, 1, Y)
     prior, opponent = random_logs(rng, S, 1, Y, -9, 0.2), random_logs(rng, S, 1, Y, -9, 0.2)
     step, v, w = rng.uniform(0, 2, S), rng.uniform(-1, 1, S), rng.uniform(0, 1, S)
-    verbs = {
-        "mirror_step": lambda r: kernels.mirror_step(skew, prior[r], opponent[r], step[r]),
-        "win_rates": lambda r: kernels.win_rates(skew, opponent[r]),
-        "blend": lambda r: kernels.blend(v[r], prior[r], w[r], opponent[r], True),
-        "mix": lambda r: kernels.mix(w[r], prior[r], w[r], opponent[r]),
-        "tilt": lambda r: kernels.tilt(prior[r], opponent[r], step[r]),
-        "normalise": lambda r: kernels.normalise(prior[r]),
+    asked = {
+        "mirror_step": lambda r: verbs.mirror_step(skew, prior[r], opponent[r], step[r]),
+        "win_rates": lambda r: verbs.win_rates(skew, opponent[r]),
+        "blend": lambda r: verbs.blend(v[r], prior[r], w[r], opponent[r], True),
+        "mix": lambda r: verbs.mix(w[r], prior[r], w[r], opponent[r]),
+        "tilt": lambda r: verbs.tilt(prior[r], opponent[r], step[r]),
+        "normalise": lambda r: verbs.normalise(prior[r]),
     }
     counts = range(1, S) if Y < 70 else (1, 7, 8, 20, 33)
-    for verb in verbs.values():
+    for verb in asked.values():
         together = verb(slice(0, S))
         for runs in counts:
             assert_same_bits(verb(slice(0, runs)), together[:runs])
@@ -156,18 +156,18 @@ def test_no_result_depends_on_how_many_runs_are_computed_together(Y):
 def test_a_number_and_the_same_number_per_run_give_the_same_bits():
     rng = np.random.default_rng(0)
     skew, prior = random_skew(rng, 2, 11), random_logs(rng, 37, 2, 11)
-    whole = kernels.mirror_step(skew, prior, prior, np.full(37, 0.3))
-    assert_same_bits(kernels.mirror_step(skew, prior, prior, np.array([0.3])), whole)
+    whole = verbs.mirror_step(skew, prior, prior, np.full(37, 0.3))
+    assert_same_bits(verbs.mirror_step(skew, prior, prior, np.array([0.3])), whole)
 
 
 def test_a_blas_product_would_fail_the_bit_test():
     """Negative control: summing in another order is seen, so the test above has teeth."""
     rng = np.random.default_rng(1)
     skew, opponent = random_skew(rng, 1, 130), random_logs(rng, 4, 1, 130)
-    ours = kernels.win_rates(skew, opponent)
+    ours = verbs.win_rates(skew, opponent)
     reversed_skew = np.ascontiguousarray(skew[:, ::-1, ::-1])
     reversed_skew.setflags(write=False)
-    backwards = kernels.win_rates(reversed_skew, opponent[..., ::-1].copy())
+    backwards = verbs.win_rates(reversed_skew, opponent[..., ::-1].copy())
     assert not np.array_equal(bits(ours), bits(backwards[..., ::-1]))
     np.testing.assert_allclose(ours, backwards[..., ::-1], atol=1e-14)
 
@@ -205,17 +205,17 @@ def test_log_is_within_an_ulp():
 
 def test_a_cached_kernel_goes_stale_with_any_file_it_may_call():
     """numba itself looks at the file of the function alone."""
-    stamp = kernels.blend._cache._cache_file._source_stamp
-    assert {"elementary.py", "kernels.py", "compiled.py", "sampling.py"} <= {name for name, _, _ in stamp}
+    stamp = verbs.blend._cache._cache_file._source_stamp
+    assert {"elementary.py", "verbs.py", "compiled.py", "sampling.py"} <= {name for name, _, _ in stamp}
 
 
 def test_a_response_far_below_the_others_is_not_lost():
     """-2000 nats is a probability of 0 in floating point, but not outside the game."""
-    logs = kernels.normalise(np.array([[[0.0, -2000.0, -np.inf]]]))
+    logs = verbs.normalise(np.array([[[0.0, -2000.0, -np.inf]]]))
     assert logs[0, 0, 1] == -2000
-    raised = kernels.blend(np.array([0.5]), logs, np.zeros(1), logs, True)
+    raised = verbs.blend(np.array([0.5]), logs, np.zeros(1), logs, True)
     np.testing.assert_allclose(raised[0, 0], [0, -1000, -np.inf])
-    mixed = kernels.mix(np.array([0.5]), logs, np.array([0.5]), logs)
+    mixed = verbs.mix(np.array([0.5]), logs, np.array([0.5]), logs)
     np.testing.assert_allclose(mixed[0, 0], [0, -2000, -np.inf])
 
 
@@ -241,7 +241,7 @@ def test_many_terms_fold_into_one_blend():
     rng = np.random.default_rng(3)
     game = PreferenceGame(random_skew(rng, 2, 6) + 0.5)
     arena = TableArena(game, runs=9)
-    policies = [kernels.normalise(random_logs(rng, 9, 2, 6)) for _ in range(5)]
+    policies = [verbs.normalise(random_logs(rng, 9, 2, 6)) for _ in range(5)]
     weights = [0.3, -0.2, 0.0, rng.uniform(0, 1, 9), 0.4]
     ours = arena.geometric_mixture(*zip(weights, policies, strict=True))
     exponent = sum(np.reshape(w, (-1, 1, 1)) * p for w, p in zip(weights, policies, strict=True))

@@ -27,7 +27,7 @@ torch.set_num_threads(1)
 
 HERE = Path(__file__).parent
 RECIPES = sorted((HERE.parent / "llm_backend" / "recipes").glob("*.toml"))
-RUN = {
+RUN: dict[str, dict] = {
     "model": {"name": "tiny"},
     "data": {"source": "tiny"},
     "judge": {"kind": "Rule", "score": "shorter", "cache": True},
@@ -38,7 +38,7 @@ RUN = {
     "run": {"rounds": 3},
     "log": {"tensorboard": False},
 }
-TIMES = ("seconds", "tokens_per_second")
+TIMES = ("seconds", "tokens_per_second")  # what the clock says
 
 
 def described(out: Path, **changes: dict) -> dict:
@@ -297,18 +297,18 @@ def test_each_round_can_play_prompts_of_its_own(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_have_the_losses_of_one(whole, tmp_path):
+@pytest.mark.parametrize("shard", [False, True])
+def test_two_processes_have_the_losses_of_one(shard, whole, tmp_path):
     config = tmp_path / "run.toml"
-    config.write_text(as_toml(described(tmp_path / "run", run={"rounds": 2})))
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    config.write_text(as_toml(described(tmp_path / "run", run={"rounds": 2, "shard": shard})))
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "llm_backend"]
     ended = subprocess.run(
-        [sys.executable, *launch, "-m", "llm_backend", str(config)],
+        [sys.executable, *launch, str(config)],
         capture_output=True, text=True, timeout=500, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     found = rows(tmp_path / "run" / "log.jsonl")
-    assert len(found) == 2
+    assert [row["processes"] for row in found] == [2, 2]
     for one, two in zip(whole.rows, found, strict=False):
         assert two["losses"] == pytest.approx(one["losses"], rel=1e-5, abs=1e-7)
         assert (one["tokens"], one["tokens_trained"]) == (two["tokens"], two["tokens_trained"])

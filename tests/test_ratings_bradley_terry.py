@@ -8,7 +8,7 @@ from scipy.optimize import approx_fprime, minimize
 
 import pgames as pg
 from pgames import ratings
-from pgames.comparisons import Comparisons
+from pgames.votes.comparisons import Comparisons
 
 
 def simulate(seed, items=6, votes=3000, tie=0.0, spread=1.0):

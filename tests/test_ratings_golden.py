@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pgames import ratings
-from pgames.comparisons import Comparisons
+from pgames.votes.comparisons import Comparisons
 
 METHODS = {
     "elo": lambda votes: ratings.elo(votes).scores,

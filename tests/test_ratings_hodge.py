@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import pgames as pg
 from pgames import ratings
-from pgames.comparisons import Comparisons
+from pgames.votes.comparisons import Comparisons
 
 
 def game_of_logits(table):

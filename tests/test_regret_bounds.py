@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pgames as pg
-from pgames.simulate import simulate
+from pgames.learning.simulate import simulate
 
 
 def random_pair(rng, n):
@@ -39,9 +39,7 @@ def test_the_gap_lemma_holds_on_two_thousand_games():
         worst["too small"] = max(worst["too small"], gap / narrow)
     assert worst["identity"] < 1e-9
     assert max(worst["greedy"], worst["linear"], worst["square"]) <= 1
-    assert worst["too small"] > 1, (
-        "negative control: a width below the error must break the bound"
-    )
+    assert worst["too small"] > 1, "negative control: a width below the error must break the bound"
 
 
 def test_optimism_stays_below_its_bound_and_grows_at_the_predicted_rate():

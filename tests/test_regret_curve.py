@@ -10,12 +10,12 @@ from scipy import stats
 
 from pgames.bounds import Bound
 from pgames.games import hidden_rps
+from pgames.learning.regret import RegretCurve
+from pgames.learning.regret_fit import RESAMPLES, growth, resampled_means
+from pgames.learning.simulate import simulate
 from pgames.plot import figure_bytes
 from pgames.plot.regret import compare
-from pgames.regret import RegretCurve
-from pgames.regret_fit import RESAMPLES, growth, resampled_means
 from pgames.run import log_grid
-from pgames.simulate import simulate
 from pgames.solvers.oracle import Greedy
 
 ROUNDS = log_grid(100_000, 60)[1:]

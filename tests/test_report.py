@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import pgames as pg
-from pgames.estimate import estimate, ranking_worth
-from pgames.report import analyse, write_report
+from pgames.cli.report import analyse, write_report
+from pgames.votes.estimate import estimate, ranking_worth
 
 
 def votes_of(rows):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pgames import sampling
-from pgames.elementary import njit
 from pgames.game import PreferenceGame
+from pgames.kernels import sampling
+from pgames.kernels.elementary import njit
 from pgames.table import TableArena
 
 ROW = np.log(np.array([0.2, 0.3, 0.5]))

@@ -5,8 +5,8 @@ import pytest
 
 import pgames as pg
 from pgames.arena import State
-from pgames.ledger import Ledger
-from pgames.simulate import simulate
+from pgames.learning.ledger import Ledger
+from pgames.learning.simulate import simulate
 from pgames.solvers.explore import ENPO
 from pgames.solvers.oracle import Greedy, Optimistic
 

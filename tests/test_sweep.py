@@ -17,10 +17,10 @@ import pytest
 import sweep_cells
 from sweep_cells import GRID, cell, noted, run_slow
 
-from pgames.fingerprint import described, named
 from pgames.games import duel, hidden_rps
+from pgames.learning.fingerprint import described, named
+from pgames.learning.sweep import sweep
 from pgames.solvers.oracle import Greedy
-from pgames.sweep import sweep
 
 TWO = {"tau": [0.1, 0.2], "learner": ["a", "b"]}
 
@@ -115,7 +115,7 @@ def test_a_damaged_configuration_is_written_again_and_cells_still_guard_theirs(
 
 SOURCE = """
 from pgames.games import hidden_rps
-from pgames.simulate import simulate
+from pgames.learning.simulate import simulate
 from pgames.solvers.oracle import Greedy
 
 KAPPA = {kappa}
@@ -172,7 +172,7 @@ def test_another_version_is_refused(tmp_path: Path, monkeypatch) -> None:
 def test_cells_older_than_an_edit_of_the_package_are_mentioned(tmp_path: Path, monkeypatch, capsys) -> None:
     sweep(TWO, noting(tmp_path), tmp_path / "runs")
     assert sweep(TWO, noting(tmp_path), tmp_path / "runs").computed == 0 and not capsys.readouterr().err
-    monkeypatch.setattr("pgames.sweep.source_digest", lambda package: "another")
+    monkeypatch.setattr("pgames.learning.sweep.source_digest", lambda package: "another")
     assert sweep(TWO, noting(tmp_path), tmp_path / "runs").computed == 0
     assert "4 cells" in capsys.readouterr().err
 
@@ -277,7 +277,10 @@ def test_descriptions_tell_values_apart() -> None:
 
 
 def test_descriptions_are_the_same_in_every_process() -> None:
-    code = "import sweep_cells; from pgames.fingerprint import described; print(described(sweep_cells.cell))"
+    code = (
+        "import sweep_cells; from pgames.learning.fingerprint import described; "
+        "print(described(sweep_cells.cell))"
+    )
     said = {
         subprocess.run(
             [sys.executable, "-c", code],

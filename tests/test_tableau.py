@@ -14,7 +14,7 @@ from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, Nash
 from pgames.solvers.outer import COMAL, Average, Best
 from pgames.solvers.pairs import DPO, RLHF, OnlineIPO
 from pgames.table import TableArena
-from pgames.tableau import family_rows, family_table, run_compiled, tableau
+from pgames.tracing.tableau import family_rows, family_table, run_compiled, tableau
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def test_hyper_parameters_may_differ_between_runs(solver):
 
 @pytest.mark.parametrize("solver", [NashMD(0.1), ONPO(0.1, 0.25), MNPO(0.1, 0.5)], ids=repr)
 def test_chunks_of_any_length_go_on_where_the_last_ended(solver, monkeypatch):
-    monkeypatch.setattr("pgames.compiled.CHUNK", 4)
+    monkeypatch.setattr("pgames.tracing.compiled.CHUNK", 4)
     table = arena(9, 2, samples=2)
     state = solver.init(table)
     for rounds in (1, 0, 2, 9, 1):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.bounds.bound import Bound, positive
-from pgames.exact import nash
+from pgames.exact.equilibrium import nash
 from pgames.game import PreferenceGame
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.bounds.bound import positive
-from pgames.exact import nash
+from pgames.exact.equilibrium import nash
 from pgames.game import PreferenceGame
 
 

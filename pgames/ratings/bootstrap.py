@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pgames.comparisons import Comparisons
 from pgames.ratings.table import Ratings, need_votes
+from pgames.votes.comparisons import Comparisons
 
 
 def bootstrap(

@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.comparisons import Comparisons
 from pgames.game import PreferenceGame
-from pgames.kernels import njit
+from pgames.kernels.verbs import njit
 from pgames.ratings.table import Ratings, pair_votes
+from pgames.votes.comparisons import Comparisons
 
 STEPS = 100  # Newton steps; a handful are needed
 SETTLED = 1e-8  # a step this small is the last: the next would be about its square

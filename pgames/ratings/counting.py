@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pgames.comparisons import Comparisons
 from pgames.game import PreferenceGame
 from pgames.ratings.table import Ratings, pair_votes
+from pgames.votes.comparisons import Comparisons
 
 
 def win_count(source: Comparisons | PreferenceGame) -> Ratings:

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from pgames.comparisons import Comparisons
-from pgames.kernels import njit
+from pgames.kernels.verbs import njit
 from pgames.ratings.table import Ratings, need_votes
+from pgames.votes.comparisons import Comparisons
 
 SHORT = 0.03  # largest change of rate * R that the series of exp is exact for
 BLOCK = 2**14  # votes between recomputations of the strengths, which keeps rounding from adding up

@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.comparisons import Comparisons
 from pgames.game import PreferenceGame
-from pgames.kernels import njit
+from pgames.kernels.verbs import njit
 from pgames.ratings.table import Ratings, pair_votes
+from pgames.votes.comparisons import Comparisons
 
 ROUNDING = 1e-12  # margins up to this are ties
 

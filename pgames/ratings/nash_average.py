@@ -25,7 +25,7 @@ def nash_average(game: PreferenceGame | ArrayLike) -> NashAverage:
     An antisymmetric table float64[Y, Y] of payoffs is taken as well; the scores are then in its units. An
     item outside the game of some prompts is scored on those where it takes part.
     """
-    from pgames.exact import nash
+    from pgames.exact.equilibrium import nash
 
     unit = 1.0
     if not isinstance(game, PreferenceGame):

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.comparisons import Comparisons
 from pgames.game import PreferenceGame
+from pgames.votes.comparisons import Comparisons
 
 
 @dataclass(frozen=True, eq=False, repr=False)

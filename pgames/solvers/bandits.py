@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from pgames.arena import State, require
-from pgames.exp3_kernels import exp3_draws, exp3_rounds, exp3_update
-from pgames.ledger import Ledger
-from pgames.pair_rules import RUCB_RULE, THOMPSON_RULE, choose_pairs, pair_rounds
+from pgames.learning.exp3_kernels import exp3_draws, exp3_rounds, exp3_update
+from pgames.learning.ledger import Ledger
+from pgames.learning.pair_rules import RUCB_RULE, THOMPSON_RULE, choose_pairs, pair_rounds
 from pgames.solvers.checks import require_table
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgames.arena import State, require
-from pgames.belief import Width
+from pgames.learning.belief import Width
 from pgames.solvers.checks import check_steps
 
 

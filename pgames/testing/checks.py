@@ -168,7 +168,7 @@ def _known(games: Games | None, claims: Claims) -> list[Known]:
 def _solved(number: int, game: PreferenceGame | Known, tau: float) -> Known:
     if isinstance(game, Known):
         return game
-    from pgames.exact import nash
+    from pgames.exact.equilibrium import nash
 
     return Known(f"game{number}", game, nash(game, tau=tau).policy)
 

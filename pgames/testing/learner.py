@@ -15,11 +15,11 @@ import numpy as np
 import pgames
 from pgames import games
 from pgames.arena import Solver, State
-from pgames.belief import Belief, Width
-from pgames.duels import DuelArena
 from pgames.game import PreferenceGame
-from pgames.regret_fit import line
-from pgames.simulate import simulate
+from pgames.learning.belief import Belief, Width
+from pgames.learning.duels import DuelArena
+from pgames.learning.regret_fit import line
+from pgames.learning.simulate import simulate
 from pgames.table import TableArena
 from pgames.testing.claims import difference
 from pgames.testing.report import Case, Measured, Property, Report, run_cases

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pgames import games
 from pgames.arena import iterate, solve
-from pgames.certificates import exploitability
+from pgames.exact.certificates import exploitability
 from pgames.game import PreferenceGame
 from pgames.testing.claims import Claims, difference, distance, off_simplex
 from pgames.testing.known import Known

@@ -1,0 +1,112 @@
+"""A step of Nash-MD on a language model here and by TRL 1.13, the memory of log-probabilities, and a GPU.
+
+The peer needs an environment of its own (pip install trl==1.13.0 transformers==5.23.0 peft requests, with the
+torch of this one): its interpreter is PGAMES_TRL_PYTHON, or the first argument. Every row is a process of its
+own, so that peak memory is its own; ours and the peer's take turns, and CPU seconds per step are medians.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.timing import print_table, write_results
+
+ROOT = Path(__file__).resolve().parents[1]
+TURNS = 3
+CASES = [  # mode, the peer's cache, new tokens, our steps, its steps, turns, target ratio
+    ("full", "cache", 64, 6, 4, TURNS, 1.8),
+    ("full", "cache", 200, 3, 3, TURNS, 2.0),
+    ("lora", "cache", 64, 6, 4, TURNS, 2.3),
+    ("lora", "cache", 200, 3, 3, TURNS, 2.5),
+    ("full", "no_cache", 64, 6, 2, 1, 8.0),
+    ("full", "no_cache", 200, 3, 1, 1, 15.0),
+]
+
+
+def main() -> dict[str, Any]:
+    """Run what there is on this machine, print the tables and write results/llm.json."""
+    peer = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("PGAMES_TRL_PYTHON")
+    rows = [_step_row(peer, *case) for case in CASES]
+    print_table("One step of Nash-MD, CPU seconds, one thread", rows)
+    memory = _memory_row()
+    print_table("Log-probabilities of 512 tokens, 128k vocabulary, frozen head", [memory])
+    gpu = _gpu_row()
+    print_table("Llama of 8 billion weights, bf16, LoRA, one GPU", [gpu])
+    return write_results("llm", [*rows, memory, gpu])
+
+
+def _step_row(
+    peer: str | None, mode: str, cache: str, new: int, steps: int, its_steps: int, turns: int, target: float
+) -> dict[str, Any]:
+    ours, theirs = [], []
+    for _ in range(turns):
+        ours.append(_run(sys.executable, "benchmarks.llm_step", new, mode, steps))
+        if peer is not None:
+            theirs.append(_run(peer, "benchmarks.llm_trl", new, mode, cache, its_steps))
+    row: dict[str, Any] = {
+        "case": f"{mode}, {new} new tokens" + (", TRL use_cache=False" if cache == "no_cache" else ""),
+        "ours": _median(ours, "cpu_seconds"),
+        "tokens_per_second": _median(ours, "tokens_per_second"),
+        "peak_mb": _median(ours, "peak_mb"),
+    }
+    if peer is None:
+        return row | {"trl": "absent: set PGAMES_TRL_PYTHON"}
+    ratios = [b["cpu_seconds"] / a["cpu_seconds"] for a, b in zip(ours, theirs, strict=True)]
+    return row | {
+        "trl": _median(theirs, "cpu_seconds"),
+        "trl_peak_mb": _median(theirs, "peak_mb"),
+        "ratio": statistics.median(ratios),
+        "ratios": ", ".join(f"{ratio:.2f}" for ratio in ratios),
+        "target": target,
+    }
+
+
+def _memory_row() -> dict[str, Any]:
+    naive = _run(sys.executable, "benchmarks.llm_logprobs", "naive")
+    ours = _run(sys.executable, "benchmarks.llm_logprobs", "chunked")
+    return {
+        "case": "forward and backward",
+        "ours": ours["cpu_seconds"],
+        "naive": naive["cpu_seconds"],
+        "extra_mb": ours["extra_mb"],
+        "naive_extra_mb": naive["extra_mb"],
+        "memory_ratio": naive["extra_mb"] / ours["extra_mb"],
+        "target": 7.0,
+        "gradient_difference": abs(ours["gradient_norm"] / naive["gradient_norm"] - 1),
+    }
+
+
+def _gpu_row() -> dict[str, Any]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return {"case": "8B on a GPU", "result": "no GPU here: python -m benchmarks.llm_gpu on one"}
+    return {"case": "8B on a GPU"} | _run(sys.executable, "benchmarks.llm_gpu")
+
+
+def _run(python: str, module: str, *arguments: object) -> dict[str, Any]:
+    """The JSON that a module prints last. Raises RuntimeError with what it said when it fails."""
+    done = subprocess.run(
+        [python, "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{module} {arguments} failed: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _median(runs: list[dict[str, Any]], key: str) -> float:
+    return statistics.median(run[key] for run in runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The command line: `pgames demo`, `pgames solve`, `pgames report`, `pgames regret`, `pgames families`.
+
+Exit codes: 0 done; 2 bad input, with one line on the standard error that names the value and the remedy;
+130 stopped by Ctrl-C. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pgames.cli.regret import regret
+
+
+class Commands(TyperGroup):
+    """Says what is wrong with the input in one line, and leaves with a code that scripts can read."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except (ValueError, OSError, MemoryError) as error:
+            print(f"pgames: {' '.join(str(error).split())}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            print("pgames: stopped; nothing was left half-written.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Preference games: exact equilibria, Nash learning from human feedback, ratings from votes.",
+)
+
+
+def main() -> None:
+    """The entry point."""
+    app(prog_name="pgames")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import pgames
+
+        print(f"pgames {pgames.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Preference games: exact equilibria, Nash learning from human feedback, ratings from votes."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the figures and the page.")] = Path("results/demo"),
+) -> None:
+    """A tour: five solvers, exact answers, figures."""
+    from pgames.cli.demo import run_demo
+
+    run_demo(out)
+
+
+@app.command()
+def solve(
+    game: Annotated[
+        str, typer.Argument(help="A name such as cyclic:5,p=0.9, a matrix of win rates, or a file of votes.")
+    ],
+    solver: Annotated[str, typer.Option(help="A name such as EGPO or COMAL:every=50.")] = "EGPO",
+    tau: Annotated[
+        float | None, typer.Option(help="Weight of the KL to the reference, at least 0 (default 0.1).")
+    ] = None,
+    eta: Annotated[float | None, typer.Option(help="Step size, above 0 (default 0.5).")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to play.")] = 1000,
+    symmetrise: Annotated[bool, typer.Option(help="Take (P + 1 - P') / 2 for P.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the gap against rounds: .png, .svg or .pdf.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Run a solver on a game, beside the exact equilibrium."""
+    from pgames.cli.solving import print_solution, solution, solve_game
+    from pgames.cli.specs import parse_game, parse_solver
+
+    if plot is not None and plot.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"a figure is written as .png, .svg or .pdf, got {str(plot)!r}: change its ending.")
+    chosen = parse_solver(solver, tau, eta)
+    table = parse_game(game, symmetrise)
+    result = solve_game(table, chosen, rounds)
+    found = solution(game, table, chosen, result)
+    if as_json:
+        print(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        print_solution(found)
+    if plot is not None:
+        from pgames.plot import convergence, save_figure
+
+        save_figure(convergence(result, title=game), plot)
+        print(f"figure: {plot}", file=sys.stderr if as_json else sys.stdout)
+
+
+@app.command()
+def report(
+    votes: Annotated[Path, typer.Argument(help="Votes: .csv, .jsonl or .parquet, one comparison per row.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")],
+    left: Annotated[str, typer.Option(help="Column of the first item.")] = "left",
+    right: Annotated[str, typer.Option(help="Column of the second item.")] = "right",
+    winner: Annotated[str, typer.Option(help="Column of the winner: left, right, tie or a name.")] = "winner",
+    prompt: Annotated[
+        str | None, typer.Option(help="Column of the prompt (default: prompt, where there is one).")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(min=2, help="Resamples behind every interval.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+) -> None:
+    """Rate items from votes: ratings, cycles; a page and JSON."""
+    from pgames.cli.report import write_report
+    from pgames.votes.comparisons import Comparisons
+
+    table = Comparisons.read(votes, left=left, right=right, winner=winner, prompt=prompt)
+    page, numbers = write_report(table, out, title=votes.name, resamples=bootstrap, seed=seed)
+    print(f"page: {page}\nnumbers: {numbers}")
+
+
+app.command()(regret)
+
+
+@app.command()
+def families() -> None:
+    """Print what each solver does in a round."""
+    from rich.console import Console
+
+    from pgames.tracing.tableau import family_table
+
+    # a table that nobody watches is for a file or a pipe: wide enough not to wrap
+    Console(width=None if sys.stdout.isatty() else 160).print(family_table())

@@ -1,0 +1,14 @@
+"""Equilibria to the last digit, each with a certificate computed from its policy alone."""
+
+from pgames.exact.certificates import best_response, duality_gap, exploitability
+from pgames.exact.equilibrium import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
+
+__all__ = [
+    "Equilibrium",
+    "ZeroSumEquilibrium",
+    "best_response",
+    "duality_gap",
+    "exploitability",
+    "nash",
+    "nash_zero_sum",
+]

@@ -1,0 +1,154 @@
+"""The equilibrium of one antisymmetric game, by a predictor-corrector interior-point method.
+
+At temperature tau >= 0 the equilibrium of A = -A' is the x in the simplex for which some v makes
+
+    s = v 1 + tau log(x / ref) - A x >= 0    and    x s = 0.
+
+The path x s = mu 1, mu -> 0, is followed by steps that ask the products x s to change by r. Antisymmetry
+reduces each to one linear system for the change of x alone, with D = diag((s + tau) / x),
+
+    (D - A) dx = r / x - dv 1,    solved as    (I - K) u = g,    K = D^-1/2 A D^-1/2 = -K',
+
+which serves the predictor (r = -x s) and the correctors (r = sigma mu 1 - x s - dx ds) alike: one LU a step.
+
+The path is left early. At tau = 0, as soon as the predictor separates the responses that are played from
+those that are not, the indifference equations of the former are solved: an equilibrium found in that way is
+exact and the only one. At tau > 0 Newton's method takes over once mu is small against tau.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.exact.linear import LU, factor_resolvent, factor_transposed
+from pgames.exact.newton import FOUND, PATIENCE, STALLED, newton
+
+Vector = NDArray[np.float64]
+
+MAX_STEPS = 200
+CLOSED = 1e-15  # the path ends where x's falls below this
+CENTRAL = 1e-6  # smallest product x s on the path, relative to the mean one
+CORRECTIONS = 3  # solves per LU that account for the second-order term dx ds
+WARM = 0.1  # from this temperature on Newton's method needs no path
+HANDOVER = 0.1  # else it takes over when x's is below this share of tau
+
+
+class PathEnd(NamedTuple):
+    """Where the path was left: a point, who is played in the limit (at tau = 0), and whether x is exact."""
+
+    x: Vector
+    played: NDArray[np.bool_]
+    exact: bool
+    steps: int
+
+
+class System(NamedTuple):
+    """The linear system of one step, from the point (x, s)."""
+
+    A: Vector
+    tau: float
+    x: Vector
+    drift: Vector  # by how much s is off its definition: rounding, and the curvature of the logarithm
+    d: Vector
+    lu: LU
+    flow: Vector  # the change of x per unit of -dv
+    mass: float  # its sum
+
+    def direction(self, r: Vector) -> tuple[Vector, float]:
+        """((dx, ds), dv) with s dx + x ds = r and sum(dx) = 0."""
+        change = np.empty((2, len(r)))
+        dx = change[0]
+        free = self.d * self.lu.solve(self.d * (r / self.x - self.drift))
+        dv = free.sum() / self.mass
+        np.subtract(free, dv * self.flow, out=dx)
+        np.subtract(dv + self.drift, self.A @ dx, out=change[1])
+        if self.tau > 0:
+            change[1] += self.tau * dx / self.x
+        return change, dv
+
+
+def follow_path(A: Vector, log_reference: Vector, tau: float, rounding: float) -> PathEnd:
+    """Solve A float64[n, n], antisymmetric with largest entry 1 (or 0), whose entries err by `rounding`."""
+    n = len(A)
+    played, steps, buffer = np.ones(n, dtype=bool), 0, np.empty((n, n))
+    x = np.full(n, 1 / n)
+    gradient = tau * (np.log(x) - log_reference) - A @ x
+    v = 1e-3 - 2 * min(0.0, float(gradient.min()))
+    point = np.stack([x, v + gradient])
+    handover = np.inf if tau >= WARM else HANDOVER * tau
+    while True:
+        x, s = point
+        gap = float(x @ s)
+        last = gap < CLOSED or steps >= MAX_STEPS
+        if tau > 0 and (gap < handover or last):
+            start = np.log(x) if steps else log_reference
+            solution, residual, more = newton(A, log_reference, tau, start, PATIENCE if last else STALLED)
+            steps += more
+            if residual < FOUND or last:
+                return PathEnd(solution, played, True, steps)
+            handover = min(handover, tau) / 100
+        if last:
+            return PathEnd(x, played, False, steps)
+
+        steps += 1
+        d = np.sqrt(x / (s + tau))
+        lu = factor_resolvent(A, d, buffer)
+        flow = d * lu.solve(d)
+        system = System(A, tau, x, v + gradient - s, d, lu, flow, float(flow.sum()))
+        change, dv = system.direction(-x * s)
+        if tau == 0:
+            before, played = played, change[0] > -0.5 * x  # dx / x + ds / s = -1: which of them goes to 0
+            if np.count_nonzero(before != played) <= 4 + n // 50:  # else surely not settled yet
+                if (unique := solve_support(A, played, rounding)) is not None:
+                    return PathEnd(unique, played, True, steps)
+
+        wanted = (1 - min(1.0, _reach(point, change))) ** 3 * gap / n - x * s
+        length = 0.0
+        for _ in range(CORRECTIONS):
+            corrected, dv_corrected = system.direction(wanted - change[0] * change[1])
+            if (longer := _reach(point, corrected)) <= length:
+                break
+            change, dv, length = corrected, dv_corrected, longer
+        length = min(1.0, max(0.9, 1 - gap) * length)
+        while (products := np.prod(point + length * change, axis=0)).min() < CENTRAL * products.mean():
+            length *= 0.8
+        point = point + length * change
+        point[0] /= point[0].sum()
+        v += length * dv
+        gradient = tau * (np.log(point[0]) - log_reference) - A @ point[0]
+
+
+def solve_support(A: Vector, played: NDArray[np.bool_], rounding: float) -> Vector | None:
+    """The equilibrium that plays exactly these responses, provided that it is the game's only one.
+
+    Then A_BB x_B = 0, sum(x_B) = 1 has one solution, it is positive, and A x < 0 off the support; all of
+    that by a margin above rounding.
+    """
+    k = int(np.count_nonzero(played))
+    if k % 2 == 0:  # the kernel of an antisymmetric matrix has the parity of its size
+        return None
+    equations = np.ones((k + 1, k + 1))
+    equations[:k, :k] = -A[np.ix_(played, played)]
+    equations[k, k] = 0
+    lu = factor_transposed(equations)
+    right = np.zeros(k + 1)
+    right[k] = 1
+    inside = lu.solve(right)[:k]
+    margin = 100 * k * rounding
+    if not inside.min() > margin or lu.reciprocal_condition(k) < margin:
+        return None
+    x = np.zeros(len(A))
+    x[played] = inside
+    right[:k], right[k] = -(A @ x)[played], 1 - inside.sum()  # one step of iterative refinement
+    x[played] += lu.solve(right)[:k]
+    x = np.maximum(x, 0)
+    x /= x.sum()
+    return x if (A @ x)[~played].max(initial=-1.0) < -margin else None
+
+
+def _reach(point: Vector, change: Vector) -> float:
+    """The largest t with point + t change >= 0."""
+    return 1 / max(-float((change / point).min()), 1e-300)

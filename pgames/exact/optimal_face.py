@@ -1,0 +1,111 @@
+"""Which equilibrium of a degenerate game: its equilibria form a polytope, and these pick a point of it.
+
+With B the responses that some equilibrium plays and N the others, the equilibria are
+
+    x = x0 + Z t >= 0 on B (A_BB x = 0, sum(x) = 1; Z spans the kernel),   A_NB x <= 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+MAX_STEPS = 100
+COMPLEMENTARY = 1e-12  # products of slack and multiplier at the end
+
+
+class Face(NamedTuple):
+    """An inner point and the free directions, in the coordinates of B; payoffs of N against B."""
+
+    point: Vector
+    directions: Vector
+    losing: Vector
+
+
+def optimal_face(A: Vector, x: Vector, played: NDArray[np.bool_], rounding: float) -> Face | None:
+    """The face around x, an approximate equilibrium inside it; None if there is no such face.
+
+    `rounding` is the error of the entries of A; singular values below it count as 0.
+    """
+    B = np.flatnonzero(played)
+    k = len(B)
+    equations = np.vstack([A[np.ix_(B, B)], np.ones(k)])
+    left, values, right = np.linalg.svd(equations, full_matrices=True)
+    rank = np.count_nonzero(values > 8 * k * max(rounding, np.finfo(float).eps * values[0]))
+    point = x[B]
+    for _ in range(2):  # the second time corrects rounding
+        error = equations @ point
+        error[k] -= 1
+        point = point - right[:rank].T @ ((left[:, :rank].T @ error) / values[:rank])
+    face = Face(point, right[rank:].T, A[np.ix_(~played, played)])
+    inside = point.min() > 0 and (face.losing @ point).max(initial=-1.0) < 0
+    return face if inside else None
+
+
+def centre(face: Face) -> Vector:
+    """argmax sum_B log x + sum_N log(-A_NB x): the analytic centre, by damped Newton."""
+    x, Z = face.point, face.directions
+    G = np.vstack([Z, -face.losing @ Z])
+    for _ in range(MAX_STEPS):
+        slack = np.concatenate([x, -face.losing @ x])
+        scaled = G / slack[:, None]
+        dt = np.linalg.lstsq(scaled, np.ones(len(slack)), rcond=None)[0]
+        relative = scaled @ dt
+        decrement = np.linalg.norm(relative)
+        x = x + Z @ dt / (1 + decrement if decrement > 0.25 else 1)
+        if decrement < 1e-12:
+            break
+    return x
+
+
+def closest(face: Face, reference: Vector) -> Vector:
+    """argmin KL(x || reference) over the face: by a primal-dual interior-point method, then on its edge.
+
+    Multipliers z >= 0 of the slacks s = (x, -A_NB x), z s -> 0; each step solves for dt and dz together. The
+    bound x >= 0 matters where the reference is next to nothing.
+    """
+    x, Z = face.point, face.directions
+    rows = np.vstack([np.eye(len(x)), -face.losing])
+    G = rows @ Z
+    m, d = G.shape
+    s, z = rows @ x, np.full(m, 0.1)
+    system = np.zeros((d + m, d + m))
+    system[:d, d:], system[d:, :d] = -G.T, -G
+    for _ in range(MAX_STEPS):
+        target = max(0.1 * float(s @ z) / m, COMPLEMENTARY)
+        system[:d, :d] = Z.T @ (Z / x[:, None])
+        system[range(d, d + m), range(d, d + m)] = -s / z
+        gradient = Z.T @ np.log(x / reference) - G.T @ z
+        step = np.linalg.solve(system, np.concatenate([-gradient, s - target / z]))
+        dx, ds, dz = Z @ step[:d], G @ step[:d], step[d:]
+        length = min(1.0, 0.95 * min(_reach(s, ds), _reach(z, dz)))
+        x, s, z = x + length * dx, s + length * ds, z + length * dz
+        if target == COMPLEMENTARY and np.abs(dx).max() < 1e-9:
+            break
+    s, z = s[len(x) :], z[len(x) :]
+    for binding in (s < z, s < 1e-5):
+        edge = _on_edge(face, x, binding, reference)
+        if edge.min() > 0 and (face.losing @ edge).max(initial=0.0) < 1e-15:
+            return edge
+    return x
+
+
+def _on_edge(face: Face, x: Vector, binding: NDArray[np.bool_], reference: Vector) -> Vector:
+    """argmin KL(x || reference) where the responses in `binding` tie, by Newton's method from nearby."""
+    G = face.losing[binding] @ face.directions
+    x = x - face.directions @ np.linalg.lstsq(G, face.losing[binding] @ x, rcond=None)[0]
+    _, values, right = np.linalg.svd(G, full_matrices=True)
+    free = face.directions @ right[np.count_nonzero(values > 1e-10) :].T
+    for _ in range(10):
+        if free.shape[1] == 0 or not x.min() > 0:
+            break
+        x = x - free @ np.linalg.solve(free.T @ (free / x[:, None]), free.T @ np.log(x / reference))
+    return x
+
+
+def _reach(x: NDArray[np.floating], dx: NDArray[np.floating]) -> float:
+    return 1 / max((-dx / x).max(initial=0.0), 1e-300)

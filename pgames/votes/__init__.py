@@ -1,0 +1,1 @@
+"""Votes of people: read from files, counted, turned into a game."""

@@ -1,0 +1,310 @@
+"""Comparisons: pairwise votes as compact rows, their counts, and the preference game they estimate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.game import PreferenceGame
+from pgames.votes.columns import (
+    distinct_names,
+    first_bad_row,
+    integer_column,
+    tally,
+    tally_by_prompt,
+    what_is_wrong,
+)
+
+COUNTS_LIMIT = 8 * 2**30  # bytes that the tables of counts may take
+
+Ties = Literal["half", "drop"]
+
+
+class Counts(NamedTuple):
+    """How often y beat z, and how often they tied, in each prompt."""
+
+    wins: NDArray[np.float64]  # [X, Y, Y], wins[x, y, z] = votes for y against z
+    ties: NDArray[np.float64]  # [X, Y, Y], symmetric
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Comparisons:
+    """Votes between two items each, in the order they were cast; 13 bytes a vote.
+
+    Parameters
+    ----------
+    left, right : int32[N], the items compared; item i is `items[i]`.
+    winner : int8[N], +1 when left won, 0 for a tie, -1 when right won.
+    items : the names of the Y items; "0", "1", ... by default.
+    prompt : int32[N], the prompt of each vote; one prompt by default.
+    prompts : the names of the X prompts.
+
+    Values are immutable; `+` concatenates two, matching items and prompts by name. Raises ValueError,
+    naming the first wrong row, when a vote is not one between two different items.
+    """
+
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    winner: NDArray[np.int8]
+    prompt: NDArray[np.int32]
+    items: tuple[str, ...]
+    prompts: tuple[str, ...]
+
+    def __init__(
+        self,
+        left: ArrayLike,
+        right: ArrayLike,
+        winner: ArrayLike,
+        items: Sequence[str] | None = None,
+        prompt: ArrayLike | None = None,
+        prompts: Sequence[str] | None = None,
+    ):
+        columns = {
+            "left": integer_column("left", left, np.int32),
+            "right": integer_column("right", right, np.int32),
+            "winner": integer_column("winner", winner, np.int8),
+        }
+        rows = columns["left"].size
+        prompt = np.zeros(rows, np.int32) if prompt is None else prompt
+        columns["prompt"] = integer_column("prompt", prompt, np.int32)
+        sizes = {name: column.size for name, column in columns.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"columns must have one entry per vote, got lengths {sizes}.")
+        if rows == 0:
+            raise ValueError("there are no votes: at least one comparison is needed.")
+        bad, most_item, most_prompt = first_bad_row(**columns)
+        item_names = distinct_names("items", items, most_item + 1)
+        prompt_names = distinct_names("prompts", prompts, most_prompt + 1)
+        if bad >= 0:
+            raise ValueError(what_is_wrong(bad, *(int(column[bad]) for column in columns.values())))
+        for name, value in {**columns, "items": item_names, "prompts": prompt_names}.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_names(
+        cls,
+        left: Sequence[str],
+        right: Sequence[str],
+        winner: Sequence[str],
+        prompt: Sequence[str] | None = None,
+    ) -> Comparisons:
+        """Votes given by names; a winner is "left", "right", "tie" or the name of the item that won.
+
+        >>> Comparisons.from_names(["rock", "paper"], ["paper", "rock"], ["right", "paper"])
+        Comparisons(votes=2, items=2, prompts=1, ties=0)
+        """
+        from pgames.votes.reading import Encoder
+
+        encoder = Encoder("left", "right", "winner", None if prompt is None else "prompt")
+        encoder.add(left, right, winner, prompt)
+        return cls(*encoder.columns())
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        left: str = "left",
+        right: str = "right",
+        winner: str = "winner",
+        prompt: str | None = None,
+    ) -> Comparisons:
+        """Votes from a file .csv, .jsonl, .ndjson or .parquet, read in pieces.
+
+        `left`, `right`, `winner` and `prompt` name its columns; a column "prompt" is used when there is one.
+        A winner is "left", "right" or "tie" (in any case), the name of the column or of the item that won.
+        Items and prompts are sorted by name. Raises ValueError for a file that is missing, empty, cut or
+        not such a table, naming the row and the value.
+        """
+        from pgames.votes.reading import read_votes
+
+        return cls(*read_votes(path, left, right, winner, prompt))
+
+    def __len__(self) -> int:
+        return self.left.size
+
+    def __repr__(self) -> str:
+        ties = int(np.count_nonzero(self.winner == 0))
+        items, prompts = len(self.items), len(self.prompts)
+        return f"Comparisons(votes={len(self)}, items={items}, prompts={prompts}, ties={ties})"
+
+    def __add__(self, other: Comparisons) -> Comparisons:
+        if not isinstance(other, Comparisons):
+            return NotImplemented
+        items, item = _merge(self.items, other.items)
+        prompts, prompt = _merge(self.prompts, other.prompts)
+        return Comparisons(
+            np.concatenate([self.left, item[other.left]]),
+            np.concatenate([self.right, item[other.right]]),
+            np.concatenate([self.winner, other.winner]),
+            items,
+            np.concatenate([self.prompt, prompt[other.prompt]]),
+            prompts,
+        )
+
+    def subset(self, prompt: str | Iterable[str]) -> Comparisons:
+        """The votes on one prompt, or on several, by name. All items stay, so tables keep their shape."""
+        wanted = [prompt] if isinstance(prompt, str) else [str(name) for name in prompt]
+        unknown = [name for name in wanted if name not in self.prompts]
+        if unknown or not wanted:
+            raise ValueError(
+                f"no prompt is named {unknown[0]!r}" if unknown else "no prompt is named: give at least one"
+            ) from None
+        place = np.full(len(self.prompts), -1, np.int32)
+        place[[self.prompts.index(name) for name in wanted]] = np.arange(len(wanted))
+        keep = place[self.prompt] >= 0
+        return self._rows(keep, place, wanted)
+
+    def pooled(self) -> Comparisons:
+        """The same votes as if cast on one prompt."""
+        return Comparisons(self.left, self.right, self.winner, self.items)
+
+    def bootstrap(self, resamples: int, seed: int) -> Iterator[Comparisons]:
+        """`resamples` samples of N votes drawn with replacement; the k-th depends on (seed, k) alone."""
+        for k in range(resamples):
+            rows = np.random.default_rng([seed, k]).integers(len(self), size=len(self))
+            yield self._rows(rows)
+
+    def _rows(
+        self, rows: NDArray, place: NDArray[np.int32] | None = None, prompts: Sequence[str] | None = None
+    ) -> Comparisons:
+        prompt = self.prompt[rows] if place is None else place[self.prompt[rows]]
+        return Comparisons(
+            self.left[rows],
+            self.right[rows],
+            self.winner[rows],
+            self.items,
+            prompt,
+            self.prompts if prompts is None else prompts,
+        )
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Wins and ties, float64[X, Y, Y] each; computed once."""
+        X, Y = len(self.prompts), len(self.items)
+        size = 28 * X * Y * Y  # two float64 tables and the int32 tallies they are made from
+        if size > COUNTS_LIMIT:
+            raise ValueError(
+                f"counts of {X} prompts x {Y} items need {size / 2**30:.0f} GiB, more than "
+                f"{COUNTS_LIMIT / 2**30:.0f}: take fewer prompts with .subset(prompt=...) or .pooled()."
+            )
+        if X == 1:
+            votes = tally(self.left, self.right, self.winner, Y)[None]
+        else:
+            votes = tally_by_prompt(self.left, self.right, self.winner, self.prompt, X, Y)
+        wins = np.add(votes[:, 2], votes[:, 0].transpose(0, 2, 1), dtype=np.float64)
+        ties = np.add(votes[:, 1], votes[:, 1].transpose(0, 2, 1), dtype=np.float64)
+        wins.setflags(write=False)
+        ties.setflags(write=False)
+        return Counts(wins, ties)
+
+    @cached_property
+    def pooled_counts(self) -> Counts:
+        """Wins and ties over all prompts, float64[Y, Y] each; computed once, without counts by prompt."""
+        counts = self.counts if len(self.prompts) == 1 else self.pooled().counts
+        return Counts(counts.wins[0], counts.ties[0])
+
+    def to_game(
+        self,
+        prior: float = 1.0,
+        pooling: float = 2.0,
+        ties: Ties = "half",
+        reference: ArrayLike | None = None,
+        prompt_weights: ArrayLike | Literal["votes"] | None = None,
+        only_seen: bool = False,
+    ) -> PreferenceGame:
+        """The preference game that the votes estimate, one response per item.
+
+        With W[x, y, z] votes for y against z on prompt x (a tie is half a vote for each), N = W + W' and
+        sums over prompts without index x:
+
+            m[y, z]    = (W[y, z] + prior) / (N[y, z] + 2 prior)
+            P[x, y, z] = (W[x, y, z] + pooling * m[y, z] + prior) / (N[x, y, z] + pooling + 2 prior)
+
+        so an estimate is 0 or 1 only if `prior` and `pooling` are 0. With one prompt P = m. Two items that
+        never met are thus taken for equals, and a group that never met inside may share an equilibrium for
+        that reason alone; `pgames.estimate` fills such pairs by the ranking instead.
+
+        Parameters
+        ----------
+        prior : pseudo-votes for either side of each pair, a Beta(prior, prior): 1 is Laplace's rule, 0 the
+            raw frequencies (an error if a pair has no votes).
+        pooling : how many votes of a prompt the estimate pooled over prompts is worth; 0 keeps prompts apart.
+        ties : "half" a vote for each side, or "drop" them.
+        reference : float64[X, Y] or float64[Y]; uniform by default.
+        prompt_weights : float64[X], "votes" for the share of votes of each prompt, or uniform by default.
+        only_seen : put a response without votes on a prompt outside the game of that prompt (reference
+            probability 0); otherwise it takes part with the estimate that prior and pooling give it.
+        """
+        for name, value in {"prior": prior, "pooling": pooling}.items():
+            if not 0 <= value < np.inf:
+                raise ValueError(f"{name} must be a number of votes, at least 0 and finite, got {value}.")
+        if ties not in ("half", "drop"):
+            raise ValueError(f'ties must be "half" or "drop", got {ties!r}.')
+        half = 0.5 if ties == "half" else 0.0
+        X, Y = len(self.prompts), len(self.items)
+        pair_votes = self.counts.wins + half * self.counts.ties
+        pooled = pair_votes.sum(axis=0)
+        total = pooled + pooled.T
+        policy = self._reference(reference, only_seen)
+        if prior == 0:
+            thin = (
+                np.broadcast_to(total, pair_votes.shape) if pooling > 0 else pair_votes + _turned(pair_votes)
+            )
+            in_game = (policy > 0)[:, :, None] & (policy > 0)[:, None, :] & ~np.eye(Y, dtype=bool)
+            _refuse_unseen((thin == 0) & in_game, self)
+        with np.errstate(invalid="ignore"):
+            mean = (pooled + prior) / (total + 2 * prior)
+            mean[np.isnan(mean)] = 0.5  # pairs outside the game
+            P = (pair_votes + pooling * mean + prior) / (
+                pair_votes + _turned(pair_votes) + pooling + 2 * prior
+            )
+            P[np.isnan(P)] = 0.5
+        P[:, np.arange(Y), np.arange(Y)] = 0.5
+        if isinstance(prompt_weights, str):
+            if prompt_weights != "votes":
+                raise ValueError(
+                    f'prompt_weights must be float64[X], "votes" or None, got {prompt_weights!r}.'
+                )
+            prompt_weights = np.bincount(self.prompt, minlength=X) / len(self)
+        return PreferenceGame(P, policy, prompt_weights, self.items)
+
+    def _reference(self, reference: ArrayLike | None, only_seen: bool) -> NDArray[np.float64]:
+        X, Y = len(self.prompts), len(self.items)
+        uniform = np.full((X, Y), 1 / Y)
+        policy = uniform if reference is None else np.broadcast_to(np.asarray(reference, float), (X, Y))
+        if not only_seen:
+            return policy
+        seen = (self.counts.wins.sum(2) + self.counts.wins.sum(1) + self.counts.ties.sum(2)) > 0
+        policy = policy * seen
+        mass = policy.sum(axis=1, keepdims=True)
+        if not mass.all():
+            name = self.prompts[int(np.argmin(mass))]
+            raise ValueError(f"prompt {name!r} has no votes: drop it with .subset, or pass only_seen=False.")
+        return policy / mass
+
+
+def _refuse_unseen(unseen: NDArray[np.bool_], votes: Comparisons) -> None:
+    if unseen.any():
+        x, y, z = np.argwhere(unseen)[0]
+        raise ValueError(
+            f"{int(unseen.sum()) // 2} pairs have no votes, the first is {votes.items[y]!r} against "
+            f"{votes.items[z]!r} on prompt {votes.prompts[x]!r}: pass prior > 0 to fill them."
+        )
+
+
+def _turned(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    return table.transpose(0, 2, 1)
+
+
+def _merge(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """All names, and the place of each of theirs among them."""
+    place = {name: i for i, name in enumerate(ours)}
+    for name in theirs:
+        place.setdefault(name, len(place))
+    return tuple(place), np.array([place[name] for name in theirs], dtype=np.int32)

@@ -20,7 +20,7 @@ from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_p
 from llm_backend.fit import Fit
 from llm_backend.models import LanguageModel
 from llm_backend.tiny import PROMPTS, tiny_language_model
-from llm_backend.workers import Elsewhere, share, workers
+from llm_backend.workers import Elsewhere, shard, share, workers
 from pgames import losses
 from pgames.arena import PairLoss, Solver
 
@@ -55,7 +55,11 @@ def build(config: Configuration, folder: Path) -> Made:
     held: list[Any] = []
     workers().once(lambda: held.append(_cached(config, folder)))
     judge = held[0] if held else Elsewhere()
+    if config.run.shard and (workers().size == 1 or config.model.get("lora") == 0):
+        raise ConfigError("run.shard needs several processes (accelerate launch) and adapters (model.lora).")
     lm = _model(config)
+    if config.run.shard:
+        shard(lm)
     lm.conversations = {_text(prompt): prompt for prompt in prompts if not isinstance(prompt, str)}
     lm.chat, lm.system, lm.truncate = reading["chat"], reading["system"], reading["truncate"]
     room = lm.context and lm.context - arena.get("max_new_tokens", 256)

@@ -30,12 +30,16 @@ class ConfigError(ValueError):
 
 
 class RunSettings(BaseModel):
-    """Rounds to play, where everything is written, and how many rounds' checkpoints are kept."""
+    """Rounds to play, where everything is written, and how many rounds' checkpoints are kept.
+
+    `shard`: of several processes each holds a share of the base's layers while it trains adapters (FSDP2).
+    """
 
     model_config = STRICT
     rounds: int = Field(3, ge=1)
     out: str = ""  # "" is runs/NAME for NAME.toml
     keep: int = Field(2, ge=1)
+    shard: bool = False
 
 
 class EvaluateSettings(BaseModel):

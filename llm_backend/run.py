@@ -33,6 +33,7 @@ FREE = {
     "run.rounds",
     "run.keep",
     "run.out",
+    "run.shard",
     "log.tensorboard",
     "log.wandb",
     "log.trackio",
@@ -129,7 +130,10 @@ def _rounds(
         noted = meter.row(arena.journal)
         with meter.measure("evaluate"):
             measured = _measured(made, state, past, config)
-        yield state, {"round": state.t, **noted, **measured, "seconds": meter.clear()}
+        yield (
+            state,
+            {"round": state.t, "processes": workers().size, **noted, **measured, "seconds": meter.clear()},
+        )
         latest = [*past.items(), (state.t, state.policy)]
         past = dict(latest[len(latest) - config.evaluate.past :])
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -63,6 +64,14 @@ class Workers:
         if told[1] is not None:
             raise told[1]
         return told[0]
+
+    def in_step(self, passes: Sequence[T], spare: T) -> list[tuple[T, bool]]:
+        """(pass, whether it counts): with `spare` ones, so that all processes make equally many."""
+        if self.size == 1:
+            return [(one, True) for one in passes]
+        counts: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(counts, len(passes))
+        return [(one, True) for one in passes] + [(spare, False)] * (max(counts) - len(passes))
 
     def summed(self, parameters: Sequence[torch.nn.Parameter], loss: float, tokens: int) -> tuple[float, int]:
         """Sum gradients over processes, in place; returns the sums of a loss and of a count."""
@@ -118,13 +127,15 @@ class _Space:
     def draw(self, policy: Any, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         asked = range(len(self._space.ids)) if which is None else which
         mine = list(workers().mine(asked))
-        draws = self._space.draw(policy, n, key, mine) if mine else NO_DRAWS
+        with whole(self._space.lm):
+            draws = self._space.draw(policy, n, key, mine) if mine else NO_DRAWS
         each = [draws.take(np.arange(i * n, (i + 1) * n)) for i in range(len(mine))]  # by prompt
         return Draws.join(workers().gathered(each))
 
     def score(self, leaf: Any, draws: Draws) -> NDArray[np.float64]:
         rows = workers().mine(range(len(draws)))
-        mine = self._space.score(leaf, draws.take(list(rows))) if len(rows) else ()
+        with whole(self._space.lm):
+            mine = self._space.score(leaf, draws.take(list(rows))) if len(rows) else ()
         return np.array(workers().gathered(list(mine)))
 
 
@@ -151,3 +162,36 @@ class Elsewhere:
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
     ) -> NDArray[np.float64]:
         raise JudgeError("only the first process has the judge.")
+
+
+# -- weights in shares ----------------------------------------------------------------------------------
+
+
+def shard(lm: Any) -> None:
+    """Keep a share of the frozen base's layers in every process while a fit runs (FSDP2).
+
+    A layer is gathered when it is needed and let go again. Drawing and scoring, where processes do not march
+    in step, gather all of it once: see `whole`.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(lm.device.type, (workers().size,))
+    adapters = {p for name, p in lm.causal.named_parameters() if "lora_" in name}
+    lm.sharded = [
+        fully_shard(layer, mesh=mesh, ignored_params=adapters) for layer in lm.causal.base_model.layers
+    ]
+
+
+@contextmanager
+def whole(lm: Any) -> Iterator[None]:
+    """All weights in every process inside the block, with nothing to wait for."""
+    for layer in (sharded := getattr(lm, "sharded", [])):
+        layer.set_reshard_after_forward(False)
+        layer.unshard()
+    try:
+        yield
+    finally:
+        for layer in sharded:
+            layer.set_reshard_after_forward(True)
+            layer.reshard()

@@ -37,9 +37,7 @@ Select = Literal["centre", "max_entropy", "closest"]
 Method = Literal["newton", "cvxpy"]
 
 SELECTIONS = ("centre", "max_entropy", "closest")
-WORSE = (
-    1e-14  # exploitability, in units of the largest payoff, up to which a choice among equilibria is believed
-)
+WORSE = 1e-14  # a choice among equilibria is believed up to this exploitability (largest payoff 1)
 TOLERANCE = {"newton": 1e-9, "cvxpy": 1e-6}  # a worse certificate of any prompt is an error
 
 
@@ -64,8 +62,8 @@ def nash(
 ) -> Equilibrium:
     """The symmetric equilibrium pi of J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref).
 
-    At tau > 0 it is unique, pi = softmax(log ref + P pi / tau), its residual is at most about
-    1e-16 / tau, all that double precision can hold. At tau = 0 it is found by an interior-point
+    At tau > 0 it is unique, pi = softmax(log ref + P pi / tau), with a residual of at most about
+    1e-15 + 1e-16 / tau, all that double precision can hold. At tau = 0 it is found by an interior-point
     method that ends in an exact solve, and `select` says which one is meant when there are several:
 
     "centre" : the limit of the central path, argmax sum_y log(pi_y + 1/2 - (P pi)_y): every response that

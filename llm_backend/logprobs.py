@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from llm_backend.models import LanguageModel
     from llm_backend.policy import Leaf
 
-CHUNK_BYTES = 1 << 26  # of float32 logits alive at a time
+CHUNK_BYTES = 3 << 24  # of float32 logits alive at a time; above 32 MB glibc gives them back at once
 
 
 class LinearLogProbs(torch.autograd.Function):
     """log softmax(hidden @ weight' / temperature) at `targets`, a chunk of rows at a time.
 
-    The backward pass computes the logits of each chunk again. Memory: chunk * V instead of N * V floats.
+    With a frozen head the slope with respect to `hidden` is taken while the logits are there; else the
+    backward pass computes the logits of each chunk again. Memory: chunk * V instead of N * V floats.
     """
 
     @staticmethod
@@ -30,17 +31,31 @@ class LinearLogProbs(torch.autograd.Function):
         chunk = max(1, CHUNK_BYTES // (4 * weight.shape[0]))
         logprobs = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         norms = torch.empty_like(logprobs)
+        frozen = ctx.needs_input_grad[0] and not any(ctx.needs_input_grad[1:])
+        slope = torch.empty_like(hidden) if frozen else None
         for i in range(0, len(hidden), chunk):
             part = slice(i, i + chunk)
             logits = _logits(hidden[part], weight, bias, temperature)
-            norms[part] = torch.logsumexp(logits, dim=-1)
-            logprobs[part] = logits.gather(-1, targets[part, None])[:, 0] - norms[part]
-        ctx.save_for_backward(hidden, weight, bias, targets, norms)
+            top, at = logits.amax(dim=-1), logits.gather(-1, targets[part, None])[:, 0]
+            total = logits.sub_(top[:, None]).exp_().sum(dim=-1)
+            norms[part] = top + total.log()
+            logprobs[part] = at - norms[part]
+            if slope is not None:
+                mean = (logits.to(weight.dtype) @ weight).float() / total[:, None]
+                slope[part] = ((weight[targets[part]].float() - mean) / temperature).to(hidden.dtype)
+            del logits  # or two chunks are alive while the next is made
+        if slope is not None:
+            ctx.save_for_backward(slope)
+        else:
+            ctx.save_for_backward(hidden, weight, bias, targets, norms)
         ctx.temperature, ctx.chunk = temperature, chunk
         return logprobs
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        if len(ctx.saved_tensors) == 1:
+            slope = ctx.saved_tensors[0]
+            return (upstream[0][:, None] * slope).to(slope.dtype), None, None, None, None
         hidden, weight, bias, targets, norms = ctx.saved_tensors
         needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         d_hidden = torch.empty_like(hidden) if needs_hidden else None
@@ -112,7 +127,7 @@ def token_rows(
     temperature: float = 1.0,
     rows: int = 64,
 ) -> list[NDArray[np.float64]]:
-    """log pi(token | before) of every token of every response, nats, `rows` responses of like length at a time."""
+    """log pi(token | before) of every token of every response, nats; `rows` responses at a time."""
     order = np.argsort([len(p) + len(r) for p, r in zip(prompts, responses, strict=True)], kind="stable")
     found: list[NDArray[np.float64]] = [np.empty(0)] * len(order)
     with torch.no_grad(), lm.active(leaf):

@@ -107,22 +107,33 @@ def log_probabilities(arena: Any, policy: Policy, draws: Draws) -> Floats:
     return np.logaddexp.reduce(parts)
 
 
+def normalised(arena: Any, policy: Policy) -> bool:
+    """Whether log pi(response) is known, and not only up to a constant per prompt."""
+    return arena.listed or not any(isinstance(member, Blend) for _, member in members(policy))
+
+
 def measure(arena: Any, policy: Policy, past: dict[int, Policy], samples: int) -> dict[str, Any]:
     """Win rates against reference and past selves, KL to the reference, entropy, length, truncated share.
 
-    `entropy` is that of whole responses, in nats; `length` is in tokens, EOS included.
+    `entropy` is that of whole responses, in nats; `length` is in tokens, EOS included. A geometric mixture of
+    free text has neither KL nor entropy here, because its log-probabilities lack their normaliser.
     """
     draws = _draw(arena, policy, samples, "first")
-    logs = log_probabilities(arena, policy, draws)
-    ratio = (logs - log_probabilities(arena, arena.reference, draws)).reshape(-1, samples)
     base = _draw(arena, arena.reference, samples, "second")
     length = [len(row) for row in draws.tokens]
+    row: dict[str, Any] = {}
+    if normalised(arena, policy):
+        logs = log_probabilities(arena, policy, draws)
+        ratio = (logs - log_probabilities(arena, arena.reference, draws)).reshape(-1, samples)
+        row = {
+            "kl_reference": _row(estimate(ratio)),
+            "entropy": float(-logs.mean()),
+            "entropy_per_token": float(-logs.sum() / sum(length)),
+        }
     return {
         "win_rate_reference": _row(win_rate(arena, policy, arena.reference, samples)),
         "win_rate_past": {str(t): _row(win_rate(arena, policy, old, samples)) for t, old in past.items()},
-        "kl_reference": _row(estimate(ratio)),
-        "entropy": float(-logs.mean()),
-        "entropy_per_token": float(-logs.sum() / sum(length)),
+        **row,
         "length": float(np.mean(length)),
         "length_reference": float(np.mean([len(row) for row in base.tokens])),
         "truncated": float(draws.truncated.mean()),

@@ -25,7 +25,7 @@ WHOLE = {
         ({"model": 3}, "model must be a table"),
         (
             WHOLE | {"run": {"round": 3}},
-            r"run.round is unknown: \[run\] takes rounds, out, keep. Did you mean rounds",
+            r"run.round is unknown: \[run\] takes rounds, out, keep, shard. Did you mean rounds",
         ),
         (WHOLE | {"run": {"rounds": "3"}}, "run.rounds = '3': it must be a valid integer"),
         (WHOLE | {"run": {"rounds": 0}}, "run.rounds = 0: it must be greater than or equal to 1"),

@@ -94,6 +94,15 @@ def test_every_recipe_runs_at_a_toys_scale(recipe, tmp_path):
     assert all(math.isfinite(row["loss"]) for row in done.rows)
 
 
+def test_a_policy_that_is_a_formula_is_measured_as_far_as_it_can_be(tmp_path):
+    values = described(tmp_path / "run", run={"rounds": 2})
+    done = run(values | {"solver": {"name": "OnlineIPO", "tau": 0.1, "eta": 1.0}})
+    assert "win_rate_reference" in done.rows[-1]
+    assert not {"kl_reference", "entropy", "exploitability"} & set(done.rows[-1])
+    again = done.arena.load(done.folder / "rounds" / "00002")
+    assert list(done.arena.sample(again.policy, n=2)) == list(done.arena.sample(done.state.policy, n=2))
+
+
 # -- going on -------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.timing import print_table, write_results
 
 ROOT = Path(__file__).resolve().parents[1]
-TURNS = 3
+TURNS = 2
 CASES = [  # mode, the peer's cache, new tokens, our steps, its steps, turns, target ratio
     ("full", "cache", 64, 6, 4, TURNS, 1.8),
     ("full", "cache", 200, 3, 3, TURNS, 2.0),
@@ -37,7 +37,9 @@ def main() -> dict[str, Any]:
     memory = _memory_row()
     print_table("Log-probabilities of 512 tokens, 128k vocabulary, frozen head", [memory])
     gpu = _gpu_row()
-    print_table("Llama of 8 billion weights, bf16, LoRA, one GPU", [gpu])
+    print_table(
+        "Llama of 8 billion weights, bf16, LoRA, one GPU", [{"what": k, "value": v} for k, v in gpu.items()]
+    )
     return write_results("llm", [*rows, memory, gpu])
 
 

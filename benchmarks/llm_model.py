@@ -63,7 +63,7 @@ def prompts(count: int = 64) -> list[str]:
 class Clock:
     """CPU seconds of every step after the first `warm_up`, and peak memory, printed as one line of JSON."""
 
-    def __init__(self, warm_up: int = 2):
+    def __init__(self, warm_up: int = 1):
         self.warm_up, self.seconds, self.loaded = warm_up, [], peak_mb()
 
     def start(self) -> None:

@@ -238,10 +238,11 @@ def _adapted(
     bases = [getattr(module, "base_layer", module) for _, module in modules]
     down: list[Tensor | None] = []
     up: list[list[Tensor]] = []
+    dtype = bases[0].weight.dtype  # adapters of a bfloat16 base may be float32
     for adapter in adapters:
         parts = [(adapter[f"{name}.A"].data, adapter[f"{name}.B"].data) for name, _ in modules if adapter]
-        down.append(torch.cat([a for a, _ in parts]) if parts else None)
-        up.append([b.T for _, b in parts])
+        down.append(torch.cat([a for a, _ in parts]).to(dtype) if parts else None)
+        up.append([b.T.to(dtype) for _, b in parts])
     biases = [None if base.bias is None else base.bias.data for base in bases]
     return Adapted(Product([base.weight.data for base in bases], biases, packed), down, up)
 

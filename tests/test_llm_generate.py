@@ -102,6 +102,19 @@ def test_decoded_logits_of_fully_trained_weights(kind):
     assert (decoded_logits(lm, [policy]) - decoded_logits(lm, [BASE])).abs().max() > 0.1
 
 
+def test_half_precision_stays_within_its_rounding():
+    """Adapters are float32 beside a bfloat16 base; a full pass rounds elsewhere, so the bound is loose."""
+    lm = model_of("llama", lora=4)
+    exact = decoded_logits(lm, [trained(lm), BASE])
+    tokenizer, half = tiny_tokenizer(), model_of("llama", lora=None).causal.to(torch.bfloat16)
+    low = LanguageModel(half, tokenizer, lora=4)
+    got = decoded_logits(low, [trained(low), BASE])
+    assert (got[1] - exact[1]).abs().max() <= 0.03 * float(exact.abs().max())
+    expected = torch.stack([full_logits(low, BASE, *row) for row in zip(PROMPTS, FORCED, strict=True)])
+    assert (got[1] - expected).abs().max() <= 0.03 * float(expected.abs().max())
+    assert (got[0] - got[1]).abs().max() > 0.1 * float(expected.abs().max())
+
+
 def test_packed_weights_change_rounding_only(monkeypatch):
     lm = model_of("qwen2", lora=4)
     leaves = [trained(lm), BASE]

@@ -1,0 +1,216 @@
+"""Generation and training of a Llama of 8 billion weights in bf16 with LoRA, next to the plain loop.
+
+python -m benchmarks.llm_gpu [tiny] prints a table and one line of JSON; `tiny` runs the same code on a small
+model, on any device. Shares are of what a large copy and a large matrix product reach in the same run.
+Decoding must read every weight and the cache once per token; training with LoRA must do 4 operations per
+weight and token, 2 forwards and 2 backwards (the frozen weights need no gradient).
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from benchmarks.llm_model import tokenizer
+from benchmarks.timing import print_table
+
+
+class Size(NamedTuple):
+    """A model and the work given to it."""
+
+    layers: int
+    width: int
+    inner: int
+    heads: int
+    groups: int
+    vocabulary: int
+    rows: int
+    prompt: int
+    new: int
+    rank: int
+
+
+LARGE = Size(32, 4096, 14336, 32, 8, 128_256, rows=64, prompt=256, new=256, rank=64)
+TINY = Size(2, 64, 128, 4, 2, 4096, rows=4, prompt=12, new=8, rank=4)
+
+
+def main() -> dict[str, Any]:
+    """Measure on the device there is; every time is a median of three after one to warm up."""
+    size = TINY if "tiny" in sys.argv[1:] else LARGE
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu" and size is LARGE:
+        raise SystemExit(
+            "no GPU here: python -m benchmarks.llm_gpu tiny runs the same code on a small model."
+        )
+    result = measure(size, device)
+    print_table("Llama in bf16 with LoRA", [{"what": k, "value": v} for k, v in result.items()])
+    json.dump(result, sys.stdout)
+    return result
+
+
+def measure(size: Size, device: str) -> dict[str, Any]:
+    """One row of the table."""
+    from llm_backend.collect import Draws
+    from llm_backend.fit import Fit, fit
+    from llm_backend.generate import generate, generate_together
+    from llm_backend.models import LanguageModel
+    from llm_backend.policy import BASE, geometric_mixture
+    from llm_backend.rules import PolicyGradient
+
+    lm = LanguageModel(_model(size, device), tokenizer(), lora=size.rank)
+    with lm.train(BASE) as trainee:
+        with torch.no_grad():
+            for weight in trainee.parameters.values():
+                weight.add_(0.01 * torch.randn_like(weight))
+        policy = lm.freeze(trainee)
+    ids = [[1, *((x * 131 + i * 17) % 4000 + 4 for i in range(size.prompt - 1))] for x in range(size.rows)]
+    how: dict[str, Any] = {"max_new_tokens": size.new, "min_new_tokens": size.new, "rows": 2 * size.rows}
+    bandwidth, peak = _limits(device, small=size is TINY)
+    weights = sum(p.numel() for name, p in lm.causal.named_parameters() if "lora_" not in name)
+    used = weights - size.vocabulary * size.width  # the embedding is looked up
+    tokens = size.rows * size.new
+
+    _reset(device)
+    ours = _seconds(lambda: generate(lm, policy, ids, key=(0,), **how), device)
+    memory = {"generation_gb": _peak_gb(device)}
+    mixed = geometric_mixture((0.875, policy), (0.125, BASE))
+    together = _seconds(lambda: generate_together(lm, [(policy, (0,)), (mixed, (1,))], ids, **how), device)
+    cache = 2 * size.layers * size.groups * (size.width // size.heads) * 2 * size.rows
+    moved = size.new * (2 * used + cache * (size.prompt + size.new / 2))
+    _reset(device)
+    plain = _seconds(lambda: _plain_generate(lm, policy, ids, size), device)
+    memory["plain_generation_gb"] = _peak_gb(device)
+
+    samples = generate(lm, policy, ids, key=(0,), **how)
+    rows = tuple(map(tuple, samples.tokens))
+    draws = Draws(samples.prompt, rows, ("",) * len(rows), np.full(len(rows), -1), samples.truncated)
+    win, ones = np.linspace(0, 1, len(rows)), np.ones(len(rows))
+    objective = PolicyGradient(
+        draws, samples.logprobs, win, ones, samples.by_token, step=10.0, kind="reinforce"
+    )
+    step = Fit(rule="reinforce", epochs=1, batch=size.rows, rows=8, warmup=0.0)
+    _reset(device)
+    trained = _seconds(lambda: fit(lm, policy, objective, ids, step), device)
+    memory["training_gb"] = _peak_gb(device)
+    _reset(device)
+    naive = _seconds(lambda: _naive_step(lm, policy, ids, samples.tokens, win), device)
+    memory["naive_training_gb"] = _peak_gb(device)
+    seen = size.rows * (size.prompt + size.new)
+    return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "weights": weights,
+        "generation_tokens_per_second": tokens / ours,
+        "share_of_bandwidth": moved / ours / bandwidth,
+        "with_mixture_tokens_per_second": 2 * tokens / together,
+        "plain_generation_tokens_per_second": tokens / plain,
+        "generation_ratio": plain / ours,
+        "training_tokens_per_second": seen / trained,
+        "mfu": 4 * used * seen / trained / peak,
+        "naive_training_tokens_per_second": seen / naive,
+        "training_ratio": naive / trained,
+        "ratio": (plain + naive) / (ours + trained),
+        "bandwidth_gb_per_second": bandwidth / 1e9,
+        "matmul_tflops": peak / 1e12,
+    } | memory
+
+
+def _model(size: Size, device: str) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=size.vocabulary,
+        hidden_size=size.width,
+        intermediate_size=size.inner,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        num_key_value_heads=size.groups,
+        max_position_embeddings=8192,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        tie_word_embeddings=False,
+        dtype=torch.bfloat16,
+    )
+    torch.manual_seed(0)
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        with torch.device(device):
+            return LlamaForCausalLM(config)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _plain_generate(lm: Any, policy: Any, ids: list[list[int]], size: Size) -> None:
+    prompts = torch.tensor(ids, device=lm.device)
+    with torch.no_grad(), lm.active(policy):
+        lm.causal.generate(
+            input_ids=prompts,
+            attention_mask=torch.ones_like(prompts),
+            do_sample=True,
+            top_k=0,
+            max_new_tokens=size.new,
+            min_new_tokens=size.new,
+        )
+
+
+def _naive_step(lm: Any, policy: Any, ids: list[list[int]], tokens: list[list[int]], win: Any) -> None:
+    """One AdamW step of REINFORCE through the full log-softmax, 8 rows at a time."""
+    with lm.train(policy) as trainee:
+        optimiser = torch.optim.AdamW(trainee.parameters.values(), lr=1e-4)
+        for i in range(0, len(ids), 8):
+            rows = torch.tensor([p + t for p, t in zip(ids[i : i + 8], tokens[i : i + 8], strict=True)])
+            rows = rows.to(lm.device)
+            logs = torch.log_softmax(lm.causal(input_ids=rows, use_cache=False).logits.float(), dim=-1)
+            at = logs[:, :-1].gather(-1, rows[:, 1:, None])[:, len(ids[0]) - 1 :, 0].sum(1)
+            (-(torch.as_tensor(win[i : i + 8], device=lm.device) - 0.5) * at).mean().backward()
+        optimiser.step()
+
+
+def _limits(device: str, small: bool) -> tuple[float, float]:
+    """Bytes per second of a copy (read and written) and operations per second of a bf16 matrix product."""
+    numbers, side = (1 << 20, 256) if small else (1 << 30, 8192)
+    source = torch.randn(numbers, device=device, dtype=torch.bfloat16)
+    target = torch.empty_like(source)
+    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in "ab")
+    copy = _seconds(lambda: [target.copy_(source) for _ in range(10)], device) / 10
+    product = _seconds(lambda: [a @ b for _ in range(10)], device) / 10
+    return 4 * numbers / copy, 2 * side**3 / product
+
+
+def _seconds(call: Callable[[], Any], device: str) -> float:
+    """Median wall seconds of three calls after one to warm up, the device's work included."""
+    seconds = []
+    for _ in range(4):
+        _wait(device)
+        start = time.perf_counter()
+        call()
+        _wait(device)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def _reset(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak_gb(device: str) -> float | None:
+    return torch.cuda.max_memory_allocated() / 1e9 if device == "cuda" else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""The GPU benchmark runs whole on a small model, so that it is in order when there is a GPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.llm_gpu import TINY, measure
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # transformers and PEFT
+def test_every_number_of_the_gpu_benchmark_is_there():
+    torch.set_num_threads(1)
+    found = measure(TINY, "cpu")
+    assert found["weights"] > 100_000
+    for name, value in found.items():
+        if name.endswith("_gb"):
+            assert value is None  # no GPU memory was used
+        elif name != "device":
+            assert value > 0

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 import pgames
 from llm_backend import explore, store
 from llm_backend import policy as policies
-from llm_backend.collect import Draws, Floats, Recorded, judged, pairs_within, wins_against, wins_among
-from llm_backend.evidence import EMPTY, NO_DUELS, Buffer, Duels, Labels
+from llm_backend.collect import Draws, Floats, Ints, Recorded, judged, pairs_within, wins_against, wins_among
+from llm_backend.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
 from llm_backend.fit import Fit, best_start, fit
 from llm_backend.free import Free
 from llm_backend.judges import fair
@@ -27,6 +27,7 @@ from llm_backend.policy import BASE, Adapter, Answers, Leaf, Policy, blend_terms
 from llm_backend.rewards import ListedScore, Score, linear_score
 from llm_backend.rules import FitLabels, FitPairs, Imitate, Logistic, Objective, PolicyGradient, Regress
 from pgames.arena import PairLoss, State, Weight
+from pgames.learning.belief import Width
 from pgames.losses import logistic, minimise
 
 Value = Callable[[Draws], Floats]  # what each row is worth: how often it wins, or its score
@@ -42,11 +43,11 @@ class TextArena:
     judge : prefer(prompts, firsts, seconds) -> float64[B] in [0, 1]; averaged over both orders unless it says
         `as_is`, as those of `llm_backend.judges` do.
     samples : responses drawn per prompt and question; None plays an enumerable game exactly.
-    max_new_tokens, min_new_tokens : length limits of generated responses; a response cut at the limit is flagged
-        and has no EOS. Below the minimum EOS is forbidden in drawing, not in what is trained: keep it small.
+    max_new_tokens, min_new_tokens : length limits of generated responses; one cut at the limit is flagged and
+        has no EOS. Below the minimum EOS is forbidden in drawing, not in what is trained: keep it small.
     seed : all randomness is a function of (seed, round) and of what is asked.
-    responses : texts, or one list of them per prompt, to which the game is restricted: policies are normalised
-        over the list. None: anything the model says.
+    responses : texts, or one list of them per prompt, to which the game is restricted: policies are
+        normalised over the list. None: anything the model says.
     fit : how policies are trained.
     temperature : of sampling, and of the log-probabilities that are trained: one and the same policy.
     correct : candidates per response of a geometric mixture, one of which is kept by importance resampling,
@@ -54,7 +55,7 @@ class TextArena:
     expert : demonstrations for SPIN: float64[X, Y] over `responses`, or a list of texts per prompt.
     folder : where what was drawn is written, so that a round that was interrupted does not draw it again.
 
-    `journal` collects a dictionary per fit (round, verb, loss, steps, tokens, seconds); nothing reads it back.
+    `journal` collects a dictionary per fit (round, verb, loss, steps, tokens, seconds); it feeds nothing.
     """
 
     rounds = 1
@@ -108,13 +109,13 @@ class TextArena:
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
         """prod_i pi_i ** w_i as a formula: nothing is trained.
 
-        As a prior it is exact. Sampling it (only Nash-MD and IPO-MD do) goes token by token unless the game is
-        enumerable, which is not the mixture of whole responses: see `generate`, and `correct`.
+        As a prior it is exact. Sampling it (only Nash-MD and IPO-MD do) goes token by token unless the game
+        is enumerable, which is not the mixture of whole responses: see `generate`, and `correct`.
         """
         return policies.geometric_mixture(*terms)
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
-        """sum_i w_i pi_i: a member is drawn anew for every response. It has no log-probability; see `distil`."""
+        """sum_i w_i pi_i: a member is drawn anew for every response. No log-probability; see `distil`."""
         return policies.mixture(*terms)
 
     @property
@@ -126,21 +127,20 @@ class TextArena:
         """Probabilities float64[X, Y] over the responses of the game, or over a list of one's own."""
         return self._listing(responses, "probs").probs(policy)
 
-    def sample(self, policy: Policy, prompts: Sequence[str] | None = None, n: int = 1) -> list[list[str]]:
-        """`n` responses to each prompt (the arena's own by default, or any where responses are free)."""
-        if prompts is None:
-            which, space = list(range(len(self.prompts))), self.space
-        elif self.listed:
-            if unknown := [prompt for prompt in prompts if prompt not in self.prompts]:
-                raise ValueError(f"{unknown[0]!r} is no prompt of this enumerable game: use its own.")
-            which, space = [self.prompts.index(prompt) for prompt in prompts], self.space
-        else:
-            which, own = list(range(len(prompts))), self.space
-            ids = [self.lm.encode(prompt) for prompt in prompts]
-            space = Free(self.lm, ids, own.longest, own.temperature, own.rows, own.shortest, own.correct)
-        draws = space.draw(policy, n, self._key("sample"))
-        texts = [[draws.texts[i] for i in np.flatnonzero(draws.prompt == x)] for x in sorted({*which})]
-        return [texts[sorted({*which}).index(x)] for x in which]
+    def sample(self, policy: Policy, prompts: Sequence[str] | None = None, n: int | None = None) -> Samples:
+        """`n` responses to each prompt, by default `samples` of them to the arena's own; asks no judge.
+
+        In exact play the default is every response with its probability as weight.
+        """
+        if prompts is None and n is None and self.samples is None:
+            return Samples(self.space.all, self.space.probs(policy)[self.space.support])
+        space = self.space if prompts is None else self._space_of(prompts)
+        draws = space.draw(policy, n or self.samples or 1, self._key("sample"))
+        return Samples(draws, np.ones(len(draws)))
+
+    def no_samples(self) -> Samples:
+        """No responses, to add to."""
+        return NO_SAMPLES
 
     # -- verbs of every arena ---------------------------------------------------------------------------
 
@@ -152,6 +152,8 @@ class TextArena:
         draw candidates from the policy that training starts at instead, and judge them against the opponent.
         """
         eta = scalar(step, "a step")
+        if eta == math.inf and self.samples is None:
+            return self._best_response(prior, opponent)
         eta = eta if math.isfinite(eta) else math.copysign(self.fit.greed, eta)
         if eta == 0:
             raise ValueError("a mirror step of 0 is its prior: use that.")
@@ -192,22 +194,30 @@ class TextArena:
         ours, theirs = self._draw(winner, "first"), self._draw(loser, "second")
         return self._paired(ours, theirs, np.tile([1.0, 0.0], (len(ours), 1)))
 
-    def fit_pairs(self, prior: Policy, pairs: Duels, loss: PairLoss, beta: Weight) -> Policy:
+    def fit_pairs(
+        self,
+        prior: Policy,
+        pairs: Duels,
+        loss: PairLoss,
+        beta: Weight,
+        samples: Samples | None = None,
+        weight: Weight = 0.0,
+        bound: float = 3.0,
+    ) -> Policy:
         """argmin_pi of the mean over pairs of loss(beta * difference of log(pi / prior)), every prompt alike.
 
-        Log-ratios are summed over tokens, or per token with Fit(per_token=True).
+        Plus weight / (number of pairs) * sum of log pi(samples), which stops where beta |log pi / prior|
+        reaches `bound` (XPO). Log-ratios are summed over tokens, or per token with Fit(per_token=True).
         """
         differ = [m for m, (i, j) in enumerate(pairs.pairs) if pairs.draws.texts[i] != pairs.draws.texts[j]]
         if not differ:
-            raise ValueError(
-                "fit_pairs needs at least one pair of two different responses, got none: duel first."
-            )
+            raise ValueError("fit_pairs needs a pair of two different responses, got none: duel first.")
         met, where = np.unique(pairs.pairs[differ], return_inverse=True)
-        draws = pairs.draws.take(met)
+        draws, bonus = pairs.draws.take(met), None
+        if samples is not None and scalar(weight) != 0:
+            draws, where, bonus = self._with_samples(pairs, differ, met, where, samples, scalar(weight))
         scores = self._scores(prior, draws)
-        scale = (
-            np.array([1 / len(row) for row in draws.tokens]) if self.fit.per_token else np.ones(len(draws))
-        )
+        size = np.array([len(row) if self.fit.per_token else 1.0 for row in draws.tokens])
         objective = FitPairs(
             draws,
             self._blend(prior, scores),
@@ -215,7 +225,10 @@ class TextArena:
             pairs.wins[differ],
             loss,
             scalar(beta, "beta"),
-            scale,
+            1 / size,
+            bonus,
+            bound,
+            self.listed,
         )
         return self._fit(objective, best_start(objective, scores), "fit_pairs")
 
@@ -302,9 +315,13 @@ class TextArena:
         """
         return explore.least_known(self, buffer, policy)
 
-    def believe(self, evidence: Duels, optimism: float = 0.0) -> Any:
-        """The arena in which preferences are what the duels say, plus `optimism` times their width."""
-        return explore.believe(self, evidence, optimism)
+    def believe(self, evidence: Duels, optimism: float = 0.0, width: Width = "hoeffding") -> Any:
+        """The arena in which preferences are what the duels say, plus `optimism` times their width.
+
+        Of an enumerable game: shares of wins and the `width` of `pgames.learning.belief`. Else a preference
+        model learned on last hidden states, whose width is the spread of an ensemble.
+        """
+        return explore.believe(self, evidence, optimism, width)
 
     # -- views ------------------------------------------------------------------------------------------
 
@@ -318,7 +335,7 @@ class TextArena:
         return self._known["game"]
 
     def to_game(self, responses: Sequence[str] | None = None) -> pgames.PreferenceGame:
-        """The table of a list of responses: the judge's preferences, and the reference normalised over them."""
+        """The table of a list of responses: the judge's preferences, the reference normalised over them."""
         space = self._listing(responses, "to_game")
         X, Y = space.support.shape
         pairs = pairs_within(space.all, X)
@@ -369,6 +386,17 @@ class TextArena:
         rule = Regress if self.fit.rule == "regress" else Logistic
         objective = rule(draws, self._blend(prior, scores), eta * value(draws), weight)
         return self._fit(objective, best_start(objective, scores), verb)
+
+    def _best_response(self, prior: Policy, opponent: Policy) -> Adapter:
+        """The prior restricted to the best responses, imitated."""
+        draws, support = self.space.all, self.space.support
+        rates = np.full(support.shape, -np.inf)
+        rates[support] = self._wins(draws, opponent)
+        best = rates >= rates.max(axis=1, keepdims=True) - 1e-12
+        wanted = np.where(best, self.space.probs(prior), 0.0)
+        wanted = wanted / wanted.sum(axis=1, keepdims=True)
+        objective = Imitate(draws, wanted[support], listed=True)
+        return self._fit(objective, best_start(objective, self._scores(prior, draws)), "mirror_step")
 
     def _ascended(self, prior: Policy, value: Value, eta: float, verb: str) -> Adapter:
         """prior * exp(eta value), by policy gradient from the prior's heaviest leaf."""
@@ -458,6 +486,20 @@ class TextArena:
         count = np.arange(len(first))
         return Duels(Draws.join([first, second]), np.stack([count, count + len(first)], axis=1), wins)
 
+    def _with_samples(
+        self, pairs: Duels, differ: list[int], met: Ints, where: Ints, samples: Samples, weight: float
+    ) -> tuple[Draws, Ints, Floats]:
+        """Rows of pairs and samples, the pairs renumbered, and the samples' weights per duel of a prompt."""
+        owner = pairs.draws.prompt[pairs.pairs[differ, 0]]
+        duels = np.bincount(owner, pairs.wins[differ].sum(axis=1), len(self.prompts))
+        share = weight * samples.weight / np.maximum(duels[samples.draws.prompt], 1e-300)
+        if self.listed:
+            draws = self.space.all
+            rows = self.space.row(samples.draws.prompt, samples.draws.column)
+            return draws, met[where], np.bincount(rows, share, len(draws)).astype(np.float64)
+        draws = Draws.join([pairs.draws.take(met), samples.draws])
+        return draws, where, np.concatenate([np.zeros(len(met)), share])
+
     def _answers(self, given: ArrayLike | Sequence[Sequence[str]]) -> Answers:
         if isinstance(given, np.ndarray):
             space = self._listing(None, "a distribution as expert")
@@ -470,6 +512,16 @@ class TextArena:
                 f"float64[X, Y] over responses; got {len(lists)} lists."
             )
         return Answers(tuple(lists), tuple(np.full(len(texts), 1 / len(texts)) for texts in lists))
+
+    def _space_of(self, prompts: Sequence[str]) -> Listed | Free:
+        """The same responses to other prompts."""
+        own, ids = self.space, [self.lm.encode(prompt) for prompt in prompts]
+        if not self.listed:
+            return Free(self.lm, ids, own.longest, own.temperature, own.rows, own.shortest, own.correct)
+        if unknown := [prompt for prompt in prompts if prompt not in self.prompts]:
+            raise ValueError(f"{unknown[0]!r} is no prompt of this enumerable game: use its own.")
+        texts = [own.texts[self.prompts.index(prompt)] for prompt in prompts]
+        return Listed(self.lm, ids, texts, own.temperature, own.rows)
 
     def _listing(self, responses: Sequence[str] | None, what: str) -> Listed:
         if responses is not None:

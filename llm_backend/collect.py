@@ -70,7 +70,7 @@ def judged(judge: Any, prompts: Sequence[str], first: Draws, second: Draws) -> F
     if at:
         answers[at] = ask(
             judge,
-            [prompts[first.prompt[i]] for i in at],
+            [prompts[int(first.prompt[i])] for i in at],
             [first.texts[i] for i in at],
             [second.texts[i] for i in at],
         )

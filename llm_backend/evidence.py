@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,32 @@ class Duels:
 
 
 @dataclass(frozen=True, eq=False)
+class Samples(Sequence[list[str]]):
+    """Responses of a policy: `samples[x]` lists the texts that answer prompt x, `+` pools them.
+
+    `weight` float64[B] is how often each row was drawn (its probability, in exact play).
+    """
+
+    draws: Draws
+    weight: Floats
+
+    def __add__(self, other: Samples) -> Samples:
+        if self.draws is other.draws:
+            return Samples(self.draws, self.weight + other.weight)
+        return Samples(Draws.join([self.draws, other.draws]), np.concatenate([self.weight, other.weight]))
+
+    def __len__(self) -> int:
+        return int(self.draws.prompt.max(initial=-1)) + 1
+
+    def __getitem__(self, x: Any) -> Any:
+        if isinstance(x, slice):
+            return [self[i] for i in range(*x.indices(len(self)))]
+        if not -len(self) <= x < len(self):
+            raise IndexError(f"there are samples of {len(self)} prompts, asked for number {x}.")
+        return [self.draws.texts[i] for i in np.flatnonzero(self.draws.prompt == x % len(self))]
+
+
+@dataclass(frozen=True, eq=False)
 class Buffer:
     """Pairs int64[M, 2] of rows met so far, not judged."""
 
@@ -58,6 +86,7 @@ class Labels:
 
 
 NO_PAIRS = np.empty((0, 2), np.int64)
+NO_SAMPLES = Samples(NO_DRAWS, np.empty(0))
 NO_DUELS = Duels(NO_DRAWS, NO_PAIRS, np.empty((0, 2)))
 EMPTY = Buffer(NO_DRAWS, NO_PAIRS)
 

@@ -18,7 +18,8 @@ from llm_backend.evidence import Buffer, Duels, Labels
 from llm_backend.policy import Answers, Policy
 from llm_backend.rules import Regress
 from pgames.arena import Weight
-from pgames.belief import Belief as TableBelief
+from pgames.learning.belief import Belief as TableBelief
+from pgames.learning.belief import Width
 from pgames.table import Tally
 
 if TYPE_CHECKING:
@@ -58,15 +59,19 @@ def least_known(arena: TextArena, buffer: Buffer, policy: Policy) -> Answers:
     )
 
 
-def believe(arena: TextArena, evidence: Duels, optimism: float) -> Any:
+def believe(arena: TextArena, evidence: Duels, optimism: float, width: Width) -> Any:
     """`TextArena.believe`."""
-    return ListedBelief(arena, evidence, optimism) if arena.listed else FreeBelief(arena, evidence, optimism)
+    return (
+        ListedBelief(arena, evidence, optimism, width)
+        if arena.listed
+        else FreeBelief(arena, evidence, optimism)
+    )
 
 
 class ListedBelief:
-    """The belief of a table about an enumerable game (`pgames.belief.Belief`), answering with trained policies."""
+    """What a table would believe of an enumerable game, answering with trained policies."""
 
-    def __init__(self, arena: TextArena, evidence: Duels, optimism: float):
+    def __init__(self, arena: TextArena, evidence: Duels, optimism: float, width: Width):
         shape = arena.space.support.shape
         self.arena, self.reference = arena, arena.reference
         table = SimpleNamespace(
@@ -76,7 +81,8 @@ class ListedBelief:
             reference=arena.space.logs(arena.reference)[None],
             support=arena.space.support,
         )
-        self.table = TableBelief(table, Tally(evidence.table(shape)[None]), optimism)  # type: ignore[arg-type]
+        tally = Tally(evidence.table(shape)[None])
+        self.table = TableBelief(table, tally, optimism, width)  # type: ignore[arg-type]
 
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
         return policies.geometric_mixture(*terms)
@@ -201,7 +207,7 @@ def _labels(
 
 
 def _least_known_of_list(arena: TextArena, buffer: Buffer, policy: Policy) -> Answers:
-    """argmax_y of the norm of e_y - policy in the inverse of I + sum (e_y - e_y')(e_y - e_y')', per prompt."""
+    """argmax_y |e_y - policy| in the inverse of I + sum (e_y - e_y')(e_y - e_y')', per prompt."""
     met = Duels(buffer.draws, buffer.pairs, np.ones((len(buffer.pairs), 2)))
     support = arena.space.support
     counts = met.table(support.shape) if len(buffer.pairs) else np.zeros((*support.shape, support.shape[1]))

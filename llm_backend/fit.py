@@ -28,10 +28,10 @@ class Fit:
 
     rule : "regress", least squares on log-ratios (any data); "logistic", cross entropy on them; or a policy
         gradient, "reinforce", "rloo", "grpo", "ppo", with the KL of the whole response in the reward.
-    epochs : passes over the data. batch : prompts per optimiser step. rows : responses per forward pass (lower
-        it when memory runs out; results do not depend on it beyond rounding).
+    epochs : passes over the data. batch : prompts per optimiser step. rows : responses per forward pass
+        (lower it when memory runs out; results do not depend on it beyond rounding).
     lr, betas, eps, weight_decay : of AdamW. beta1 is 0: momentum makes self-play spiral on cyclic games.
-    warmup, final : share of the steps that the rate rises over, and what it falls to, as a share of lr (cosine).
+    warmup, final : share of the steps that the rate rises over, and what share of lr it falls to (cosine).
     clip : largest norm of a gradient.
     moments : keep the optimiser's moments with the policy, and go on from them where training starts from it.
         Off, because every round has a new target: on exact games fresh moments fit a hundred times closer.
@@ -108,14 +108,15 @@ def fit(
         optimiser = Adam(trainee.parameters, how, getattr(start, "moments", {}) if how.moments else {})
         for step, batch in enumerate(batches):
             loss, seen = 0.0, 0
-            for rows in _passes([groups[x] for x in us.mine(batch)], how.rows):
+            passes = list(_passes([groups[x] for x in us.mine(batch)], how.rows))
+            for rows, counts in us.in_step(passes, groups[batch[0]]):
                 answers = [draws.tokens[i] for i in rows]
-                asked = [prompts[draws.prompt[i]] for i in rows]
+                asked = [prompts[int(draws.prompt[i])] for i in rows]
                 values, mask = token_logprobs(lm, asked, answers, temperature)
                 part, slope = objective(values.detach().double().cpu(), mask.cpu(), rows)
-                values.backward((slope / len(batch)).to(values))
-                loss += part / len(batch)
-                seen += sum(map(len, answers)) + sum(map(len, asked))
+                values.backward((slope * (counts / len(batch))).to(values))
+                loss += counts * part / len(batch)
+                seen += counts * (sum(map(len, answers)) + sum(map(len, asked)))
             loss, seen = us.summed(list(trainee.parameters.values()), loss, seen)
             tokens += seen
             if not math.isfinite(loss):
@@ -146,7 +147,8 @@ class Adam:
     def step(self, rate: float) -> None:
         """One update from the gradients, which are then cleared."""
         (beta1, beta2), self.steps = self.how.betas, self.steps + 1
-        total = math.sqrt(sum(float(p.grad.float().square().sum()) for p in self._moving()))
+        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        total = math.sqrt(sum(float(gradient.float().square().sum()) for gradient in gradients))
         shrink = min(1.0, self.how.clip / total) if total > 0 else 1.0
         scale1, scale2 = 1 - beta1**self.steps, 1 - beta2**self.steps
         for name, parameter in self.parameters.items():
@@ -167,9 +169,6 @@ class Adam:
         kept = {f"second.{name}": value for name, value in self.second.items()}
         kept |= {f"first.{name}": value for name, value in self.first.items()}
         return {"steps": torch.tensor(self.steps), **kept}
-
-    def _moving(self) -> Iterator[torch.nn.Parameter]:
-        return (p for p in self.parameters.values() if p.grad is not None)
 
 
 def _batches(prompts: list[int], how: Fit, key: Sequence[int]) -> Iterator[list[int]]:

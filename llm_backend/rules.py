@@ -7,7 +7,8 @@ float64[B, L]. Nothing here sees a model, so every rule can be held against exac
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -43,6 +44,12 @@ class Groups:
         """The sum over a row's prompt, one per row."""
         total = torch.zeros(self.count, dtype=values.dtype).index_add_(0, self.of, values)
         return total[self.of]
+
+    def log_normalised(self, logs: Tensor) -> Tensor:
+        """logs minus the log of the sum of exp over a row's prompt."""
+        top = torch.full((self.count,), -math.inf, dtype=logs.dtype)
+        top = top.scatter_reduce(0, self.of, logs, "amax")[self.of]
+        return logs - top - self.sum(torch.exp(logs - top)).log()
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +101,15 @@ class Logistic:
 class PolicyGradient:
     """Ascent on E_pi[win] - KL(pi || prior) / step, with the KL of the whole response as its reward.
 
-    R = win - (log pi - log prior) / step, advantage A = R - baseline, gradient -sum weight ratio A grad log pi.
+    R = win - (log pi - log prior) / step, A = R - baseline, gradient -sum weight ratio A grad log pi.
 
-    prior, win, weight float64[B] : as for `Regress`; the rows were drawn with `weight` from the policy whose
-        token log-probabilities are `old`.
-    kind : "reinforce", baseline 1/2, and "rloo", the mean of the others, weigh a response by the ratio pi / old
-        of the whole of it; "grpo", (R - mean) / std, and "ppo", the mean of the others, by that of each token,
-        and stop where it leaves [1 - clip, 1 + clip] in the direction of the advantage.
-    listed : the rows are all responses of an enumerable game, weighted by the old policy: the expectation is
-        exact, the baseline is the policy's own mean, and ratios are those of the normalised policies.
+    prior, win, weight float64[B] : as for `Regress`; the rows were drawn with `weight` from the policy
+        whose token log-probabilities are `old`.
+    kind : "reinforce", baseline 1/2, and "rloo", the mean of the others, weigh a response by the ratio
+        pi / old of the whole of it; "grpo", (R - mean) / std, and "ppo", the mean of the others, by that of
+        each token, and stop where it leaves [1 - clip, 1 + clip] in the direction of the advantage.
+    listed : the rows are all responses of an enumerable game, weighted by the old policy: the expectation
+        is exact, the baseline is the policy's own mean, and ratios are those of the normalised policies.
     """
 
     draws: Draws
@@ -152,6 +159,8 @@ class FitPairs:
 
     pairs int64[M, 2] of rows, wins float64[M, 2] how often the first and the second won. `scale` float64[B]
     multiplies d: ones for sums over tokens, 1 / length for the per-token mean (IPO as its authors ran it).
+    Plus, with `bonus` float64[B], sum bonus log pi, of responses with beta |d| below `bound` (XPO); with
+    `listed`, pi and d are normalised over the rows of a prompt.
     """
 
     draws: Draws
@@ -161,6 +170,9 @@ class FitPairs:
     loss: PairLoss
     beta: float
     scale: Floats
+    bonus: Floats | None = None
+    bound: float = math.inf
+    listed: bool = False
 
     def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
         chosen, i, j = _pairs_of(self.pairs, rows)
@@ -171,7 +183,20 @@ class FitPairs:
         value = (share[:, 0] * self.loss.value(margin) + share[:, 1] * self.loss.value(-margin)).sum()
         slope = share[:, 0] * self.loss.slope(margin) - share[:, 1] * self.loss.slope(-margin)
         pull = np.bincount(i, slope, len(rows)) - np.bincount(j, slope, len(rows))
-        return float(value), _spread(_tensor(self.beta * self.scale[rows] * pull), mask)
+        gradient = _tensor(self.beta * self.scale[rows] * pull)
+        if self.bonus is not None:
+            told, push = self._bonus(logp.sum(dim=1), rows)
+            value, gradient = value + told, gradient + push
+        return float(value), _spread(gradient, mask)
+
+    def _bonus(self, total: Tensor, rows: Ints) -> tuple[float, Tensor]:
+        assert self.bonus is not None
+        groups, prior = Groups(self.draws.prompt[rows]), _tensor(self.prior[rows])
+        score = self.beta * (groups.log_normalised(total) - groups.log_normalised(prior))
+        score = score if self.listed else self.beta * (total - prior)
+        bonus = _tensor(self.bonus[rows])
+        bonus = torch.where(score * bonus.sign() > -self.bound, bonus, 0.0)
+        return _likelihood(total, bonus, groups, self.listed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +224,8 @@ class FitLabels:
         groups, ratio = Groups(prompt), (total - _tensor(self.prior[rows])).numpy()
         error = ratio[i] - ratio[j] - self.step * self.labels[chosen]
         share = 1 / np.bincount(prompt[i], minlength=int(prompt.max()) + 1)[prompt[i]]
-        pull = np.bincount(i, 2 * share * error, len(rows)) - np.bincount(j, 2 * share * error, len(rows))
+        slope = 2 * share * error
+        pull: Floats = np.bincount(i, slope, len(rows)) - np.bincount(j, slope, len(rows))  # type: ignore
         value = float((share * error**2).sum())
         if self.ridge:
             size = groups.sum(torch.ones_like(total))
@@ -207,30 +233,31 @@ class FitLabels:
             value += self.ridge * float((centred**2).sum())
             pull = pull + 2 * self.ridge * centred.numpy()
         if self.sft:
-            weight = _tensor(self.opponent[rows])
-            top = total.max()
-            norm = groups.sum(torch.exp(total - top)) if self.listed else torch.ones_like(total)
-            value -= self.sft * float((weight * (total - top - norm.log() if self.listed else total)).sum())
-            own = torch.exp(total - top) / norm * groups.sum(weight) if self.listed else 0.0
-            pull = pull + self.sft * (own - weight).numpy()
+            told, push = _likelihood(total, _tensor(self.opponent[rows]), groups, self.listed)
+            value, pull = value - self.sft * told, pull - self.sft * push.numpy()
         return value, _spread(_tensor(pull), mask)
 
 
 @dataclass(frozen=True, eq=False)
 class Imitate:
-    """Cross entropy to responses: - sum weight log pi; with `listed` the policy is normalised over its rows."""
+    """Cross entropy to responses, - sum weight log pi; with `listed`, pi is normalised over its rows."""
 
     draws: Draws
     weight: Floats
     listed: bool = False
-    pairs: Ints = field(default_factory=lambda: np.empty((0, 2), np.int64))
 
     def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
-        labels = np.empty(0)
-        same = FitLabels(
-            self.draws, np.zeros(len(self.draws)), self.pairs, labels, 0.0, 0.0, 1.0, self.weight, self.listed
-        )
-        return same(logp, mask, rows)
+        groups, weight = Groups(self.draws.prompt[rows]), _tensor(self.weight[rows])
+        value, gradient = _likelihood(logp.sum(dim=1), weight, groups, self.listed)
+        return -value, _spread(-gradient, mask)
+
+
+def _likelihood(total: Tensor, weight: Tensor, groups: Groups, listed: bool) -> tuple[float, Tensor]:
+    """(sum weight log pi, its gradient); with `listed`, pi is normalised over the rows of a prompt."""
+    if not listed:
+        return float((weight * total).sum()), weight
+    logs = groups.log_normalised(total)
+    return float((weight * logs).sum()), weight - torch.exp(logs) * groups.sum(weight)
 
 
 def _tensor(values: Floats) -> Tensor:

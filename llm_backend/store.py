@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from llm_backend.collect import Draws
-from llm_backend.evidence import Buffer, Duels, Labels
+from llm_backend.evidence import Buffer, Duels, Labels, Samples
 from llm_backend.models import LanguageModel
 from llm_backend.policy import BASE, Adapter, Answers, Base, Blend, League
 from pgames.arena import State
 from pgames.files import atomic
 
 VERSION = 1
-RECORDS = {kind.__name__: kind for kind in (Blend, League, Answers, Duels, Buffer, Labels, Draws, State)}
+RECORDS = {
+    kind.__name__: kind for kind in (Blend, League, Answers, Duels, Samples, Buffer, Labels, Draws, State)
+}
 
 
 def save(lm: LanguageModel, state: State, folder: Path) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FAMILY = ("llama", "mistral", "qwen2", "qwen3")  # model types whose layers are these
 STATIC_ROPE = ("default", "linear", "llama3", "yarn")  # angles that do not change with the length
+PREFILL_TOKENS = 1 << 14  # of prompts read at a time
 PACKED_BYTES = (
     1 << 30
 )  # of weights are laid out anew on a CPU, where small products then take 2/3 of the time
@@ -85,6 +86,16 @@ class Layer(NamedTuple):
     k_norm: Tensor | None
 
 
+class Place(NamedTuple):
+    """Where the tokens of one pass stand: their rotations, what they may look at, and their leaves."""
+
+    cos: Tensor  # [tokens, 1, size of a head]
+    sin: Tensor
+    mask: Tensor | None  # None: all that came before
+    at: slice  # columns of the cache
+    spans: list[slice]
+
+
 class Lean:
     """A `Decoder` for the Llama family.
 
@@ -137,12 +148,23 @@ class Lean:
         shape = (many * self.leaves, self.groups, length, self.size)
         self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in self.layers]
         self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in self.layers]
+        caches, states = (self.keys, self.values), []
         causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
         itself = torch.eye(length, dtype=torch.bool, device=device)  # or padding would divide 0 by 0
-        mask = ((valid[:, None, :] & causal) | itself)[:, None].repeat(self.leaves, 1, 1, 1)
-        spans, at = _spans([many] * self.leaves, length), slice(0, length)
         positions = (torch.arange(length, device=device) - self.starts[:, None]).clamp(min=0)
-        states = self._forward(ids.repeat(self.leaves, 1), positions, mask, at, spans)[:, -1]
+        share = max(1, PREFILL_TOKENS // length)
+        for leaf in range(self.leaves):
+            for start in range(0, many, share):
+                some = slice(start, min(many, start + share))
+                here = slice(leaf * many + some.start, leaf * many + some.stop)
+                self.keys, self.values = ([full[here] for full in cache] for cache in caches)
+                mask = None
+                if not bool(valid[some].all()):
+                    mask = ((valid[some, None, :] & causal) | itself)[:, None]
+                sizes = [(some.stop - start) * (i == leaf) for i in range(self.leaves)]
+                place = self._place(positions[here], mask, slice(0, length), _spans(sizes, length))
+                states.append(self._forward(ids[some], place)[:, -1])
+        self.keys, self.values = caches
 
         for cache in (self.keys, self.values):
             for i, short in enumerate(cache):
@@ -155,13 +177,13 @@ class Lean:
             self.mask = torch.zeros(len(copies), 1, 1, width, dtype=dtype, device=device)
             self.mask[:, 0, 0, :length].masked_fill_(hidden, float("-inf"))
         self.spans = _spans(self.sizes, 1)
-        return states[copies]
+        return torch.cat(states)[copies]
 
     def step(self, tokens: Tensor) -> Tensor:
         at = slice(self.used, self.used + 1)
         mask = None if self.mask is None else self.mask[..., : at.stop]
         positions = (self.used - self.starts)[:, None]
-        states = self._forward(tokens[:, None], positions, mask, at, self.spans)[:, 0]
+        states = self._forward(tokens[:, None], self._place(positions, mask, at, self.spans))[:, 0]
         self.used += 1
         return states
 
@@ -178,50 +200,48 @@ class Lean:
         self.sizes = sizes_after(self.sizes, rows)
         self.spans = _spans(self.sizes, 1)
 
-    def _forward(
-        self, ids: Tensor, positions: Tensor, mask: Tensor | None, at: slice, spans: list[slice]
-    ) -> Tensor:
-        rows, length = ids.shape
-        x = F.embedding(ids, self.embedding).view(rows * length, -1)
-        cos = F.embedding(positions, self.cos).view(rows * length, 1, self.size)
-        sin = F.embedding(positions, self.sin).view(rows * length, 1, self.size)
-        if mask is not None and length > 1:  # the heads that share keys are queries of one row
-            mask = mask.repeat(1, 1, self.heads // self.groups, 1)
-        for i, layer in enumerate(self.layers):
-            y = self._attend(layer, i, self._normed(x, layer.before_attention), cos, sin, mask, at, spans)
-            x = x + layer.out(y, spans)
-            both = layer.gate_up(self._normed(x, layer.before_mlp), spans)
-            gate, up = both.chunk(2, dim=-1)
-            x = x + layer.down(F.silu(gate).mul_(up), spans)
-        return self._normed(x, self.norm).view(rows, length, -1)
+    def _place(self, positions: Tensor, mask: Tensor | None, at: slice, spans: list[slice]) -> Place:
+        cos, sin = (F.embedding(positions, table).view(-1, 1, self.size) for table in (self.cos, self.sin))
+        return Place(cos, sin, mask, at, spans)
 
-    def _attend(
-        self,
-        layer: Layer,
-        i: int,
-        x: Tensor,
-        cos: Tensor,
-        sin: Tensor,
-        mask: Tensor | None,
-        at: slice,
-        spans: list[slice],
-    ) -> Tensor:
+    def _forward(self, ids: Tensor, place: Place) -> Tensor:
+        x = F.embedding(ids, self.embedding).flatten(0, 1)
+        for i, layer in enumerate(self.layers):
+            y = self._attend(layer, i, self._normed(x, layer.before_attention), place)
+            x = x + layer.out(y, place.spans)
+            both = layer.gate_up(self._normed(x, layer.before_mlp), place.spans)
+            gate, up = both.chunk(2, dim=-1)
+            x = x + layer.down(F.silu(gate).mul_(up), place.spans)
+        return self._normed(x, self.norm).view(*ids.shape, -1)
+
+    def _attend(self, layer: Layer, i: int, x: Tensor, place: Place) -> Tensor:
+        at = place.at
         rows, length = len(self.keys[i]), at.stop - at.start
-        qkv = layer.qkv(x, spans).view(rows * length, -1, self.size)
+        qkv = layer.qkv(x, place.spans).view(rows * length, -1, self.size)
         if layer.q_norm is not None and layer.k_norm is not None:
             qkv[:, : self.heads] = self._normed(qkv[:, : self.heads], layer.q_norm)
-            keys = slice(self.heads, self.heads + self.groups)
-            qkv[:, keys] = self._normed(qkv[:, keys], layer.k_norm)
+            shared = slice(self.heads, self.heads + self.groups)
+            qkv[:, shared] = self._normed(qkv[:, shared], layer.k_norm)
         qk = qkv[:, : self.heads + self.groups]
-        qk = torch.addcmul(qk * cos, qk.roll(self.size // 2, dims=-1), sin)
+        qk = torch.addcmul(qk * place.cos, qk.roll(self.size // 2, dims=-1), place.sin)
         q, k = qk.view(rows, length, -1, self.size).split((self.heads, self.groups), dim=2)
         v = qkv.view(rows, length, -1, self.size)[:, :, self.heads + self.groups :]
         self.keys[i][:, :, at] = k.transpose(1, 2)
         self.values[i][:, :, at] = v.transpose(1, 2)
-        q = q.transpose(1, 2).reshape(rows, self.groups, -1, self.size)
-        y = F.scaled_dot_product_attention(
-            q, self.keys[i][:, :, : at.stop], self.values[i][:, :, : at.stop], attn_mask=mask
-        )
+        keys, values = self.keys[i][:, :, : at.stop], self.values[i][:, :, : at.stop]
+        q = q.transpose(1, 2)
+        if length == 1:  # the heads that share keys are queries of one row
+            q = q.reshape(rows, self.groups, -1, self.size)
+            y = F.scaled_dot_product_attention(q, keys, values, attn_mask=place.mask)
+        else:
+            y = F.scaled_dot_product_attention(
+                q,
+                keys,
+                values,
+                attn_mask=place.mask,
+                is_causal=place.mask is None,
+                enable_gqa=self.heads != self.groups,
+            )
         return y.reshape(rows, self.heads, length, self.size).transpose(1, 2).reshape(rows * length, -1)
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:

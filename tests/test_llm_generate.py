@@ -102,6 +102,17 @@ def test_decoded_logits_of_fully_trained_weights(kind):
     assert (decoded_logits(lm, [policy]) - decoded_logits(lm, [BASE])).abs().max() > 0.1
 
 
+def test_prompts_may_be_read_a_few_at_a_time(monkeypatch):
+    lm = model_of("llama", lora=4)
+    leaves = [trained(lm), BASE]
+    whole = decoded_logits(lm, leaves)
+    monkeypatch.setattr("llm_backend.lean.PREFILL_TOKENS", 6)  # one padded prompt at a time
+    assert torch.allclose(whole, decoded_logits(lm, leaves), atol=1e-5)
+    even = [[1, 4, 5]] * 3
+    expected = torch.stack([full_logits(lm, BASE, *row) for row in zip(even, FORCED, strict=True)])
+    assert torch.allclose(decoded_logits(lm, leaves, even)[1], expected, atol=1e-5, rtol=1e-5)
+
+
 def test_half_precision_stays_within_its_rounding():
     """Adapters are float32 beside a bfloat16 base; a full pass rounds elsewhere, so the bound is loose."""
     lm = model_of("llama", lora=4)

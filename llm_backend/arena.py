@@ -13,19 +13,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import pgames
-from llm_backend import explore, store
+from llm_backend import duels, explore, steps, store
 from llm_backend import policy as policies
-from llm_backend.collect import Draws, Floats, Ints, Recorded, judged, pairs_within, wins_against, wins_among
+from llm_backend.collect import Draws, Floats, Recorded, judged, pairs_within
 from llm_backend.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
-from llm_backend.fit import Fit, best_start, fit
+from llm_backend.fit import Fit
 from llm_backend.free import Free
 from llm_backend.judges import fair
 from llm_backend.listed import Listed
-from llm_backend.logprobs import token_rows
 from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE, Adapter, Answers, Leaf, Policy, blend_terms, scalar
+from llm_backend.policy import BASE, Answers, Policy, scalar
 from llm_backend.rewards import ListedScore, Score, linear_score
-from llm_backend.rules import FitLabels, FitPairs, Imitate, Logistic, Objective, PolicyGradient, Regress
 from pgames.arena import PairLoss, State, Weight
 from pgames.learning.belief import Width
 from pgames.losses import logistic, minimise
@@ -135,7 +133,7 @@ class TextArena:
         if prompts is None and n is None and self.samples is None:
             return Samples(self.space.all, self.space.probs(policy)[self.space.support])
         space = self.space if prompts is None else self._space_of(prompts)
-        draws = space.draw(policy, n or self.samples or 1, self._key("sample"))
+        draws = space.draw(policy, n or self.samples or 1, self.key("sample"))
         return Samples(draws, np.ones(len(draws)))
 
     def no_samples(self) -> Samples:
@@ -151,36 +149,21 @@ class TextArena:
         exact play every response, weighted half by the opponent and half equally. The policy-gradient rules
         draw candidates from the policy that training starts at instead, and judge them against the opponent.
         """
-        eta = scalar(step, "a step")
-        if eta == math.inf and self.samples is None:
-            return self._best_response(prior, opponent)
-        eta = eta if math.isfinite(eta) else math.copysign(self.fit.greed, eta)
-        if eta == 0:
-            raise ValueError("a mirror step of 0 is its prior: use that.")
-        if self.fit.rule in ("regress", "logistic"):
-            return self._regressed(
-                prior, opponent, lambda draws: self._wins(draws, opponent), eta, "mirror_step"
-            )
-        return self._ascended(prior, lambda draws: self._wins_apart(draws, opponent), eta, "mirror_step")
+        return steps.mirror_step(self, prior, opponent, scalar(step, "a step"))
 
     def win_rate(self, first: Policy, second: Policy) -> float:
         """P(first > second), averaged over prompts."""
         if self.samples is None:
             p, q = self.space.probs(first), self.space.probs(second)
-            return float(np.einsum("xy,xyz,xz->x", p, self._rates() - 0.5, q).mean() + 0.5)
-        ours, theirs = self._draw(first, "first"), self._draw(second, "second")
+            return float(np.einsum("xy,xyz,xz->x", p, self.rates() - 0.5, q).mean() + 0.5)
+        ours, theirs = self.draw(first, "first"), self.draw(second, "second")
         return float(judged(self.judge, self.prompts, ours, theirs).mean())
 
     # -- verbs of arenas that answer to duels -----------------------------------------------------------
 
     def duel(self, first: Policy, second: Policy) -> Duels:
         """`samples` duels per prompt of a response of each; in exact play the expectation of one."""
-        if self.samples is None:
-            p, q = self.space.probs(first), self.space.probs(second)
-            return self._met(p[:, :, None] * q[:, None, :], self._rates())
-        ours, theirs = self._draw(first, "first"), self._draw(second, "second")
-        won = judged(self.judge, self.prompts, ours, theirs)
-        return self._paired(ours, theirs, np.stack([won, 1 - won], axis=1))
+        return duels.duel(self, first, second)
 
     def no_duels(self) -> Duels:
         """Evidence of nothing, to add to."""
@@ -188,11 +171,7 @@ class TextArena:
 
     def demonstrate(self, winner: Policy, loser: Policy) -> Duels:
         """Pairs of a response of each, the first declared the winner; asks no judge."""
-        if self.samples is None:
-            p, q = self.space.probs(winner), self.space.probs(loser)
-            return self._met(p[:, :, None] * q[:, None, :], np.ones((len(p), p.shape[1], p.shape[1])))
-        ours, theirs = self._draw(winner, "first"), self._draw(loser, "second")
-        return self._paired(ours, theirs, np.tile([1.0, 0.0], (len(ours), 1)))
+        return duels.demonstrate(self, winner, loser)
 
     def fit_pairs(
         self,
@@ -209,28 +188,7 @@ class TextArena:
         Plus weight / (number of pairs) * sum of log pi(samples), which stops where beta |log pi / prior|
         reaches `bound` (XPO). Log-ratios are summed over tokens, or per token with Fit(per_token=True).
         """
-        differ = [m for m, (i, j) in enumerate(pairs.pairs) if pairs.draws.texts[i] != pairs.draws.texts[j]]
-        if not differ:
-            raise ValueError("fit_pairs needs a pair of two different responses, got none: duel first.")
-        met, where = np.unique(pairs.pairs[differ], return_inverse=True)
-        draws, bonus = pairs.draws.take(met), None
-        if samples is not None and scalar(weight) != 0:
-            draws, where, bonus = self._with_samples(pairs, differ, met, where, samples, scalar(weight))
-        scores = self._scores(prior, draws)
-        size = np.array([len(row) if self.fit.per_token else 1.0 for row in draws.tokens])
-        objective = FitPairs(
-            draws,
-            self._blend(prior, scores),
-            where.reshape(-1, 2),
-            pairs.wins[differ],
-            loss,
-            scalar(beta, "beta"),
-            1 / size,
-            bonus,
-            bound,
-            self.listed,
-        )
-        return self._fit(objective, best_start(objective, scores), "fit_pairs")
+        return duels.fit_pairs(self, prior, pairs, loss, scalar(beta, "beta"), samples, scalar(weight), bound)
 
     def fit_reward(self, pairs: Duels) -> Score:
         """Bradley-Terry score by maximum likelihood: of every response of an enumerable game, or else linear
@@ -241,22 +199,11 @@ class TextArena:
 
     def tilt(self, prior: Policy, score: Score, step: Weight) -> Policy:
         """prior * exp(step * score), fitted on draws of the prior (in exact play on every response)."""
-        eta = scalar(step, "a step")
-        if self.fit.rule in ("regress", "logistic"):
-            return self._regressed(prior, prior, score, eta, "tilt")
-        return self._ascended(prior, score, eta, "tilt")
+        return steps.tilt(self, prior, score, scalar(step, "a step"))
 
     def distil(self, policy: Policy) -> Policy:
         """The policy that imitates a mixture or answers by cross entropy: a leaf with log-probabilities."""
-        if self.samples is None:
-            draws, weight = self.space.all, self.space.probs(policy)[self.space.support]
-        else:
-            draws = self._draw(policy, "opponent")
-            weight = np.full(len(draws), 1 / self.samples)
-        known = policies.leaves(policy) or (BASE,)
-        objective = Imitate(draws, weight, self.samples is None)
-        scores = {leaf: self.space.score(leaf, draws) for leaf in known}
-        return self._fit(objective, best_start(objective, scores), "distil")
+        return steps.distil(self, policy)
 
     # -- verbs of learning from labelled pairs ----------------------------------------------------------
 
@@ -266,10 +213,7 @@ class TextArena:
 
     def collect(self, buffer: Buffer, first: Policy, second: Policy, pairs: int) -> Buffer:
         """The buffer with `pairs` more pairs per prompt, a response of each policy; asks no judge."""
-        met = self._paired(
-            self._draw(first, "first", pairs), self._draw(second, "second", pairs), NO_DUELS.wins
-        )
-        return buffer.add(met.draws, met.pairs)
+        return explore.collect(self, buffer, first, second, pairs)
 
     def label(self, buffer: Buffer, opponent: Policy, pairs: int, comparators: int = 1) -> Labels:
         """Judge `pairs` pairs per prompt from the buffer against fresh responses of the opponent.
@@ -292,20 +236,7 @@ class TextArena:
         Plus ridge |d|^2, d centred over the rows of a prompt (all responses of an enumerable game), plus
         sft KL(opponent || pi) on the opponent's own responses.
         """
-        scores = self._scores(prior, evidence.draws)
-        eta, log_prior = scalar(step, "a step"), self._blend(prior, scores)
-        objective = FitLabels(
-            evidence.draws,
-            log_prior,
-            evidence.pairs,
-            evidence.labels,
-            eta,
-            ridge,
-            sft,
-            evidence.opponent,
-            self.listed,
-        )
-        return self._fit(objective, best_start(objective, scores), "regress")
+        return explore.regress(self, prior, evidence, scalar(step, "a step"), sft, ridge)
 
     def least_known(self, buffer: Buffer, policy: Policy) -> Policy:
         """Per prompt the response whose difference to `policy` the buffer says least about (elliptic width).
@@ -327,30 +258,23 @@ class TextArena:
 
     @property
     def game(self) -> pgames.PreferenceGame:
-        """The PreferenceGame that an enumerable game is; the judge is asked about all pairs, once."""
-        if not self.listed:
-            raise AttributeError("only an arena with responses=[...] is a game: use to_game(responses).")
-        if "game" not in self._known:
-            self._known["game"] = self.to_game()
-        return self._known["game"]
+        """The PreferenceGame that an enumerable game is."""
+        return self._game(self._listing(None, "game"), self.rates())
 
     def to_game(self, responses: Sequence[str] | None = None) -> pgames.PreferenceGame:
         """The table of a list of responses: the judge's preferences, the reference normalised over them."""
+        if responses is None:
+            return self.game
         space = self._listing(responses, "to_game")
-        X, Y = space.support.shape
-        pairs = pairs_within(space.all, X)
-        first, second = space.all.take(pairs[:, 0]), space.all.take(pairs[:, 1])
-        table = np.full((X, Y, Y), 0.5)
-        won = judged(self.judge, self.prompts, first, second)
-        table[first.prompt, first.column, second.column] = won
-        table[first.prompt, second.column, first.column] = 1 - won
+        return self._game(space, self._preferences(space))
+
+    def _game(self, space: Listed, rates: Floats) -> pgames.PreferenceGame:
         labels = space.texts[0] if all(texts == space.texts[0] for texts in space.texts) else None
-        return pgames.PreferenceGame(table, space.probs(self.reference), labels=labels)
+        return pgames.PreferenceGame(rates, space.probs(self.reference), labels=labels)
 
     def exploitability(self, policy: Policy, tau: float = 0.0) -> float:
         """max_p J_tau(p, pi) - 1/2, exactly, of an enumerable game."""
-        game = self.game.with_reference(self.space.probs(self.reference))
-        return float(pgames.exploitability(game, self.space.probs(policy), tau))
+        return float(pgames.exploitability(self.game, self.space.probs(policy), tau))
 
     def at(self, t: int, rounds: int = 1) -> TextArena:
         """The arena in round t, in a step that stands for `rounds` rounds."""
@@ -372,133 +296,31 @@ class TextArena:
         """The state that `save` wrote. Raises ValueError when a file is damaged or of another model."""
         return store.load(self.lm, Path(folder), self.space.all if self.listed else None)
 
-    # -- inside -----------------------------------------------------------------------------------------
+    # -- what the verbs are made of ---------------------------------------------------------------------
 
-    def _regressed(self, prior: Policy, sampler: Policy, value: Value, eta: float, verb: str) -> Adapter:
-        """prior * exp(eta value), fitted by regression on draws of the sampler."""
-        if self.samples is None:
-            draws, sizes = self.space.all, self.space.support.sum(axis=1)
-            weight = 0.5 * self.space.probs(sampler)[self.space.support] + 0.5 / sizes[draws.prompt]
-        else:
-            draws = self._draw(sampler, "opponent")
-            weight = np.full(len(draws), 1 / self.samples)
-        scores = self._scores(prior, draws)
-        rule = Regress if self.fit.rule == "regress" else Logistic
-        objective = rule(draws, self._blend(prior, scores), eta * value(draws), weight)
-        return self._fit(objective, best_start(objective, scores), verb)
-
-    def _best_response(self, prior: Policy, opponent: Policy) -> Adapter:
-        """The prior restricted to the best responses, imitated."""
-        draws, support = self.space.all, self.space.support
-        rates = np.full(support.shape, -np.inf)
-        rates[support] = self._wins(draws, opponent)
-        best = rates >= rates.max(axis=1, keepdims=True) - 1e-12
-        wanted = np.where(best, self.space.probs(prior), 0.0)
-        wanted = wanted / wanted.sum(axis=1, keepdims=True)
-        objective = Imitate(draws, wanted[support], listed=True)
-        return self._fit(objective, best_start(objective, self._scores(prior, draws)), "mirror_step")
-
-    def _ascended(self, prior: Policy, value: Value, eta: float, verb: str) -> Adapter:
-        """prior * exp(eta value), by policy gradient from the prior's heaviest leaf."""
-        if eta < 0:
-            raise ValueError(f"a policy gradient needs a step above 0, got {eta}: use rule='regress'.")
-        start = max(blend_terms(prior), key=lambda term: abs(term[0]))[1]
-        if self.listed:
-            draws, weight = self.space.all, self.space.probs(start)[self.space.support]
-        else:
-            draws = self._draw(start, "candidates")
-            weight = np.full(len(draws), 1 / cast(int, self.samples))
-        prompts = [self.space.ids[x] for x in draws.prompt]
-        old = token_rows(self.lm, start, prompts, draws.tokens, self.temperature, self.fit.rows)
-        objective = PolicyGradient(
-            draws,
-            self._blend(prior, self._scores(prior, draws)),
-            value(draws),
-            weight,
-            old,
-            eta,
-            self.fit.rule,  # type: ignore[arg-type]
-            self.listed,
-        )
-        return self._fit(objective, start, verb)
-
-    def _wins(self, draws: Draws, opponent: Policy) -> Floats:
-        """How often the opponent's own draws (all responses in exact play) beat it."""
-        if self.samples is None:
-            wins = np.einsum("xyz,xz->xy", self._rates(), self.space.probs(opponent))
-            return wins[draws.prompt, draws.column]
-        return wins_among(self.judge, self.prompts, draws)
-
-    def _wins_apart(self, draws: Draws, opponent: Policy) -> Floats:
-        """How often draws of any policy beat fresh draws of the opponent."""
-        if self.samples is None:
-            return self._wins(draws, opponent)
-        return wins_against(self.judge, self.prompts, draws, self._draw(opponent, "opponent"))
-
-    def _fit(self, objective: Objective, start: Leaf, verb: str) -> Adapter:
-        fitted = fit(
-            self.lm, start, objective, self.space.ids, self.fit, self.temperature, self._key("order")
-        )
-        self.journal.append(
-            {
-                "round": self.round,
-                "verb": verb,
-                "loss": fitted.losses[-1],
-                "first_loss": fitted.losses[0],
-                "steps": len(fitted.losses),
-                "tokens": fitted.tokens,
-                "seconds": fitted.seconds,
-            }
-        )
-        return fitted.policy
-
-    def _scores(self, policy: Policy, draws: Draws) -> dict[Leaf, Floats]:
-        return {leaf: self.space.score(leaf, draws) for _, leaf in blend_terms(policy)}
-
-    def _blend(self, policy: Policy, scores: dict[Leaf, Floats]) -> Floats:
-        return np.sum([w * scores[leaf] for w, leaf in blend_terms(policy)], axis=0)
-
-    def _key(self, role: str) -> tuple[int, ...]:
+    def key(self, role: str) -> tuple[int, ...]:
+        """What the randomness of a role ("opponent", "first", ...) in this round is a function of."""
         return (self.seed, self.round, *role.encode())
 
-    def _draw(self, policy: Policy, role: str, n: int | None = None) -> Draws:
-        return self.space.draw(policy, n or cast(int, self.samples), self._key(role))
+    def draw(self, policy: Policy, role: str, n: int | None = None) -> Draws:
+        """`n` responses (by default `samples`) per prompt."""
+        return self.space.draw(policy, n or cast(int, self.samples), self.key(role))
 
-    def _rates(self) -> Floats:
-        """float64[X, Y, Y] of an enumerable game."""
-        return self._known["rates"] if "rates" in self._known else self.game.P
+    def rates(self) -> Floats:
+        """P(y > z) float64[X, Y, Y] of an enumerable game; the judge is asked about all pairs, once."""
+        if "rates" not in self._known:
+            self._known["rates"] = self._preferences(self._listing(None, "rates"))
+        return self._known["rates"]
 
-    def _met(self, met: Floats, rates: Floats) -> Duels:
-        """The expectation of duels in which responses meet with probabilities float64[X, Y, Y]."""
-        draws = self.space.all
-        pairs = pairs_within(draws, len(self.prompts))
-        x, (y, z) = draws.prompt[pairs[:, 0]], draws.column[pairs].T
-        one = met * rates
-        other = np.swapaxes(met * (1 - rates), 1, 2)
-        wins = one + other  # wins[x, y, z]: y beats z, whoever was asked first
-        return Duels(draws, pairs, np.stack([wins[x, y, z], wins[x, z, y]], axis=1))
-
-    def _paired(self, first: Draws, second: Draws, wins: Floats) -> Duels:
-        """The rows of two draws, one against one."""
-        if self.listed:  # one row per response, so that what repeats is one
-            pairs = np.stack([self.space.row(d.prompt, d.column) for d in (first, second)], axis=1)
-            return Duels(self.space.all, pairs, wins)
-        count = np.arange(len(first))
-        return Duels(Draws.join([first, second]), np.stack([count, count + len(first)], axis=1), wins)
-
-    def _with_samples(
-        self, pairs: Duels, differ: list[int], met: Ints, where: Ints, samples: Samples, weight: float
-    ) -> tuple[Draws, Ints, Floats]:
-        """Rows of pairs and samples, the pairs renumbered, and the samples' weights per duel of a prompt."""
-        owner = pairs.draws.prompt[pairs.pairs[differ, 0]]
-        duels = np.bincount(owner, pairs.wins[differ].sum(axis=1), len(self.prompts))
-        share = weight * samples.weight / np.maximum(duels[samples.draws.prompt], 1e-300)
-        if self.listed:
-            draws = self.space.all
-            rows = self.space.row(samples.draws.prompt, samples.draws.column)
-            return draws, met[where], np.bincount(rows, share, len(draws)).astype(np.float64)
-        draws = Draws.join([pairs.draws.take(met), samples.draws])
-        return draws, where, np.concatenate([np.zeros(len(met)), share])
+    def _preferences(self, space: Listed) -> Floats:
+        X, Y = space.support.shape
+        pairs = pairs_within(space.all, X)
+        first, second = space.all.take(pairs[:, 0]), space.all.take(pairs[:, 1])
+        table = np.full((X, Y, Y), 0.5)
+        won = judged(self.judge, self.prompts, first, second)
+        table[first.prompt, first.column, second.column] = won
+        table[first.prompt, second.column, first.column] = 1 - won
+        return table
 
     def _answers(self, given: ArrayLike | Sequence[Sequence[str]]) -> Answers:
         if isinstance(given, np.ndarray):

@@ -14,9 +14,12 @@ from llm_backend import policy as policies
 from llm_backend.belief import LastLayer
 from llm_backend.belief import believe as learned
 from llm_backend.collect import Draws, Floats, Ints, by_prompt, judged
+from llm_backend.duels import paired
 from llm_backend.evidence import Buffer, Duels, Labels
-from llm_backend.policy import Answers, Policy
-from llm_backend.rules import Regress
+from llm_backend.fit import best_start
+from llm_backend.policy import Adapter, Answers, Policy
+from llm_backend.rules import FitLabels, Regress
+from llm_backend.steps import scored, train, wins
 from pgames.arena import Weight
 from pgames.learning.belief import Belief as TableBelief
 from pgames.learning.belief import Width
@@ -29,14 +32,21 @@ DIRECTIONS = 64  # that last hidden states are projected to
 NASH_ROUNDS = 4  # of EGPO towards the equilibrium of a learned belief
 
 
+def collect(arena: TextArena, buffer: Buffer, first: Policy, second: Policy, pairs: int) -> Buffer:
+    """`TextArena.collect`."""
+    ours, theirs = arena.draw(first, "first", pairs), arena.draw(second, "second", pairs)
+    met = paired(arena, ours, theirs, np.zeros((len(ours), 2)))
+    return buffer.add(met.draws, met.pairs)
+
+
 def label(arena: TextArena, buffer: Buffer, opponent: Policy, pairs: int, comparators: int) -> Labels:
     """`TextArena.label`."""
     chosen = _chosen(arena, buffer, pairs)
     first, second = buffer.draws.take(chosen[:, 0]), buffer.draws.take(chosen[:, 1])
     if arena.samples is None:
-        labels = arena._wins(first, opponent) - arena._wins(second, opponent)
+        labels = wins(arena, first, opponent) - wins(arena, second, opponent)
         return _labels(arena, buffer.draws, chosen, labels, opponent, None)
-    third = arena._draw(opponent, "third", pairs * comparators)
+    third = arena.draw(opponent, "third", pairs * comparators)
     third = third.take(np.argsort(third.prompt, kind="stable"))
     each = np.repeat(np.arange(len(chosen)), comparators)
     won = [judged(arena.judge, arena.prompts, side.take(each), third) for side in (first, second)]
@@ -46,10 +56,29 @@ def label(arena: TextArena, buffer: Buffer, opponent: Policy, pairs: int, compar
 
 def self_duels(arena: TextArena, policy: Policy, pairs: int) -> Labels:
     """`TextArena.self_duels`."""
-    first, second = arena._draw(policy, "first", pairs), arena._draw(policy, "second", pairs)
+    first, second = arena.draw(policy, "first", pairs), arena.draw(policy, "second", pairs)
     won = judged(arena.judge, arena.prompts, first, second)
-    met = arena._paired(first, second, np.stack([won, 1 - won], axis=1))
+    met = paired(arena, first, second, np.stack([won, 1 - won], axis=1))
     return _labels(arena, met.draws, met.pairs, won - 0.5, policy, first)
+
+
+def regress(
+    arena: TextArena, prior: Policy, evidence: Labels, step: float, sft: float, ridge: float
+) -> Adapter:
+    """`TextArena.regress`."""
+    scores, log_prior = scored(arena, prior, evidence.draws)
+    objective = FitLabels(
+        evidence.draws,
+        log_prior,
+        evidence.pairs,
+        evidence.labels,
+        step,
+        ridge,
+        sft,
+        evidence.opponent,
+        arena.listed,
+    )
+    return train(arena, objective, best_start(objective, scores), "regress")
 
 
 def least_known(arena: TextArena, buffer: Buffer, policy: Policy) -> Answers:
@@ -104,7 +133,7 @@ class ListedBelief:
         weight = 0.5 * np.exp(target) + 0.5 / space.support.sum(axis=1)[draws.prompt]
         objective = Regress(draws, np.zeros(len(draws)), target, weight)
         leaf = max(policies.blend_terms(start), key=lambda term: abs(term[0]))[1]
-        return self.arena._fit(objective, leaf, "nash")
+        return train(self.arena, objective, leaf, "nash")
 
     def favouring(self, policy: Policy, tau: float, alpha: float) -> ListedBelief:
         """The belief biased to a high gain against `policy` (VMG)."""
@@ -156,8 +185,8 @@ class FreeBelief:
     def least_known(self, opponent: Policy) -> Policy:
         """Of draws of opponent and reference, per prompt the one whose duels with it are least known."""
         arena = self.arena
-        theirs = arena._draw(opponent, "opponent")
-        ours = Draws.join([theirs, arena._draw(self.reference, "candidates")])
+        theirs = arena.draw(opponent, "opponent")
+        ours = Draws.join([theirs, arena.draw(self.reference, "candidates")])
         groups = by_prompt(theirs, len(arena.prompts))
         asked = np.repeat(np.arange(len(ours)), [len(groups[x]) for x in ours.prompt])
         met = np.concatenate([groups[x] for x in ours.prompt])
@@ -189,7 +218,7 @@ def _chosen(arena: TextArena, buffer: Buffer, pairs: int) -> Ints:
         mine = np.flatnonzero(owner == x)
         if not len(mine):
             raise ValueError(f"the buffer has no pair for prompt {x}: collect some before label.")
-        found.append(np.random.default_rng([*arena._key("label"), x]).choice(mine, pairs))
+        found.append(np.random.default_rng([*arena.key("label"), x]).choice(mine, pairs))
     return buffer.pairs[np.concatenate(found)]
 
 
@@ -224,8 +253,8 @@ def _least_known_of_list(arena: TextArena, buffer: Buffer, policy: Policy) -> An
 
 def _by_features(arena: TextArena, buffer: Buffer, policy: Policy) -> Answers:
     """The same with projected last hidden states, one matrix for all prompts, and drawn candidates."""
-    own = arena._draw(policy, "first")
-    candidates = Draws.join([own, arena._draw(arena.reference, "second")])
+    own = arena.draw(policy, "first")
+    candidates = Draws.join([own, arena.draw(arena.reference, "second")])
     phi = _projected(arena, candidates)
     metric = np.eye(phi.shape[1])
     if len(buffer.pairs):

@@ -219,6 +219,16 @@ def test_a_response_far_below_the_others_is_not_lost():
     np.testing.assert_allclose(mixed[0, 0], [0, -2000, -np.inf])
 
 
+@pytest.mark.parametrize("runs", [1, 40])
+@pytest.mark.parametrize("step", [1e2, 1e6, 1e10, 1e15, 1e300])
+def test_probabilities_sum_to_one_however_long_the_step(step, runs):
+    arena = TableArena(PreferenceGame(np.full((3, 3), 0.5)), runs)
+    tied = arena.tilt(arena.reference, np.array([1.0, 1.0, 0.5]), step)
+    stepped = arena.mirror_step(arena.reference, arena.reference, step)
+    for policy in (tied, stepped):
+        np.testing.assert_allclose(arena.probs(policy).sum(axis=-1), 1, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("samples", [None, 3])
 def test_twenty_runs_of_forty_are_twenty_runs(samples):
     rng = np.random.default_rng(2)

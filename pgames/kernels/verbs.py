@@ -74,6 +74,12 @@ def larger(a, b):
 
 
 @njit
+def rounded_off(large, small, total):
+    """What total = large + small lost, where it is not below 1e-13 anyway."""
+    return small - (total - large) if abs(large) > 1000.0 else 0.0
+
+
+@njit
 def normalise_block(block, Y, width, top, total):
     """Subtract the logsumexp of each run, in place; `top` and `total` are scratch float64[LANES]."""
     if width == 1:
@@ -84,8 +90,9 @@ def normalise_block(block, Y, width, top, total):
         for y in range(Y):
             mass += exp(block[y] - highest)
         shift = highest + log(mass)
+        lost = rounded_off(highest, log(mass), shift)
         for y in range(Y):
-            block[y] -= shift
+            block[y] = (block[y] - shift) - lost
         return
     lanes, whole = opaque(N1), Y - Y % 4
     for lane in range(lanes):
@@ -105,11 +112,13 @@ def normalise_block(block, Y, width, top, total):
         for lane in range(lanes):
             total[lane] += exp(block[i + lane] - top[lane])
     for lane in range(lanes):
-        top[lane] += log(total[lane])
+        highest, rest = top[lane], log(total[lane])
+        top[lane] = highest + rest
+        total[lane] = rounded_off(highest, rest, top[lane])
     for y in range(Y):
         i = U(y) * N1
         for lane in range(lanes):
-            block[i + lane] -= top[lane]
+            block[i + lane] = (block[i + lane] - top[lane]) - total[lane]
 
 
 @njit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,14 +94,25 @@ class TableArena:
     # -- verbs ------------------------------------------------------------------------------------------
 
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
-        (v, policy), *rest = self._terms(terms)
+        (v, policy), *rest = weighted = self._terms(terms)
+        if not v.all():  # with weights of 0 alone the product is flat, over the responses of the game only
+            empty = sum(np.abs(w) for w, _ in weighted) == 0.0
+            if empty.any():
+                flat = self.game.support / self.game.support.sum(axis=1, keepdims=True)
+                rest.append((empty.astype(np.float64), self.policy(flat)))
         for i, (w, other) in enumerate(rest):
             policy = verbs.blend(v, policy, w, other, i == len(rest) - 1)
             v = ONE
         return policy
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
-        (v, policy), *rest = self._terms(terms)
+        (v, policy), *rest = weighted = self._terms(terms)
+        total = sum(w for w, _ in weighted)
+        if np.abs(total - 1.0).max() > 1e-6 or min(w.min() for w, _ in weighted) < 0:
+            weights = ", ".join(str(w) for w, _ in terms)
+            raise ValueError(
+                f"weights of a mixture must be at least 0 and sum to 1, got {weights}: divide by their sum."
+            )
         for w, other in rest:
             policy = verbs.mix(v, policy, w, other)
             v = ONE
@@ -186,12 +198,16 @@ class TableArena:
     def _per_run(self, weight: Weight) -> NDArray[np.float64]:
         """float64[1] of a number, float64[S] of one per run."""
         if isinstance(weight, (float, int)):
+            if not math.isfinite(weight):
+                raise ValueError(f"a weight or a step must be finite, got {weight}.")
             return np.array([weight], dtype=np.float64)
         values = np.asarray(weight, dtype=np.float64)
         if values.ndim and values.shape != (self.runs,):
             raise ValueError(
                 f"a weight must be a number or float64[{self.runs}], one per run, got shape {values.shape}."
             )
+        if not np.isfinite(values).all():
+            raise ValueError(f"a weight or a step must be finite, got {weight}.")
         return np.ascontiguousarray(values).reshape(-1)
 
     def _terms(self, terms: tuple[tuple[Weight, Policy], ...]) -> list[tuple[NDArray[np.float64], Policy]]:

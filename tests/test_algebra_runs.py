@@ -107,3 +107,33 @@ def test_a_weight_of_the_wrong_shape_is_refused(weight):
     ):
         with pytest.raises(ValueError, match="one per run"):
             verb()
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, np.array([0.5, np.nan, 0.5])])
+def test_a_weight_that_is_no_number_is_refused(weight):
+    arena = pg.TableArena(pg.games.comal3(), runs=3)
+    for verb in (
+        lambda: arena.tilt(arena.reference, np.zeros(3), weight),
+        lambda: arena.geometric_mixture((weight, arena.reference), (1.0, arena.reference)),
+        lambda: arena.mixture((weight, arena.reference), (1.0, arena.reference)),
+    ):
+        with pytest.raises(ValueError, match="must be finite, got"):
+            verb()
+
+
+@pytest.mark.parametrize("first", [0.0, np.array([1.0, 0.0, 2.0])])
+def test_a_geometric_mixture_of_nothing_is_flat_within_the_game(first):
+    arena = pg.TableArena(pg.games.comal3().with_reference([0.9, 0.1, 0.0]), runs=3)
+    for terms in ([(first, arena.reference)], [(first, arena.reference), (0.0, arena.reference)]):
+        made = arena.probs(arena.geometric_mixture(*terms))
+        np.testing.assert_allclose(made[1], [[0.5, 0.5, 0.0]], atol=1e-15)
+        assert not made[..., 2].any()
+    if np.ndim(first):
+        np.testing.assert_array_equal(made[0], arena.probs(arena.reference)[0])
+
+
+@pytest.mark.parametrize("weights", [(0.0, 0.0), (0.3, 0.3), (-0.3, 1.3), (np.array([0.5, 0.4, 0.5]), 0.5)])
+def test_a_mixture_that_is_no_distribution_is_refused(weights):
+    arena = pg.TableArena(pg.games.comal3(), runs=3)
+    with pytest.raises(ValueError, match="sum to 1"):
+        arena.mixture(*((weight, arena.reference) for weight in weights))

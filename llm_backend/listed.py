@@ -47,6 +47,14 @@ class Listed:
         x, y = np.nonzero(self.support)
         texts = tuple(lists[i][j] for i, j in zip(x, y, strict=True))
         tokens = tuple(tuple(lm.encode_response(text)) for text in texts)
+        seen: dict[tuple[int, tuple[int, ...]], str] = {}
+        for prompt, row, text in zip(x, tokens, texts, strict=True):
+            twin = seen.setdefault((int(prompt), row), text)
+            if twin != text:
+                raise ValueError(
+                    f"responses {twin!r} and {text!r} are the same tokens to this tokenizer (unknown words?): "
+                    "no policy of the model can tell them apart; use other texts or another tokenizer."
+                )
         self.all = Draws(x, tokens, texts, y, np.zeros(len(x), np.bool_))
         self._tables: weakref.WeakKeyDictionary[Leaf, Floats] = weakref.WeakKeyDictionary()
 

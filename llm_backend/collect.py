@@ -77,6 +77,15 @@ def judged(judge: Any, prompts: Sequence[str], first: Draws, second: Draws) -> F
     return answers
 
 
+def distinct(draws: Draws) -> tuple[Draws, Ints]:
+    """The rows without repetitions, in their order, and the place int64[B] of each row among them."""
+    first: dict[tuple[int, tuple[int, ...]], int] = {}
+    keys = [(int(x), tokens) for x, tokens in zip(draws.prompt, draws.tokens, strict=True)]
+    where = np.array([first.setdefault(key, len(first)) for key in keys], np.int64)
+    _, rows = np.unique(where, return_index=True)
+    return (draws if len(rows) == len(draws) else draws.take(rows)), where
+
+
 def by_prompt(draws: Draws, prompts: int) -> list[Ints]:
     """The rows of every prompt."""
     order = np.argsort(draws.prompt, kind="stable")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from llm_backend.collect import Draws, Floats, wins_against, wins_among
+from llm_backend.collect import Draws, Floats, distinct, wins_against, wins_among
 from llm_backend.fit import best_start, fit
 from llm_backend.logprobs import token_rows
 from llm_backend.policy import BASE, Adapter, Leaf, Policy, blend_terms, leaves
@@ -99,9 +99,13 @@ def _regressed(
     else:
         draws = arena.draw(sampler, "opponent")
         weight = np.full(len(draws), 1 / arena.samples)
+    worth = value(draws)
+    draws, where = distinct(draws)  # a repeated response is trained once, on the mean of what it was worth
+    mass = np.bincount(where, weight)
+    worth, weight = np.bincount(where, weight * worth) / mass, mass
     scores, log_prior = scored(arena, prior, draws)
     rule = Regress if arena.fit.rule == "regress" else Logistic
-    objective = rule(draws, log_prior, step * value(draws), weight)
+    objective = rule(draws, log_prior, step * worth, weight)
     return train(arena, objective, best_start(objective, scores), verb)
 
 

@@ -52,7 +52,7 @@ class Listed:
             twin = seen.setdefault((int(prompt), row), text)
             if twin != text:
                 raise ValueError(
-                    f"responses {twin!r} and {text!r} are the same tokens to this tokenizer (unknown words?): "
+                    f"responses {twin!r} and {text!r} are the same tokens to this tokenizer: "
                     "no policy of the model can tell them apart; use other texts or another tokenizer."
                 )
         self.all = Draws(x, tokens, texts, y, np.zeros(len(x), np.bool_))

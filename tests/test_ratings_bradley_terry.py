@@ -210,3 +210,11 @@ def test_ratings_read_as_a_table():
     assert lines[0] == "BradleyTerry of 2 items" and lines[1].split()[:2] == ["1", "good"]
     with pytest.raises(KeyError, match="no item is named 'best'"):
         fit["best"]
+
+
+def test_votes_without_spread_have_intervals_of_no_width():
+    """All alike: the sandwich covariance is 0 up to rounding, which may fall below it."""
+    votes = pg.Comparisons([0] * 4, [1] * 4, [1] * 4, ["a", "b", "c"])
+    rated = pg.ratings.bradley_terry(votes, prior=0.5)
+    assert np.isfinite(rated.intervals).all()
+    assert (rated.intervals[:, 0] <= rated.scores).all() and (rated.scores <= rated.intervals[:, 1]).all()

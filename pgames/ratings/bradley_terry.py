@@ -91,7 +91,7 @@ def bradley_terry(
         meat = _outer_products(data, tied / 2 if ties == "half" else None, scores, log_tie)
     inverse = np.linalg.inv(_invertible(_derivatives(data, scores, log_tie).hessian, data))
     covariance = _of_centred(inverse if meat is None else inverse @ meat @ inverse, len(scores))
-    half = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(np.diag(covariance))
+    half = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
     return BradleyTerry(votes.items, centred, np.stack([centred - half, centred + half], 1), covariance, tie)
 
 

@@ -33,8 +33,8 @@ def _equilibrium(game: PreferenceGame, tau: float) -> Array:
 def kl(p: Array, q: Array) -> Array:
     """KL(p || q) in nats over the last axis, at least 0; infinite where q is 0 and p is not."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0) + (q - p)  # each term is at least 0
-    return terms.sum(axis=-1)
+        terms = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0) + (q - p)
+    return np.maximum(terms, 0.0).sum(axis=-1)  # below 0 is rounding
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pgames as pg
+from pgames.metrics import kl
 
 
 def random_game(seed, prompts=2, responses=4, masked=True):
@@ -153,3 +154,9 @@ def test_what_is_not_a_game():
     for call in (pg.nash, lambda P: pg.exploitability(P, [0.5, 0.5])):
         with pytest.raises(TypeError, match="pass PreferenceGame"):
             call([[0.5, 0.6], [0.4, 0.5]])
+
+
+def test_kl_is_never_below_zero():
+    p = np.random.default_rng(0).dirichlet(np.ones(7), size=1000)
+    assert (kl(p, p * (1 + 1e-15)) >= 0).all() and (kl(p, np.roll(p, 1, axis=0)) > 0).all()
+    assert kl(np.array([0.5, 0.5]), np.array([1.0, 0.0])) == np.inf

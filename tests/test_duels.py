@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import pgames as pg
-from pgames.learning import duel_kernels
+from pgames.learning import duel_kernels, fit_kernels
 from pgames.learning.duels import DuelArena, Labels
 
 
@@ -113,8 +113,8 @@ def test_few_pairs_and_many_pairs_solve_the_same_problem():
     for m in (3, 5, 6, 20):
         pairs = rng.integers(0, 6, (3, 1, m, 2)).astype(np.int32)
         labels, step = rng.standard_normal((3, 1, m)), np.array([0.5, 1.0, 2.0])
-        table = duel_kernels.regress_table(prior, pairs, labels, step, 1e-3)
-        general = duel_kernels.regress(prior, np.eye(6)[None], pairs, labels, step, 1e-3, 0.0, np.exp(prior))
+        table = fit_kernels.regress_table(prior, pairs, labels, step, 1e-3)
+        general = fit_kernels.regress(prior, np.eye(6)[None], pairs, labels, step, 1e-3, 0.0, np.exp(prior))
         np.testing.assert_allclose(table, general, atol=1e-9)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pgames.arena import Weight
 from pgames.kernels import verbs
-from pgames.learning import duel_kernels
+from pgames.learning import belief_kernels
 from pgames.table import Policy, Tally
 
 Width = Literal["hoeffding", "bernstein"]
@@ -40,7 +40,7 @@ class Belief:
         confidence = math.log(2 * arena.responses**2 * arena.prompts * (1.0 + t) ** 2)
         self.reference = arena.reference
         self.evidence = evidence
-        self.rates = duel_kernels.belief_rates(
+        self.rates = belief_kernels.belief_rates(
             evidence.wins, float(optimism), confidence, width == "bernstein"
         )
         self._arena = arena
@@ -53,7 +53,7 @@ class Belief:
 
     def win_rates(self, opponent: Policy) -> NDArray[np.float64]:
         """The believed P(y > opponent), float64[S, X, Y]."""
-        return duel_kernels.expected_rates(self.rates, opponent)
+        return belief_kernels.expected_rates(self.rates, opponent)
 
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
         steps = np.full(len(prior), step, dtype=np.float64)
@@ -61,7 +61,7 @@ class Belief:
 
     def nash(self, tau: float, start: Policy) -> Policy:
         """The regularised Nash of the belief, warm-started; an optimistic belief is no game and has none."""
-        return duel_kernels.belief_nash(self.rates, self.reference[0], tau, start)
+        return belief_kernels.belief_nash(self.rates, self.reference[0], tau, start)
 
     def favouring(self, policy: Policy, tau: float, alpha: float) -> Belief:
         """The belief that minimises sum (P - bit)^2 - alpha gap_P(policy) (VMG), by three fixed-point steps.

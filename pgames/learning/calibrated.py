@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from pgames.kernels.elementary import njit
-from pgames.learning.duel_kernels import cholesky_solve, normalise_row
+from pgames.learning.fit_kernels import cholesky_solve, normalise_row
 
 RIDGE, LONGEST = 1e-10, 2.0  # per unit of curvature; longest Newton step in units of the score
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.arena import PairLoss, Weight
 from pgames.game import PreferenceGame
-from pgames.learning import duel_kernels, judging
+from pgames.learning import duel_kernels, fit_kernels, judging
 from pgames.learning.belief import Belief, Width
 from pgames.learning.calibrated import fit_calibrated
 from pgames.learning.linear_belief import LinearBelief, LinearEvidence, collect_evidence
@@ -201,7 +201,7 @@ class DuelArena:
         truth = self._truth
         met = duel_kernels.drawn_pairs(first, second, pairs, truth.seed, truth.first_run, self.round)
         counts, inverse = buffer.counts.copy(), buffer.inverse.copy()
-        duel_kernels.remember(counts, inverse, self.features, met)
+        fit_kernels.remember(counts, inverse, self.features, met)
         return Buffer(counts, inverse)
 
     def label(self, buffer: Buffer, opponent: Policy, pairs: int, comparators: int = 1) -> Labels:
@@ -246,14 +246,14 @@ class DuelArena:
         """
         steps = np.full(self.runs, step, dtype=np.float64)
         if self.tabular and sft == 0:
-            return duel_kernels.regress_table(prior, evidence.pairs, evidence.labels, steps, ridge)
-        return duel_kernels.regress(
+            return fit_kernels.regress_table(prior, evidence.pairs, evidence.labels, steps, ridge)
+        return fit_kernels.regress(
             prior, self.features, evidence.pairs, evidence.labels, steps, ridge, sft, evidence.opponent
         )
 
     def least_known(self, buffer: Buffer, policy: Policy) -> Policy:
         """The response whose difference to `policy` the buffer says least about (elliptic width)."""
-        best = duel_kernels.least_known(buffer.inverse, self.features, self.tabular, policy, self.support)
+        best = fit_kernels.least_known(buffer.inverse, self.features, self.tabular, policy, self.support)
         out = np.full(policy.shape, -np.inf)
         np.put_along_axis(out, best[..., None], 0.0, axis=-1)
         return out

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pgames.arena import Weight
 from pgames.kernels import verbs
 from pgames.kernels.elementary import njit
-from pgames.learning.duel_kernels import normalise_row
+from pgames.learning.fit_kernels import normalise_row
 from pgames.table import Policy
 
 if TYPE_CHECKING:

@@ -117,10 +117,15 @@ def require(solver: object, arena: object, *verbs: str) -> None:
     """Raise TypeError, once and at the start, when the arena lacks a verb that the solver says."""
     missing = [verb for verb in verbs if not hasattr(arena, verb)]
     if missing:
+        remedy = (
+            "use a learner from duels, such as Optimistic or ENPO"
+            if "mirror_step" in missing
+            else "use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step "
+            "and geometric_mixture"
+        )
         raise TypeError(
             f"{type(solver).__name__} needs the verb(s) {', '.join(missing)}, which {type(arena).__name__} "
-            "lacks; use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only "
-            "mirror_step and geometric_mixture."
+            f"lacks; {remedy}."
         )
 
 

@@ -62,9 +62,12 @@ class Run:
     def load(path: str | os.PathLike[str]) -> Run:
         """Read what `save` wrote. Raises ValueError when the file is no such file."""
         arrays = read_npz(path, "a saved run")
-        meta = json.loads(str(arrays["meta"]))
         values = {key.removeprefix("value:"): a for key, a in arrays.items() if key.startswith("value:")}
-        return Run(meta["solver"], arrays["rounds"], values, None, meta["cpu_seconds"], meta["stopped"])
+        try:
+            meta = json.loads(str(arrays["meta"]))
+            return Run(meta["solver"], arrays["rounds"], values, None, meta["cpu_seconds"], meta["stopped"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a saved run, it lacks {error}.") from None
 
 
 def log_grid(rounds: int, points: int = 100) -> NDArray[np.int64]:

@@ -146,6 +146,12 @@ def test_an_arena_without_duels_is_refused():
         pg.solve(ENPO(0.1), pg.TableArena(pg.games.duel()), 1)
 
 
+@pytest.mark.parametrize("solver", [pg.EGPO(0.1, 0.5), pg.NashMD(0.1), pg.FictitiousPlay()])
+def test_a_solver_that_needs_the_preference_itself_is_refused(solver):
+    with pytest.raises(TypeError, match=r"needs the verb\(s\) mirror_step.*learner from duels"):
+        simulate(solver, pg.games.duel(), 10)
+
+
 def test_curves_survive_the_disk(tmp_path):
     curve = simulate(Greedy(0.1), pg.games.duel(), 50, seeds=2)
     curve.save(tmp_path / "curve.npz")
@@ -155,3 +161,8 @@ def test_curves_survive_the_disk(tmp_path):
     (tmp_path / "cut.npz").write_bytes((tmp_path / "curve.npz").read_bytes()[:200])
     with pytest.raises(ValueError, match="cut short"):
         pg.RegretCurve.load(tmp_path / "cut.npz")
+    pg.run(pg.SPPO(0.5), pg.TableArena(pg.games.duel()), 5).save(tmp_path / "run.npz")
+    with pytest.raises(ValueError, match="is not a saved regret curve"):
+        pg.RegretCurve.load(tmp_path / "run.npz")
+    with pytest.raises(ValueError, match="is not a saved run"):
+        pg.Run.load(tmp_path / "curve.npz")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pgames.arena import State, Weight
+from pgames.arena import State, Weight, require
 from pgames.solvers.checks import check_steps
 
 
@@ -29,6 +29,7 @@ class FictitiousPlay:
             raise ValueError("FictitiousPlay: tau must be one number when it is 0, got an array with a 0.")
 
     def init(self, arena: Any) -> State:
+        require(self, arena, "mirror_step", "mixture")
         return State(0, arena.reference)
 
     def step(self, arena: Any, state: State) -> State:

@@ -10,8 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pgames.arena import State, Weight
+from pgames.arena import Solver, State, Weight, require
 from pgames.solvers.checks import check_steps
+
+
+def _start(solver: Solver, arena: Any, memory: Any = ()) -> State:
+    """At the reference, in an arena that has the two verbs of the family."""
+    require(solver, arena, "mirror_step", "geometric_mixture")
+    return State(0, arena.reference, memory)
 
 
 def _pulled(arena: Any, policy: Any, eta: Weight, tau: Weight) -> Any:
@@ -39,7 +45,7 @@ class INPO:
         check_steps(self, self.tau, self.eta)
 
     def init(self, arena: Any) -> State:
-        return State(0, arena.reference)
+        return _start(self, arena)
 
     def step(self, arena: Any, state: State) -> State:
         pi = state.policy
@@ -64,7 +70,7 @@ class MMD:
         check_steps(self, self.tau, self.eta, limited=False)
 
     def init(self, arena: Any) -> State:
-        return State(0, arena.reference)
+        return _start(self, arena)
 
     def step(self, arena: Any, state: State) -> State:
         pi, step = state.policy, self.eta / (1 + self.eta * self.tau)
@@ -89,7 +95,7 @@ class SPPO:
         check_steps(self, 0.0, self.eta)
 
     def init(self, arena: Any) -> State:
-        return State(0, arena.reference)
+        return _start(self, arena)
 
     def step(self, arena: Any, state: State) -> State:
         pi = state.policy
@@ -115,7 +121,7 @@ class NashMD:
         check_steps(self, self.tau, self.eta, positive_tau=self.eta is None)
 
     def init(self, arena: Any) -> State:
-        return State(0, arena.reference)
+        return _start(self, arena)
 
     def step(self, arena: Any, state: State) -> State:
         eta = 2 / (self.tau * (state.t + 2)) if self.eta is None else self.eta
@@ -146,7 +152,7 @@ class NashEMA:
             raise ValueError(f"NashEMA: decay must be in [0, 1), got {self.decay}.")
 
     def init(self, arena: Any) -> State:
-        return State(0, arena.reference, arena.reference)
+        return _start(self, arena, arena.reference)
 
     def step(self, arena: Any, state: State) -> State:
         pi = state.policy
@@ -176,7 +182,7 @@ class EGPO:
         check_steps(self, self.tau, self.eta)
 
     def init(self, arena: Any) -> State:
-        return State(0, arena.reference)
+        return _start(self, arena)
 
     def step(self, arena: Any, state: State) -> State:
         pi = state.policy
@@ -204,7 +210,7 @@ class ONPO:
         check_steps(self, self.tau, self.eta)
 
     def init(self, arena: Any) -> State:
-        return State(0, arena.reference, arena.reference)
+        return _start(self, arena, arena.reference)
 
     def step(self, arena: Any, state: State) -> State:
         pi = state.policy
@@ -234,7 +240,7 @@ class MNPO:
             raise ValueError(f"MNPO: past must be at least 1, got {self.past}.")
 
     def init(self, arena: Any) -> State:
-        return State(0, arena.reference, (arena.reference,) * (self.past - 1))
+        return _start(self, arena, (arena.reference,) * (self.past - 1))
 
     def step(self, arena: Any, state: State) -> State:
         pi = state.policy
@@ -265,7 +271,7 @@ class IPOMD:
             raise ValueError(f"IPOMD: mixture must be in [0, 1], got {self.mixture}.")
 
     def init(self, arena: Any) -> State:
-        return State(0, arena.reference)
+        return _start(self, arena)
 
     def step(self, arena: Any, state: State) -> State:
         pi = state.policy

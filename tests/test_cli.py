@@ -132,9 +132,9 @@ def test_demo_solves_draws_and_says_where(tmp_path):
 
 
 def test_demo_solvers_do_what_its_page_says():
-    from pgames.cli.demo import _solve_all
+    from pgames.cli.demo import solve_all
 
-    lines, runs = _solve_all()
+    lines, runs = solve_all()
     assert len(lines) == 25 and len({line.game for line in lines}) == 5
     assert all(line.certificate <= 1e-12 for line in lines)
     by = {(line.game, line.solver): line for line in lines}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ import pgames as pg
 from pgames.cli.solving import temperature
 from pgames.files import atomic
 from pgames.metrics import KLToNash
+
+SecondHalf = Callable[[Any], tuple[dict[str, Any], list[str]]]
 
 ROUNDS = 2000
 TAU = 0.1
@@ -85,8 +88,11 @@ def demo_votes(seed: int = 0) -> pg.Comparisons:
     return pg.Comparisons(left, right, winner, names, prompt, prompts)
 
 
-def run_demo(out: str | os.PathLike[str]) -> Path:
-    """Solve, print a table, write figures and a page into `out`, and say where they are; the page's path."""
+def run_demo(out: str | os.PathLike[str], second_half: SecondHalf | None = None) -> Path:
+    """Solve, print a table, write figures and a page into `out`, and say where they are; the page's path.
+
+    second_half : prints more to the console, and returns more figures and parts of the page.
+    """
     from rich.console import Console
 
     from pgames.cli.demo_page import demo_page, demo_table
@@ -98,11 +104,13 @@ def run_demo(out: str | os.PathLike[str]) -> Path:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file, and a folder is needed: pass another --out.")
     console = Console()
-    lines, runs = _solve_all()
+    lines, runs = solve_all()
     console.print(demo_table(lines))
     figures = _figures(runs)
     numbers = analyse(demo_votes())
-    page = demo_page(lines, figures, numbers).encode()
+    more, parts = second_half(console) if second_half else ({}, [])
+    page = demo_page(lines, figures, numbers, parts).encode()
+    figures |= more
     written = [save_figure(figure, folder / f"{name}.png") for name, figure in figures.items()]
     for name, content in {"votes.json": json.dumps(numbers, indent=1).encode(), "index.html": page}.items():
         with atomic(folder / name) as file:
@@ -115,7 +123,7 @@ def run_demo(out: str | os.PathLike[str]) -> Path:
     return written[-1]
 
 
-def _solve_all() -> tuple[list[Line], dict[str, pg.Run]]:
+def solve_all() -> tuple[list[Line], dict[str, pg.Run]]:
     """The table, and the runs on the first game, whose policies are drawn."""
     lines: list[Line] = []
     drawn: dict[str, pg.Run] = {}

@@ -55,6 +55,7 @@ def regret(
     """Simulate learners that know a game only from duels; write their regret as figure, table and data."""
     import pgames as pg
     from pgames.cli.specs import parse_game
+    from pgames.learning.simulate import check_refresh
     from pgames.plot import save_figure
     from pgames.plot.regret import compare
 
@@ -62,6 +63,8 @@ def regret(
     chosen = {text: parse_learner(text, tau) for text in learner}
     if len(chosen) < len(learner):
         raise ValueError(f"a learner is given twice, in {', '.join(learner)}: name each once.")
+    if refresh is not None:
+        check_refresh(refresh)
     pace = {text: refresh if _can_wait(one, table) else None for text, one in chosen.items()}
     if refresh is not None and (each := [text for text, every in pace.items() if every is None]):
         print(f"every round, without --refresh: {', '.join(each)} has no lazy updates", file=sys.stderr)
@@ -87,7 +90,7 @@ def regret(
 def parse_learner(text: str, tau: float) -> Any:
     """A learner from `enpo` or `optimistic:optimism=0.3`; tau goes to those that have one."""
     import pgames as pg
-    from pgames.cli.specs import _call, _split
+    from pgames.cli.specs import call, split
 
     modules = {f"pgames.solvers.{name}" for name in LEARNERS}
     known = {
@@ -95,14 +98,14 @@ def parse_learner(text: str, tau: float) -> Any:
         for name, thing in vars(pg).items()
         if inspect.isclass(thing) and thing.__module__ in modules and hasattr(thing, "step")
     }
-    name, (values, named) = _split(text)
+    name, (values, named) = split(text)
     if name.lower() not in known:
         names = ", ".join(sorted(thing.__name__ for thing in known.values()))
         raise ValueError(f"no learner is named {name!r}: use one of {names}.")
     make = known[name.lower()]
     if "tau" in inspect.signature(make).parameters and not values:
         named = {"tau": tau, **named}
-    return _call(make.__name__, make, values, named)
+    return call(make.__name__, make, values, named)
 
 
 class Row(NamedTuple):
@@ -116,13 +119,13 @@ class Row(NamedTuple):
 
 def _with_tau(game: str, tau: float) -> str:
     """hidden_rps as hidden_rps:tau=0.05, where the game has a tau that the text does not give."""
-    from pgames.cli.specs import _split, games
+    from pgames.cli.specs import games, split
 
     name, _, tail = game.partition(":")
     make = games().get(name.strip())
     if make is None or "tau" not in inspect.signature(make).parameters:
         return game
-    values, named = _split(game)[1]
+    values, named = split(game)[1]
     return game if values or "tau" in named else f"{name}:{tail}{',' if tail else ''}tau={tau!r}"
 
 

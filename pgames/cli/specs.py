@@ -45,13 +45,13 @@ def parse_game(text: str, symmetrise: bool = False) -> PreferenceGame:
     path = Path(text)
     if path.suffix.lower() in FILES or path.is_file():
         return _read_game(path, symmetrise)
-    name, arguments = _split(text)
+    name, arguments = split(text)
     known = games()
     if name not in known:
         raise ValueError(
             f"no game or file is named {name!r}: pass a file, or one of {', '.join(sorted(known))}."
         )
-    return _call(name, known[name], *arguments)
+    return call(name, known[name], *arguments)
 
 
 def parse_solver(text: str, tau: float | None = None, eta: float | None = None) -> Any:
@@ -59,7 +59,7 @@ def parse_solver(text: str, tau: float | None = None, eta: float | None = None) 
 
     A solver that needs tau or eta and is told neither gets tau = 0.1 and eta = 0.5.
     """
-    name, (values, named) = _split(text)
+    name, (values, named) = split(text)
     matches = [known for known in SOLVERS if known.lower() == name.lower()]
     if not matches:
         raise ValueError(f"no solver is named {name!r}: use one of {', '.join(SOLVERS)}.")
@@ -76,13 +76,13 @@ def parse_solver(text: str, tau: float | None = None, eta: float | None = None) 
     for option, parameter in parameters.items():
         if parameter.default is parameter.empty and option not in given and option in FALLBACK:
             named[option] = FALLBACK[option]
-    return _call(matches[0], make, values, named)
+    return call(matches[0], make, values, named)
 
 
 Arguments = tuple[list[float], dict[str, float]]
 
 
-def _split(text: str) -> tuple[str, Arguments]:
+def split(text: str) -> tuple[str, Arguments]:
     """`name:1,b=2` as (name, ([1], {"b": 2}))."""
     name, _, tail = text.partition(":")
     values: list[float] = []
@@ -107,7 +107,8 @@ def _number(text: str, part: str) -> float:
     raise ValueError(f"{part!r} is not a number: write arguments as name:5,p=0.9.")
 
 
-def _call(name: str, make: Callable[..., Any], values: list[float], named: dict[str, float]) -> Any:
+def call(name: str, make: Callable[..., Any], values: list[float], named: dict[str, float]) -> Any:
+    """make(*values, **named); ValueError says what `name` takes when they do not fit."""
     signature = inspect.signature(make)
     try:
         bound = signature.bind(*values, **named)

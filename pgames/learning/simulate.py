@@ -169,5 +169,11 @@ def _check(rounds: int, seeds: int, refresh: float | None, record: int) -> None:
     for name, value in (("rounds", rounds), ("seeds", seeds), ("record", record)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}.")
-    if refresh is not None and not 1 < refresh:
+    if refresh is not None:
+        check_refresh(refresh)
+
+
+def check_refresh(refresh: float) -> None:
+    """Raise ValueError unless it is above 1."""
+    if not 1 < refresh:
         raise ValueError(f"refresh must be above 1 (1.02 updates every 2 %), or None, got {refresh}.")

@@ -120,7 +120,7 @@ def _antisymmetric(table: NDArray[np.float64], symmetrise: bool) -> NDArray[np.f
             raise ValueError(
                 f"P + P' must be 1: P[{x}, {y}, {z}] + P[{x}, {z}, {y}] = "
                 f"{table[x, y, z] + table[x, z, y]:.12g} (off by {2 * error.flat[worst]:.2g}, allowed "
-                f"{SKEW_TOLERANCE:g}). Pass symmetrise=True to use (P + 1 - P') / 2."
+                f"{SKEW_TOLERANCE:g}). Pass symmetrise=True (--symmetrise) to use (P + 1 - P') / 2."
             )
     return skew
 

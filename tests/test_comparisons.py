@@ -85,7 +85,7 @@ def test_subset_keeps_the_order_asked_for_and_all_items():
     part = c.subset(["prompt2", "prompt1"])
     assert part.prompts == ("prompt2", "prompt1") and part.items == c.items
     assert part.prompt.tolist() == [1, 0, 1] and part.left.tolist() == [1, 2, 3]
-    with pytest.raises(ValueError, match="no prompt is named 'nowhere'"):
+    with pytest.raises(ValueError, match="no prompt is named 'nowhere': there are prompt"):
         c.subset("nowhere")
 
 

@@ -19,7 +19,7 @@ def check_steps(
     name = type(solver).__name__
     taus = np.asarray(tau, dtype=np.float64)
     if not np.all(np.isfinite(taus)) or np.any(taus < 0) or (positive_tau and np.any(taus == 0)):
-        need = "above 0 (the default step is 2 / (tau (t + 2)); pass eta)" if positive_tau else "at least 0"
+        need = "above 0" if positive_tau else "at least 0"
         raise ValueError(f"{name}: tau must be finite and {need}, got {tau}.")
     if eta is None:
         return

@@ -151,10 +151,11 @@ class Comparisons:
         """The votes on one prompt, or on several, by name. All items stay, so tables keep their shape."""
         wanted = [prompt] if isinstance(prompt, str) else [str(name) for name in prompt]
         unknown = [name for name in wanted if name not in self.prompts]
-        if unknown or not wanted:
-            raise ValueError(
-                f"no prompt is named {unknown[0]!r}" if unknown else "no prompt is named: give at least one"
-            ) from None
+        if unknown:
+            known = ", ".join(self.prompts[:8]) + (", ..." if len(self.prompts) > 8 else "")
+            raise ValueError(f"no prompt is named {unknown[0]!r}: there are {known or 'no prompts'}.")
+        if not wanted:
+            raise ValueError("subset needs the name of at least one prompt, got none.")
         place = np.full(len(self.prompts), -1, np.int32)
         place[[self.prompts.index(name) for name in wanted]] = np.arange(len(wanted))
         keep = place[self.prompt] >= 0

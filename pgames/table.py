@@ -96,7 +96,7 @@ class TableArena:
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
         (v, policy), *rest = weighted = self._terms(terms)
         if not v.all():  # with weights of 0 alone the product is flat, over the responses of the game only
-            empty = sum(np.abs(w) for w, _ in weighted) == 0.0
+            empty = ~np.any(np.broadcast_arrays(*(w for w, _ in weighted)), axis=0)
             if empty.any():
                 flat = self.game.support / self.game.support.sum(axis=1, keepdims=True)
                 rest.append((empty.astype(np.float64), self.policy(flat)))

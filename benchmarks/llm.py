@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.timing import print_table, write_results
 
 ROOT = Path(__file__).resolve().parents[1]
-TURNS = 2
+TURNS = 3
 CASES = [  # mode, the peer's cache, new tokens, our steps, its steps, turns, target ratio
     ("full", "cache", 64, 6, 4, TURNS, 1.8),
     ("full", "cache", 200, 3, 3, TURNS, 2.0),

@@ -16,7 +16,10 @@ from typing import Any
 from pgames.files import atomic
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-PEERS = ("numpy", "scipy", "numba", "cvxpy", "clarabel", "ecos", "quantecon", "piqp", "evalica", "open_spiel")
+PEERS = (
+    *("numpy", "scipy", "numba", "cvxpy", "clarabel", "ecos", "quantecon", "piqp", "evalica", "open_spiel"),
+    *("torch", "transformers", "peft"),
+)
 
 
 def cpu_seconds(call: Callable[[], Any], repeats: int = 5, budget: float = 10.0) -> float:

@@ -101,11 +101,12 @@ def test_a_cell_whose_curve_is_gone_is_computed_again(tmp_path: Path, capsys) ->
     assert "0001.npz is missing" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("left", ["{", "[]"])
 def test_a_damaged_configuration_is_written_again_and_cells_still_guard_theirs(
-    tmp_path: Path, capsys
+    tmp_path: Path, capsys, left: str
 ) -> None:
     sweep(TWO, noting(tmp_path), tmp_path / "runs")
-    (tmp_path / "runs" / "sweep.json").write_text("{")
+    (tmp_path / "runs" / "sweep.json").write_text(left)
     assert sweep(TWO, noting(tmp_path), tmp_path / "runs").computed == 0
     assert "sweep.json is damaged" in capsys.readouterr().err
     (tmp_path / "runs" / "sweep.json").unlink()
@@ -248,6 +249,15 @@ def test_killed_between_the_two_files_of_a_cell(tmp_path: Path, capsys) -> None:
 def test_bad_grids(tmp_path: Path, grid: dict, simulate, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         sweep(grid, simulate, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_is_a_file_and_no_jobs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is a file, and a folder is needed"):
+        sweep(TWO, noting(tmp_path), tmp_path / "file")
+    with pytest.raises(ValueError, match="n_jobs must be at least 1"):
+        sweep(TWO, noting(tmp_path), tmp_path / "runs", n_jobs=0)
     assert not (tmp_path / "runs").exists()
 
 

@@ -97,6 +97,10 @@ def sweep(
     values = _cells(grid)
     configuration = _configuration(grid, simulate)
     folder = Path(out).absolute()
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be at least 1, or -1 for one per processor, got 0.")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, and a folder is needed: pass another out=.")
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     _claim(folder, configuration)
     paths = [folder / "cells" / f"{i:04d}" for i in range(len(values))]
@@ -196,6 +200,8 @@ def _claim(folder: Path, configuration: dict[str, Any]) -> None:
     if path.is_file():
         try:
             there = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(there, dict):
+                raise ValueError
         except ValueError:
             _say(f"{path} is damaged; writing it again.")
         else:

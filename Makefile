@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	$(BIN)/pgames demo
+	$(BIN)/python -m llm_backend.demo
 
 test: setup
 	$(BIN)/python -m pytest -q

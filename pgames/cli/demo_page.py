@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pgames.cli.page import grid, heading, page, paragraph, picture
@@ -56,12 +57,14 @@ def demo_table(lines: list[Line]) -> Table:
     return table
 
 
-def demo_page(lines: list[Line], figures: dict[str, Any], numbers: dict[str, Any]) -> str:
-    """index.html."""
+def demo_page(
+    lines: list[Line], figures: dict[str, Any], numbers: dict[str, Any], more: Sequence[str] = ()
+) -> str:
+    """index.html, with the parts of a second half before the report."""
     from pgames.cli.demo import DUELS, ROUNDS, SAMPLED_RUNS, TAU
 
     parts = [
-        "<h1>pgames: a tour in four figures and one report</h1>",
+        "<h1>pgames: a tour in figures, and one report</h1>",
         paragraph(
             "A preference game is a table of how often each response beats each other one. Preferences can "
             "go round in circles, so there may be no best response, only a best mixture: the Nash "
@@ -111,6 +114,7 @@ def demo_page(lines: list[Line], figures: dict[str, Any], numbers: dict[str, Any
             "Kullback-Leibler divergence from the regularised equilibrium, and what the theorems promise. "
             "Nash-MD is far better than its bound; EGPO's bound has the right slope.",
         ),
+        *more,
         "<h1>A report on votes</h1>",
         paragraph(
             "The same methods on data: invented votes on eight assistants and three prompts, drawn from a "

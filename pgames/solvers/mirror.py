@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pgames.arena import Solver, State, Weight, require
 from pgames.solvers.checks import check_steps
 
@@ -118,7 +120,11 @@ class NashMD:
     eta: Weight | None = None
 
     def __post_init__(self) -> None:
-        check_steps(self, self.tau, self.eta, positive_tau=self.eta is None)
+        if self.eta is None and np.any(np.equal(self.tau, 0)):
+            raise ValueError(
+                f"NashMD: the step 2 / (tau (t + 2)) needs tau above 0, got {self.tau}: pass eta."
+            )
+        check_steps(self, self.tau, self.eta)
 
     def init(self, arena: Any) -> State:
         return _start(self, arena)

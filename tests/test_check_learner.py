@@ -173,7 +173,7 @@ def test_cheats_are_caught(cheat: type, name: str, says: str) -> None:
 
 def test_a_decoy_shows_what_was_read() -> None:
     """What ReadsTheGame learns from is the reversed game, so that reading it does not even pay."""
-    from pgames.testing.learner import WatchedArena
+    from pgames.testing.watched import WatchedArena
 
     arena = WatchedArena(duel(0.9))
     assert arena._truth.game.P[0, 0, 1] == pytest.approx(0.1)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pgames.sampling import GOLDEN, mix64
+from pgames.kernels.sampling import GOLDEN, mix64
 
 BLOCK = 256  # tokens whose probabilities are summed before any one of them is looked at
 

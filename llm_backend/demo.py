@@ -47,7 +47,7 @@ class Played(NamedTuple):
 
 
 def play(rounds: int = ROUNDS) -> Played:
-    """One solver object in two worlds that share a game and a reference, which is what the Llama says untrained."""
+    """One solver object in two worlds with one game and one reference: what the Llama says untrained."""
     lm = tiny_language_model(lora=8, texts=[*MOVES * 3, PROMPT])
     judge = judges.Table(pg.games.comal3().P[0], MOVES)
     text = TextArena(lm, [PROMPT], judge, samples=None, responses=MOVES, fit=Fit(epochs=20, lr=1e-2))
@@ -117,10 +117,14 @@ def figures_of(played: Played) -> dict[str, Figure]:
         for i, (name, policies) in enumerate(paths.items()):
             width = 5 if i == 0 else 1.8
             colour = COLOURS[5] if i == 0 else COLOURS[1]
-            axes.plot(played.distance(policies), color=colour, ls=DASHES[i], lw=width, label=f"EGPO on {name}")
+            axes.plot(
+                played.distance(policies), color=colour, ls=DASHES[i], lw=width, label=f"EGPO on {name}"
+            )
         between = np.abs(played.table - played.llama).sum(axis=1)[1:] / 2
         axes.plot(np.arange(1, len(played.table)), between, color=COLOURS[6], lw=1, label="between the two")
-        axes.set(yscale="log", xlabel="rounds", ylabel="total variation", title="Distance to the exact Nash")
+        axes.set(
+            yscale="log", xlabel="rounds", ylabel="total variation", title="EGPO: distance to the exact Nash"
+        )
         axes.grid(which="major")
         axes.legend()
     return {"two_worlds": plot.simplex(paths, played.nash, MOVES), "two_distances": figure}
@@ -134,9 +138,9 @@ def second_half(console: Any) -> tuple[dict[str, Figure], list[str]]:
     parts = [
         "<h1>The same solver on a language model</h1>",
         paragraph(
-            "A Llama of two layers, made a moment ago with random weights, is asked for its move. The solver is "
-            "the object of the table, untouched; on the Llama its verbs mean: judge, and fit an adapter. What "
-            "the untrained Llama says is the reference of both worlds.",
+            "A Llama of two layers, made a moment ago with random weights, is asked for its move. The solver "
+            "is the object of the table, untouched; on the Llama its verbs mean: judge, and fit an adapter. "
+            "What the untrained Llama says is the reference of both worlds.",
             "lead",
         ),
         picture(
@@ -148,8 +152,8 @@ def second_half(console: Any) -> tuple[dict[str, Figure], list[str]]:
         picture(
             figures["two_distances"],
             "Distance to the equilibrium against rounds, of the table and of the Llama",
-            "Both converge linearly, on one line; the thin line is how far the two policies are apart, which is "
-            "what the gradient steps of the fit leave.",
+            "Both converge linearly, on one line; the thin line is how far the two policies are apart, which "
+            "is what the gradient steps of the fit leave.",
         ),
         grid(COLUMNS, _rows(played), names=(1, 2)),
         paragraph(

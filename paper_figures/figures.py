@@ -8,4 +8,6 @@ FIGURES = (
     "fig5_batch",
     "fig6_parameter",
     "fig7_spirals",
+    "fig8_arithmetic",
+    "fig9_majority",
 )

@@ -16,6 +16,7 @@ import pgames
 from llm_backend import duels, explore, steps, store
 from llm_backend import policy as policies
 from llm_backend.collect import Draws, Floats, Recorded, judged, pairs_within
+from llm_backend.engine_vllm import VLLM
 from llm_backend.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
 from llm_backend.fit import Fit
 from llm_backend.free import Free
@@ -52,6 +53,8 @@ class TextArena:
         against the bias of mixing token by token; 1 is off.
     expert : demonstrations for SPIN: float64[X, Y] over `responses`, or a list of texts per prompt.
     folder : where what was drawn is written, so that a round that was interrupted does not draw it again.
+    engine : a vLLM server that draws for the reference and for adapters (`llm_backend.engine_vllm`); the
+        trainer scores its samples anew and keeps the discrepancy in `engine.reports`.
 
     `journal` collects a dictionary per fit (round, verb, loss, steps, tokens, seconds); it feeds nothing.
     """
@@ -73,6 +76,7 @@ class TextArena:
         correct: int = 1,
         expert: ArrayLike | Sequence[Sequence[str]] | None = None,
         folder: str | os.PathLike[str] | None = None,
+        engine: VLLM | None = None,
     ):
         if isinstance(prompts, str) or not len(prompts):
             raise ValueError("prompts must be a list of at least one text.")
@@ -90,7 +94,7 @@ class TextArena:
         self.listed = responses is not None
         ids = [lm.encode(prompt) for prompt in self.prompts]
         self.space: Any = (
-            Free(lm, ids, max_new_tokens, temperature, fit.rows, min_new_tokens, correct)
+            Free(lm, ids, max_new_tokens, temperature, fit.rows, min_new_tokens, correct, engine)
             if responses is None
             else Listed(lm, ids, responses, temperature, fit.rows)
         )
@@ -339,7 +343,8 @@ class TextArena:
         """The same responses to other prompts."""
         own, ids = self.space, [self.lm.encode(prompt) for prompt in prompts]
         if not self.listed:
-            return Free(self.lm, ids, own.longest, own.temperature, own.rows, own.shortest, own.correct)
+            limits = (own.longest, own.temperature, own.rows, own.shortest, own.correct)
+            return Free(self.lm, ids, *limits, own.engine)
         if unknown := [prompt for prompt in prompts if prompt not in self.prompts]:
             raise ValueError(f"{unknown[0]!r} is no prompt of this enumerable game: use its own.")
         texts = [own.texts[self.prompts.index(prompt)] for prompt in prompts]

@@ -7,14 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from llm_backend.collect import Draws, Floats
+from llm_backend.engine_vllm import VLLM
 from llm_backend.generate import generate
 from llm_backend.logprobs import score
 from llm_backend.models import LanguageModel
-from llm_backend.policy import Leaf, Policy
+from llm_backend.policy import Adapter, Base, Leaf, Policy
 
 
 class Free:
-    """Responses of at most `longest` tokens to some prompts, drawn and scored at one temperature."""
+    """Responses of at most `longest` tokens to some prompts, drawn and scored at one temperature.
+
+    With an `engine` the server draws for the reference and for adapters; mixtures, which no server can
+    sample, are drawn here.
+    """
 
     def __init__(
         self,
@@ -25,26 +30,33 @@ class Free:
         rows: int,
         shortest: int = 0,
         correct: int = 1,
+        engine: VLLM | None = None,
     ):
         self.lm, self.ids, self.temperature, self.rows = lm, list(prompts), temperature, rows
-        self.longest, self.shortest, self.correct = longest, shortest, correct
+        self.longest, self.shortest, self.correct, self.engine = longest, shortest, correct, engine
         lm.check_length(max(map(len, self.ids)) + longest)
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         """`n` responses to every prompt, or to the prompts `which`; the same whoever else is asked."""
         at = list(range(len(self.ids))) if which is None else list(which)
-        samples = generate(
-            self.lm,
-            policy,
-            [self.ids[x] for x in at],
-            n,
-            max_new_tokens=self.longest,
-            min_new_tokens=self.shortest,
-            temperature=self.temperature,
-            key=key,
-            which=at,
-            correct=self.correct,
-        )
+        asked, lengths = [self.ids[x] for x in at], {"max_new_tokens": self.longest}
+        lengths["min_new_tokens"] = self.shortest
+        if self.engine is not None and isinstance(policy, Base | Adapter):
+            samples = self.engine.generate(
+                self.lm, policy, asked, n, **lengths, temperature=self.temperature, key=key, which=at
+            )
+        else:
+            samples = generate(
+                self.lm,
+                policy,
+                asked,
+                n,
+                **lengths,
+                temperature=self.temperature,
+                key=key,
+                which=at,
+                correct=self.correct,
+            )
         return Draws(
             np.asarray(at, dtype=np.int64)[samples.prompt],
             tuple(map(tuple, samples.tokens)),

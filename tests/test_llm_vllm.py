@@ -13,8 +13,10 @@ from llm_oracles import PROMPTS, full_logits, trained
 from llm_tiny import tiny_lm
 from peft import PeftModel
 
+from llm_backend import TextArena, judges
 from llm_backend.engine_vllm import VLLM, EngineError, discrepancy, export
 from llm_backend.generate import generate
+from llm_backend.judges import rules
 from llm_backend.logprobs import score
 from llm_backend.policy import BASE, geometric_mixture, mixture
 
@@ -209,3 +211,18 @@ def test_export_leaves_nothing_half_written(tmp_path):
         "adapter_config.json",
         "adapter_model.safetensors",
     ]
+
+
+def test_an_arena_draws_through_the_server_what_is_no_mixture(served):
+    lm, policy, server, engine = served
+    longest = {"samples": 3, "max_new_tokens": 4, "seed": 1}
+    judge = judges.Rule(rules.longer)
+    arena = TextArena(lm, ["a b", "b a"], judge, engine=engine, **longest)
+    drawn = arena.sample(policy, n=3)
+    assert len(drawn.draws.texts) == 6 and len(engine.reports) == 1
+    assert {body["model"] for _, body, _ in server.asked if "prompt" in body} == {policy.id}
+    before = len(server.asked)
+    arena.sample(arena.geometric_mixture((0.5, policy), (0.5, BASE)), n=3)
+    assert len(server.asked) == before, "a mixture is drawn here"
+    new = arena.mirror_step(BASE, policy, 1.0)
+    assert len(server.asked) > before and new != policy

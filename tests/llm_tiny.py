@@ -77,6 +77,8 @@ def tiny_lm(
 class TableJudge:
     """prefer(prompts, firsts, seconds) looks up P[prompt, first, second]; counts what it is asked."""
 
+    as_is = True
+
     def __init__(self, P: NDArray[np.float64], prompts: Sequence[str], responses: Sequence[str]):
         self.P = np.asarray(P, dtype=np.float64)
         self.prompts = {text: x for x, text in enumerate(prompts)}

@@ -1,7 +1,7 @@
 """A real run from text: a small Llama learns to add by playing itself before a judge that can check sums.
 
-It is trained on sums until it speaks arithmetic, though badly; then self-play is told no results, only which of its
-own answers the judge prefers. A quarter of all sums is held out of both.
+It is trained on sums until it speaks arithmetic, though badly; then self-play is told no results, only which
+of its own answers the judge prefers. A quarter of all sums is held out of both.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Three judges vote on replies of a small Llama: each is consistent, their majority goes in circles.
 
-One judge likes short replies, one reasons, one courtesy. Every reply loses to another, so there is no best one.
+One judge likes short replies, one reasons, one courtesy. Every reply loses to another, so there is no best.
 Solvers get the same number of judgements; replies can be listed, so exploitability is exact.
 """
 

@@ -80,7 +80,7 @@ class General:
     def _forward(self, ids: Tensor, positions: Tensor, sizes: Sequence[int]) -> Tensor:
         more: dict[str, Any] = {}
         if self.mixed:
-            slots = ["__base__" if isinstance(leaf, Base) else leaf.slot for leaf in self.leaves]
+            slots = ["__base__" if isinstance(leaf, Base) else self.lm.slot(leaf) for leaf in self.leaves]
             more["adapter_names"] = [s for s, n in zip(slots, sizes, strict=True) for _ in range(n)]
         model: Any = self.lm.peft if self.mixed else self.lm.causal
         with self.lm.active(self.on):

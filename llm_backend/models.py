@@ -43,9 +43,13 @@ class LanguageModel:
     lora : rank of the adapters on every linear layer but the head (scale 1), or None to train all weights, at
         the price of a copy of the model per policy held.
     seed : of the random half of the adapters.
+    checkpointing : training keeps the activations of layer boundaries only and computes the others again, a
+        third more work for a fraction of the memory.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, lora: int | None = 64, seed: int = 0):
+    def __init__(
+        self, model: Any, tokenizer: Any, lora: int | None = 64, seed: int = 0, checkpointing: bool = False
+    ):
         if lora is not None and lora < 1:
             raise ValueError(f"lora must be a rank of at least 1, or None to train all weights, got {lora}.")
         if tokenizer.eos_token_id is None:
@@ -65,7 +69,15 @@ class LanguageModel:
         self._base = dict(model.named_parameters()) if lora is None else {}
         self._base_data = {name: p.data for name, p in self._base.items()}
         self._copies: dict[str, dict[str, Tensor]] = {}  # full fine-tuning: slot -> weights
+        if checkpointing:
+            enable = getattr(model, "activation_checkpointing_enable", None)  # its name since transformers 5
+            (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
+            model.disable_input_require_grads()
+        self._recomputed = [
+            layer for layer in model.modules() if getattr(layer, "gradient_checkpointing", False)
+        ]
         self._slots = 0
+        self._slot_of: weakref.WeakKeyDictionary[Adapter, str] = weakref.WeakKeyDictionary()
         self._on: str | None = START
         self._switch(None)
 
@@ -77,13 +89,14 @@ class LanguageModel:
         dtype: torch.dtype | str = "auto",
         device: str | torch.device | None = None,
         seed: int = 0,
+        checkpointing: bool = False,
     ) -> LanguageModel:
         """The model and tokenizer of a folder or of the Hugging Face hub."""
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
-        return cls(model.to(device), AutoTokenizer.from_pretrained(name), lora, seed)
+        return cls(model.to(device), AutoTokenizer.from_pretrained(name), lora, seed, checkpointing)
 
     # -- text -------------------------------------------------------------------------------------------
 
@@ -117,7 +130,7 @@ class LanguageModel:
     def active(self, leaf: Leaf) -> Iterator[None]:
         """The model is this leaf inside the block; the base is the model with every adapter off."""
         before = self._on
-        self._switch(None if isinstance(leaf, Base) else self._held(leaf))
+        self._switch(None if isinstance(leaf, Base) else self.slot(leaf))
         try:
             yield
         finally:
@@ -133,15 +146,19 @@ class LanguageModel:
         """
         before, self._slots = self._on, self._slots + 1
         slot = f"p{self._slots}"
-        source = None if isinstance(start, Base) else self._held(start)
+        source = None if isinstance(start, Base) else self.slot(start)
         self._create(slot, source)
         trainee = Trainee(slot, self._weights(slot))
         self._switch(slot)
         for parameter in trainee.parameters.values():
             parameter.requires_grad_(True)
+        for layer in self._recomputed:
+            layer.training = True  # of the layer alone: what is inside keeps its dropout off
         try:
             yield trainee
         finally:
+            for layer in self._recomputed:
+                layer.training = False
             for parameter in trainee.parameters.values():
                 parameter.requires_grad_(False)
                 parameter.grad = None
@@ -154,16 +171,23 @@ class LanguageModel:
         for parameter in trainee.parameters.values():
             parameter.requires_grad_(False)
             parameter.grad = None
-        adapter = Adapter(_fingerprint(trainee.parameters), trainee.slot, dict(moments or {}))
+        adapter = Adapter(_fingerprint(trainee.parameters), dict(moments or {}))
+        self._slot_of[adapter] = trainee.slot
         trainee.parameters.clear()
         weakref.finalize(adapter, _forget, weakref.ref(self), trainee.slot)
         return adapter
+
+    def slot(self, adapter: Adapter) -> str:
+        """The name that PEFT knows the adapter by."""
+        if adapter not in self._slot_of:
+            raise ValueError(f"policy {adapter.id} belongs to another LanguageModel: load it into this one.")
+        return self._slot_of[adapter]
 
     # -- files ------------------------------------------------------------------------------------------
 
     def weights(self, adapter: Adapter) -> dict[str, Tensor]:
         """The adapter's tensors by name (A of float[r, in] and B of float[out, r] per layer, with LoRA)."""
-        slot = self._held(adapter)
+        slot = self.slot(adapter)
         return dict(self._copies[slot]) if self.lora is None else dict(self._weights(slot))
 
     def save(self, adapter: Adapter, path: str | os.PathLike[str]) -> None:
@@ -202,12 +226,6 @@ class LanguageModel:
         return adapter
 
     # -- inside -----------------------------------------------------------------------------------------
-
-    def _held(self, adapter: Adapter) -> str:
-        known = self._copies if self.lora is None else self.peft.peft_config  # type: ignore[union-attr]
-        if adapter.slot not in known:
-            raise ValueError(f"policy {adapter.id} belongs to another LanguageModel: load it into this one.")
-        return adapter.slot
 
     def _switch(self, slot: str | None) -> None:
         if slot == self._on:

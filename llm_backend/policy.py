@@ -27,14 +27,13 @@ BASE = Base()
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """Trained weights, frozen. `slot` is where the language model keeps them while a handle holds them.
+    """Trained weights, frozen, which the language model keeps while a handle holds them.
 
     `id` is a fingerprint of the weights: equal weights, equal id, on every machine and after a restart.
     `moments` are the optimiser's when training stopped; a policy trained from this one goes on from them.
     """
 
     id: str
-    slot: str
     moments: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

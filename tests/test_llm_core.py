@@ -43,7 +43,7 @@ def rows(lm, texts=("c", "d e", "f g h")):
 
 
 def test_blends_are_flattened_merged_and_reduced():
-    a, b = Adapter("a", "a"), Adapter("b", "b")
+    a, b = Adapter("a"), Adapter("b")
     nested = geometric_mixture((0.6, geometric_mixture((0.5, a), (0.5, b))), (0.4, BASE))
     assert isinstance(nested, Blend)
     assert [leaf for _, leaf in nested.terms] == [a, b, BASE]
@@ -57,7 +57,7 @@ def test_blends_are_flattened_merged_and_reduced():
 
 
 def test_mixtures_that_mean_nothing_are_refused():
-    a = Adapter("a", "a")
+    a = Adapter("a")
     with pytest.raises(ValueError, match=r"distil it first, arena\.distil"):
         geometric_mixture((0.5, mixture((0.5, a), (0.5, BASE))), (0.5, a))
     with pytest.raises(ValueError, match="cancel"):
@@ -409,6 +409,27 @@ def test_training_is_reproducible_and_independent_of_the_batch():
         fit(lm, BASE, objective, ids, small, key=(1,)).losses
         != fit(lm, BASE, objective, ids, small, key=(2,)).losses
     )
+
+
+def test_checkpointing_changes_nothing_but_memory():
+    """GPT-2 has dropout and absolute positions: neither may show."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    def make(checkpointing):
+        torch.manual_seed(0)
+        tokenizer = tiny_tokenizer()
+        size = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32, "vocab_size": len(tokenizer)}
+        model = GPT2LMHeadModel(GPT2Config(**size, bos_token_id=1, eos_token_id=2))
+        return LanguageModel(model, tokenizer, lora=None, checkpointing=checkpointing)
+
+    told = []
+    for checkpointing in (False, True):
+        lm = make(checkpointing)
+        objective, ids = regression(lm)
+        told.append(fit(lm, BASE, objective, ids, Fit(epochs=3, lr=1e-2)))
+    assert len(lm._recomputed) > 0
+    assert told[0].losses == told[1].losses
+    assert told[0].policy.id == told[1].policy.id
 
 
 def test_moments_go_on_where_they_stopped():

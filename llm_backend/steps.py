@@ -101,7 +101,7 @@ def _regressed(
         weight = np.full(len(draws), 1 / arena.samples)
     worth = value(draws)
     draws, where = distinct(draws)  # a repeated response is trained once, on the mean of what it was worth
-    mass = np.bincount(where, weight)
+    mass = np.bincount(where, weight).astype(np.float64)
     worth, weight = np.bincount(where, weight * worth) / mass, mass
     scores, log_prior = scored(arena, prior, draws)
     rule = Regress if arena.fit.rule == "regress" else Logistic

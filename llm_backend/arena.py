@@ -199,7 +199,7 @@ class TextArena:
         in the base's last hidden states."""
         if self.listed:
             return ListedScore(minimise(logistic, pairs.table(self.space.support.shape)))
-        return linear_score(self.lm, self.prompts, pairs)
+        return linear_score(explore.features(self), self.prompts, pairs)
 
     def tilt(self, prior: Policy, score: Score, step: Weight) -> Policy:
         """prior * exp(step * score), fitted on draws of the prior (in exact play on every response)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +153,7 @@ class FreeBelief:
         self.arena, self.reference = copy.copy(arena), arena.reference
         draws, (i, j) = evidence.draws, evidence.pairs.T
         self.belief = learned(
-            features(arena.lm),
+            features(arena),
             [arena.prompts[x] for x in draws.prompt[i]],
             [draws.texts[row] for row in i],
             [draws.texts[row] for row in j],
@@ -201,10 +200,11 @@ class FreeBelief:
         )
 
 
-@functools.lru_cache(maxsize=8)
-def features(lm: Any) -> LastLayer:
-    """The last hidden states of a base, remembered."""
-    return LastLayer(lm)
+def features(arena: TextArena) -> LastLayer:
+    """The base's last hidden states of responses, remembered."""
+    if "features" not in arena._known:
+        arena._known["features"] = LastLayer(arena.lm)
+    return arena._known["features"]
 
 
 # -- inside ---------------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def _by_features(arena: TextArena, buffer: Buffer, policy: Policy) -> Answers:
 
 def _projected(arena: TextArena, draws: Draws) -> Floats:
     """Last hidden states float64[B, d] in fixed random directions, of about unit length."""
-    raw = features(arena.lm)([arena.prompts[x] for x in draws.prompt], list(draws.texts))
+    raw = features(arena)([arena.prompts[x] for x in draws.prompt], list(draws.texts))
     raw = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     size = raw.shape[1]
     if size <= DIRECTIONS:

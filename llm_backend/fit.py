@@ -136,6 +136,8 @@ class Adam:
         self.parameters, self.how = parameters, how
         self.steps = int(moments["steps"]) if moments else 0
         self.second = {name: self._start(moments, f"second.{name}", p) for name, p in parameters.items()}
+        coarse = {name: p for name, p in parameters.items() if p.dtype != torch.float32}
+        self.exact = {name: p.detach().float() for name, p in coarse.items()}  # small steps add up there
         moving = parameters.items() if how.betas[0] else ()
         self.first = {name: self._start(moments, f"first.{name}", p) for name, p in moving}
 
@@ -158,10 +160,12 @@ class Adam:
             second = self.second[name].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
             if beta1:
                 gradient = self.first[name].mul_(beta1).add_(gradient, alpha=1 - beta1) / scale1
+            exact = self.exact.get(name, parameter)
             if self.how.weight_decay:
-                parameter.mul_(1 - rate * self.how.weight_decay)
-            change = gradient / (second / scale2).sqrt_().add_(self.how.eps)
-            parameter.add_(change.to(parameter.dtype), alpha=-rate)
+                exact.mul_(1 - rate * self.how.weight_decay)
+            exact.add_(gradient / (second / scale2).sqrt_().add_(self.how.eps), alpha=-rate)
+            if name in self.exact:
+                parameter.copy_(exact)
             parameter.grad = None
 
     def moments(self) -> dict[str, Tensor]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from llm_backend.belief import Features
 from llm_backend.collect import Draws, Floats
 from llm_backend.evidence import Duels
 
@@ -35,7 +37,7 @@ class ListedScore:
 class LinearScore:
     """weights . standardised last hidden states of the base, averaged over the response."""
 
-    features: Any  # (prompts, responses) -> float64[B, D]
+    features: Features
     prompts: tuple[str, ...]
     scale: Floats
     weights: Floats
@@ -45,16 +47,13 @@ class LinearScore:
         return (phi / self.scale) @ self.weights
 
 
-def linear_score(lm: Any, prompts: list[str], duels: Duels) -> LinearScore:
+def linear_score(features: Features, prompts: Sequence[str], duels: Duels) -> LinearScore:
     """The Bradley-Terry score, linear in last hidden states, by penalised maximum likelihood."""
     from scipy.optimize import minimize
 
-    from llm_backend.explore import features
-
     if not len(duels.pairs):
         raise ValueError("fit_reward needs at least one duel, got none.")
-    known = features(lm)
-    phi = known([prompts[x] for x in duels.draws.prompt], list(duels.draws.texts))
+    phi = features([prompts[int(x)] for x in duels.draws.prompt], list(duels.draws.texts))
     scale = np.maximum(phi.std(axis=0), 1e-6)
     gap = (phi[duels.pairs[:, 0]] - phi[duels.pairs[:, 1]]) / scale
     won, lost = duels.wins.T
@@ -67,4 +66,4 @@ def linear_score(lm: Any, prompts: list[str], duels: Duels) -> LinearScore:
         return value + 0.5 * RIDGE * w @ w, gap.T @ slope + RIDGE * w
 
     found = minimize(loss, np.zeros(gap.shape[1]), jac=True, method="L-BFGS-B")
-    return LinearScore(known, tuple(prompts), scale, found.x)
+    return LinearScore(features, tuple(prompts), scale, found.x)

@@ -99,15 +99,15 @@ def test_fictitious_play_finds_best_responses(text):
 
 
 def test_sampled_steps_tend_to_exact_ones(text, pi):
-    many = make(samples=1500, lm=text.lm)
+    many = make(samples=500, lm=text.lm)
     exact = text.probs(text.mirror_step(BASE, pi, 1.0))
-    assert apart(many.probs(many.mirror_step(BASE, pi, 1.0)), exact) < 0.02
+    assert apart(many.probs(many.mirror_step(BASE, pi, 1.0)), exact) < 0.03
     blend = text.geometric_mixture((0.5, BASE), (0.5, pi))
     league = text.mixture((0.3, pi), (0.7, BASE))
     for opponent in (blend, league):
         exact = text.probs(text.mirror_step(pi, opponent, 1.0))
-        assert apart(many.probs(many.mirror_step(pi, opponent, 1.0)), exact) < 0.02
-        assert abs(many.win_rate(pi, opponent) - text.win_rate(pi, opponent)) < 0.03
+        assert apart(many.probs(many.mirror_step(pi, opponent, 1.0)), exact) < 0.03
+        assert abs(many.win_rate(pi, opponent) - text.win_rate(pi, opponent)) < 0.05
 
 
 @pytest.mark.parametrize("rule", ["logistic", "reinforce", "rloo", "grpo", "ppo"])

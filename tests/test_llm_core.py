@@ -432,15 +432,15 @@ def test_checkpointing_changes_nothing_but_memory():
     assert told[0].policy.id == told[1].policy.id
 
 
-@pytest.mark.parametrize(("lora", "lr"), [(8, 1e-2), (None, 3e-4)])
+@pytest.mark.parametrize(("lora", "lr"), [(8, 1e-2), (None, 3e-5)])
 def test_bfloat16_models_learn_by_small_steps(lora, lr):
-    """Steps of 3e-4 vanish when added to bfloat16 weights one by one; float32 copies add them up."""
+    """Steps of 3e-5 vanish when added to bfloat16 weights one by one; float32 copies add them up."""
     tokenizer = tiny_tokenizer()
     model = tiny_model(len(tokenizer), spread=0.2).to(torch.bfloat16)
     lm = LanguageModel(model, tokenizer, lora=lora)
     objective, ids = regression(lm)
     losses = fit(lm, BASE, objective, ids, Fit(epochs=40, lr=lr, warmup=0, final=1)).losses
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.3 * losses[0]
 
 
 def test_moments_go_on_where_they_stopped():

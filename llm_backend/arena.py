@@ -327,8 +327,13 @@ class TextArena:
         return table
 
     def _answers(self, given: ArrayLike | Sequence[Sequence[str]]) -> Answers:
-        if isinstance(given, np.ndarray):
+        if not isinstance(given, Sequence) or not isinstance(given[0][0], str):  # type: ignore[index]
             space = self._listing(None, "a distribution as expert")
+            given = np.asarray(given, dtype=np.float64)
+            if given.shape != space.support.shape or (given < 0).any() or (given.sum(axis=1) <= 0).any():
+                raise ValueError(
+                    f"expert must be at least 0, of shape {space.support.shape}, got {given.shape}."
+                )
             weights = [row[: len(texts)] / row.sum() for row, texts in zip(given, space.texts, strict=True)]
             return Answers(tuple(map(tuple, space.texts)), tuple(weights))
         lists = [tuple(texts) for texts in cast(Sequence[Sequence[str]], given)]

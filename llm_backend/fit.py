@@ -36,7 +36,7 @@ class Fit:
     moments : keep the optimiser's moments with the policy, and go on from them where training starts from it.
         Off, because every round has a new target: on exact games fresh moments fit a hundred times closer.
     per_token : pair losses take log-ratios per token instead of summed (IPO as its authors ran it).
-    greed : the step that stands for step = inf, the best response.
+    greed : the step that stands for step = inf, the best response, in sampled play.
     """
 
     rule: Literal["regress", "logistic", "reinforce", "rloo", "grpo", "ppo"] = "regress"

@@ -355,6 +355,20 @@ def test_samples_are_lists_of_texts_per_prompt(text):
         text.sample(BASE, ["z"])
 
 
+@pytest.mark.parametrize("per_token", [False, True])
+def test_pair_losses_sum_log_ratios_or_average_them(per_token):
+    """IPO of one pair is met exactly: tau (log-ratio of one - of the other) = P - 1/2, either way."""
+    texts, tau = ["a", "b c d"], 0.5
+    judge = TableJudge(np.array([[[0.5, 0.8], [0.2, 0.5]]]), ["f"], texts)
+    how = Fit(epochs=80, lr=1e-2, per_token=per_token)
+    arena = TextArena(tiny_lm(), ["f"], judge, None, responses=texts, fit=how)
+    state = pg.solve(pg.IPO(tau), arena, 1)
+    ratio = arena.space.table(state.policy)[0] - arena.space.table(BASE)[0]
+    size = np.array([2, 4]) if per_token else 1  # tokens, EOS included
+    first, second = ratio / size
+    assert tau * (first - second) == pytest.approx(0.3, abs=1e-3)
+
+
 def test_mixtures_are_distilled_into_one_adapter(text, pi):
     league = text.mixture((0.5, pi), (0.5, BASE))
     assert isinstance(league, League)
@@ -374,6 +388,7 @@ def test_what_cannot_be_played_is_refused(text):
         ({"responses": ["a", "a"]}, "different texts"),
         ({"max_new_tokens": 100}, "context"),
         ({"expert": [["a"]]}, "expert must give"),
+        ({"expert": [[0.5, 0.5]], "responses": ["a", "b"]}, "of shape"),
     ):
         given = {"prompts": PROMPTS, "samples": 4, "max_new_tokens": 4, **options}
         with pytest.raises(ValueError, match=match):

@@ -4,7 +4,7 @@ import os
 import signal
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job that a shell put in the background
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests of Ctrl-C press it in child processes
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests press Ctrl-C in children
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 

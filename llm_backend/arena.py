@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 import pgames
 from llm_backend import duels, explore, steps, store
 from llm_backend import policy as policies
-from llm_backend.collect import Draws, Floats, Recorded, judged, pairs_within
+from llm_backend.collect import Draws, Floats, Recorded, judged, judged_both_ways, pairs_within
 from llm_backend.engine_vllm import VLLM
 from llm_backend.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
 from llm_backend.fit import Fit
@@ -53,6 +53,8 @@ class TextArena:
         against the bias of mixing token by token; 1 is off.
     expert : demonstrations for SPIN: float64[X, Y] over `responses`, or a list of texts per prompt.
     folder : where what was drawn is written, so that a round that was interrupted does not draw it again.
+    per_round : prompts that a round plays: round t the t-th so many, from the beginning again after the last;
+        None: all of them. Evidence keeps which prompts it is about, so learners may add it up over rounds.
     engine : a vLLM server that draws for the reference and for adapters (`llm_backend.engine_vllm`); the
         trainer scores its samples anew and keeps the discrepancy in `engine.reports`.
 
@@ -77,6 +79,7 @@ class TextArena:
         expert: ArrayLike | Sequence[Sequence[str]] | None = None,
         folder: str | os.PathLike[str] | None = None,
         engine: VLLM | None = None,
+        per_round: int | None = None,
     ):
         if isinstance(prompts, str) or not len(prompts):
             raise ValueError("prompts must be a list of at least one text.")
@@ -89,6 +92,12 @@ class TextArena:
                 "seed must be at least 0, temperature above 0 and max_new_tokens at least 1, got "
                 f"{seed}, {temperature} and {max_new_tokens}."
             )
+        if per_round is not None and not (samples and 1 <= per_round <= len(prompts)):
+            raise ValueError(
+                f"per_round must be from 1 to the number of prompts, {len(prompts)}, and needs samples: got "
+                f"{per_round} and samples={samples}."
+            )
+        self.per_round = per_round or len(prompts)
         self.lm, self.prompts, self.judge = lm, list(prompts), fair(judge)
         self.samples, self.seed, self.fit, self.temperature = samples, seed, fit, temperature
         self.listed = responses is not None
@@ -130,14 +139,15 @@ class TextArena:
         return self._listing(responses, "probs").probs(policy)
 
     def sample(self, policy: Policy, prompts: Sequence[str] | None = None, n: int | None = None) -> Samples:
-        """`n` responses to each prompt, by default `samples` of them to the arena's own; asks no judge.
+        """`n` responses to each prompt, by default `samples` of them to those of the round; asks no judge.
 
         In exact play the default is every response with its probability as weight.
         """
         if prompts is None and n is None and self.samples is None:
             return Samples(self.space.all, self.space.probs(policy)[self.space.support])
         space = self.space if prompts is None else self._space_of(prompts)
-        draws = space.draw(policy, n or self.samples or 1, self.key("sample"))
+        asked = self.turn() if prompts is None else range(len(prompts))
+        draws = space.draw(policy, n or self.samples or 1, self.key("sample"), asked)
         return Samples(draws, np.ones(len(draws)))
 
     def no_samples(self) -> Samples:
@@ -156,7 +166,7 @@ class TextArena:
         return steps.mirror_step(self, prior, opponent, scalar(step, "a step"))
 
     def win_rate(self, first: Policy, second: Policy) -> float:
-        """P(first > second), averaged over prompts."""
+        """P(first > second), averaged over the prompts of the round."""
         if self.samples is None:
             p, q = self.space.probs(first), self.space.probs(second)
             return float(np.einsum("xy,xyz,xz->x", p, self.rates() - 0.5, q).mean() + 0.5)
@@ -220,7 +230,7 @@ class TextArena:
         return explore.collect(self, buffer, first, second, pairs)
 
     def label(self, buffer: Buffer, opponent: Policy, pairs: int, comparators: int = 1) -> Labels:
-        """Judge `pairs` pairs per prompt from the buffer against fresh responses of the opponent.
+        """Judge `pairs` pairs per prompt of the round from the buffer against fresh draws of the opponent.
 
         The label of (y, y') is the mean over z ~ opponent of P(y > z) - P(y' > z): right for pairs that the
         opponent did not draw itself. In exact play it is the difference of the two win rates.
@@ -246,7 +256,7 @@ class TextArena:
         """Per prompt the response whose difference to `policy` the buffer says least about (elliptic width).
 
         Of all responses of an enumerable game; else of `samples` draws each of the policy and the reference,
-        seen through the base's last hidden states.
+        seen through the base's last hidden states, to the prompts of the next round: ENPO meets it there.
         """
         return explore.least_known(self, buffer, policy)
 
@@ -306,9 +316,21 @@ class TextArena:
         """What the randomness of a role ("opponent", "first", ...) in this round is a function of."""
         return (self.seed, self.round, *role.encode())
 
-    def draw(self, policy: Policy, role: str, n: int | None = None) -> Draws:
-        """`n` responses (by default `samples`) per prompt."""
-        return self.space.draw(policy, n or cast(int, self.samples), self.key(role))
+    def turn(self, ahead: int = 0) -> range:
+        """The prompts that this round plays, or the one `ahead` rounds later."""
+        start = (self.round + ahead) % (len(self.prompts) // self.per_round) * self.per_round
+        return range(start, start + self.per_round)
+
+    def draw(self, policy: Policy, role: str, n: int | None = None, ahead: int = 0) -> Draws:
+        """`n` responses (by default `samples`) to every prompt of this round, or of one `ahead`."""
+        asked = self.turn(ahead)
+        for _, member in policies.members(policy):
+            if isinstance(member, Answers) and (silent := [x for x in asked if not member.texts[x]]):
+                raise ValueError(
+                    f"this policy is a set of answers and has none to prompt {silent[0]}: it was made for "
+                    "the prompts of another round (per_round), so play it there, or distil it."
+                )
+        return self.space.draw(policy, n or cast(int, self.samples), self.key(role), asked)
 
     def rates(self) -> Floats:
         """P(y > z) float64[X, Y, Y] of an enumerable game; the judge is asked about all pairs, once."""
@@ -321,9 +343,9 @@ class TextArena:
         pairs = pairs_within(space.all, X)
         first, second = space.all.take(pairs[:, 0]), space.all.take(pairs[:, 1])
         table = np.full((X, Y, Y), 0.5)
-        won = judged(self.judge, self.prompts, first, second)
-        table[first.prompt, first.column, second.column] = won
-        table[first.prompt, second.column, first.column] = 1 - won
+        won = judged_both_ways(self.judge, self.prompts, first, second)
+        table[first.prompt, first.column, second.column] = won[0]
+        table[first.prompt, second.column, first.column] = won[1]
         return table
 
     def _answers(self, given: ArrayLike | Sequence[Sequence[str]]) -> Answers:

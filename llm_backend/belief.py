@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_backend.data import padded
 from llm_backend.judges.base import check_answers, check_batch
 from llm_backend.judges.scored import sigmoid
 from llm_backend.models import LanguageModel
@@ -23,32 +22,30 @@ Features = Callable[[Sequence[str], Sequence[str]], Floats]  # (prompts, respons
 class LastLayer:
     """Features float64[B, D]: the base's last hidden states, averaged over the tokens of a response and EOS.
 
-    They depend on the prompt and never change: the adapters are off. Known ones are kept in memory.
+    They depend on the prompt and never change: the adapters are off. Known ones are kept in memory. A pass
+    reads one response, because in a batch the last bits depend on what else is in it, and a run that goes on
+    after a kill asks for all its evidence at once.
     """
 
-    def __init__(self, lm: LanguageModel, batch: int = 16):
-        self.lm, self.batch = lm, batch
+    def __init__(self, lm: LanguageModel):
+        self.lm = lm
         self._known: dict[tuple[str, str], Floats] = {}
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Floats:
         pairs = list(zip(prompts, responses, strict=True))
-        new = [pair for pair in dict.fromkeys(pairs) if pair not in self._known]
-        for start in range(0, len(new), self.batch):
-            self._learn(new[start : start + self.batch])
+        for pair in pairs:
+            if pair not in self._known:
+                self._known[pair] = self._states(*pair)
         return np.array([self._known[pair] for pair in pairs])
 
     @torch.no_grad()
-    def _learn(self, pairs: list[tuple[str, str]]) -> None:
-        lm = self.lm
-        heads = [lm.encode(prompt) for prompt, _ in pairs]
-        tails = [lm.encode_response(response) for _, response in pairs]
-        rows = [head + tail for head, tail in zip(heads, tails, strict=True)]
-        lm.check_length(max(map(len, rows)))
-        ids, _ = padded(rows, lm.pad, "right")  # causal: what comes after a token does not reach it
+    def _states(self, prompt: str, response: str) -> Floats:
+        lm, head = self.lm, self.lm.encode(prompt)
+        row = head + lm.encode_response(response)
+        lm.check_length(len(row))
         with lm.active(BASE):
-            hidden = lm.trunk(ids.to(lm.device)).double().cpu().numpy()
-        for pair, states, head, row in zip(pairs, hidden, heads, rows, strict=True):
-            self._known[pair] = states[len(head) : len(row)].mean(axis=0)
+            hidden = lm.trunk(torch.tensor([row], device=lm.device))[0]
+        return hidden.double().cpu().numpy()[len(head) :].mean(axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +132,7 @@ def believe(
             f"{members}, {dimensions} and {spread}."
         )
     met = list(dict.fromkeys([*zip(prompts, firsts, strict=True), *zip(prompts, seconds, strict=True)]))
-    raw = features([x for x, _ in met], [y for _, y in met]) if met else features([""], [""])
+    raw = features([x for x, _ in met] or ["?"], [y for _, y in met] or ["?"])  # any, for its size
     centre, projection = _projection(raw if met else raw * 0, dimensions, seed)
     f = (raw - centre) @ projection
     place = {item: i for i, item in enumerate(met)}

@@ -24,12 +24,14 @@ from llm_backend.workers import Elsewhere, shard, share, workers
 from pgames import losses
 from pgames.arena import PairLoss, Solver
 
+GIVEN = ("lm", "prompts", "judge", "fit", "folder", "expert", "per_round")  # of TextArena, not in [arena]
+
 
 class Made(NamedTuple):
-    """What a run plays with: round t on arenas[t % len(arenas)]; `measured` has the prompts measured on."""
+    """What a run plays with; `measured` has the prompts measured on."""
 
     solver: Any
-    arenas: list[TextArena]
+    arena: TextArena
     measured: TextArena
 
 
@@ -50,7 +52,7 @@ def build(config: Configuration, folder: Path) -> Made:
     """Solver, judge, model and arenas; the cheap ones first, so that a wrong key costs no loading."""
     solver = build_solver(config.solver)
     how = made("fit", Fit, config.fit)
-    arena = settings("arena", TextArena, config.arena, ("lm", "prompts", "judge", "fit", "folder", "expert"))
+    arena = settings("arena", TextArena, config.arena, GIVEN)
     prompts, answers, reading = _prompts(config)
     held: list[Any] = []
     workers().once(lambda: held.append(_cached(config, folder)))
@@ -72,10 +74,10 @@ def build(config: Configuration, folder: Path) -> Made:
         )
     measured = slice(kept, None) if kept < len(texts) else slice(config.evaluate.prompts)
 
-    def arena_of(some: slice) -> TextArena:
+    def arena_of(some: slice, size: int | None = None) -> TextArena:
         expert = {"expert": [[answer] for answer in answers[some]]} if answers else {}
         try:
-            played = TextArena(lm, texts[some], judge, fit=how, **expert, **arena)
+            played = TextArena(lm, texts[some], judge, fit=how, per_round=size, **expert, **arena)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"[arena] {error}") from error
         share(played)
@@ -83,11 +85,11 @@ def build(config: Configuration, folder: Path) -> Made:
             played.space = Recorded(played.space, folder / "draws")
         return played
 
-    size = reading["per_round"] or kept
-    arenas = [arena_of(slice(i, i + size)) for i in range(0, kept - size + 1, size)]
-    if not arenas:
-        raise ConfigError(f"data.per_round = {size}: it must be at most {kept}, the number of prompts.")
-    return Made(solver, arenas, arenas[0] if texts[measured] == arenas[0].prompts else arena_of(measured))
+    size = reading["per_round"]
+    if size is not None and not 1 <= size <= kept:
+        raise ConfigError(f"data.per_round = {size}: it must be from 1 to {kept}, the number of prompts.")
+    played = arena_of(slice(kept), size)
+    return Made(solver, played, played if texts[measured] == played.prompts else arena_of(measured))
 
 
 def _model(config: Configuration) -> Prompted:

@@ -133,14 +133,15 @@ class Recorded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._space, name)
 
-    def draw(self, policy: Policy, n: int, key: Sequence[int]) -> Draws:
-        """`n` responses per prompt, drawn or read."""
-        asked = {"policy": described(policy), "n": n, "key": list(key), "prompts": self._prompts()}
+    def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
+        """`n` responses to every prompt, or to the prompts `which`, drawn or read."""
+        which = range(len(self._space.ids)) if which is None else which
+        asked = {"policy": described(policy), "n": n, "key": list(key), "prompts": self._prompts(which)}
         digest = hashlib.blake2b(json.dumps(asked).encode(), digest_size=12).hexdigest()
         path = self._folder / f"{digest}.json"
         if path.is_file():
             return _read(path)
-        draws = self._space.draw(policy, n, key)
+        draws = self._space.draw(policy, n, key, which)
         with atomic(path, "w") as file:
             json.dump(
                 {
@@ -154,10 +155,11 @@ class Recorded:
             )
         return draws
 
-    def _prompts(self) -> str:
+    def _prompts(self, which: Sequence[int]) -> str:
         names = ("longest", "shortest", "correct", "temperature", "texts")
         how = [getattr(self._space, name, None) for name in names]
-        return hashlib.blake2b(json.dumps([self._space.ids, how]).encode(), digest_size=12).hexdigest()
+        asked = [(x, self._space.ids[x]) for x in which]
+        return hashlib.blake2b(json.dumps([asked, how]).encode(), digest_size=12).hexdigest()
 
 
 def _read(path: Path) -> Draws:

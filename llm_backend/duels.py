@@ -64,8 +64,11 @@ def fit_pairs(
     draws, where, bonus = pairs.draws.take(met), where.reshape(-1, 2), None
     wins = pairs.wins[differ]
     if samples is not None and weight != 0:
-        mass = np.bincount(draws.prompt[where[:, 0]], wins.sum(axis=1), len(arena.prompts))
-        share = weight * samples.weight / np.maximum(mass[samples.draws.prompt], 1e-300)
+        judged, count = wins.sum(axis=1), len(arena.prompts)
+        mass = np.bincount(draws.prompt[where[:, 0]], judged, count)
+        every = np.bincount(pairs.draws.prompt[pairs.pairs[:, 0]], pairs.wins.sum(axis=1), count)
+        mass = np.where(mass > 0, mass, every)  # where no two responses differed
+        share = weight * samples.weight / np.where(mass > 0, mass, np.inf)[samples.draws.prompt]
         draws, where, bonus = _with_samples(arena, draws, met, where, samples.draws, share)
     scores, log_prior = scored(arena, prior, draws)
     size = np.array([len(row) if arena.fit.per_token else 1.0 for row in draws.tokens])
@@ -78,10 +81,10 @@ def _with_samples(
 ) -> tuple[Draws, Ints, Floats]:
     """Rows of pairs and of samples, the pairs renumbered, and what each row weighs as a sample."""
     if arena.listed:
-        every = arena.space.all
+        every, rows = arena.space.of(np.union1d(draws.prompt, samples.prompt))
         bonus = np.zeros(len(every))
-        np.add.at(bonus, arena.space.row(samples.prompt, samples.column), share)
-        return every, met[where], bonus
+        np.add.at(bonus, np.searchsorted(rows, arena.space.row(samples.prompt, samples.column)), share)
+        return every, np.searchsorted(rows, met)[where], bonus
     return Draws.join([draws, samples]), where, np.concatenate([np.zeros(len(met)), share])
 
 

@@ -143,7 +143,7 @@ class ListedBelief:
     def least_known(self, opponent: Policy) -> Policy:
         """The response least known against `opponent`."""
         chosen = self.table.least_known(self.arena.space.logs(opponent)[None])[0].argmax(axis=1)
-        return _answer([texts[y] for texts, y in zip(self.arena.space.texts, chosen, strict=True)])
+        return _answers(self.arena, {x: self.arena.space.texts[x][y] for x, y in enumerate(chosen)})
 
 
 class FreeBelief:
@@ -195,9 +195,8 @@ class FreeBelief:
             [theirs.texts[i] for i in met],
         )
         total = np.bincount(asked, width, len(ours))
-        return _answer(
-            [ours.texts[max(rows, key=lambda i: total[i])] for rows in by_prompt(ours, len(groups))]
-        )
+        rows = by_prompt(ours, len(groups))
+        return _answers(arena, {x: ours.texts[max(rows[x], key=lambda i: total[i])] for x in arena.turn()})
 
 
 def features(arena: TextArena) -> LastLayer:
@@ -211,11 +210,12 @@ def features(arena: TextArena) -> LastLayer:
 
 
 def _chosen(arena: TextArena, buffer: Buffer, pairs: int) -> Ints:
-    """`pairs` pairs per prompt from the buffer, with replacement, prompt by prompt."""
-    owner = buffer.draws.prompt[buffer.pairs[:, 0]]
-    found = []
-    for x in range(len(arena.prompts)):
-        mine = np.flatnonzero(owner == x)
+    """`pairs` pairs per prompt of the round from the buffer, with replacement, prompt by prompt."""
+    owner, found = buffer.draws.prompt[buffer.pairs[:, 0]], []
+    order = np.argsort(owner, kind="stable")
+    first, last = (np.searchsorted(owner[order], arena.turn(), side) for side in ("left", "right"))
+    for x, begin, end in zip(arena.turn(), first, last, strict=True):
+        mine = order[begin:end]
         if not len(mine):
             raise ValueError(f"the buffer has no pair for prompt {x}: collect some before label.")
         found.append(np.random.default_rng([*arena.key("label"), x]).choice(mine, pairs))
@@ -227,7 +227,9 @@ def _labels(
 ) -> Labels:
     """Labels on the rows they need: all of an enumerable game, else the pairs' and the opponent's own."""
     if arena.listed:
-        return Labels(arena.space.all, pairs, labels, arena.space.probs(opponent)[arena.space.support])
+        every, place = arena.space.of(arena.turn())
+        weight = arena.space.probs(opponent)[every.prompt, every.column]
+        return Labels(every, np.searchsorted(place, pairs), labels, weight)
     assert own is not None
     rows, where = np.unique(pairs, return_inverse=True)
     each = 1 / np.bincount(own.prompt, minlength=len(arena.prompts))[own.prompt]
@@ -240,34 +242,34 @@ def _least_known_of_list(arena: TextArena, buffer: Buffer, policy: Policy) -> An
     met = Duels(buffer.draws, buffer.pairs, np.ones((len(buffer.pairs), 2)))
     support = arena.space.support
     counts = met.table(support.shape) if len(buffer.pairs) else np.zeros((*support.shape, support.shape[1]))
-    answers = []
+    answers = {}
     for x, p in enumerate(arena.space.probs(policy)):
         both = counts[x] * (1 - np.eye(len(p)))  # symmetric: a pair counts for both of its orders
         inverse = np.linalg.inv(np.eye(len(p)) + np.diag(both.sum(axis=1)) - both)
         offset = np.eye(len(p)) - p
         width = np.einsum("yi,ij,yj->y", offset, inverse, offset)
         best = int(np.argmax(np.where(support[x], width, -np.inf)))
-        answers.append(arena.space.texts[x][best])
-    return _answer(answers)
+        answers[x] = arena.space.texts[x][best]
+    return _answers(arena, answers)
 
 
 def _by_features(arena: TextArena, buffer: Buffer, policy: Policy) -> Answers:
     """The same with projected last hidden states, one matrix for all prompts, and drawn candidates."""
-    own = arena.draw(policy, "first")
-    candidates = Draws.join([own, arena.draw(arena.reference, "second")])
+    own = arena.draw(policy, "own", ahead=1)
+    candidates = Draws.join([own, arena.draw(arena.reference, "candidates", ahead=1)])
     phi = _projected(arena, candidates)
     metric = np.eye(phi.shape[1])
     if len(buffer.pairs):
         seen = _projected(arena, buffer.draws)
         gap = seen[buffer.pairs[:, 0]] - seen[buffer.pairs[:, 1]]
         metric = np.linalg.inv(metric + gap.T @ gap)
-    answers = []
-    theirs = by_prompt(own, len(arena.prompts))
-    for x, rows in enumerate(by_prompt(candidates, len(arena.prompts))):
-        offset = phi[rows] - phi[theirs[x]].mean(axis=0)
+    theirs, rows = by_prompt(own, len(arena.prompts)), by_prompt(candidates, len(arena.prompts))
+    answers = {}
+    for x in arena.turn(ahead=1):
+        offset = phi[rows[x]] - phi[theirs[x]].mean(axis=0)
         width = np.einsum("yi,ij,yj->y", offset, metric, offset)
-        answers.append(candidates.texts[rows[int(width.argmax())]])
-    return _answer(answers)
+        answers[x] = candidates.texts[rows[x][int(width.argmax())]]
+    return _answers(arena, answers)
 
 
 def _projected(arena: TextArena, draws: Draws) -> Floats:
@@ -281,6 +283,7 @@ def _projected(arena: TextArena, draws: Draws) -> Floats:
     return raw @ directions
 
 
-def _answer(texts: list[str]) -> Answers:
-    """The policy that gives this answer to every prompt."""
-    return Answers(tuple((text,) for text in texts), tuple(np.ones(1) for _ in texts))
+def _answers(arena: TextArena, texts: dict[int, str]) -> Answers:
+    """The policy that gives these answers to these prompts, and none to others."""
+    known = [[texts[x]] if x in texts else [] for x in range(len(arena.prompts))]
+    return Answers(tuple(map(tuple, known)), tuple(np.ones(len(each)) for each in known))

@@ -98,15 +98,20 @@ class Listed:
             raise ValueError(f"{text!r} is no response to prompt {prompt} in this game: add it to responses.")
         return self.places[prompt][text]
 
-    def draw(self, policy: Policy, n: int, key: Sequence[int]) -> Draws:
-        """`n` responses per prompt."""
-        p = self.probs(policy)
-        picked = []
-        for x in range(len(self.ids)):
+    def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
+        """`n` responses to every prompt, or to the prompts `which`."""
+        p, picked = self.probs(policy), []
+        asked = np.arange(len(self.ids)) if which is None else np.asarray(which, dtype=np.int64)
+        for x in asked:
             cumulative = np.cumsum(p[x])
             u = np.random.default_rng([*key, x]).random(n) * cumulative[-1]
             picked.append(np.searchsorted(cumulative, u, side="right"))
-        return self.at(np.repeat(np.arange(len(self.ids)), n), np.concatenate(picked))
+        return self.at(np.repeat(asked, n), np.concatenate(picked))
+
+    def of(self, prompts: Sequence[int] | NDArray[np.int64]) -> tuple[Draws, NDArray[np.int64]]:
+        """All responses to some prompts, and the rows of `all` that they are."""
+        rows = np.flatnonzero(np.isin(self.all.prompt, prompts))
+        return (self.all if len(rows) == len(self.all) else self.all.take(rows)), rows
 
     def at(self, prompt: NDArray[np.int64], column: NDArray[np.int64]) -> Draws:
         """The responses in these places."""

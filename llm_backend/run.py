@@ -93,7 +93,8 @@ def run(
         state, past = _restored(made, folder, config.evaluate.past)
         if not us.first:
             last = state
-            for last, _ in _rounds(made, state, past, config, meter):  # noqa: B007
+            for last, _ in _rounds(made, state, past, config, meter):
+                made.measured.save(last, folder)  # what it has of the weights; the first process writes
                 us.wait()
             return Finished(last, rows(folder / "log.jsonl"), made.measured, folder)
         with atomic(folder / "config.json", "w") as file:
@@ -118,12 +119,10 @@ def _rounds(
     made: Made, state: State, past: dict[int, Policy], config: Configuration, meter: Meter
 ) -> Iterator[tuple[State, Row]]:
     """(state, row) after every round that is left. `past` are the policies to be met, by round."""
-    for arena in {id(arena): arena for arena in (*made.arenas, made.measured)}.values():
+    for arena in {id(arena): arena for arena in (made.arena, made.measured)}.values():
         meter.watch(arena)
-    if len(made.arenas) > 1 and not _portable(state):
-        raise ConfigError("data.per_round is set, but the solver remembers pairs: use data.limit.")
+    arena = made.arena
     while state.t < config.run.rounds:
-        arena = made.arenas[state.t % len(made.arenas)]
         arena.journal.clear()
         with meter.measure("fit"):
             state = made.solver.step(arena.at(state.t), state)
@@ -148,18 +147,11 @@ def _measured(made: Made, state: State, past: dict[int, Policy], config: Configu
         tau = how.tau or float(getattr(made.solver, "tau", 0.0))
         if not tau > 0:
             raise ConfigError("evaluate.tau is missing: the solver has no tau to measure the gap at.")
-        trained = made.arenas[(state.t - 1) % len(made.arenas)].at(evaluate.EVALUATION + state.t)
+        trained = made.arena.at(evaluate.EVALUATION + state.t)
         best = trained.mirror_step(trained.reference, state.policy, 1 / tau)
         gain = evaluate.exploitability(arena, state.policy, tau, how.samples, best)
         row["exploitability"] = {"mean": gain.mean, "margin": gain.margin, "tau": tau}
     return row
-
-
-def _portable(memory: Any) -> bool:
-    """Whether a state means the same on other prompts: policies and numbers do, a buffer of pairs not."""
-    if isinstance(memory, tuple):
-        return all(map(_portable, memory))
-    return memory is None or isinstance(memory, Policy | float | int)
 
 
 # -- what is on disk ------------------------------------------------------------------------------------

@@ -115,7 +115,8 @@ def _ascended(arena: TextArena, prior: Policy, value: Value, step: float, verb: 
         raise ValueError(f"a policy gradient needs a step above 0, got {step}: use Fit(rule='regress').")
     start = max(blend_terms(prior), key=lambda term: abs(term[0]))[1]
     if arena.listed:
-        draws, weight = arena.space.all, arena.space.probs(start)[arena.space.support]
+        draws, _ = arena.space.of(arena.turn())
+        weight = arena.space.probs(start)[draws.prompt, draws.column]
     else:
         draws = arena.draw(start, "candidates")
         weight = np.full(len(draws), 1 / cast(int, arena.samples))

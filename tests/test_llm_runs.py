@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -226,7 +227,7 @@ def test_what_cannot_be_run_is_said_before_anything_is_loaded(tmp_path):
         ({"fit": {"lr": -1.0}}, r"\[fit\] Fit: lr must be above 0"),
         ({"arena": {"samples": 1}}, r"\[arena\] samples must be at least 2"),
         ({"data": {"source": "nowhere.jsonl"}}, r"\[data\] .*nowhere.jsonl"),
-        ({"data": {"per_round": 9}}, "data.per_round = 9: it must be at most 8"),
+        ({"data": {"per_round": 9}}, "data.per_round = 9: it must be from 1 to 8"),
         ({"evaluate": {"held_out": 8}}, "evaluate.held_out = 8: it must leave some"),
         (
             {"solver": {"name": "Best", "inner": {"name": "SPPO", "eta": 1.0}, "tau": 0.1}},
@@ -295,14 +296,45 @@ def test_a_row_torn_by_a_kill_is_left_out(tmp_path):
 # -- several prompts, several processes -----------------------------------------------------------------
 
 
-def test_each_round_can_play_prompts_of_its_own(tmp_path):
+def test_each_round_can_play_prompts_of_its_own(tmp_path, monkeypatch):
+    drawn, write = [], json.dump
+    monkeypatch.setattr(
+        json, "dump", lambda what, file, **how: (drawn.append(what), write(what, file, **how))
+    )
     done = run(described(tmp_path / "run", data={"per_round": 4}, evaluate={"every": 0, "gap_every": 0}))
-    assert len(done.arena.prompts) == 4 and done.state.t == 3
-    denpo = {"name": "DENPO", "tau": 0.1}
-    values = described(tmp_path / "other", data={"per_round": 4})
-    values["solver"] = denpo
-    with pytest.raises(ConfigError, match=r"the solver remembers pairs: use data\.limit"):
-        run(values)
+    drawn = [what for what in drawn if "truncated" in what]
+    assert done.state.t == 3 and len(done.arena.prompts) == 4  # measured on
+    played = [{int(x) for x in some["prompt"]} for some in drawn]
+    assert played == [{0, 1, 2, 3}] * 2 + [{4, 5, 6, 7}] * 2 + [{0, 1, 2, 3}] * 2  # EGPO draws twice a round
+
+
+@pytest.mark.parametrize(
+    "solver",
+    [
+        {"name": "ENPO", "tau": 0.1, "labels": 2},
+        {"name": "XPO", "tau": 0.5, "alpha": 0.01},
+        {"name": "Optimistic", "tau": 0.5},
+    ],
+    ids=lambda solver: solver["name"],
+)
+def test_a_learner_streams_through_the_prompts_and_goes_on_to_the_bit(solver, tmp_path):
+    def started(name, rounds):
+        values = described(tmp_path / name, data={"per_round": 3}, evaluate={"gap_every": 0})
+        return values | {"solver": solver, "run": values["run"] | {"rounds": rounds}}
+
+    through = run(started("through", 3))
+    run(started("halted", 2))
+    again = run(started("halted", 3), resume=True)
+    assert told(again.rows) == told(through.rows)
+    assert again.state.policy.id == through.state.policy.id
+    evidence = next(part for part in _parts(through.state.memory) if hasattr(part, "draws"))
+    rounds = np.searchsorted([3, 6], evidence.draws.prompt, side="right")
+    assert set(evidence.draws.prompt) == set(range(6))  # two shares of three, then the first again
+    assert np.bincount(rounds)[0] == 2 * np.bincount(rounds)[1]
+
+
+def _parts(memory):
+    return memory if isinstance(memory, tuple) else (memory,)
 
 
 @pytest.mark.slow

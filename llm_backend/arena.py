@@ -198,6 +198,7 @@ class TextArena:
         bound: float = 3.0,
     ) -> Policy:
         """argmin_pi of the mean over pairs of loss(beta * difference of log(pi / prior)), every prompt alike.
+        Where no two responses differ, nothing is said and the prior returned.
 
         Plus weight / (number of pairs) * sum of log pi(samples), which stops where beta |log pi / prior|
         reaches `bound` (XPO). Log-ratios are summed over tokens, or per token with Fit(per_token=True).

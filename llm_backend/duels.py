@@ -9,7 +9,7 @@ import numpy as np
 from llm_backend.collect import Draws, Floats, Ints, judged, pairs_within
 from llm_backend.evidence import Duels, Samples
 from llm_backend.fit import best_start
-from llm_backend.policy import Adapter, Policy
+from llm_backend.policy import Policy
 from llm_backend.rules import FitPairs
 from llm_backend.steps import scored, train
 from pgames.arena import PairLoss
@@ -54,12 +54,12 @@ def fit_pairs(
     samples: Samples | None,
     weight: float,
     bound: float,
-) -> Adapter:
+) -> Policy:
     """`TextArena.fit_pairs`."""
     texts = pairs.draws.texts
     differ = np.array([m for m, (i, j) in enumerate(pairs.pairs) if texts[i] != texts[j]], np.int64)
-    if not len(differ):
-        raise ValueError("fit_pairs needs a pair of two different responses, got none: duel first.")
+    if not len(differ):  # as on a table: a response against itself says nothing
+        return prior
     met, where = np.unique(pairs.pairs[differ], return_inverse=True)
     draws, where, bonus = pairs.draws.take(met), where.reshape(-1, 2), None
     wins = pairs.wins[differ]

@@ -56,9 +56,9 @@ def fit_pairs(
     bound: float,
 ) -> Policy:
     """`TextArena.fit_pairs`."""
-    texts = pairs.draws.texts
-    differ = np.array([m for m, (i, j) in enumerate(pairs.pairs) if texts[i] != texts[j]], np.int64)
-    if not len(differ):  # as on a table: a response against itself says nothing
+    texts, said = pairs.draws.texts, pairs.wins.sum(axis=1) > 0
+    differ = [m for m, (i, j) in enumerate(pairs.pairs) if said[m] and texts[i] != texts[j]]
+    if not differ:  # as on a table: a response against itself says nothing
         return prior
     met, where = np.unique(pairs.pairs[differ], return_inverse=True)
     draws, where, bonus = pairs.draws.take(met), where.reshape(-1, 2), None

@@ -1,7 +1,8 @@
 """The command line: `python -m llm_backend run.toml [--tiny] [--resume]`.
 
 Exit codes: 0 done; 2 a configuration that cannot be run; 1 a run that failed; 130 stopped by Ctrl-C. One line
-on the standard error says why. What was finished stays on the disk.
+on the standard error says why, also of several processes: one that fails ends all. What was finished stays on
+the disk.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def main(
     from llm_backend.config import ConfigError
     from llm_backend.judges import JudgeError
     from llm_backend.run import OutOfMemory, run
-    from llm_backend.workers import workers
+    from llm_backend.workers import lost, workers
 
     try:
         done = run(config, tiny=tiny, resume=resume)
@@ -35,6 +36,10 @@ def main(
         _leave(error, 1)
     except KeyboardInterrupt:
         _leave("stopped; what was finished is kept, --resume goes on from there.", 130)
+    except RuntimeError as error:
+        if not lost(error):
+            raise
+        _leave(f"another process has ended ({error}); --resume goes on from the last round.", 1)
     else:
         if workers().first:
             print(f"{done.state.t} rounds in {done.folder}: log.jsonl, rounds/{done.state.t:05d}")
@@ -42,7 +47,10 @@ def main(
 
 
 def _leave(why: object, code: int) -> None:
-    print(f"llm_backend: {' '.join(str(why).split())}", file=sys.stderr)
+    from llm_backend.workers import workers
+
+    if workers().speaks():  # of several processes the first that fails
+        print(f"llm_backend: {' '.join(str(why).split())}", file=sys.stderr)
     raise typer.Exit(code) from None
 
 

@@ -19,8 +19,9 @@ from llm_backend.config import TINY, ConfigError, Configuration, Reader, made, s
 from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_prompts
 from llm_backend.fit import Fit
 from llm_backend.models import LanguageModel
+from llm_backend.share import Elsewhere, share
 from llm_backend.tiny import PROMPTS, tiny_language_model
-from llm_backend.workers import Elsewhere, shard, share, workers
+from llm_backend.workers import workers
 from pgames import losses
 from pgames.arena import PairLoss, Solver
 
@@ -57,11 +58,13 @@ def build(config: Configuration, folder: Path) -> Made:
     held: list[Any] = []
     workers().once(lambda: held.append(_cached(config, folder)))
     judge = held[0] if held else Elsewhere()
-    if config.run.shard and (workers().size == 1 or config.model.get("lora") == 0):
-        raise ConfigError("run.shard needs several processes (accelerate launch) and adapters (model.lora).")
+    if config.run.shard and workers().size == 1:
+        raise ConfigError(
+            "run.shard needs several processes: start them with accelerate launch, or unset it."
+        )
     lm = _model(config)
     if config.run.shard:
-        shard(lm)
+        lm.shard()
     lm.conversations = {_text(prompt): prompt for prompt in prompts if not isinstance(prompt, str)}
     lm.chat, lm.system, lm.truncate = reading["chat"], reading["system"], reading["truncate"]
     room = lm.context and lm.context - arena.get("max_new_tokens", 256)
@@ -81,8 +84,7 @@ def build(config: Configuration, folder: Path) -> Made:
         except (ValueError, TypeError) as error:
             raise ConfigError(f"[arena] {error}") from error
         share(played)
-        if workers().size == 1:  # several would not agree on what is on the disk already
-            played.space = Recorded(played.space, folder / "draws")
+        played.space = Recorded(played.space, folder / "draws")
         return played
 
     size = reading["per_round"]

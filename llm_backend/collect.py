@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_backend.judges import ask
+from llm_backend.judges.base import antisymmetric
 from llm_backend.policy import Adapter, Answers, Base, Policy
+from llm_backend.workers import workers
 from pgames.files import atomic
 
 Ints = NDArray[np.int64]
@@ -77,6 +79,14 @@ def judged(judge: Any, prompts: Sequence[str], first: Draws, second: Draws) -> F
     return answers
 
 
+def judged_both_ways(
+    judge: Any, prompts: Sequence[str], first: Draws, second: Draws
+) -> tuple[Floats, Floats]:
+    """P(row of first > row of second) and P(row of second > row of first), float64[B] each."""
+    won = judged(judge, prompts, first, second)
+    return won, 1 - won if antisymmetric(judge) else judged(judge, prompts, second, first)
+
+
 def distinct(draws: Draws) -> tuple[Draws, Ints]:
     """The rows without repetitions, in their order, and the place int64[B] of each row among them."""
     first: dict[tuple[int, tuple[int, ...]], int] = {}
@@ -104,10 +114,10 @@ def pairs_within(draws: Draws, prompts: int) -> Ints:
 def wins_among(judge: Any, prompts: Sequence[str], draws: Draws) -> Floats:
     """How often each row beats the rows of its prompt, itself included at 1/2: float64[B]."""
     pairs = pairs_within(draws, len(prompts))
-    won = judged(judge, prompts, draws.take(pairs[:, 0]), draws.take(pairs[:, 1]))
+    won = judged_both_ways(judge, prompts, draws.take(pairs[:, 0]), draws.take(pairs[:, 1]))
     total = np.full(len(draws), 0.5)
-    np.add.at(total, pairs[:, 0], won)
-    np.add.at(total, pairs[:, 1], 1 - won)
+    np.add.at(total, pairs[:, 0], won[0])
+    np.add.at(total, pairs[:, 1], won[1])
     return total / np.bincount(draws.prompt, minlength=len(prompts))[draws.prompt]
 
 
@@ -124,7 +134,8 @@ class Recorded:
     """The responses of an arena, with everything drawn written to a folder and read back when asked again.
 
     A file is named by the key of the draw and the policy's fingerprint; it holds tokens, so nothing is drawn
-    twice when a round is interrupted. Files of finished rounds may be deleted.
+    twice when a round is interrupted. Files of finished rounds may be deleted. Of several processes the first
+    one writes and reads, for all.
     """
 
     def __init__(self, space: Any, folder: Path):
@@ -139,20 +150,11 @@ class Recorded:
         asked = {"policy": described(policy), "n": n, "key": list(key), "prompts": self._prompts(which)}
         digest = hashlib.blake2b(json.dumps(asked).encode(), digest_size=12).hexdigest()
         path = self._folder / f"{digest}.json"
-        if path.is_file():
-            return _read(path)
+        kept = workers().once(lambda: _read(path) if path.is_file() else None)
+        if kept is not None:
+            return kept
         draws = self._space.draw(policy, n, key, which)
-        with atomic(path, "w") as file:
-            json.dump(
-                {
-                    "prompt": draws.prompt.tolist(),
-                    "tokens": draws.tokens,
-                    "texts": draws.texts,
-                    "column": draws.column.tolist(),
-                    "truncated": draws.truncated.tolist(),
-                },
-                file,
-            )
+        workers().once(lambda: _write(path, draws))
         return draws
 
     def _prompts(self, which: Sequence[int]) -> str:
@@ -160,6 +162,18 @@ class Recorded:
         how = [getattr(self._space, name, None) for name in names]
         asked = [(x, self._space.ids[x]) for x in which]
         return hashlib.blake2b(json.dumps([asked, how]).encode(), digest_size=12).hexdigest()
+
+
+def _write(path: Path, draws: Draws) -> None:
+    kept = {
+        "prompt": draws.prompt.tolist(),
+        "tokens": draws.tokens,
+        "texts": draws.texts,
+        "column": draws.column.tolist(),
+        "truncated": draws.truncated.tolist(),
+    }
+    with atomic(path, "w") as file:
+        json.dump(kept, file)
 
 
 def _read(path: Path) -> Draws:

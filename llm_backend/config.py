@@ -32,7 +32,8 @@ class ConfigError(ValueError):
 class RunSettings(BaseModel):
     """Rounds to play, where everything is written, and how many rounds' checkpoints are kept.
 
-    `shard`: of several processes each holds a share of the base's layers while it trains adapters (FSDP2).
+    `shard`: of several processes each holds a share of the weights (FSDP2): of the base's layers while it
+    trains adapters, of everything when all weights are trained.
     """
 
     model_config = STRICT

@@ -17,6 +17,7 @@ from llm_backend.logprobs import token_logprobs
 from llm_backend.models import LanguageModel
 from llm_backend.policy import BASE, Adapter, Leaf
 from llm_backend.rules import Ints, Objective
+from llm_backend.shards import own
 from llm_backend.workers import workers
 
 RULES = ("regress", "logistic", "reinforce", "rloo", "grpo", "ppo")
@@ -97,6 +98,7 @@ def fit(
     how: Fit,
     temperature: float = 1.0,
     key: Sequence[int] = (0,),
+    shortest: int = 0,
 ) -> Fitted:
     """Train a copy of `start` on the objective. The order of prompts is a function of `key` alone."""
     began, us = time.perf_counter(), workers()
@@ -112,13 +114,15 @@ def fit(
             for rows, counts in us.in_step(passes, groups[batch[0]]):
                 answers = [draws.tokens[i] for i in rows]
                 asked = [prompts[int(draws.prompt[i])] for i in rows]
-                values, mask = token_logprobs(lm, asked, answers, temperature)
+                values, mask = token_logprobs(lm, asked, answers, temperature, shortest)
                 part, slope = objective(values.detach().double().cpu(), mask.cpu(), rows)
                 values.backward((slope * (counts / len(batch))).to(values))
                 loss += counts * part / len(batch)
                 seen += counts * (sum(map(len, answers)) + sum(map(len, asked)))
-            loss, seen = us.summed(list(trainee.parameters.values()), loss, seen)
-            tokens += seen
+            if lm.shards is None:  # shares are summed where they are split
+                us.sum_gradients(trainee.parameters.values())
+            loss, seen = us.summed(loss, seen)
+            tokens += int(seen)
             if not math.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss of step {step} is {loss}: lower Fit.lr (now {how.lr:g}) or the solver's step."
@@ -130,15 +134,20 @@ def fit(
 
 
 class Adam:
-    """AdamW that keeps no first moment when beta1 is 0, and goes on from given moments."""
+    """AdamW that keeps no first moment when beta1 is 0, and goes on from given moments.
+
+    Of parameters in shares it updates those of this process; the norm of the gradient is that of all.
+    """
 
     def __init__(self, parameters: Mapping[str, torch.nn.Parameter], how: Fit, moments: Mapping[str, Tensor]):
         self.parameters, self.how = parameters, how
+        shares = {name: own(p.detach()) for name, p in parameters.items()}
+        self.split = any(shares[name].shape != p.shape for name, p in parameters.items())
         self.steps = int(moments["steps"]) if moments else 0
-        self.second = {name: self._start(moments, f"second.{name}", p) for name, p in parameters.items()}
-        coarse = {name: p for name, p in parameters.items() if p.dtype != torch.float32}
-        self.exact = {name: p.detach().float() for name, p in coarse.items()}  # small steps add up there
-        moving = parameters.items() if how.betas[0] else ()
+        self.second = {name: self._start(moments, f"second.{name}", p) for name, p in shares.items()}
+        coarse = {name: p for name, p in shares.items() if p.dtype != torch.float32}
+        self.exact = {name: p.float() for name, p in coarse.items()}  # small steps add up there
+        moving = shares.items() if how.betas[0] else ()
         self.first = {name: self._start(moments, f"first.{name}", p) for name, p in moving}
 
     @staticmethod
@@ -149,14 +158,14 @@ class Adam:
     def step(self, rate: float) -> None:
         """One update from the gradients, which are then cleared."""
         (beta1, beta2), self.steps = self.how.betas, self.steps + 1
-        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
-        total = math.sqrt(sum(float(gradient.float().square().sum()) for gradient in gradients))
+        gradients = {name: own(p.grad) for name, p in self.parameters.items() if p.grad is not None}
+        squares = sum(float(gradient.float().square().sum()) for gradient in gradients.values())
+        total = math.sqrt(workers().summed(squares)[0] if self.split else squares)
         shrink = min(1.0, self.how.clip / total) if total > 0 else 1.0
         scale1, scale2 = 1 - beta1**self.steps, 1 - beta2**self.steps
-        for name, parameter in self.parameters.items():
-            if parameter.grad is None:
-                continue
-            gradient = parameter.grad.float().mul_(shrink)
+        for name, gradient in gradients.items():
+            parameter = own(self.parameters[name])
+            gradient = gradient.float().mul_(shrink)
             second = self.second[name].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
             if beta1:
                 gradient = self.first[name].mul_(beta1).add_(gradient, alpha=1 - beta1) / scale1
@@ -166,7 +175,7 @@ class Adam:
             exact.add_(gradient / (second / scale2).sqrt_().add_(self.how.eps), alpha=-rate)
             if name in self.exact:
                 parameter.copy_(exact)
-            parameter.grad = None
+            self.parameters[name].grad = None
 
     def moments(self) -> dict[str, Tensor]:
         """What another Adam needs to go on."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_backend.collect import Draws
-from llm_backend.judges.base import name_of
+from llm_backend.judges.base import antisymmetric, name_of
 
 PHASES = ("collect", "judge", "score", "fit", "evaluate", "checkpoint")
 
@@ -102,7 +102,8 @@ class _Judge:
     as_is = True
 
     def __init__(self, judge: Any, meter: Meter):
-        self._judge, self._meter, self.name = judge, meter, name_of(judge)
+        self._judge, self._meter = judge, meter
+        self.name, self.antisymmetric = name_of(judge), antisymmetric(judge)
 
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]

@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,12 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
 from llm_backend.policy import Adapter, Base, Leaf
+from llm_backend.shards import Shards, own, split_layers
+from llm_backend.workers import workers
 from pgames.files import atomic
 
 START = "start"  # the slot of the weights every new adapter begins with: A random, B = 0
+NOBODY = "nobody"  # the slot that is on when weights in shares are gathered for no policy
 FINGERPRINTED = 1 << 16  # numbers of each tensor that go into its fingerprint
 
 
@@ -63,8 +66,10 @@ class LanguageModel:
         self.context = getattr(model.config, "max_position_embeddings", None)
         self.causal = model  # the Hugging Face model; with LoRA its linear layers carry the adapters
         self.head = model.get_output_embeddings()
+        self.shards: Shards | None = None  # full fine-tuning in shares: then the weights of slots are shares
+        self._layers: list[Any] = []  # those of a frozen base that lie in shares
         self._check_head()
-        self._base_id = _fingerprint(dict(model.named_parameters()))
+        self._base_id = _fingerprint(sorted(model.named_parameters()))
         self.peft = None if lora is None else _with_lora(model, lora, seed)
         self._base = dict(model.named_parameters()) if lora is None else {}
         self._base_data = {name: p.data for name, p in self._base.items()}
@@ -98,6 +103,41 @@ class LanguageModel:
         model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
         return cls(model.to(device), AutoTokenizer.from_pretrained(name), lora, seed, checkpointing)
 
+    # -- several processes ------------------------------------------------------------------------------
+
+    def shard(self) -> None:
+        """Leave every process a share of the weights (FSDP2).
+
+        With adapters of the frozen base's layers, else of everything: base, policies and moments. From then
+        on all processes train, make a policy active, save and load together; `whole` is for what they do
+        apart. The model must not have been trained before.
+        """
+        if self.lora is not None:
+            adapters = [p for name, p in self.causal.named_parameters() if "lora_" in name]
+            self._layers = split_layers(self.causal, adapters)
+            return
+        self.shards = Shards(self.causal)
+        self._base_data, self._base = self.shards.shares(), {}
+        self._switch(NOBODY)
+
+    @contextmanager
+    def whole(self, leaves: Iterable[Leaf]) -> Iterator[None]:
+        """These leaves have all their weights in this process inside the block, with nothing to wait for."""
+        for layer in self._layers:
+            layer.set_reshard_after_forward(False)
+            layer.unshard()
+        held = {} if self.shards is None else self.shards.held
+        if self.shards is not None:
+            slots = {None if isinstance(leaf, Base) else self.slot(leaf): None for leaf in leaves}
+            held.update({slot: self.shards.gather(self._shares(slot)) for slot in slots})
+        try:
+            yield
+        finally:
+            held.clear()
+            for layer in self._layers:
+                layer.set_reshard_after_forward(True)
+                layer.reshard()
+
     # -- text -------------------------------------------------------------------------------------------
 
     def encode(self, prompt: str) -> list[int]:
@@ -124,6 +164,8 @@ class LanguageModel:
 
     def trunk(self, ids: Tensor) -> Tensor:
         """Last hidden states [B, L, D] of right-padded token ids int64[B, L], under the active leaf."""
+        if self.shards is not None and self.causal is self.shards.trained:
+            return self.causal.trunk(ids)
         return self.causal.base_model(input_ids=ids, use_cache=False).last_hidden_state
 
     @contextmanager
@@ -162,6 +204,8 @@ class LanguageModel:
             for parameter in trainee.parameters.values():
                 parameter.requires_grad_(False)
                 parameter.grad = None
+            if self.shards is not None:
+                self.shards.training = ""
             self._switch(before)
             if trainee.parameters:
                 self._delete(slot)
@@ -171,7 +215,10 @@ class LanguageModel:
         for parameter in trainee.parameters.values():
             parameter.requires_grad_(False)
             parameter.grad = None
-        adapter = Adapter(_fingerprint(trainee.parameters), dict(moments or {}))
+        if self.shards is not None:
+            self._copies[trainee.slot] = self.shards.shares()
+        named = _fingerprint(self._complete(trainee.parameters))
+        adapter = Adapter(named, dict(moments or {}))
         self._slot_of[adapter] = trainee.slot
         trainee.parameters.clear()
         weakref.finalize(adapter, _forget, weakref.ref(self), trainee.slot)
@@ -188,22 +235,27 @@ class LanguageModel:
     def weights(self, adapter: Adapter) -> dict[str, Tensor]:
         """The adapter's tensors by name (A of float[r, in] and B of float[out, r] per layer, with LoRA)."""
         slot = self.slot(adapter)
-        return dict(self._copies[slot]) if self.lora is None else dict(self._weights(slot))
+        return dict(self._complete(self._copies[slot] if self.lora is None else self._weights(slot)))
 
     def save(self, adapter: Adapter, path: str | os.PathLike[str]) -> None:
-        """Write weights and optimiser moments as safetensors, whole or not at all."""
-        tensors = {f"weights.{name}": t.detach() for name, t in self.weights(adapter).items()}
-        tensors |= {f"moments.{name}": t for name, t in adapter.moments.items()}
+        """Write weights and optimiser moments as safetensors, whole or not at all; the first process does."""
+        slot, tensors = self.slot(adapter), {}
+        weights = self._copies[slot] if self.lora is None else self._weights(slot)
+        for kind, named in (("weights", weights), ("moments", adapter.moments)):
+            for name, tensor in self._complete(named):
+                if workers().first:
+                    tensors[f"{kind}.{name}"] = tensor.detach().cpu().contiguous()
         about = {"id": adapter.id, "base": self._base_id, "lora": json.dumps(self.lora)}
-        with atomic(path) as file:
-            file.write(safetensors_bytes({k: t.cpu().contiguous() for k, t in tensors.items()}, about))
+        if workers().first:
+            with atomic(path) as file:
+                file.write(safetensors_bytes(tensors, about))
 
     def load(self, path: str | os.PathLike[str]) -> Adapter:
         """Read what `save` wrote. Raises ValueError when it is damaged or belongs to another base."""
         try:
             with safe_open(path, "pt") as file:
                 about = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+                tensors = {name: self._read(file, name) for name in file.keys()}
         except (SafetensorError, OSError) as error:
             if not Path(path).exists():
                 raise
@@ -219,7 +271,7 @@ class LanguageModel:
             split[kind][rest] = tensor.to(self.device)
         with self.train(Base()) as trainee, torch.no_grad():
             for name, parameter in trainee.parameters.items():
-                parameter.copy_(split["weights"][name])
+                own(parameter).copy_(split["weights"][name])
             adapter = self.freeze(trainee, split["moments"])
         if adapter.id != about["id"]:
             raise ValueError(f"{path} has changed since it was written: train it again.")
@@ -230,8 +282,10 @@ class LanguageModel:
     def _switch(self, slot: str | None) -> None:
         if slot == self._on:
             return
-        if self.peft is None:
-            for name, data in (self._base_data if slot is None else self._copies[slot]).items():
+        if self.shards is not None:
+            self._turn(self.shards, slot)
+        elif self.peft is None:
+            for name, data in self._shares(slot).items():
                 self._base[name].data = data
         elif slot is None:
             self.peft.base_model.disable_adapter_layers()
@@ -241,10 +295,21 @@ class LanguageModel:
             self.peft.set_adapter(slot, inference_mode=True)
         self._on = slot
 
+    def _turn(self, shards: Shards, slot: str | None) -> None:
+        """Weights in shares: the model of whoever trains, or the shell with a policy's gathered weights."""
+        training = slot == shards.training
+        self.causal = shards.trained if training else shards.shell
+        self.head = self.causal.get_output_embeddings()
+        shards.fill(None)
+        if not training and slot != NOBODY:
+            shards.fill(shards.held.get(slot) or shards.gather(self._shares(slot)))
+
     def _create(self, slot: str, source: str | None) -> None:
+        if self.shards is not None:
+            self.shards.start(slot, self._shares(source))
+            return
         if self.peft is None:
-            weights = self._base_data if source is None else self._copies[source]
-            self._copies[slot] = {name: tensor.clone() for name, tensor in weights.items()}
+            self._copies[slot] = {name: tensor.clone() for name, tensor in self._shares(source).items()}
             return
         with torch.random.fork_rng(devices=[]):  # PEFT draws weights, which are overwritten
             self.peft.add_adapter(slot, self.peft.peft_config[START])
@@ -261,7 +326,22 @@ class LanguageModel:
                 self.peft.set_adapter(START, inference_mode=True)
             self.peft.delete_adapter(slot)
 
+    def _shares(self, slot: str | None) -> dict[str, Tensor]:
+        """Full fine-tuning: the weights of a slot that this process holds, all of them or a share."""
+        return self._base_data if slot is None else self._copies[slot]
+
+    def _complete(self, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+        """Tensors by name in a fixed order, gathered one by one where they lie in shares."""
+        for name, tensor in sorted(tensors.items()):
+            yield name, tensor if self.shards is None else self.shards.whole(name, tensor)
+
+    def _read(self, file: Any, name: str) -> Tensor:
+        """A tensor of a file, or the share of this process."""
+        return file.get_tensor(name) if self.shards is None else self.shards.read(file, name)
+
     def _weights(self, slot: str) -> dict[str, torch.nn.Parameter]:
+        if self.shards is not None:
+            return dict(self.shards.parameters)
         if self.peft is None:
             return dict(self._base)
         return {
@@ -307,10 +387,10 @@ def _forget(lm: weakref.ref[LanguageModel], slot: str) -> None:
         model._delete(slot)
 
 
-def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
-    """A hash of names, shapes and evenly spaced numbers of tensors."""
+def _fingerprint(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """A hash of names, shapes and evenly spaced numbers of tensors, which come sorted by name."""
     digest = hashlib.blake2b(digest_size=8)
-    for name, tensor in sorted(tensors.items()):
+    for name, tensor in tensors:
         flat = tensor.detach().reshape(-1)
         sample = flat[:: max(1, len(flat) // FINGERPRINTED)].float().cpu().contiguous()
         digest.update(f"{name} {tuple(tensor.shape)}".encode())

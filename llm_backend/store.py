@@ -13,6 +13,7 @@ from llm_backend.collect import Draws
 from llm_backend.evidence import Buffer, Duels, Labels, Samples
 from llm_backend.models import LanguageModel
 from llm_backend.policy import BASE, Adapter, Answers, Base, Blend, League
+from llm_backend.workers import workers
 from pgames.arena import State
 from pgames.files import atomic
 
@@ -23,8 +24,10 @@ RECORDS = {
 
 
 def save(lm: LanguageModel, state: State, folder: Path) -> None:
-    """Write `state` to folder/state.json and the adapters it needs to folder/<id>.safetensors."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `state` to folder/state.json and the adapters it needs to folder/<id>.safetensors.
+
+    Of several processes all must call it, for their shares of the weights; the first one writes.
+    """
     adapters: dict[str, Adapter] = {}
     shared: dict[int, int] = {}
     draws: list[Any] = []
@@ -41,11 +44,15 @@ def save(lm: LanguageModel, state: State, folder: Path) -> None:
         return _plain(value, kept)
 
     plain = {"version": VERSION, "state": kept(state), "draws": draws}
+    us = workers()
+    us.once(lambda: folder.mkdir(parents=True, exist_ok=True))
+    there = us.once(lambda: {name for name in adapters if (folder / f"{name}.safetensors").exists()})
     for name, adapter in adapters.items():
-        if not (folder / f"{name}.safetensors").exists():
+        if name not in there:
             lm.save(adapter, folder / f"{name}.safetensors")
-    with atomic(folder / "state.json", "w") as file:
-        json.dump(plain, file)
+    if us.first:
+        with atomic(folder / "state.json", "w") as file:
+            json.dump(plain, file)
 
 
 def load(lm: LanguageModel, folder: Path, known: Draws | None = None) -> State:

@@ -9,26 +9,20 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import pickle
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-
-from llm_backend.collect import NO_DRAWS, Draws
-from llm_backend.judges import JudgeError
-from llm_backend.judges.base import name_of
 
 T = TypeVar("T")
 
 
 class Workers:
-    """This process, number `rank` of `size`."""
+    """This process, number `rank` of `size`, which computes on `device`."""
 
-    def __init__(self, rank: int = 0, size: int = 1):
-        self.rank, self.size = rank, size
+    def __init__(self, rank: int = 0, size: int = 1, device: torch.device | str = "cpu"):
+        self.rank, self.size, self.device = rank, size, device
 
     @property
     def first(self) -> bool:
@@ -59,7 +53,8 @@ class Workers:
             try:
                 told[0] = make()
             except Exception as error:
-                told[1] = error
+                torch.distributed.broadcast_object_list([None, _sendable(error)], src=0)
+                raise
         torch.distributed.broadcast_object_list(told, src=0)
         if told[1] is not None:
             raise told[1]
@@ -73,18 +68,23 @@ class Workers:
         torch.distributed.all_gather_object(counts, len(passes))
         return [(one, True) for one in passes] + [(spare, False)] * (max(counts) - len(passes))
 
-    def summed(self, parameters: Sequence[torch.nn.Parameter], loss: float, tokens: int) -> tuple[float, int]:
-        """Sum gradients over processes, in place; returns the sums of a loss and of a count."""
+    def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Sum gradients over processes, in place and in float32."""
         if self.size == 1:
-            return loss, tokens
+            return
         for parameter in parameters:
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             whole = gradient.float()
             torch.distributed.all_reduce(whole)
             parameter.grad = whole.to(parameter.dtype)
-        numbers = torch.tensor([loss, tokens], dtype=torch.float64, device=whole.device)
-        torch.distributed.all_reduce(numbers)
-        return float(numbers[0]), int(numbers[1])
+
+    def summed(self, *numbers: float) -> list[float]:
+        """Each number summed over processes."""
+        if self.size == 1:
+            return list(numbers)
+        total = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(total)
+        return total.tolist()
 
     def wait(self) -> None:
         """Go on when all have come here."""
@@ -96,6 +96,32 @@ class Workers:
         if self.size > 1:
             torch.distributed.destroy_process_group()
 
+    def speaks(self) -> bool:
+        """Whether this process is the first that fails, which is the one that says why."""
+        if self.size == 1 or not torch.distributed.is_initialized():
+            return True
+        try:
+            return torch.distributed.distributed_c10d._get_default_store().add("failed", 1) == 1
+        except RuntimeError:  # the store went with the process that kept it
+            return False
+
+
+def lost(error: BaseException) -> bool:
+    """Whether an error says no more than that another process has ended."""
+    told = str(error).lower()
+    return workers().size > 1 and any(
+        sign in told for sign in ("closed by peer", "reset by peer", "broken pipe")
+    )
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error, or its text when it cannot travel."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+
 
 @functools.cache
 def workers() -> Workers:
@@ -105,93 +131,4 @@ def workers() -> Workers:
     from accelerate import PartialState
 
     state = PartialState(cpu=not torch.cuda.is_available())
-    return Workers(state.process_index, state.num_processes)
-
-
-def share(arena: Any) -> None:
-    """Let the processes draw and score their shares of what the arena asks, and the first one judge."""
-    if workers().size > 1:
-        arena.space = _Space(arena.space)
-        arena.judge = _Judge(arena.judge)
-
-
-class _Space:
-    """The responses of an arena, each process drawing and scoring a share of them."""
-
-    def __init__(self, space: Any):
-        self._space = space
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._space, name)
-
-    def draw(self, policy: Any, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
-        asked = range(len(self._space.ids)) if which is None else which
-        mine = list(workers().mine(asked))
-        with whole(self._space.lm):
-            draws = self._space.draw(policy, n, key, mine) if mine else NO_DRAWS
-        each = [draws.take(np.arange(i * n, (i + 1) * n)) for i in range(len(mine))]  # by prompt
-        return Draws.join(workers().gathered(each))
-
-    def score(self, leaf: Any, draws: Draws) -> NDArray[np.float64]:
-        rows = workers().mine(range(len(draws)))
-        with whole(self._space.lm):
-            mine = self._space.score(leaf, draws.take(list(rows))) if len(rows) else ()
-        return np.array(workers().gathered(list(mine)))
-
-
-class _Judge:
-    """A judge that only the first process asks."""
-
-    as_is = True
-
-    def __init__(self, judge: Any):
-        self._judge, self.name = judge, name_of(judge)
-
-    def prefer(
-        self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
-    ) -> NDArray[np.float64]:
-        return workers().once(lambda: self._judge.prefer(prompts, firsts, seconds))
-
-
-class Elsewhere:
-    """Stands for the judge where it is not loaded."""
-
-    as_is = True
-
-    def prefer(
-        self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
-    ) -> NDArray[np.float64]:
-        raise JudgeError("only the first process has the judge.")
-
-
-# -- weights in shares ----------------------------------------------------------------------------------
-
-
-def shard(lm: Any) -> None:
-    """Keep a share of the frozen base's layers in every process while a fit runs (FSDP2).
-
-    A layer is gathered when it is needed and let go again. Drawing and scoring, where processes do not march
-    in step, gather all of it once: see `whole`.
-    """
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-
-    mesh = init_device_mesh(lm.device.type, (workers().size,))
-    adapters = {p for name, p in lm.causal.named_parameters() if "lora_" in name}
-    lm.sharded = [
-        fully_shard(layer, mesh=mesh, ignored_params=adapters) for layer in lm.causal.base_model.layers
-    ]
-
-
-@contextmanager
-def whole(lm: Any) -> Iterator[None]:
-    """All weights in every process inside the block, with nothing to wait for."""
-    for layer in (sharded := getattr(lm, "sharded", [])):
-        layer.set_reshard_after_forward(False)
-        layer.unshard()
-    try:
-        yield
-    finally:
-        for layer in sharded:
-            layer.set_reshard_after_forward(True)
-            layer.reshard()
+    return Workers(state.process_index, state.num_processes, state.device or "cpu")

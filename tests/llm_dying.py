@@ -8,6 +8,7 @@ phase. The last run is left alone. Prints one exit status per process.
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 import peft  # noqa: F401
 import torch
@@ -29,18 +30,23 @@ PHASES = {
 }
 
 
-def die(phase: str, count: int) -> None:
+def at(phase: str, count: int, do: Callable[[], object]) -> None:
+    """Do something before the `count`-th call of a phase."""
     owner, name = PHASES[phase]
     original, calls = getattr(owner, name), 0
 
-    def dying(*arguments, **options):
+    def watched(*arguments, **options):
         nonlocal calls
         calls += 1
         if calls == count:
-            os.kill(os.getpid(), signal.SIGINT if phase == "interrupt" else signal.SIGKILL)
+            do()
         return original(*arguments, **options)
 
-    setattr(owner, name, dying)
+    setattr(owner, name, watched)
+
+
+def die(phase: str, count: int) -> None:
+    at(phase, count, lambda: os.kill(os.getpid(), signal.SIGINT if phase == "interrupt" else signal.SIGKILL))
 
 
 def main(config: str, deaths: list[str]) -> None:

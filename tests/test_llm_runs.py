@@ -293,7 +293,7 @@ def test_a_row_torn_by_a_kill_is_left_out(tmp_path):
     assert rows(path) == [{"round": 1}]
 
 
-# -- several prompts, several processes -----------------------------------------------------------------
+# -- prompts by rounds ----------------------------------------------------------------------------------
 
 
 def test_each_round_can_play_prompts_of_its_own(tmp_path, monkeypatch):
@@ -335,22 +335,3 @@ def test_a_learner_streams_through_the_prompts_and_goes_on_to_the_bit(solver, tm
 
 def _parts(memory):
     return memory if isinstance(memory, tuple) else (memory,)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("shard", [False, True])
-def test_two_processes_have_the_losses_of_one(shard, whole, tmp_path):
-    config = tmp_path / "run.toml"
-    config.write_text(as_toml(described(tmp_path / "run", run={"rounds": 2, "shard": shard})))
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "llm_backend"]
-    ended = subprocess.run(
-        [sys.executable, *launch, str(config)],
-        capture_output=True, text=True, timeout=500, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    found = rows(tmp_path / "run" / "log.jsonl")
-    assert [row["processes"] for row in found] == [2, 2]
-    for one, two in zip(whole.rows, found, strict=False):
-        assert two["losses"] == pytest.approx(one["losses"], rel=1e-5, abs=1e-7)
-        assert (one["tokens"], one["tokens_trained"]) == (two["tokens"], two["tokens_trained"])
-        assert two["kl_reference"]["mean"] == pytest.approx(one["kl_reference"]["mean"], abs=1e-5)

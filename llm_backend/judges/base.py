@@ -16,6 +16,8 @@ class Judge(Protocol):
 
     Optional attributes: `name`, one line that says what the answers depend on (a cache is only read back
     under the same name), and `as_is = True`, which promises that both orders need not be averaged any more.
+    With `antisymmetric = False` such a judge says that P(y, z) + P(z, y) = 1 need not hold of it, as of an
+    optimistic belief: then one order does not tell the other, and both are asked.
     """
 
     def prefer(
@@ -39,6 +41,11 @@ class JudgeError(RuntimeError):
 def name_of(judge: Any) -> str:
     """The name of a judge, or of its class."""
     return getattr(judge, "name", None) or type(judge).__name__
+
+
+def antisymmetric(judge: Any) -> bool:
+    """Whether P(y, z) + P(z, y) = 1 holds of a judge, so that one order of a pair says all."""
+    return getattr(judge, "antisymmetric", True)
 
 
 def excerpt(text: object, length: int = 60) -> str:

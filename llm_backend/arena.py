@@ -43,7 +43,7 @@ class TextArena:
         `as_is`, as those of `llm_backend.judges` do.
     samples : responses drawn per prompt and question; None plays an enumerable game exactly.
     max_new_tokens, min_new_tokens : length limits of generated responses; one cut at the limit is flagged and
-        has no EOS. Below the minimum EOS is forbidden in drawing, not in what is trained: keep it small.
+        has no EOS. Below the minimum stop tokens are forbidden, in drawing and in every log-probability.
     seed : all randomness is a function of (seed, round) and of what is asked.
     responses : texts, or one list of them per prompt, to which the game is restricted: policies are
         normalised over the list. None: anything the model says.

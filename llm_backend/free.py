@@ -15,7 +15,7 @@ from llm_backend.policy import Adapter, Base, Leaf, Policy
 
 
 class Free:
-    """Responses of at most `longest` tokens to some prompts, drawn and scored at one temperature.
+    """Responses of `shortest` to `longest` tokens to some prompts, drawn and scored at one temperature.
 
     With an `engine` the server draws for the reference and for adapters; mixtures, which no server can
     sample, are drawn here.
@@ -68,4 +68,4 @@ class Free:
     def score(self, leaf: Leaf, draws: Draws) -> Floats:
         """log pi(response | prompt), nats summed over tokens: float64[B]."""
         prompts = [self.ids[x] for x in draws.prompt]
-        return score(self.lm, leaf, prompts, draws.tokens, self.temperature, self.rows)
+        return score(self.lm, leaf, prompts, draws.tokens, self.temperature, self.rows, self.shortest)

@@ -70,7 +70,7 @@ def generate(
     _check(limits, prompt_ids, n, correct, rows)
     if correct > 1 and any(isinstance(member, Blend) for _, member in members(policy)):
         many = _generate(lm, requests, prompt_ids, n * correct, limits, which, rows)[0]
-        return _resampled(lm, policy, prompt_ids, many, correct, (*key, correct), which, temperature, rows)
+        return _resampled(lm, policy, prompt_ids, many, correct, (*key, correct), which, limits, rows)
     return _generate(lm, requests, prompt_ids, n, limits, which, rows)[0]
 
 
@@ -174,14 +174,15 @@ def _resampled(
     correct: int,
     key: Sequence[int],
     which: Sequence[int] | None,
-    temperature: float,
+    limits: Limits,
     rows: int,
 ) -> Samples:
     """One of every `correct` candidates, drawn in proportion to prod_i pi_i(y) ** w_i / q(y)."""
     if not isinstance(policy, Blend):
         raise ValueError("correct > 1 needs a geometric mixture: draw the members of a mixture one by one.")
     prompts = [prompt_ids[x] for x in many.prompt]
-    target = sum(w * score(lm, leaf, prompts, many.tokens, temperature, rows) for w, leaf in policy.terms)
+    how = (limits.temperature, rows, limits.shortest)
+    target = sum(w * score(lm, leaf, prompts, many.tokens, *how) for w, leaf in policy.terms)
     ratio = (target - many.logprobs).reshape(-1, correct)
     ratio = np.exp(ratio - ratio.max(axis=1, keepdims=True)).cumsum(axis=1)
     per_prompt = len(ratio) // max(1, len(prompt_ids))

@@ -21,6 +21,8 @@ class Listed:
     Policies are normalised over the list of a prompt; `support` bool[X, Y] says where there is a response.
     """
 
+    shortest = 0  # a text of the list may have any length
+
     def __init__(
         self,
         lm: LanguageModel,

@@ -10,23 +10,34 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from llm_backend.logprobs_liger import LigerLogProbs, liger_serves
+
 if TYPE_CHECKING:
     from llm_backend.models import LanguageModel
     from llm_backend.policy import Leaf
 
 CHUNK_BYTES = 3 << 24  # of float32 logits alive at a time; above 32 MB glibc gives them back at once
 
+Banned = tuple[Tensor, Tensor]  # bool[N], rows in which the tokens int64[S] cannot be said
+
 
 class LinearLogProbs(torch.autograd.Function):
     """log softmax(hidden @ weight' / temperature) at `targets`, a chunk of rows at a time.
 
+    The logits of `banned` tokens are -inf: log p(token | not banned) = log p(token) - log(1 - p(banned)).
     With a frozen head the slope with respect to `hidden` is taken while the logits are there; else the
     backward pass computes the logits of each chunk again. Memory: chunk * V instead of N * V floats.
     """
 
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, temperature: float
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        targets: Tensor,
+        temperature: float,
+        banned: Banned | None = None,
     ) -> Tensor:
         chunk = max(1, CHUNK_BYTES // (4 * weight.shape[0]))
         logprobs = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
@@ -35,7 +46,7 @@ class LinearLogProbs(torch.autograd.Function):
         slope = torch.empty_like(hidden) if frozen else None
         for i in range(0, len(hidden), chunk):
             part = slice(i, i + chunk)
-            logits = _logits(hidden[part], weight, bias, temperature)
+            logits = _logits(hidden, weight, bias, temperature, banned, part)
             top, at = logits.amax(dim=-1), logits.gather(-1, targets[part, None])[:, 0]
             total = logits.sub_(top[:, None]).exp_().sum(dim=-1)
             norms[part] = top + total.log()
@@ -48,14 +59,14 @@ class LinearLogProbs(torch.autograd.Function):
             ctx.save_for_backward(slope)
         else:
             ctx.save_for_backward(hidden, weight, bias, targets, norms)
-        ctx.temperature, ctx.chunk = temperature, chunk
+        ctx.temperature, ctx.chunk, ctx.banned = temperature, chunk, banned
         return logprobs
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         if len(ctx.saved_tensors) == 1:
             slope = ctx.saved_tensors[0]
-            return (upstream[0][:, None] * slope).to(slope.dtype), None, None, None, None
+            return (upstream[0][:, None] * slope).to(slope.dtype), None, None, None, None, None
         hidden, weight, bias, targets, norms = ctx.saved_tensors
         needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         d_hidden = torch.empty_like(hidden) if needs_hidden else None
@@ -63,7 +74,7 @@ class LinearLogProbs(torch.autograd.Function):
         d_bias = torch.zeros_like(bias, dtype=torch.float32) if needs_bias else None
         for i in range(0, len(hidden), ctx.chunk):
             part = slice(i, i + ctx.chunk)
-            slope = _logits(hidden[part], weight, bias, ctx.temperature)
+            slope = _logits(hidden, weight, bias, ctx.temperature, ctx.banned, part)
             slope.sub_(norms[part, None]).exp_().neg_()
             rows = torch.arange(len(slope), device=slope.device)
             slope[rows, targets[part]] += 1
@@ -76,12 +87,24 @@ class LinearLogProbs(torch.autograd.Function):
                 d_bias.add_(slope.sum(0))
         d_weight = None if d_weight is None else d_weight.to(weight.dtype)
         d_bias = None if d_bias is None else d_bias.to(bias.dtype)
-        return d_hidden, d_weight, d_bias, None, None
+        return d_hidden, d_weight, d_bias, None, None, None
 
 
-def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, temperature: float) -> Tensor:
-    logits = torch.nn.functional.linear(hidden.to(weight.dtype), weight, bias).float()
-    return logits if temperature == 1 else logits.div_(temperature)
+def _logits(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    temperature: float,
+    banned: Banned | None,
+    part: slice,
+) -> Tensor:
+    logits = torch.nn.functional.linear(hidden[part].to(weight.dtype), weight, bias).float()
+    if temperature != 1:
+        logits.div_(temperature)
+    if banned is not None:
+        rows, tokens = banned
+        logits[:, tokens] = logits[:, tokens].masked_fill(rows[part, None], -torch.inf)
+    return logits
 
 
 class TokenLogProbs(NamedTuple):
@@ -96,16 +119,25 @@ def token_logprobs(
     prompts: Sequence[Sequence[int]],
     responses: Sequence[Sequence[int]],
     temperature: float = 1.0,
+    shortest: int = 0,
 ) -> TokenLogProbs:
     """log pi(token | prompt, tokens before) of every response token, under the leaf that is active.
 
-    Rows are padded on the right, where a causal model does not look; nothing of the prompt is scored.
+    The first `shortest` tokens are conditioned on not being stop tokens, as they are drawn. Rows are padded
+    on the right, where a causal model does not look; nothing of the prompt is scored.
+
+    Raises ValueError for an empty prompt or response and for one that stops before `shortest`.
     """
     rows = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
     starts = np.array([len(prompt) for prompt in prompts])
     sizes = np.array([len(response) for response in responses])
     if starts.min() < 1 or sizes.min() < 1:
         raise ValueError("a prompt and a response need at least one token each (a response ends with EOS).")
+    if any(token in lm.stops for response in responses for token in response[:shortest]):
+        raise ValueError(
+            f"a response ends before its {shortest} first tokens: no policy says it at this min_new_tokens, "
+            "so lower that or leave the response out."
+        )
     width = max(map(len, rows))
     lm.check_length(width)
     ids = torch.tensor([row + [lm.pad] * (width - len(row)) for row in rows], device=lm.device)
@@ -114,7 +146,13 @@ def token_logprobs(
     at = step + torch.as_tensor(starts)[where]
     where, at, mask = where.to(lm.device), at.to(lm.device), mask.to(lm.device)
     hidden = lm.trunk(ids)[where, at - 1]
-    flat = LinearLogProbs.apply(hidden, lm.head.weight, lm.head.bias, ids[where, at], temperature)
+    head, targets = (lm.head.weight, lm.head.bias), ids[where, at]
+    if not shortest and liger_serves(hidden, temperature):
+        flat = LigerLogProbs.apply(hidden, *head, targets)
+    else:
+        early = step < shortest
+        banned = (early.to(lm.device), torch.tensor(lm.stops, device=lm.device)) if shortest else None
+        flat = LinearLogProbs.apply(hidden, *head, targets, temperature, banned)
     values = torch.zeros(mask.shape, dtype=torch.float32, device=lm.device)
     return TokenLogProbs(values.masked_scatter(mask, flat), mask)  # type: ignore[arg-type]
 
@@ -126,6 +164,7 @@ def token_rows(
     responses: Sequence[Sequence[int]],
     temperature: float = 1.0,
     rows: int = 64,
+    shortest: int = 0,
 ) -> list[NDArray[np.float64]]:
     """log pi(token | before) of every token of every response, nats; `rows` responses at a time."""
     order = np.argsort([len(p) + len(r) for p, r in zip(prompts, responses, strict=True)], kind="stable")
@@ -134,7 +173,7 @@ def token_rows(
         for i in range(0, len(order), rows):
             part = order[i : i + rows]
             values, _ = token_logprobs(
-                lm, [prompts[j] for j in part], [responses[j] for j in part], temperature
+                lm, [prompts[j] for j in part], [responses[j] for j in part], temperature, shortest
             )
             for j, row in zip(part, values.double().cpu().numpy(), strict=True):
                 found[j] = row[: len(responses[j])]
@@ -148,6 +187,8 @@ def score(
     responses: Sequence[Sequence[int]],
     temperature: float = 1.0,
     rows: int = 64,
+    shortest: int = 0,
 ) -> NDArray[np.float64]:
-    """log pi(response | prompt), nats summed over tokens: float64[B]."""
-    return np.array([row.sum() for row in token_rows(lm, leaf, prompts, responses, temperature, rows)])
+    """log pi(response | prompt), nats summed over tokens: float64[B]; see `token_logprobs`."""
+    by_token = token_rows(lm, leaf, prompts, responses, temperature, rows, shortest)
+    return np.array([row.sum() for row in by_token])

@@ -66,7 +66,14 @@ def wins(arena: TextArena, draws: Draws, opponent: Policy) -> Floats:
 def train(arena: TextArena, objective: Objective, start: Leaf, verb: str) -> Adapter:
     """The policy that minimises the objective, noted in the arena's journal."""
     fitted = fit(
-        arena.lm, start, objective, arena.space.ids, arena.fit, arena.temperature, arena.key("order")
+        arena.lm,
+        start,
+        objective,
+        arena.space.ids,
+        arena.fit,
+        arena.temperature,
+        arena.key("order"),
+        arena.space.shortest,
     )
     arena.journal.append(
         {
@@ -121,7 +128,8 @@ def _ascended(arena: TextArena, prior: Policy, value: Value, step: float, verb: 
         draws = arena.draw(start, "candidates")
         weight = np.full(len(draws), 1 / cast(int, arena.samples))
     asked = [arena.space.ids[x] for x in draws.prompt]
-    old = token_rows(arena.lm, start, asked, draws.tokens, arena.temperature, arena.fit.rows)
+    how = (arena.temperature, arena.fit.rows, arena.space.shortest)
+    old = token_rows(arena.lm, start, asked, draws.tokens, *how)
     _, log_prior = scored(arena, prior, draws)
     kind = cast(Kind, arena.fit.rule)
     objective = PolicyGradient(draws, log_prior, value(draws), weight, old, step, kind, arena.listed)

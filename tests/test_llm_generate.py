@@ -340,6 +340,56 @@ def test_truncated_and_ended_responses_are_told_apart():
     assert not any(4 in tokens[:-1] for tokens in stopped.tokens)
 
 
+def test_a_minimum_length_is_scored_as_it_is_drawn():
+    lm = tiny_lm()
+    lm.stops = (lm.eos, 4)
+    policy, longest, shortest, temperature = trained(lm), 4, 2, 0.7
+    how = {"max_new_tokens": longest, "min_new_tokens": shortest, "temperature": temperature}
+    samples = generate(lm, policy, PROMPTS, 60, **how)
+    prompts = [PROMPTS[x] for x in samples.prompt]
+    scored = score(lm, policy, prompts, samples.tokens, temperature, shortest=shortest)
+    assert np.allclose(scored, samples.logprobs, atol=1e-5)
+    free = score(lm, policy, prompts, samples.tokens, temperature)
+    assert (scored - free).min() > 0.01, "without the mask every response looks less likely than it is"
+    tokens = samples.tokens[0]  # against the whole distribution, renormalised without the stop tokens
+    logits = full_logits(lm, policy, prompts[0], tokens)[: len(tokens)] / temperature
+    logits[:shortest, list(lm.stops)] = -torch.inf
+    by_hand = torch.log_softmax(logits, -1)[torch.arange(len(tokens)), torch.tensor(tokens)].sum()
+    assert scored[0] == pytest.approx(float(by_hand), abs=1e-5)
+
+
+def test_responses_of_a_minimum_length_sum_to_one():
+    lm = tiny_lm(words="abc")
+    policy, words = trained(lm), range(len(lm.tokenizer))
+    rest = [token for token in words if token not in lm.stops]
+    responses = [[a, b] for a in rest for b in words]
+    total = np.exp(score(lm, policy, [PROMPTS[0]] * len(responses), responses, shortest=1)).sum()
+    assert total == pytest.approx(1, abs=1e-5)
+    assert np.exp(score(lm, policy, [PROMPTS[0]] * len(responses), responses)).sum() < 0.99
+    with pytest.raises(ValueError, match="ends before its 1 first tokens: no policy says it"):
+        score(lm, policy, [PROMPTS[0]], [[lm.eos]], shortest=1)
+
+
+def test_a_corrected_mixture_of_a_minimum_length():
+    """Importance weights take the conditioned probabilities, of candidates and of leaves."""
+    lm = tiny_lm(words="abc", spread=0.3, seed=2)
+    blend = geometric_mixture((0.9, trained(lm, seed=1)), (0.9, trained(lm, seed=2)))
+    rest = [token for token in range(len(lm.tokenizer)) if token not in lm.stops]
+    responses = [[a, b] for a in rest for b in rest]
+
+    def first_tokens(shortest):
+        asked = [PROMPTS[0]] * len(responses)
+        logs = sum(w * score(lm, leaf, asked, responses, shortest=shortest) for w, leaf in blend.terms)
+        share = np.exp(logs).reshape(len(rest), -1).sum(axis=1)
+        return share / share.sum()
+
+    how = {"max_new_tokens": 2, "min_new_tokens": 2, "correct": 8, "key": (1,)}
+    samples = generate(lm, blend, PROMPTS[:1], 2000, **how)
+    drawn = np.bincount([rest.index(row[0]) for row in samples.tokens], minlength=len(rest)) / 2000
+    assert np.abs(drawn - first_tokens(2)).sum() / 2 < 0.03
+    assert np.abs(drawn - first_tokens(0)).sum() / 2 > 0.3, "of whole responses that may also stop"
+
+
 def test_a_league_draws_its_members_and_answers_are_read_out():
     lm = tiny_lm()
     answers = Answers((("a b", "c"),) * 3, (np.array([0.25, 0.75]),) * 3)

@@ -255,6 +255,35 @@ def test_learners_come_closer_to_the_nash(text, learner):
     assert text.exploitability(state.policy, TAU) < 0.4 * text.exploitability(BASE, TAU)
 
 
+def test_evidence_of_streamed_prompts_is_fitted_as_the_table_fits_it(text):
+    """A prompt a round: after three of them XPO knows what the table learns from all three at once."""
+    arena = make(samples=60, lm=text.lm, per_round=1, fit=Fit(epochs=120, lr=1e-2))
+    learner, state = pg.DuelArena(text.game), pg.solve(pg.XPO(2.0, 0.02), arena, 3)
+    pairs, samples = state.memory
+    wins, given = pairs.table((3, 5)), np.zeros((3, 5))
+    np.add.at(given, (samples.draws.prompt, samples.draws.column), samples.weight)
+    assert wins.sum(axis=(1, 2)) == pytest.approx(60) and given.sum(axis=1) == pytest.approx(60)
+
+    def table(wins, given):
+        evidence = (Tally(off_diagonal(wins)[None]), pg.losses.logistic, 2.0, TableSamples(given[None]), 0.02)
+        return learner.probs(learner.fit_pairs(learner.reference, *evidence))[0]
+
+    assert apart(text.probs(state.policy), table(wins, given)) < 1e-2
+    forgetful = [np.stack([counts.sum(axis=0), *np.zeros_like(counts[1:])]) for counts in (wins, given)]
+    assert apart(text.probs(state.policy), table(*forgetful)) > 0.1  # all of it put down to prompt 0
+
+
+def test_a_prompt_whose_duels_are_all_of_one_response_has_its_samples_weighed(text):
+    """XPO's bonus is per duel: two equal responses are a duel too."""
+    every = text.space.all
+    pairs = Duels(every, np.array([[0, 1], [5, 5]]), np.array([[1.0, 0.0], [0.5, 0.5]]))
+    samples = Samples(every, np.ones(len(every)))
+    arena = make(lm=text.lm)
+    policy = arena.fit_pairs(BASE, pairs, pg.losses.logistic, 0.7, samples, 0.01)
+    assert abs(arena.journal[-1]["first_loss"]) < 2
+    assert apart(text.probs(policy)[:2], text.probs(BASE)[:2]) > 0.02
+
+
 # -- free responses -------------------------------------------------------------------------------------
 
 
@@ -303,6 +332,21 @@ def test_solvers_improve_what_the_model_says(solver):
     state = pg.solve(solver, arena, 2)
     fresh = [arena.at(1000 + t) for t in range(8)]
     assert np.mean([view.win_rate(state.policy, BASE) for view in fresh]) > 0.53
+
+
+def test_an_adversary_answers_the_prompts_it_will_be_met_on():
+    arena = TextArena(
+        tiny_lm("abc", spread=0.15), ["a", "b c", "c", "b"], MoreOfA(), 4, max_new_tokens=3, per_round=2
+    )
+    buffer = arena.collect(arena.empty_buffer(), BASE, BASE, 3)
+    adversary = arena.least_known(buffer, BASE)
+    assert [len(texts) for texts in adversary.texts] == [0, 0, 1, 1]
+    assert set(arena.at(1).draw(adversary, "first").prompt) == {2, 3}
+    with pytest.raises(ValueError, match="none to prompt 0: it was made for the prompts of another round"):
+        arena.draw(adversary, "first")
+    with pytest.raises(ValueError, match="no pair for prompt 2"):
+        arena.at(1).label(buffer, BASE, 1)
+    assert [set(arena.at(t).draw(BASE, "first").prompt) for t in range(3)] == [{0, 1}, {2, 3}, {0, 1}]
 
 
 @pytest.mark.parametrize("rule", ["logistic", "reinforce", "rloo", "grpo", "ppo"])
@@ -387,6 +431,7 @@ def test_what_cannot_be_played_is_refused(text):
         ({"responses": [["a"], ["b"]]}, "one per prompt"),
         ({"responses": ["a", "a"]}, "different texts"),
         ({"max_new_tokens": 100}, "context"),
+        ({"per_round": 4}, "per_round must be from 1 to the number of prompts, 3"),
         ({"expert": [["a"]]}, "expert must give"),
         ({"expert": [[0.5, 0.5]], "responses": ["a", "b"]}, "of shape"),
     ):

@@ -5,29 +5,36 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import time
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 
 from llm_backend.generate import Samples
-from llm_backend.logprobs import token_logprobs
+from llm_backend.logprobs import token_rows
 from llm_backend.models import LanguageModel
 from llm_backend.policy import Adapter, Base, Leaf, Policy
 from llm_backend.randomness import uniforms
 from pgames.files import atomic
 
+COLDEST = 0.01  # vLLM samples at this temperature when asked for a lower one, without a word
+
 
 class EngineError(RuntimeError):
     """The server cannot be reached, refuses, or answers what it must not."""
+
+
+class _Unknown(EngineError):
+    """The server has no model of that name."""
 
 
 class Discrepancy(NamedTuple):
@@ -44,8 +51,10 @@ class VLLM:
 
     Responses are scored again by the trainer, whose log-probabilities the samples carry; `reports` keeps how
     far the server's were from them, one `Discrepancy` per call. Start the server with
-    `vllm serve BASE --enable-lora --max-lora-rank RANK --logprobs-mode processed_logprobs` and, so that
-    adapters can be sent while it runs, VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment.
+    `vllm serve BASE --enable-lora --max-lora-rank RANK --logprobs-mode processed_logprobs
+    --generation-config vllm` and, so that adapters can be sent while it runs,
+    VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment. An adapter leaves server and folder after the
+    last handle on it is gone; a server that has lost one, as after a restart, is given it again.
 
     Parameters
     ----------
@@ -75,7 +84,7 @@ class VLLM:
         self.folder = None if folder is None else Path(folder)
         self.timeout, self.retries, self.backoff, self.workers = timeout, retries, backoff, workers
         self.reports: list[Discrepancy] = []
-        self._loaded: set[str] = set()
+        self._loaded: dict[str, weakref.ref[Adapter]] = {}
 
     def generate(
         self,
@@ -96,11 +105,12 @@ class VLLM:
         Raises EngineError when it cannot be reached or refuses, ValueError for a mixture.
         """
         leaf = _leaf(policy)
+        if temperature < COLDEST:
+            raise ValueError(f"vLLM samples at a temperature of {COLDEST} or more, got {temperature}.")
+        lm.check_length(max(map(len, prompt_ids), default=0) + max_new_tokens)
         place = np.arange(len(prompt_ids)) if which is None else np.asarray(which, dtype=np.int64)
         seeds = (uniforms(key, place, np.zeros_like(place), 1)[:, 0] * 2**31).astype(np.int64)
-        name = self._name(lm, leaf)
         fields = {
-            "model": name,
             "n": n,
             "max_tokens": max_new_tokens,
             "min_tokens": min_new_tokens,
@@ -109,6 +119,8 @@ class VLLM:
             "top_k": -1,
             "min_p": 0.0,
             "repetition_penalty": 1.0,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
             "stop_token_ids": list(lm.stops),
             "logprobs": 0,
             "return_token_ids": True,
@@ -117,43 +129,66 @@ class VLLM:
             fields | {"prompt": list(ids), "seed": int(seed)}
             for ids, seed in zip(prompt_ids, seeds, strict=True)
         ]
-        with ThreadPoolExecutor(max(1, min(self.workers, len(bodies)))) as pool:
-            replies = list(pool.map(lambda body: self._post("/completions", body), bodies))
+        try:
+            replies = self._completions(self._name(lm, leaf), bodies)
+        except _Unknown:
+            self._loaded.pop(leaf.id, None)
+            replies = self._completions(self._name(lm, leaf), bodies)
         tokens: list[list[int]] = []
         theirs: list[NDArray[np.float64]] = []
         for reply in replies:
-            for row, logs in self._responses(reply, n, lm):
+            for row, logs in self._responses(reply, n, lm, max_new_tokens):
                 tokens.append(row)
                 theirs.append(logs)
         prompt = np.repeat(np.arange(len(prompt_ids)), n)
         asked = [prompt_ids[x] for x in prompt.tolist()]
-        ours = _scored(lm, leaf, asked, tokens, temperature)
+        ours = token_rows(lm, leaf, asked, tokens, temperature, shortest=min_new_tokens)
         self.reports.append(discrepancy(ours, theirs))
         truncated = np.array([row[-1] not in lm.stops for row in tokens], dtype=bool)
         return Samples(prompt, tokens, ours, truncated)
 
+    def _completions(self, name: str, bodies: Sequence[dict[str, Any]]) -> list[Any]:
+        with ThreadPoolExecutor(max(1, min(self.workers, len(bodies)))) as pool:
+            return list(pool.map(lambda body: self._send("/completions", body | {"model": name}), bodies))
+
     def _responses(
-        self, reply: Any, n: int, lm: LanguageModel
+        self, reply: Any, n: int, lm: LanguageModel, longest: int
     ) -> list[tuple[list[int], NDArray[np.float64]]]:
         try:
             choices = sorted(reply["choices"], key=lambda choice: choice["index"])
-            rows = []
-            for choice in choices:
-                row = [int(token) for token in choice["token_ids"]]
-                logs = np.array(choice["logprobs"]["token_logprobs"], dtype=np.float64)
-                if choice["finish_reason"] == "stop" and (not row or row[-1] not in lm.stops):
-                    row.append(int(choice.get("stop_reason") or lm.eos))  # left out of the answer
-                rows.append((row, logs))
+            rows = [list(map(int, choice["token_ids"])) for choice in choices]
+            logs = [np.array(choice["logprobs"]["token_logprobs"], dtype=np.float64) for choice in choices]
+            reasons = [choice["finish_reason"] for choice in choices]
         except (KeyError, TypeError, ValueError) as error:
             raise EngineError(
                 f"the server at {self.url} answered without token ids or log-probabilities "
                 f"({type(error).__name__}: {error}): it must be vLLM 0.10.2 or later, for return_token_ids."
             ) from None
-        if len(rows) != n or not all(row for row, _ in rows):
-            raise EngineError(f"the server at {self.url} gave {len(rows)} responses of {n}, or an empty one.")
-        return rows
+        if len(rows) != n:
+            raise EngineError(f"the server at {self.url} gave {len(rows)} responses of {n}.")
+        for row, log, reason in zip(rows, logs, reasons, strict=True):
+            if len(row) != len(log) or not np.isfinite(log).all():
+                raise EngineError(
+                    f"the server at {self.url} gave {len(row)} tokens with the log-probabilities {log}: "
+                    "does the model compute NaN there?"
+                )
+            if reason == "length" and len(row) < longest:
+                raise EngineError(
+                    f"the server at {self.url} cut a response after {len(row)} of {longest} tokens: start it "
+                    "with a larger --max-model-len, and --generation-config vllm."
+                )
+            if reason not in ("stop", "length") or (
+                reason == "stop" and (not row or row[-1] not in lm.stops)
+            ):
+                raise EngineError(
+                    f"the server at {self.url} ended a response for the reason {reason!r} after token "
+                    f"{row[-1:]}, which is none of the model's stop tokens {list(lm.stops)}: has it the "
+                    "same base, with the same generation_config.json?"
+                )
+        return list(zip(rows, logs, strict=True))
 
     def _name(self, lm: LanguageModel, leaf: Leaf) -> str:
+        """What the server calls the leaf, which it has been given."""
         if isinstance(leaf, Base):
             return self.model
         if lm.lora is None:
@@ -162,19 +197,35 @@ class VLLM:
             )
         if self.folder is None:
             raise ValueError("VLLM: folder is needed to hand adapters to the server: a folder both can see.")
+        for name in [name for name, handle in self._loaded.items() if handle() is None]:
+            self._unload(name)
         if leaf.id not in self._loaded:
-            path = self.folder / leaf.id
+            path = str((self.folder / leaf.id).resolve())
             export(lm, leaf, path)
-            self._post("/load_lora_adapter", {"lora_name": leaf.id, "lora_path": str(path.resolve())})
-            self._loaded.add(leaf.id)
+            there = {card["id"]: card.get("root") for card in cast(Any, self._send("/models"))["data"]}
+            if there.get(leaf.id) != path:  # else a run before this one has handed it over
+                if leaf.id in there:
+                    self._unload(leaf.id)
+                self._send("/load_lora_adapter", {"lora_name": leaf.id, "lora_path": path})
+        self._loaded[leaf.id] = weakref.ref(leaf)
         return leaf.id
 
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
+    def _unload(self, name: str) -> None:
+        try:
+            self._send("/unload_lora_adapter", {"lora_name": name})
+        except _Unknown:
+            pass
+        if self._loaded.pop(name, None) is not None:
+            shutil.rmtree(cast(Path, self.folder) / name, ignore_errors=True)
+
+    def _send(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The answer to a POST of `body`, or to a GET without one."""
         headers = {"Content-Type": "application/json"}
         if self.key_variable is not None:
             headers["Authorization"] = f"Bearer {os.environ[self.key_variable]}"
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
-        problem = ""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers)
+        problem, kind = "", EngineError
         for attempt in range(self.retries + 1):
             if attempt:
                 time.sleep(self.backoff * 2 ** (attempt - 1))
@@ -184,17 +235,18 @@ class VLLM:
                 return json.loads(text) if text.startswith("{") else text
             except urllib.error.HTTPError as error:
                 with error:
-                    said = error.read().decode(errors="replace")[:200]
-                problem = f"status {error.code}: {said}"
+                    said = error.read().decode(errors="replace")[:300]
+                problem, kind = f"status {error.code}: {said}", _Unknown if error.code == 404 else EngineError
                 if error.code != 429 and error.code < 500:
                     break
             except (OSError, http.client.HTTPException) as error:
                 problem = str(getattr(error, "reason", error)) or type(error).__name__
             except ValueError as error:
                 problem = f"no JSON ({error})"
-        raise EngineError(
-            f"the vLLM server at {self.url}{path} failed after {attempt + 1} attempts: {problem}. "
-            "Is it up, and started with --enable-lora? llm_backend.generate needs no server."
+        raise kind(
+            f"the vLLM server at {self.url}{path} failed after {attempt + 1} attempts: {problem}. Is it up, "
+            "and started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True? "
+            "llm_backend.generate needs no server."
         )
 
 
@@ -241,22 +293,3 @@ def _leaf(policy: Policy) -> Leaf:
         f"a vLLM server samples one model at a time, not a {type(policy).__name__}: draw from mixtures with "
         "llm_backend.generate.generate."
     )
-
-
-@torch.no_grad()
-def _scored(
-    lm: LanguageModel,
-    leaf: Leaf,
-    prompts: Sequence[Sequence[int]],
-    responses: Sequence[Sequence[int]],
-    temperature: float,
-    rows: int = 64,
-) -> list[NDArray[np.float64]]:
-    scores: list[NDArray[np.float64]] = []
-    with lm.active(leaf):
-        for i in range(0, len(responses), rows):
-            part = responses[i : i + rows]
-            values, _ = token_logprobs(lm, prompts[i : i + rows], part, temperature)
-            found = values.double().cpu().numpy()
-            scores += [row[: len(response)] for row, response in zip(found, part, strict=True)]
-    return scores

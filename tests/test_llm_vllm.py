@@ -1,10 +1,11 @@
-"""Sampling through a vLLM server, against a fake one on this machine that answers from the same model."""
+"""Sampling through a vLLM server, against a stand-in on this machine that answers from the same model."""
 
 from __future__ import annotations
 
-import json
+import gc
+import os
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,87 +13,23 @@ import torch
 from llm_oracles import PROMPTS, full_logits, trained
 from llm_tiny import tiny_lm
 from peft import PeftModel
+from vllm_server import Server
 
-from llm_backend import TextArena, judges
+from llm_backend import LanguageModel, TextArena, judges
 from llm_backend.engine_vllm import VLLM, EngineError, discrepancy, export
-from llm_backend.generate import generate
 from llm_backend.judges import rules
 from llm_backend.logprobs import score
 from llm_backend.policy import BASE, geometric_mixture, mixture
-
-
-class Server(ThreadingHTTPServer):
-    """Answers /v1/completions with samples of `lm`, and remembers what it was asked."""
-
-    def __init__(self, lm, policies):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.lm, self.policies = lm, policies
-        self.asked, self.loaded, self.failures, self.noise, self.drop_stop = [], {}, [], 0.0, False
-        self.lock = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.server.lock:
-            self.server.asked.append((self.path, body, self.headers.get("Authorization")))
-            status = self.server.failures.pop(0) if self.server.failures else 200
-            if status != 200:
-                return self.answer(status, '{"error": "not now"}')
-            if self.path == "/v1/load_lora_adapter":
-                self.server.loaded[body["lora_name"]] = body["lora_path"]
-                return self.answer(200, "Success: LoRA adapter added.")
-            self.answer(200, json.dumps({"choices": self.choices(body)}))
-
-    def choices(self, body) -> list:
-        lm, policy = self.server.lm, self.server.policies[body["model"]]
-        samples = generate(
-            lm,
-            policy,
-            [body["prompt"]],
-            body["n"],
-            max_new_tokens=body["max_tokens"],
-            temperature=body["temperature"],
-            key=(body["seed"],),
-        )
-        found = []
-        for i, (tokens, logs) in enumerate(zip(samples.tokens, samples.by_token, strict=True)):
-            ended = tokens[-1] in lm.stops
-            kept = tokens[:-1] if ended and self.server.drop_stop else tokens
-            found.append(
-                {
-                    "index": i,
-                    "token_ids": kept,
-                    "logprobs": {"token_logprobs": [float(v) + self.server.noise for v in logs[: len(kept)]]},
-                    "finish_reason": "stop" if ended else "length",
-                    "stop_reason": None,
-                }
-            )
-        return found[::-1]
-
-    def answer(self, status, text):
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
 def served(tmp_path):
     lm = tiny_lm(layers=2)
     policy = trained(lm)
-    server = Server(lm, {"base": BASE, policy.id: policy})
+    server = Server(lm, {policy.id: policy})
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    yield lm, policy, server, VLLM(server.url, "base", folder=tmp_path, backoff=0.0)
+    yield lm, policy, server, VLLM(server.url, "base", folder=tmp_path / "adapters", backoff=0.0)
     server.shutdown()
     thread.join()
     server.server_close()
@@ -127,6 +64,7 @@ def test_what_the_server_is_asked(served, monkeypatch):
     for body in bodies:
         assert (body["model"], body["n"], body["temperature"], body["min_tokens"]) == ("base", 2, 0.8, 1)
         assert (body["top_p"], body["top_k"], body["stop_token_ids"]) == (1.0, -1, list(lm.stops))
+        assert body["presence_penalty"] == body["frequency_penalty"] == body["min_p"] == 0
     assert {key for _, _, key in server.asked} == {"Bearer secret"} and server.loaded == {}
     engine.generate(lm, policy, PROMPTS, max_new_tokens=2)
     engine.generate(lm, policy, PROMPTS, max_new_tokens=2)
@@ -144,13 +82,91 @@ def test_adapters_are_written_as_peft_reads_them(served):
     assert torch.allclose(got, full_logits(lm, policy, PROMPTS[0], [])[-1], atol=1e-5)
 
 
-def test_truncated_responses_and_a_stop_token_left_out(served):
-    lm, _, server, engine = served
+def test_what_the_server_says_other_than_the_trainer_is_reported(served):
+    lm, policy, server, engine = served
+    how = {"max_new_tokens": 6, "min_new_tokens": 3, "temperature": 0.7}
+    samples = engine.generate(lm, policy, PROMPTS, 4, **how)
+    assert min(map(len, samples.tokens)) > 3 and engine.reports[-1].largest < 1e-4
+    server.raw = True  # vLLM's default mode: before temperature and minimum length
+    assert engine.generate(lm, policy, PROMPTS, 4, **how).tokens == samples.tokens
+    assert engine.reports[-1].mean > 0.05 and engine.reports[-1].outside > 0.3
+
+
+def test_truncated_responses_and_several_stop_tokens(served):
+    lm, _, _, engine = served
+    lm.stops = (lm.eos, 5)
     whole = engine.generate(lm, BASE, PROMPTS, 30, max_new_tokens=5)
     assert set(whole.truncated.tolist()) == {True, False}
-    assert all((row[-1] != lm.eos) == cut for row, cut in zip(whole.tokens, whole.truncated, strict=True))
-    server.drop_stop = True
-    assert engine.generate(lm, BASE, PROMPTS, 30, max_new_tokens=5).tokens == whole.tokens
+    for row, cut in zip(whole.tokens, whole.truncated, strict=True):
+        assert (row[-1] not in lm.stops) == cut and not set(row[:-1]) & set(lm.stops)
+    assert {row[-1] for row in whole.tokens} >= {lm.eos, 5}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"finish_reason": "abort"}, "ended a response for the reason 'abort'"),
+        ({"finish_reason": "stop", "token_ids": [4, 4, 4]}, r"after token \[4\], which is none of"),
+        ({"finish_reason": "length"}, "cut a response after 3 of 5 tokens: start it with a larger"),
+        ({"token_ids": None}, "without token ids"),
+        ({"logprobs": None}, "without token ids or log-probabilities"),
+        ({"logprobs": {"token_logprobs": [None, -1.0, -2.0]}}, "3 tokens with the log-probabilities"),
+        ({"logprobs": {"token_logprobs": [-1.0]}}, "3 tokens with the log-probabilities"),
+    ],
+)
+def test_answers_that_cannot_be_used(served, change, message):
+    lm, _, server, engine = served
+    logs = {"token_logprobs": [-1.0, -1.0, -1.0]}
+    plain = {"index": 0, "token_ids": [4, 4, lm.eos], "logprobs": logs, "finish_reason": "stop"}
+    server.change = lambda choices: [plain | change]
+    with pytest.raises(EngineError, match=message):
+        engine.generate(lm, BASE, PROMPTS[:1], max_new_tokens=5)
+    server.change = lambda choices: [plain]
+    assert engine.generate(lm, BASE, PROMPTS[:1], max_new_tokens=5).tokens == [[4, 4, lm.eos]]
+    server.change = lambda choices: choices[:1]
+    with pytest.raises(EngineError, match="gave 1 responses of 2"):
+        engine.generate(lm, BASE, PROMPTS[:1], 2, max_new_tokens=5)
+
+
+def test_a_context_shorter_than_the_trainers(served):
+    lm, _, server, engine = served
+    server.context = 6
+    with pytest.raises(EngineError, match=r"cut a response after . of 20 tokens: .*--max-model-len"):
+        engine.generate(lm, BASE, PROMPTS[:1], 8, max_new_tokens=20)
+    with pytest.raises(ValueError, match="the model's context is 64"):
+        engine.generate(lm, BASE, PROMPTS[:1], max_new_tokens=64)
+
+
+def test_adapters_come_and_go_with_their_handles(served):
+    lm, _, server, engine = served
+    first, second = trained(lm, seed=1), trained(lm, seed=2)
+    server.policies |= {first.id: first, second.id: second}
+    engine.generate(lm, first, PROMPTS, max_new_tokens=2)
+    folder = Path(server.loaded[first.id])
+    assert folder.is_dir()
+    resumed = VLLM(server.url, "base", folder=engine.folder)  # the server still has it: refuses it twice
+    resumed.generate(lm, first, PROMPTS, max_new_tokens=2)
+    moved = VLLM(server.url, "base", folder=f"{engine.folder}2")
+    moved.generate(lm, first, PROMPTS, max_new_tokens=2)
+    assert server.loaded[first.id] == str(Path(f"{engine.folder}2", first.id))
+    name = first.id
+    server.policies.pop(name)
+    del first
+    gc.collect()
+    engine.generate(lm, second, PROMPTS, max_new_tokens=2)
+    assert list(server.loaded) == [second.id] and not folder.exists()
+    moved.generate(lm, second, PROMPTS, max_new_tokens=2)  # what another has unloaded is no error
+    server.loaded.clear()  # restarted
+    assert len(moved.generate(lm, second, PROMPTS, max_new_tokens=2).tokens) == 3
+    assert list(server.loaded) == [second.id]
+
+
+def test_a_rank_too_large(served):
+    lm, policy, server, engine = served
+    server.rank = 4
+    with pytest.raises(EngineError, match="LoRA rank 8 is greater than max_lora_rank 4"):
+        engine.generate(lm, policy, PROMPTS, max_new_tokens=2)
+    assert not server.loaded
 
 
 def test_passing_failures_are_retried_and_refusals_are_not(served):
@@ -172,11 +188,14 @@ def test_nobody_at_the_address(tmp_path):
     assert gone.reports == []
 
 
-def test_a_server_of_another_kind_is_told_apart(served, monkeypatch):
-    lm, _, _, engine = served
-    monkeypatch.setattr(Handler, "choices", lambda self, body: [{"index": 0, "text": "hello"}])
-    with pytest.raises(EngineError, match="without token ids"):
-        engine.generate(lm, BASE, PROMPTS[:1], max_new_tokens=2)
+def test_what_the_server_does_not_have(served):
+    lm, _, server, _ = served
+    with pytest.raises(EngineError, match=r"status 404: .*The model `other` does not exist"):
+        VLLM(server.url, "other").generate(lm, BASE, PROMPTS, max_new_tokens=2)
+    with pytest.raises(EngineError, match=r"status 400: .*Token id 40 is out of vocabulary"):
+        VLLM(server.url, "base").generate(lm, BASE, [[1, 40]], max_new_tokens=2)
+    with pytest.raises(ValueError, match=r"at a temperature of 0\.01 or more"):
+        VLLM(server.url, "base").generate(lm, BASE, PROMPTS, max_new_tokens=2, temperature=0.005)
 
 
 def test_mixtures_and_full_weights_are_refused():
@@ -226,3 +245,19 @@ def test_an_arena_draws_through_the_server_what_is_no_mixture(served):
     assert len(server.asked) == before, "a mixture is drawn here"
     new = arena.mirror_step(BASE, policy, 1.0)
     assert len(server.asked) > before and new != policy
+
+
+@pytest.mark.skipif("VLLM_URL" not in os.environ, reason="needs a server: VLLM_URL, VLLM_MODEL, VLLM_PATH")
+def test_a_real_server(tmp_path):
+    """vllm serve PATH --served-model-name MODEL --dtype float32 --enable-lora, in processed_logprobs mode."""
+    lm = LanguageModel.from_pretrained(os.environ["VLLM_PATH"], lora=8, dtype="float32")
+    engine = VLLM(os.environ["VLLM_URL"], os.environ["VLLM_MODEL"], folder=tmp_path)
+    prompts = [lm.encode(text) for text in ("What is 1 plus 2?", "4")]
+    policy = trained(lm)
+    for leaf in (BASE, policy):
+        for temperature, shortest in ((1.0, 0), (0.7, 4)):
+            how = {"max_new_tokens": 12, "min_new_tokens": shortest, "temperature": temperature}
+            samples = engine.generate(lm, leaf, prompts, 8, **how)
+            assert engine.reports[-1].largest < 1e-3 and min(map(len, samples.tokens)) > shortest
+    moved = VLLM(engine.url, engine.model, folder=tmp_path / "moved")
+    assert moved.generate(lm, policy, prompts, 8, **how).tokens == samples.tokens

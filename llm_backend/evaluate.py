@@ -12,7 +12,7 @@ import numpy as np
 
 import pgames
 from llm_backend.collect import Draws, Floats, judged
-from llm_backend.policy import Blend, Policy, members
+from llm_backend.policy import Answers, Blend, Policy, members
 
 LEVEL = 0.95
 EVALUATION = 1 << 20  # keys of these draws begin with it, so that no training draw shares them
@@ -93,36 +93,38 @@ def exact_exploitability(arena: Any, policy: Policy, tau: float) -> float:
 
 
 def log_probabilities(arena: Any, policy: Policy, draws: Draws) -> Floats:
-    """log pi(response | prompt) float64[B]; ValueError for a blend of free text, not normalised."""
+    """log pi(response | prompt) float64[B] of the policy that draws are of.
+
+    A geometric mixture of free text is the one that is sampled, token by token. ValueError unless `scored`.
+    """
     if arena.listed:
         return arena.space.logs(policy)[draws.prompt, draws.column]
-    parts = []
-    for weight, member in members(policy):
-        if isinstance(member, Blend):
-            raise ValueError(
-                "a geometric mixture of free text has no normalised log-probability: measure the policy that "
-                "was fitted to it, arena.mirror_step(mixture, mixture, step)."
-            )
-        parts.append(np.log(weight) + arena.space.score(member, draws))
+    if not scored(arena, policy):
+        raise ValueError(
+            "this policy has no log-probability (answers, or a geometric mixture corrected by resampling): "
+            "measure one that was fitted to it, arena.distil(policy)."
+        )
+    parts = [np.log(weight) + arena.space.score(member, draws) for weight, member in members(policy)]
     return np.logaddexp.reduce(parts)
 
 
-def normalised(arena: Any, policy: Policy) -> bool:
-    """Whether log pi(response) is known, and not only up to a constant per prompt."""
-    return arena.listed or not any(isinstance(member, Blend) for _, member in members(policy))
+def scored(arena: Any, policy: Policy) -> bool:
+    """Whether log pi(response) is known for what is drawn of the policy."""
+    unknown = (Answers, Blend) if not arena.listed and arena.space.correct > 1 else (Answers,)
+    return arena.listed or not any(isinstance(member, unknown) for _, member in members(policy))
 
 
 def measure(arena: Any, policy: Policy, past: dict[int, Policy], samples: int) -> dict[str, Any]:
     """Win rates against reference and past selves, KL to the reference, entropy, length, truncated share.
 
     `entropy` is that of whole responses, in nats; `length` is in tokens, EOS included. A geometric mixture of
-    free text has neither KL nor entropy here, because its log-probabilities lack their normaliser.
+    free text is measured as it is sampled, token by token; with `correct` > 1 it has no KL and no entropy.
     """
     draws = _draw(arena, policy, samples, "first")
     base = _draw(arena, arena.reference, samples, "second")
     length = [len(row) for row in draws.tokens]
     row: dict[str, Any] = {}
-    if normalised(arena, policy):
+    if scored(arena, policy):
         logs = log_probabilities(arena, policy, draws)
         ratio = (logs - log_probabilities(arena, arena.reference, draws)).reshape(-1, samples)
         row = {

@@ -11,7 +11,8 @@ from llm_backend.engine_vllm import VLLM
 from llm_backend.generate import generate
 from llm_backend.logprobs import score
 from llm_backend.models import LanguageModel
-from llm_backend.policy import Adapter, Base, Leaf, Policy
+from llm_backend.policy import Adapter, Base, Blend, Leaf, Policy
+from llm_backend.token_mixture import score_token_mixture
 
 
 class Free:
@@ -65,7 +66,9 @@ class Free:
             samples.truncated,
         )
 
-    def score(self, leaf: Leaf, draws: Draws) -> Floats:
-        """log pi(response | prompt), nats summed over tokens: float64[B]."""
-        prompts = [self.ids[x] for x in draws.prompt]
-        return score(self.lm, leaf, prompts, draws.tokens, self.temperature, self.rows, self.shortest)
+    def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
+        """log pi(response | prompt), nats summed over tokens: float64[B]; of mixtures as they are sampled."""
+        asked, how = [self.ids[x] for x in draws.prompt], self.temperature
+        if isinstance(policy, Blend):
+            return score_token_mixture(self.lm, policy, asked, draws.tokens, how, self.shortest)
+        return score(self.lm, policy, asked, draws.tokens, how, self.rows, self.shortest)

@@ -106,7 +106,7 @@ class Listed:
         asked = np.arange(len(self.ids)) if which is None else np.asarray(which, dtype=np.int64)
         for x in asked:
             cumulative = np.cumsum(p[x])
-            u = np.random.default_rng([*key, x]).random(n) * cumulative[-1]
+            u = np.random.default_rng([*key, int(x)]).random(n) * cumulative[-1]
             picked.append(np.searchsorted(cumulative, u, side="right"))
         return self.at(np.repeat(asked, n), np.concatenate(picked))
 

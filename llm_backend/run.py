@@ -143,7 +143,7 @@ def _measured(made: Made, state: State, past: dict[int, Policy], config: Configu
     row: dict[str, Any] = {}
     if how.every and state.t % how.every == 0:
         row |= evaluate.measure(arena, state.policy, past, how.samples)
-    if how.gap_every and state.t % how.gap_every == 0 and evaluate.normalised(arena, state.policy):
+    if how.gap_every and state.t % how.gap_every == 0 and evaluate.scored(arena, state.policy):
         tau = how.tau or float(getattr(made.solver, "tau", 0.0))
         if not tau > 0:
             raise ConfigError("evaluate.tau is missing: the solver has no tau to measure the gap at.")

@@ -7,11 +7,15 @@ import pgames as pg
 
 pytest.importorskip("torch")
 
+from llm_oracles import full_logits, trained
 from llm_tiny import TableJudge, cyclic_game, tiny_lm
 
 from llm_backend import evaluate
 from llm_backend.arena import TextArena
+from llm_backend.collect import Draws
 from llm_backend.fit import Fit
+from llm_backend.judges import Rule
+from llm_backend.policy import BASE, Blend
 
 TAU, WORDS, PROMPTS = 0.2, tuple("abcde"), ("f", "g", "h")
 
@@ -78,6 +82,55 @@ def test_what_is_measured_of_a_policy(arena, policy):
     assert found["entropy"] == pytest.approx(-(p * np.log(p)).sum(axis=1).mean(), abs=0.05)
     assert abs(found["win_rate_past"]["1"]["mean"] - 0.5) < 2 * found["win_rate_past"]["1"]["margin"]
     assert (found["length"], found["length_reference"], found["truncated"]) == (2, 2, 0)
+
+
+def test_a_mixture_is_measured_as_it_is_sampled():
+    """Two tokens at most; all responses enumerated from full forward passes: KL and entropy."""
+    lm = tiny_lm("ab", spread=0.3)
+    leaves = (BASE, trained(lm, seed=1, size=0.3), trained(lm, seed=2, size=0.3))
+    blend = Blend(tuple(zip((0.4, 1.2, -0.6), leaves, strict=True)))
+    judge = Rule(lambda prompt, response: len(response))
+    free = TextArena(lm, ["a", "b a"], judge, samples=2, max_new_tokens=2)
+
+    def responses():
+        for first in range(len(lm.tokenizer)):
+            yield from (
+                [[first]] if first in lm.stops else ([first, then] for then in range(len(lm.tokenizer)))
+            )
+
+    every, kl, entropy, whole = list(responses()), [], [], []
+    for ids in free.space.ids:
+        logs = np.zeros((3, len(every)))
+        for i, tokens in enumerate(every):
+            parts = [full_logits(lm, leaf, ids, tokens)[: len(tokens)] for leaf in leaves]
+            mixed = sum(w * part for (w, _), part in zip(blend.terms, parts, strict=True))
+            for k, logits in enumerate((mixed, parts[0])):
+                logs[k, i] = logits.log_softmax(-1)[range(len(tokens)), tokens].sum()
+            each = [part.log_softmax(-1)[range(len(tokens)), tokens].sum() for part in parts]
+            logs[2, i] = sum(w * log for (w, _), log in zip(blend.terms, each, strict=True))
+        draws = Draws(
+            np.full(len(every), free.space.ids.index(ids)),
+            tuple(map(tuple, every)),
+            ("",) * len(every),
+            np.full(len(every), -1),
+            np.zeros(len(every), bool),
+        )
+        np.testing.assert_allclose(free.space.score(blend, draws), logs[0], atol=1e-4)
+        p = np.exp(logs[0])
+        assert p.sum() == pytest.approx(1, abs=1e-6)
+        kl.append(p @ (logs[0] - logs[1]))
+        entropy.append(-p @ logs[0])
+        q = np.exp(logs[2] - logs[2].max()) / np.exp(logs[2] - logs[2].max()).sum()
+        whole.append(q @ (np.log(q) - logs[1]))
+    found = evaluate.kl(free, blend, samples=250)
+    assert found.low < np.mean(kl) < found.high
+    assert abs(np.mean(whole) - np.mean(kl)) > 2 * found.margin  # the mixture of whole responses is another
+    measured = evaluate.measure(free, blend, {}, samples=250)
+    assert measured["entropy"] == pytest.approx(np.mean(entropy), abs=2 * found.margin)
+    league = free.mixture((0.5, blend), (0.5, BASE))
+    assert 0 < evaluate.kl(free, league, samples=250).mean < 0.5 * np.mean(kl)  # convex
+    with pytest.raises(ValueError, match="corrected by resampling"):
+        evaluate.kl(TextArena(lm, ["a"], judge, 2, max_new_tokens=2, correct=2), blend, 2)
 
 
 def test_evaluation_shares_no_draw_with_training(arena):

@@ -22,6 +22,7 @@ from llm_backend.config import ConfigError, Configuration
 from llm_backend.free import Free
 from llm_backend.judges import JudgeError, rules
 from llm_backend.logs import rows
+from llm_backend.policy import Blend
 from llm_backend.run import OutOfMemory, run
 
 torch.set_num_threads(1)
@@ -95,11 +96,14 @@ def test_every_recipe_runs_at_a_toys_scale(recipe, tmp_path):
     assert all(math.isfinite(row["loss"]) for row in done.rows)
 
 
-def test_a_policy_that_is_a_formula_is_measured_as_far_as_it_can_be(tmp_path):
+def test_a_policy_that_is_a_formula_is_measured_as_it_is_sampled(tmp_path):
     values = described(tmp_path / "run", run={"rounds": 2})
     done = run(values | {"solver": {"name": "OnlineIPO", "tau": 0.1, "eta": 1.0}})
-    assert "win_rate_reference" in done.rows[-1]
-    assert not {"kl_reference", "entropy", "exploitability"} & set(done.rows[-1])
+    assert isinstance(done.state.policy, Blend)
+    assert {"win_rate_reference", "kl_reference", "entropy", "exploitability"} <= set(done.rows[-1])
+    corrected = values | {"arena": values["arena"] | {"correct": 2}, "run": {"out": str(tmp_path / "more")}}
+    row = run(corrected | {"solver": {"name": "OnlineIPO", "tau": 0.1, "eta": 1.0}}).rows[-1]
+    assert "win_rate_reference" in row and not {"kl_reference", "entropy", "exploitability"} & set(row)
     again = done.arena.load(done.folder / "rounds" / "00002")
     assert list(done.arena.sample(again.policy, n=2)) == list(done.arena.sample(done.state.policy, n=2))
 
@@ -158,7 +162,7 @@ def test_a_run_killed_in_every_phase_ends_as_if_nothing_had_happened(whole, tmp_
     assert "stopped; what was finished is kept" in ended.stderr
     assert told(rows(tmp_path / "run" / "log.jsonl")) == told(whole.rows)
     assert _answers(tmp_path / "run") == _answers(whole.folder)
-    one, other = _tensors(tmp_path / "run"), _tensors(whole.folder)
+    one, other = tensors(tmp_path / "run"), tensors(whole.folder)
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -169,7 +173,7 @@ def _answers(folder: Path) -> set[str]:
     return set((folder / "judge.jsonl").read_text().splitlines())
 
 
-def _tensors(folder: Path) -> dict[str, torch.Tensor]:
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
     """Weights and optimiser moments of all checkpoints."""
     found = sorted((folder / "rounds").rglob("*.safetensors"))
     return {

@@ -2,18 +2,20 @@
 
 Imports once; then every run is `size` processes forked before any tensor exists, as a launcher would start
 them. Events: "kill:PHASE:COUNT" kills all processes at the COUNT-th call of that phase in one of them;
-"fail:PHASE:COUNT:RANK" raises torch.OutOfMemoryError there in one process, "interrupt:..." KeyboardInterrupt;
+"fail:PHASE:COUNT:RANK" raises torch.OutOfMemoryError there in one process, "interrupt:..." KeyboardInterrupt,
+"lose:..." kills that one alone;
 "judge:COUNT" ends the judge; "weigh:COUNT" notes how many bytes of tensors are alive at an optimiser step.
-Prints a line of JSON per run: exit statuses, standard errors, and by process bytes and ids of its policies.
+Prints a line of JSON per run: exit statuses, standard errors, checkpoints that are left, and by process bytes
+and ids of its policies.
 """
 
 import gc
 import json
 import os
 import signal
-import socket
 import sys
 import tempfile
+import tomllib
 import traceback
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import torch
 import torch.distributed.fsdp
 import torch.distributed.tensor
 from llm_dying import app, at
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from llm_backend.judges import rules
 from llm_backend.models import LanguageModel
@@ -44,13 +47,19 @@ def raising(error: BaseException):
     return do
 
 
+ALONE = {
+    "fail": raising(torch.OutOfMemoryError("out of memory")),
+    "interrupt": raising(KeyboardInterrupt()),
+    "lose": lambda: os.kill(os.getpid(), signal.SIGKILL),
+}
+
+
 def prepare(event: str, rank: int, noted: dict) -> None:
     kind, *rest = event.split(":")
     if kind == "kill":
-        at(rest[0], int(rest[1]), lambda: os.kill(os.getpid(), signal.SIGKILL))
-    elif kind in ("fail", "interrupt") and rank == int(rest[2]):
-        error = torch.OutOfMemoryError("out of memory") if kind == "fail" else KeyboardInterrupt()
-        at(rest[0], int(rest[1]), raising(error))
+        at(rest[0], int(rest[1]), lambda: os.killpg(os.getpgrp(), signal.SIGKILL))
+    elif kind in ALONE and rank == int(rest[2]):
+        at(rest[0], int(rest[1]), ALONE[kind])
     elif kind == "judge":
         calls, shorter = iter(range(int(rest[0]))), rules.shorter
 
@@ -74,6 +83,7 @@ def prepare(event: str, rank: int, noted: dict) -> None:
 def child(rank: int, size: int, port: int, config: str, event: str, folder: Path) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
     with open(folder / f"{rank}.err", "wb", buffering=0) as told, open(os.devnull, "wb") as nothing:
         os.dup2(told.fileno(), 2)
         os.dup2(nothing.fileno(), 1)
@@ -92,23 +102,20 @@ def child(rank: int, size: int, port: int, config: str, event: str, folder: Path
 
 
 def play(size: int, config: str, event: str, folder: Path) -> dict:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     ranks = {}
     for rank in range(size):
         if (pid := os.fork()) == 0:
-            child(rank, size, port, config, event, folder)
+            child(rank, size, store.port, config, event, folder)
         ranks[pid] = rank
+        os.setpgid(pid, min(ranks))  # a group of their own
     codes = [0] * size
     for _ in range(size):
         pid, status = os.wait()
-        rank = ranks.pop(pid)
-        codes[rank] = os.waitstatus_to_exitcode(status)
-        if codes[rank] == -signal.SIGKILL:
-            for other in ranks:
-                os.kill(other, signal.SIGKILL)
-    found = {"codes": codes, "err": [(folder / f"{rank}.err").read_text() for rank in range(size)]}
+        codes[ranks.pop(pid)] = os.waitstatus_to_exitcode(status)
+    found: dict = {"codes": codes, "err": [(folder / f"{rank}.err").read_text() for rank in range(size)]}
+    rounds = Path(tomllib.loads(Path(config).read_text())["run"]["out"]) / "rounds"
+    found["rounds"] = sorted(path.name for path in rounds.glob("[0-9]*"))
     notes = [folder / f"{rank}.json" for rank in range(size)]
     return found | {"noted": [json.loads(path.read_text()) for path in notes if path.exists()]}
 

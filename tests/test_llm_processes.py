@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ pytest.importorskip("torch")
 
 import torch
 from llm_tiny import tiny_lm
-from test_llm_runs import HERE, as_toml, described, told
+from test_llm_runs import HERE, as_toml, described, tensors, told
 
 from llm_backend.arena import TextArena
 from llm_backend.collect import Draws, wins_among
@@ -21,6 +22,7 @@ from llm_backend.logs import rows
 from llm_backend.meter import Meter
 from llm_backend.run import run
 from llm_backend.share import _Judge as Shared
+from llm_backend.tiny import PROMPTS, tiny_tokenizer
 
 torch.set_num_threads(1)
 
@@ -37,30 +39,54 @@ LIST = {
     "run": {"rounds": 1},
 }
 ADAPTERS = {"evaluate": {"gap_every": 0}}
+TIED = {
+    "model": {"name": "gpt2", "lora": 0, "checkpointing": True},
+    "data": {"source": "tiny"},
+    "evaluate": {"gap_every": 0},
+    "run": {"rounds": 2},
+}
 SPLIT = {"run": {"rounds": 3, "shard": True}}
 PLAN = [  # name of the run, processes, what it changes, what happens to it
     ("one full", 1, FULL, "weigh:5"),
     ("two full", 2, FULL | SPLIT, "weigh:5"),
-    ("dying", 2, FULL | SPLIT, "kill:collect:9"),
+    ("dying", 2, FULL | SPLIT, "kill:checkpoint:1"),  # of the first round
+    ("dying", 2, FULL | SPLIT, "kill:collect:1"),  # which is not drawn again: of the second
     ("dying", 2, FULL | SPLIT, "kill:judge:1"),
-    ("dying", 2, FULL | SPLIT, "kill:fit:6"),
-    ("dying", 2, FULL | SPLIT, "kill:checkpoint:9"),
+    ("dying", 2, FULL | SPLIT, "kill:fit:10"),  # of the third
     ("dying", 2, FULL | SPLIT, ""),
     ("one list", 1, LIST, ""),
     ("two list", 2, LIST | {"run": {"rounds": 1, "shard": True}}, ""),
+    ("one tied", 1, TIED, ""),
+    ("two tied", 2, TIED | {"run": {"rounds": 2, "shard": True}}, ""),
     ("one", 1, ADAPTERS, ""),
     ("judge", 2, ADAPTERS, "judge:90"),
     ("judge", 2, ADAPTERS, "interrupt:fit:3:0"),
+    ("judge", 2, ADAPTERS, "lose:fit:2:1"),
     ("judge", 2, ADAPTERS, ""),
     ("memory", 2, ADAPTERS | SPLIT, "fail:fit:6:1"),
     ("memory", 2, ADAPTERS | SPLIT, ""),
 ]
 
 
+def save_gpt2(folder: Path) -> None:
+    """A model that is no Llama and whose head is its embedding."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    tokenizer = tiny_tokenizer(PROMPTS)
+    size: dict[str, Any] = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64}
+    size |= {"vocab_size": len(tokenizer), "bos_token_id": 1, "eos_token_id": 2, "initializer_range": 0.2}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = GPT2LMHeadModel(GPT2Config(**size))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """Every run of PLAN, in turn: [(folder, what ended each time)] by name."""
     home, plan = tmp_path_factory.mktemp("processes"), []
+    save_gpt2(home / "gpt2")
     for i, (name, size, changes, event) in enumerate(PLAN):
         config = home / f"{i}.toml"
         config.write_text(as_toml(described(home / name, **changes)))
@@ -68,6 +94,7 @@ def played(tmp_path_factory):
     (home / "plan.json").write_text(json.dumps(plan))
     ended = subprocess.run(
         [sys.executable, HERE / "llm_processes.py", home / "plan.json"],
+        cwd=home,
         capture_output=True, text=True, timeout=500, env=os.environ | ONE_EACH,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
@@ -108,10 +135,18 @@ def test_two_processes_started_by_a_launcher(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("one", "two"), [("one", "judge"), ("one", "memory"), ("one full", "two full"), ("one list", "two list")]
+    ("one", "two"),
+    [
+        ("one", "judge"),
+        ("one", "memory"),
+        ("one full", "two full"),
+        ("one list", "two list"),
+        ("one tied", "two tied"),
+    ],
 )
 def test_two_processes_have_the_losses_of_one(one, two, played):
-    """Copies, a frozen base in shares, all weights in shares, an enumerable game with a policy gradient."""
+    """Copies, a frozen base in shares, all weights in shares: of a Llama, of an enumerable game with a policy
+    gradient, of a model with tied weights that computes activations again."""
     alike(log(played, one), log(played, two))
 
 
@@ -132,19 +167,22 @@ def test_what_two_processes_saved_in_shares_one_reads_whole(played, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_killed_in_every_phase_end_as_if_nothing_had_happened(played):
-    assert [end["codes"] for end in played["dying"][1]] == [[-9, -9]] * 4 + [[0, 0]]
+    ends = played["dying"][1]
+    assert [end["codes"] for end in ends] == [[-9, -9]] * 4 + [[0, 0]]
+    assert [len(end["rounds"]) for end in ends] == [0, 1, 1, 2, 2]
     assert told(log(played, "dying")) == told(log(played, "two full"))
-    one, other = ((played[name][0] / "rounds").rglob("*.safetensors") for name in ("dying", "two full"))
-    assert {path.name: path.read_bytes() for path in one} == {path.name: path.read_bytes() for path in other}
+    one, other = (tensors(played[name][0]) for name in ("dying", "two full"))
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.slow
 def test_one_process_that_fails_ends_all_and_says_so_once(played):
-    judge, interrupted, _ = played["judge"][1]
+    judge, interrupted, lost, _ = played["judge"][1]
     memory, _ = played["memory"][1]
     for end, codes, why in (
         (judge, [1, 1], "StopIteration"),
         (interrupted, [130, 1], "stopped; what was finished is kept"),
+        (lost, [1, -9], "another process has ended"),
         (memory, [1, 1], "out of memory at fit: lower fit.rows"),
     ):
         said = [line for err in end["err"] for line in err.splitlines() if not line.startswith("round ")]

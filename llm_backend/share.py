@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llm_backend.collect import NO_DRAWS, Draws
 from llm_backend.judges import JudgeError
 from llm_backend.judges.base import antisymmetric, name_of
-from llm_backend.policy import Leaf, Policy, leaves
+from llm_backend.policy import Blend, Leaf, Policy, leaves
 from llm_backend.workers import workers
 
 
@@ -43,10 +43,10 @@ class _Space:
         each = [draws.take(np.arange(i * n, (i + 1) * n)) for i in range(len(mine))]  # by prompt
         return Draws.join(workers().gathered(each))
 
-    def score(self, leaf: Leaf, draws: Draws) -> NDArray[np.float64]:
+    def score(self, policy: Leaf | Blend, draws: Draws) -> NDArray[np.float64]:
         rows = workers().mine(range(len(draws)))
-        with self._space.lm.whole([leaf]):
-            mine = self._space.score(leaf, draws.take(list(rows))) if len(rows) else ()
+        with self._space.lm.whole(leaves(policy)):
+            mine = self._space.score(policy, draws.take(list(rows))) if len(rows) else ()
         return np.array(workers().gathered(list(mine)))
 
 

@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 ONE_EACH = {"OMP_NUM_THREADS": "1"}
 FULL = {
     "model": {"lora": 0},
-    "fit": {"clip": 1.0, "moments": True, "betas": [0.5, 0.95]},
+    "fit": {"clip": 1.0, "moments": True, "betas": [0.5, 0.95], "batch": 3, "rows": 3},  # 2 passes and 1
     "evaluate": {"gap_every": 0},
 }
 LIST = {
@@ -41,7 +41,7 @@ LIST = {
 ADAPTERS = {"evaluate": {"gap_every": 0}}
 TIED = {
     "model": {"name": "gpt2", "lora": 0, "checkpointing": True},
-    "data": {"source": "tiny"},
+    "solver": {"name": "OnlineIPO"},
     "evaluate": {"gap_every": 0},
     "run": {"rounds": 2},
 }
@@ -52,7 +52,7 @@ PLAN = [  # name of the run, processes, what it changes, what happens to it
     ("dying", 2, FULL | SPLIT, "kill:checkpoint:1"),  # of the first round
     ("dying", 2, FULL | SPLIT, "kill:collect:1"),  # which is not drawn again: of the second
     ("dying", 2, FULL | SPLIT, "kill:judge:1"),
-    ("dying", 2, FULL | SPLIT, "kill:fit:10"),  # of the third
+    ("dying", 2, FULL | SPLIT, "kill:fit:14"),  # of the third
     ("dying", 2, FULL | SPLIT, ""),
     ("one list", 1, LIST, ""),
     ("two list", 2, LIST | {"run": {"rounds": 1, "shard": True}}, ""),
@@ -146,7 +146,7 @@ def test_two_processes_started_by_a_launcher(tmp_path):
 )
 def test_two_processes_have_the_losses_of_one(one, two, played):
     """Copies, a frozen base in shares, all weights in shares: of a Llama, of an enumerable game with a policy
-    gradient, of a model with tied weights that computes activations again."""
+    gradient, of a model with tied weights that computes activations again and plays mixtures."""
     alike(log(played, one), log(played, two))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,9 +96,20 @@ def _wandb(project: str, folder: Path, config: Mapping[str, Any]) -> Sink:
         import wandb  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise _absent("wandb") from None
-    run = wandb.init(
-        project=project, dir=str(folder), name=folder.name, id=folder.name, resume="allow", config=config
-    )
+    try:
+        run = wandb.init(
+            project=project,
+            dir=str(folder),
+            name=folder.name,
+            id=_identity(folder),
+            resume="allow",
+            config=dict(config),
+        )
+    except Exception as error:
+        raise ConfigError(
+            f"log.wandb: wandb cannot start ({_line(error)}): log in, or put WANDB_MODE=offline into the "
+            "environment; then pass --resume."
+        ) from None
     return lambda flat, t: run.log(flat, step=t), run.finish
 
 
@@ -105,8 +118,27 @@ def _trackio(project: str, folder: Path, config: Mapping[str, Any]) -> Sink:
         import trackio  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise _absent("trackio") from None
-    trackio.init(project=project, name=folder.name, resume="allow", config=dict(config))
+    try:
+        trackio.init(project=project, name=_identity(folder), resume="allow", config=dict(config))
+    except Exception as error:
+        raise ConfigError(
+            f"log.trackio: trackio cannot start ({_line(error)}): mend that or set it to '', then pass "
+            "--resume."
+        ) from None
     return lambda flat, t: trackio.log(flat, step=t), trackio.finish
+
+
+def _identity(folder: Path) -> str:
+    """The name under which the trackers know this run and no other, such as egpo-1f3a9c2e."""
+    path = folder / "run_id"
+    if not path.is_file():
+        with atomic(path, "w") as file:
+            file.write(f"{re.sub('[^A-Za-z0-9_.-]', '_', folder.name)}-{uuid.uuid4().hex[:8]}")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def _absent(package: str) -> ConfigError:

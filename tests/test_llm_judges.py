@@ -650,6 +650,49 @@ def test_chat_asks_again_after_garbage_then_raises(garbage):
     assert judge.calls == 3
 
 
+def test_chat_says_that_answers_were_cut():
+    def cut(handler, n, content):
+        choice = {"message": {"content": "Let me think: Response A"}, "finish_reason": "length"}
+        send(handler, json.dumps({"choices": [choice], "usage": {"total_tokens": float("nan")}}))
+
+    with Server(cut) as server:
+        with pytest.raises(JudgeError, match=r"cut at the length limit: raise max_tokens in settings"):
+            chat(server, retries=0).prefer(["p"], ["a"], ["b"])
+        with pytest.raises(JudgeError, match=r"counts no tokens.*set max_calls"):
+            chat(server, retries=0, max_tokens=9).prefer(["p"], ["a"], ["b"])
+
+
+@pytest.mark.parametrize("pause", ["nan", "inf", "-1", "Wed, 21 Oct 2099 07:28:00 GMT", "99999"])
+def test_chat_waits_no_longer_than_timeout(pause):
+    def behave(handler, n, content):
+        if n == 1:
+            reply(handler, "busy", status=429, headers=[("Retry-After", pause)])
+        else:
+            longer_wins(handler, n, content)
+
+    with Server(behave) as server:
+        judge = chat(server, timeout=0.2, workers=1)
+        np.testing.assert_array_equal(judge.prefer(["p"], ["long"], ["s"]), [1])
+    assert judge.calls == 3
+
+
+def test_chat_body_cut_short():
+    whole = json.dumps({"choices": [{"message": {"content": "[[A]]"}}]})
+
+    def behave(handler, n, content):
+        if n > 1:
+            return longer_wins(handler, n, content)
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(whole)))
+        handler.end_headers()
+        handler.wfile.write(whole[:30].encode())
+
+    with Server(behave) as server:
+        judge = chat(server, workers=1)
+        np.testing.assert_array_equal(judge.prefer(["p"], ["long"], ["s"]), [1])
+    assert judge.calls == 3
+
+
 def test_chat_refused_connection():
     with Server(longer_wins) as server:
         pass  # gone again, so nobody listens there

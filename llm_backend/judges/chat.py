@@ -58,8 +58,9 @@ class Chat:
         status 429 or 5xx, or an answer without a verdict, waiting `backoff` * 2^k seconds before each (or
         what Retry-After says, at most `timeout`).
     workers : most requests at once.
-    max_calls, max_tokens : budget of requests, and of tokens as the server counts them. `calls` and `tokens`
-        are what has been spent. Requests under way when tokens run out are finished.
+    max_calls, max_tokens : budget of requests, and of tokens as the server counts them, of this object: a run
+        of several processes judges in the first one only, and after a resume it counts anew. `calls` and
+        `tokens` are what has been spent. Requests under way when tokens run out are finished.
 
     Raises JudgeError when the attempts or the budget are used up, or the server refuses; pairs that were
     answered until then travel with the error, and `Cached` keeps them.
@@ -160,11 +161,13 @@ class Chat:
             self._spend(place)
             pause = self.backoff * 2**attempt
             try:
-                text = self._send(body, place)
+                text, cut = self._send(body, place)
                 value = self.parse(text)
                 if value is not None and 0 <= value <= 1:
                     return float(value)
                 trouble = f"an answer without a verdict, {excerpt(text, 160)}"
+                if cut:
+                    trouble += " (cut at the length limit: raise max_tokens in settings)"
                 if value is not None:
                     trouble = f"an answer parsed as {value}, which is not in [0, 1], {excerpt(text, 160)}"
             except _Passing as error:
@@ -190,7 +193,8 @@ class Chat:
                     )
             self.calls += 1
 
-    def _send(self, body: bytes, place: str) -> str:
+    def _send(self, body: bytes, place: str) -> tuple[str, bool]:
+        """The answer, and whether it was cut at the length limit."""
         headers = {"Content-Type": "application/json"}
         if self.key_variable is not None:
             headers["Authorization"] = f"Bearer {os.environ[self.key_variable]}"
@@ -211,22 +215,24 @@ class Chat:
             raise _Passing(" ".join(f"{type(error).__name__}: {error}".split())) from None
         return self._content(data, place)
 
-    def _content(self, data: bytes, place: str) -> str:
+    def _content(self, data: bytes, place: str) -> tuple[str, bool]:
         try:
             reply = json.loads(data)
-            text = reply["choices"][0]["message"]["content"]
+            choice = reply["choices"][0]
+            text, cut = choice["message"]["content"], choice.get("finish_reason") == "length"
             spent = (reply.get("usage") or {}).get("total_tokens")
         except (ValueError, LookupError, TypeError, AttributeError):
             raise _Passing(
                 f"no chat completion but {excerpt(data.decode('utf-8', 'replace'), 160)}"
             ) from None
-        if spent is None and self.max_tokens is not None:
+        counted = isinstance(spent, int)
+        if not counted and self.max_tokens is not None:
             raise JudgeError(
                 f"{place}: the server counts no tokens (usage.total_tokens): set max_calls instead."
             )
         with self._lock:
-            self.tokens += int(spent or 0)
-        return text if isinstance(text, str) else ""
+            self.tokens += spent if counted else 0
+        return text if isinstance(text, str) else "", cut
 
 
 class _Passing(Exception):

@@ -103,6 +103,7 @@ def measure(size: Size, device: str) -> dict[str, Any]:
     naive = _seconds(lambda: _naive_step(lm, policy, ids, samples.tokens, win), device)
     memory["naive_training_gb"] = _peak_gb(device)
     seen = size.rows * (size.prompt + size.new)
+    heads = _head_seconds(size, device)
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "weights": weights,
@@ -118,7 +119,27 @@ def measure(size: Size, device: str) -> dict[str, Any]:
         "ratio": (plain + naive) / (ours + trained),
         "bandwidth_gb_per_second": bandwidth / 1e9,
         "matmul_tflops": peak / 1e12,
-    } | memory
+    } | (memory | heads)
+
+
+def _head_seconds(size: Size, device: str) -> dict[str, float | None]:
+    """Log-probabilities of new tokens and their slopes under a frozen head; by Liger too if it is here."""
+    from llm_backend.logprobs import LinearLogProbs
+    from llm_backend.logprobs_liger import LigerLogProbs, liger_serves
+
+    count, kind = size.rows * size.new, {"device": device, "dtype": torch.bfloat16}
+    hidden = torch.randn(count, size.width, requires_grad=True, **kind)
+    weight = torch.randn(size.vocabulary, size.width, **kind) / size.width**0.5
+    targets = torch.randint(size.vocabulary, (count,), device=device)
+    ways: dict[str, Callable[[], Any]] = {
+        "head_seconds": lambda: LinearLogProbs.apply(hidden, weight, None, targets, 1.0),
+        "liger_head_seconds": lambda: LigerLogProbs.apply(hidden, weight, None, targets),
+    }
+    here = {"head_seconds"} | ({"liger_head_seconds"} if liger_serves(hidden, 1.0) else set())
+    return {
+        name: _seconds(lambda way=way: way().sum().backward(), device) if name in here else None
+        for name, way in ways.items()
+    }
 
 
 def _model(size: Size, device: str) -> Any:

@@ -14,7 +14,7 @@ def test_every_number_of_the_gpu_benchmark_is_there():
     found = measure(TINY, "cpu")
     assert found["weights"] > 100_000
     for name, value in found.items():
-        if name.endswith("_gb"):
-            assert value is None  # no GPU memory was used
+        if name.endswith("_gb") or name.startswith("liger"):
+            assert value is None  # neither GPU memory nor a kernel for it was used
         elif name != "device":
             assert value > 0

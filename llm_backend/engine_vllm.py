@@ -202,13 +202,25 @@ class VLLM:
         if leaf.id not in self._loaded:
             path = str((self.folder / leaf.id).resolve())
             export(lm, leaf, path)
-            there = {card["id"]: card.get("root") for card in cast(Any, self._send("/models"))["data"]}
+            there = self._models()
             if there.get(leaf.id) != path:  # else a run before this one has handed it over
                 if leaf.id in there:
                     self._unload(leaf.id)
-                self._send("/load_lora_adapter", {"lora_name": leaf.id, "lora_path": path})
+                try:
+                    self._send("/load_lora_adapter", {"lora_name": leaf.id, "lora_path": path})
+                except EngineError:
+                    if self._models().get(leaf.id) != path:  # else another process was faster
+                        raise
         self._loaded[leaf.id] = weakref.ref(leaf)
         return leaf.id
+
+    def _models(self) -> dict[str, str | None]:
+        """The folder of every adapter that the server has, by name."""
+        reply = self._send("/models")
+        try:
+            return {card["id"]: card.get("root") for card in reply["data"]}
+        except (KeyError, TypeError, AttributeError):
+            raise EngineError(f"{self.url}/models lists no models: is a vLLM server there?") from None
 
     def _unload(self, name: str) -> None:
         try:

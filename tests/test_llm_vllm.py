@@ -161,6 +161,19 @@ def test_adapters_come_and_go_with_their_handles(served):
     assert list(server.loaded) == [second.id]
 
 
+def test_two_processes_that_load_one_adapter(served, monkeypatch):
+    lm, policy, server, engine = served
+    now = [server.models()]  # asked before the other process loads it, and answered after
+    engine.generate(lm, policy, PROMPTS, max_new_tokens=2)
+    true = server.models
+    monkeypatch.setattr(server, "models", lambda: now.pop() if now else true())
+    other = VLLM(server.url, "base", folder=engine.folder)
+    assert len(other.generate(lm, policy, PROMPTS, max_new_tokens=2).tokens) == 3 and not now
+    monkeypatch.setattr(server, "models", lambda: {"object": "error"})
+    with pytest.raises(EngineError, match="/models lists no models"):
+        VLLM(server.url, "base", folder=engine.folder).generate(lm, policy, PROMPTS, max_new_tokens=2)
+
+
 def test_a_rank_too_large(served):
     lm, policy, server, engine = served
     server.rank = 4

@@ -1,7 +1,8 @@
-"""A language model of a few thousand weights, made on the spot: what --tiny and the demo run on."""
+"""Language models of a few thousand weights, made on the spot: what --tiny and the demo run on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -46,6 +47,28 @@ def tiny_tokenizer(texts: list[str], vocabulary: int = 120) -> Any:
     )
     wrapped.chat_template = TEMPLATE
     return wrapped
+
+
+def word_tokenizer(words: Sequence[str]) -> Any:
+    """A tokenizer that knows these words, separated by blanks, and puts a BOS in front of a text."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
+    vocabulary = {word: i for i, word in enumerate([*special, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        unk_token="<unk>",
+        clean_up_tokenization_spaces=False,
+    )
 
 
 def tiny_language_model(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import pgames as pg
 from llm_backend.models import LanguageModel
+from llm_backend.tiny import word_tokenizer
 
 torch.set_num_threads(1)
 
@@ -18,24 +19,7 @@ WORDS = tuple("abcdefghij")
 
 def tiny_tokenizer(words: Sequence[str] = WORDS):
     """A tokenizer of words, which puts a BOS in front of a text."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
-    vocabulary = {word: i for i, word in enumerate([*special, *words])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        bos_token="<bos>",
-        eos_token="<eos>",
-        unk_token="<unk>",
-        clean_up_tokenization_spaces=False,
-    )
+    return word_tokenizer(words)
 
 
 def tiny_model(vocabulary: int, layers: int = 1, width: int = 32, seed: int = 0, spread: float = 0.3):

@@ -5,118 +5,11 @@ import pkgutil
 
 import numpy as np
 import pytest
+from conformance_claims import LEARNED, LEARNERS, SOLVERS, TAU, few
 
 import pgames as pg
 from pgames import solvers
-from pgames.learning.duels import DuelArena
-from pgames.solvers import bandits, direct, explore, oracle
 from pgames.testing import arena_cases, check_arena, check_solver, known_games, solver_cases
-
-TAU = 0.1
-FEW = {"cyclic3", "biased_rps", "two_prompts"}
-
-
-def few(tau=0.0):
-    return [known for known in known_games(tau) if known.name in FEW]
-
-
-def mixed(game, share):
-    """The policy whose geometric mixture with the reference is the Nash of tau / (1 - share)."""
-    mu = pg.nash(game, tau=TAU / (1 - share)).policy
-    inside = np.where(game.support, game.reference, 1.0)
-    pi = np.where(game.support, mu / inside**share, 0.0) ** (1 / (1 - share))
-    return pi / pi.sum(axis=-1, keepdims=True)
-
-
-def tilted(game, step):
-    """The soft best response to the reference."""
-    pi = game.reference * np.exp(step * np.einsum("xyz,xz->xy", game.skew, game.reference))
-    return pi / pi.sum(axis=-1, keepdims=True)
-
-
-def with_expert(game, **arguments):
-    return pg.TableArena(game, expert=tilted(game, 1.0), **arguments)
-
-
-def nash_at_zero(rounds, within):
-    return {"fixed_point": "nash", "rounds": rounds, "within": within}
-
-
-UNCLAIMED = {"fixed_point": None, "games": few()}
-SOLVERS = {
-    "INPO": (pg.INPO(TAU, 0.3), {"contracts": 1 - 0.3 * TAU}),
-    "MMD": (pg.MMD(TAU, 0.4), {"contracts": 1 / (1 + 0.4 * TAU)}),
-    "EGPO": (pg.EGPO(TAU, 2.0), {"contracts": 1 - 2.0 * TAU, "within": 1e-9}),
-    "EGPO, where INPO cycles": (pg.EGPO(0.01, 0.5), {"contracts": 1 - 0.005, "rounds": 3000}),
-    "EGPO, unregularised": (pg.EGPO(0.0, 2.0), {"rounds": 5000, "within": 5e-3}),
-    "ONPO": (pg.ONPO(TAU, 0.5), {"within": 1e-9}),
-    "OMWU": (pg.ONPO(0.0, 1.0), {"games": few(), "rounds": 5000, "within": 0.05}),
-    "NashMD": (pg.NashMD(TAU), {"rounds": 3000}),
-    "NashMD, constant step": (pg.NashMD(TAU, 0.5), {"fixed_point": lambda game: mixed(game, 0.05)}),
-    "NashEMA": (pg.NashEMA(1.0, 0.5, 0.9), {"within": 1e-9}),
-    "NashEMA, arithmetic": (pg.NashEMA(1.0, 0.5, 0.9, arithmetic=True), {"within": 1e-9}),
-    "MNPO": (pg.MNPO(TAU, 0.5), {}),
-    "IPO-MD": (pg.IPOMD(TAU, 0.5), {"fixed_point": lambda game: mixed(game, 0.125)}),
-    "SPPO": (pg.SPPO(0.5), {"fixed_point": "nash", "within": None}),
-    "SPPO, averaged": (pg.Average(pg.SPPO(0.5)), nash_at_zero(2000, 0.05)),
-    "SPPO, best": (pg.Best(pg.SPPO(0.5)), {**UNCLAIMED, "skip": ["prompts"]}),  # best on average over prompts
-    "COMAL": (pg.COMAL(TAU, 0.5, every=60), nash_at_zero(3000, 0.01)),
-    "MPO": (pg.MPO(TAU, 0.5, every=60), nash_at_zero(3000, 0.01)),
-    "Fictitious play": (pg.FictitiousPlay(), nash_at_zero(2000, 0.05)),
-    "Fictitious play, smoothed": (pg.FictitiousPlay(TAU), {"rounds": 2000}),
-    "Online IPO": (pg.OnlineIPO(TAU, 0.5), {"games": few(TAU)}),
-    "Online IPO, minimised": (pg.OnlineIPO(1.0), {"games": few(1.0), "rounds": 50}),
-    "Online DPO": (pg.OnlineDPO(TAU, 0.5), UNCLAIMED),
-    "IPO": (
-        pg.IPO(TAU),
-        {"fixed_point": lambda game: tilted(game, 1 / TAU), "rounds": 1, "within": 1e-7},
-    ),
-    "DPO": (pg.DPO(TAU), UNCLAIMED),
-    "SLiC": (pg.SLiC(TAU), UNCLAIMED),
-    "RLHF": (pg.RLHF(TAU), UNCLAIMED),
-    "SPIN": (
-        pg.SPIN(1.0),
-        {
-            "fixed_point": lambda game: tilted(game, 1.0),
-            "rounds": 20,
-            "within": 1e-7,
-            "arena": with_expert,
-        },
-    ),
-}
-
-
-def duels_only(game, runs=1, seed=0, samples=None, first_run=0):
-    return DuelArena(game, runs, seed, first_run=first_run)
-
-
-# Learners draw duels: another order of responses, another prompt or another response means other draws.
-LEARNED = {
-    "fixed_point": None,
-    "games": few(),
-    "skip": ["symmetry", "irrelevance", "prompts"],
-    "arena": duels_only,
-}
-LEARNERS = [
-    explore.ENPO(TAU),
-    explore.DENPO(TAU),
-    explore.Passive(TAU),
-    explore.Passive(TAU, loss="pair"),
-    oracle.OnPolicyGreedy(TAU),
-    oracle.Greedy(TAU),
-    oracle.UniformAdversary(TAU),
-    oracle.Optimistic(TAU),
-    oracle.Enhancer(TAU),
-    oracle.OMG(TAU),
-    oracle.VMG(TAU),
-    oracle.ExploreThenCommit(TAU, explore=7),
-    bandits.SparringEXP3(),
-    bandits.RUCB(),
-    bandits.DoubleThompson(),
-    direct.XPO(TAU, 0.01),
-    direct.VPO(TAU, 0.01),
-    direct.SELM(TAU, 0.01),
-]
 
 
 @pytest.mark.parametrize("name", SOLVERS)
@@ -285,6 +178,8 @@ def test_games_of_ones_own():
     [
         ({"fixed_point": "Nash"}, "'regularised', 'nash', a function of the game or None, got 'Nash'"),
         ({"rounds": 0}, "rounds must be at least 1, got 0"),
+        ({"short": 1}, "short must be at least 2 and tolerance in .*, got short=1, tolerance=0.0"),
+        ({"tolerance": -0.1}, "got short=20, tolerance=-0.1"),
         ({"skip": ["symmetri"]}, "skip names no property symmetri; the properties are distributions"),
         ({"tau": np.array([0.1, 0.2])}, "one number"),
     ],

@@ -19,6 +19,7 @@ from pgames.testing.report import Case, Property, Report, run_cases
 from pgames.testing.solver_properties import (
     ON_EXTREME_GAMES,
     ON_KNOWN_GAMES,
+    SHORT,
     extreme_games,
 )
 from pgames.testing.subject import Subject
@@ -37,6 +38,8 @@ def check_solver(
     games: Games | None = None,
     skip: Collection[str] = (),
     arena: Callable[..., Any] = TableArena,
+    tolerance: float = 0.0,
+    short: int = SHORT,
 ) -> Report:
     """Try a solver on named games; the Report of what was measured, or ConformanceError listing what failed.
 
@@ -54,9 +57,15 @@ def check_solver(
     contracts : claimed factor on KL(equilibrium || policy) in every round, for instance 1 - eta * tau.
     games : PreferenceGame or Known, with a unique equilibrium; by default `known_games(tau)`.
     skip : names of properties that are not promised.
-    arena : called as arena(game, runs=, seed=, samples=, first_run=); for solvers that need, say, an expert.
+    arena : called as arena(game, runs=, seed=, samples=, first_run=); for solvers that need, say, an expert,
+        and for other arenas, such as `llm_backend.testing.text_arena`.
+    tolerance : total variation by which the arena's policies may miss closed forms: 0 for tables, e.g. 0.01
+        for fitted policies. Bits (resumption, purity, seeds) are asked for whatever it is.
+    short : rounds, at least 2, of the checks that do not wait for convergence.
     """
-    cases = _solver_cases(solver, fixed_point, tau, rounds, within, contracts, games, skip, arena)
+    cases = _solver_cases(
+        solver, fixed_point, tau, rounds, within, contracts, games, skip, arena, tolerance, short
+    )
     return run_cases(repr(solver), cases)
 
 
@@ -71,9 +80,15 @@ def solver_cases(
     games: Games | None = None,
     skip: Collection[str] = (),
     arena: Callable[..., Any] = TableArena,
+    tolerance: float = 0.0,
+    short: int = SHORT,
 ) -> list[Any]:
     """The checks of `check_solver`, same arguments, as pytest.param(case, id="property-game")."""
-    return _parameters(_solver_cases(solver, fixed_point, tau, rounds, within, contracts, games, skip, arena))
+    return _parameters(
+        _solver_cases(
+            solver, fixed_point, tau, rounds, within, contracts, games, skip, arena, tolerance, short
+        )
+    )
 
 
 def check_arena(
@@ -131,6 +146,8 @@ def _solver_cases(
     games: Games | None,
     skip: Collection[str],
     arena: Callable[..., Any],
+    tolerance: float,
+    short: int,
 ) -> list[Case]:
     if not (fixed_point in ("regularised", "nash", None) or callable(fixed_point)):
         raise ValueError(
@@ -138,6 +155,10 @@ def _solver_cases(
         )
     if rounds < 1:
         raise ValueError(f"rounds must be at least 1, got {rounds}.")
+    if short < 2 or not 0 <= tolerance < 1:
+        raise ValueError(
+            f"short must be at least 2 and tolerance in [0, 1), got short={short}, tolerance={tolerance}."
+        )
     tau = getattr(solver, "tau", None) if tau is None else tau
     if tau is None and fixed_point == "regularised":
         raise ValueError(
@@ -146,7 +167,7 @@ def _solver_cases(
     if tau is not None and np.ndim(tau):
         raise ValueError(f"tau must be one number here, got shape {np.shape(tau)}: check one run at a time.")
     tau = 0.0 if tau is None else float(tau)
-    claims = Claims(solver, fixed_point, tau, rounds, within, contracts, arena)
+    claims = Claims(solver, fixed_point, tau, rounds, within, contracts, arena, tolerance, short)
     properties, extremes = _chosen(ON_KNOWN_GAMES, ON_EXTREME_GAMES, skip=skip)
     return [
         Case(repr(solver), one, known.name, functools.partial(one.check, claims, known))

@@ -27,6 +27,8 @@ class Claims:
     within: float | None
     contracts: float | None
     arena: Callable[..., Any]
+    tolerance: float = 0.0  # how far, in total variation, the arena's policies may miss closed forms
+    short: int = 20  # rounds of checks that do not wait for convergence
 
     def at_tau(self, tau: float) -> Claims | None:
         """The same solver at another tau, or None where it has no such field."""
@@ -73,6 +75,8 @@ def difference(first: Any, second: Any) -> float:
     if isinstance(first, np.ndarray):
         if first.shape != second.shape:
             return np.inf
+        if first.dtype == bool:
+            first, second = first.astype(np.int8), second.astype(np.int8)
         same = (first == second) | ((first != first) & (second != second))
         with np.errstate(invalid="ignore"):
             gap = np.where(same, 0.0, np.abs(first - second))

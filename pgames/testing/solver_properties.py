@@ -33,19 +33,20 @@ MOVING = (
 
 
 def _distributions(claims: Claims, known: Known) -> Measured:
-    worst = np.max([off_simplex(p) for p in claims.policies(known.game, SHORT)])
+    worst = np.max([off_simplex(p) for p in claims.policies(known.game, claims.short)])
     return Measured("the distance of a policy from a distribution", float(worst), 1e-9)
 
 
 def _rounds(claims: Claims, known: Known) -> Measured:
     arena = claims.arena(known.game, samples=4, seed=3)
-    states = [claims.solver.init(arena), *iterate(claims.solver, arena, SHORT)]
+    states = [claims.solver.init(arena), *iterate(claims.solver, arena, claims.short)]
     miscounted = float(np.max([abs(state.t - t) for t, state in enumerate(states)]))
     if miscounted:
         return Measured(
             "the error of state.t", miscounted, 0.0, "state.t must count the rounds done, from 0."
         )
-    resumed = solve(claims.solver, arena, SHORT // 2, states[SHORT // 2])
+    half = claims.short // 2
+    resumed = solve(claims.solver, arena, claims.short - half, states[half])
     return Measured("a run resumed half-way, minus one in one go,", difference(resumed, states[-1]), 0.0)
 
 
@@ -59,15 +60,15 @@ def _padded(game: PreferenceGame) -> PreferenceGame:
 
 def _masking(claims: Claims, known: Known) -> Measured:
     game = _padded(known.game)
-    outside = [np.where(game.support, 0.0, p).sum() for p in claims.policies(game, SHORT)]
+    outside = [np.where(game.support, 0.0, p).sum() for p in claims.policies(game, claims.short)]
     return Measured("the mass of responses whose reference probability is 0", float(np.max(outside)), 0.0)
 
 
 def _irrelevance(claims: Claims, known: Known) -> Measured:
     game = known.game
-    with_others = claims.solve(_padded(game), SHORT)[:, : game.responses]
-    gap = distance(with_others, claims.solve(game, SHORT))
-    return Measured("the change by responses outside the game", gap, 1e-8)
+    with_others = claims.solve(_padded(game), claims.short)[:, : game.responses]
+    gap = distance(with_others, claims.solve(game, claims.short))
+    return Measured("the change by responses outside the game", gap, 1e-8 + claims.tolerance)
 
 
 def _symmetry(claims: Claims, known: Known) -> Measured:
@@ -75,18 +76,22 @@ def _symmetry(claims: Claims, known: Known) -> Measured:
     order = np.random.default_rng(0).permutation(game.responses)
     order = np.roll(order, 1) if (order == np.arange(order.size)).all() else order
     relabelled = PreferenceGame(game.P[:, order][:, :, order], game.reference[:, order], game.prompt_weights)
-    before, after = claims.solve(game, SHORT), claims.solve(relabelled, SHORT)
+    before, after = claims.solve(game, claims.short), claims.solve(relabelled, claims.short)
     return Measured(
-        f"the change by relabelling the responses {order.tolist()}", distance(before[:, order], after), 1e-8
+        f"the change by relabelling the responses {order.tolist()}",
+        distance(before[:, order], after),
+        1e-8 + claims.tolerance,
     )
 
 
 def _prompts(claims: Claims, known: Known) -> Measured:
     game = known.game
     beside = games.duel(0.8).with_reference([0.3, 0.7])
-    together = claims.solve(games.stack([game, beside]), SHORT)
-    alone = np.concatenate([claims.solve(game.prompt(x), SHORT) for x in range(game.prompts)])
-    return Measured("the change by other prompts", distance(together[: game.prompts], alone), 1e-8)
+    together = claims.solve(games.stack([game, beside]), claims.short)
+    alone = np.concatenate([claims.solve(game.prompt(x), claims.short) for x in range(game.prompts)])
+    return Measured(
+        "the change by other prompts", distance(together[: game.prompts], alone), 1e-8 + claims.tolerance
+    )
 
 
 def _purity(claims: Claims, known: Known) -> Measured:
@@ -111,7 +116,7 @@ def _purity(claims: Claims, known: Known) -> Measured:
 
 def _seeds(claims: Claims, known: Known) -> Measured:
     first, second = (
-        solve(claims.solver, claims.arena(known.game, samples=4, seed=5), SHORT) for _ in range(2)
+        solve(claims.solver, claims.arena(known.game, samples=4, seed=5), claims.short) for _ in range(2)
     )
     return Measured("two runs of one seed differ: the difference", difference(first, second), 0.0)
 
@@ -119,7 +124,7 @@ def _seeds(claims: Claims, known: Known) -> Measured:
 def _runs(claims: Claims, known: Known) -> Measured:
     def policies(runs: int, first_run: int) -> NDArray[np.float64]:
         arena = claims.arena(known.game, runs=runs, samples=4, seed=5, first_run=first_run)
-        return arena.probs(solve(claims.solver, arena, SHORT).policy)
+        return arena.probs(solve(claims.solver, arena, claims.short).policy)
 
     together = policies(4, 0)
     split = np.concatenate([policies(1, 0), policies(3, 1)])
@@ -130,7 +135,7 @@ def _extremes(claims: Claims, known: Known) -> Measured:
     worst = 0.0
     for at in (claims, claims.at_tau(SMALL_TAU)):
         if at is not None:
-            worst = np.max([worst, *(off_simplex(p) for p in at.policies(known.game, SHORT))])
+            worst = np.max([worst, *(off_simplex(p) for p in at.policies(known.game, claims.short))])
     return Measured(f"the distance from a distribution (tau as given and {SMALL_TAU:g})", float(worst), 1e-9)
 
 
@@ -159,7 +164,7 @@ def _fixed_point(claims: Claims, known: Known) -> Measured | None:
     there = arena.policy(known.equilibrium)
     state = claims.solver.init(arena.anchored(there))._replace(t=LATE)
     moved = distance(arena.probs(claims.solver.step(arena, state).policy)[0], known.equilibrium)
-    return Measured("one step from the equilibrium moves it: the distance", moved, 1e-7)
+    return Measured("one step from the equilibrium moves it: the distance", moved, 1e-7 + claims.tolerance)
 
 
 def _convergence(claims: Claims, known: Known) -> Measured | None:
@@ -189,7 +194,12 @@ def _contraction(claims: Claims, known: Known) -> Measured | None:
         return float((target * (logs - np.log(p, where=inside, out=np.zeros_like(p)))).sum(axis=-1).max())
 
     kl = [divergence(p) for p in claims.policies(known.game, min(claims.rounds, 200))]
-    factors = [after / before for before, after in itertools.pairwise(kl) if before > 1e-10]
+    blur = claims.tolerance * 2**0.5  # KL >= 2 TV^2: what a policy that is off by the tolerance may show
+    factors = [
+        max(after**0.5 - blur, 0.0) ** 2 / before
+        for before, after in itertools.pairwise(kl)
+        if before > 1e-10
+    ]
     return Measured(
         "the factor on KL(equilibrium || policy) of the worst round",
         max(factors, default=0.0),

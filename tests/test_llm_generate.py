@@ -12,11 +12,11 @@ from llm_tiny import tiny_lm, tiny_tokenizer
 from scipy.stats import chisquare, kstest
 from torch import Tensor
 
-from llm_backend import rollout
+from llm_backend import logprobs, rollout
 from llm_backend.decode import General, decoder
 from llm_backend.generate import generate, generate_together
 from llm_backend.lean import Lean
-from llm_backend.logprobs import score
+from llm_backend.logprobs import LinearLogProbs, score
 from llm_backend.models import LanguageModel
 from llm_backend.policy import BASE, Answers, geometric_mixture, mixture
 from llm_backend.randomness import draw, uniforms
@@ -356,6 +356,33 @@ def test_a_minimum_length_is_scored_as_it_is_drawn():
     logits[:shortest, list(lm.stops)] = -torch.inf
     by_hand = torch.log_softmax(logits, -1)[torch.arange(len(tokens)), torch.tensor(tokens)].sum()
     assert scored[0] == pytest.approx(float(by_hand), abs=1e-5)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_slopes_of_a_minimum_length(frozen, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    tensors = [torch.randn(shape, generator=generator) for shape in ((9, 6), (11, 6), (11,))]
+    targets, upstream = torch.arange(9) + 2, torch.randn(9, generator=generator)
+    early, stops = torch.arange(9) % 3 == 0, torch.tensor([0, 1])
+    monkeypatch.setattr(logprobs, "CHUNK_BYTES", 4 * 11 * 4)  # four rows at a time
+
+    def full(hidden, weight, bias):
+        logits = (hidden @ weight.T + bias) / 0.7
+        mask = torch.zeros_like(logits, dtype=torch.bool)
+        mask[:, stops] = early[:, None]
+        return torch.log_softmax(logits.masked_fill(mask, -torch.inf), -1).gather(1, targets[:, None])[:, 0]
+
+    def slopes(function, *inputs):
+        leaves = [tensor.clone().requires_grad_(i == 0 or not frozen) for i, tensor in enumerate(inputs)]
+        values = function(*leaves)
+        values.backward(upstream.to(values))
+        return [values.detach(), *(leaf.grad for leaf in leaves if leaf.requires_grad)]
+
+    got = slopes(lambda *x: LinearLogProbs.apply(*x, targets, 0.7, (early, stops)), *tensors)
+    want = slopes(full, *(tensor.double() for tensor in tensors))
+    assert len(got) == (2 if frozen else 4)
+    for mine, exact in zip(got, want, strict=True):
+        assert torch.allclose(mine.double(), exact, atol=1e-5)
 
 
 def test_responses_of_a_minimum_length_sum_to_one():

@@ -24,15 +24,19 @@ def split_layers(model: Any, whole: Collection[torch.nn.Parameter] = ()) -> list
     Gradients of what is split are summed over the processes, in float32.
     """
     layers = next(module for module in model.base_model.children() if isinstance(module, torch.nn.ModuleList))
-    return [_split(layer, set(whole)) for layer in layers]
+    mesh = _all_processes(model)
+    return [_split(layer, mesh, set(whole)) for layer in layers]
 
 
-def _split(module: Any, whole: set[torch.nn.Parameter]) -> Any:
+def _all_processes(model: Any) -> Any:
     from torch.distributed.device_mesh import init_device_mesh
+
+    return init_device_mesh(model.device.type, (workers().size,))
+
+
+def _split(module: Any, mesh: Any, whole: set[torch.nn.Parameter]) -> Any:
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
-    device = next(module.parameters()).device.type
-    mesh = init_device_mesh(device, (workers().size,))
     exact = MixedPrecisionPolicy(reduce_dtype=torch.float32)
     fully_shard(module, mesh=mesh, mp_policy=exact, ignored_params=whole)
     module.set_gradient_divide_factor(1.0)
@@ -54,7 +58,7 @@ class Shards:
         self.shell: Any = copy.deepcopy(model, empty)
         model.requires_grad_(True)
         split_layers(model)
-        self.trained: Any = _split(model, set())
+        self.trained: Any = _split(model, _all_processes(model), set())
         model.trunk = lambda ids: model.base_model(input_ids=ids, use_cache=False).last_hidden_state
         register_fsdp_forward_method(model, "trunk")  # gathers the head too, until the backward pass is over
         self.parameters: dict[str, torch.nn.Parameter] = dict(model.named_parameters())

@@ -57,6 +57,7 @@ PLAN = [  # name of the run, processes, what it changes, what happens to it
     ("one list", 1, LIST, ""),
     ("two list", 2, LIST | {"run": {"rounds": 1, "shard": True}}, ""),
     ("one tied", 1, TIED, ""),
+    ("two tied", 2, TIED | {"run": {"rounds": 2, "shard": True}}, "kill:fit:6"),  # of the second round
     ("two tied", 2, TIED | {"run": {"rounds": 2, "shard": True}}, ""),
     ("one", 1, ADAPTERS, ""),
     ("judge", 2, ADAPTERS, "judge:90"),
@@ -73,7 +74,7 @@ def save_gpt2(folder: Path) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     tokenizer = tiny_tokenizer(PROMPTS)
-    size: dict[str, Any] = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64}
+    size: dict[str, Any] = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 63}  # odd: uneven shares
     size |= {"vocab_size": len(tokenizer), "bos_token_id": 1, "eos_token_id": 2, "initializer_range": 0.2}
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -170,6 +171,7 @@ def test_two_processes_killed_in_every_phase_end_as_if_nothing_had_happened(play
     ends = played["dying"][1]
     assert [end["codes"] for end in ends] == [[-9, -9]] * 4 + [[0, 0]]
     assert [len(end["rounds"]) for end in ends] == [0, 1, 1, 2, 2]
+    assert played["two tied"][1][0]["codes"] == [-9, -9] and len(played["two tied"][1][0]["rounds"]) == 1
     assert told(log(played, "dying")) == told(log(played, "two full"))
     one, other = (tensors(played[name][0]) for name in ("dying", "two full"))
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

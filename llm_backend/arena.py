@@ -289,6 +289,11 @@ class TextArena:
 
     def exploitability(self, policy: Policy, tau: float = 0.0) -> float:
         """max_p J_tau(p, pi) - 1/2, exactly, of an enumerable game."""
+        if not self.listed:
+            raise ValueError(
+                "exploitability is exact, so it needs responses=[...]; of free text bound it from below by "
+                "llm_backend.evaluate.exploitability, and play a solver that does not ask (Best does)."
+            )
         return float(pgames.exploitability(self.game, self.space.probs(policy), tau))
 
     def at(self, t: int, rounds: int = 1) -> TextArena:
@@ -383,6 +388,7 @@ class TextArena:
             return Listed(self.lm, self.space.ids, responses, self.temperature, self.fit.rows)
         if not self.listed:
             raise AttributeError(
-                f"{what} needs a list of responses here: this arena lets the model say anything."
+                f"{what} needs a list of responses here: this arena lets the model say anything; pass "
+                "responses=[...]."
             )
         return self.space

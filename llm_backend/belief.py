@@ -17,6 +17,7 @@ from llm_backend.policy import BASE
 
 Floats = NDArray[np.float64]
 Features = Callable[[Sequence[str], Sequence[str]], Floats]  # (prompts, responses) -> float64[B, D]
+BLOCK = 4096  # pairs whose features are held at a time
 
 
 class LastLayer:
@@ -94,7 +95,9 @@ class Belief:
             return np.empty(0), np.empty(0)
         both = self.features([*prompts, *prompts], [*firsts, *seconds])
         f = (both - self.centre) @ self.projection
-        members = sigmoid(pair_features(f[: len(prompts)], f[len(prompts) :]) @ self.weights.T)
+        y, z, rows = f[: len(prompts)], f[len(prompts) :], range(0, len(prompts), BLOCK)
+        scores = [pair_features(y[i : i + BLOCK], z[i : i + BLOCK]) @ self.weights.T for i in rows]
+        members = sigmoid(np.concatenate(scores))
         return members.mean(axis=1), members.std(axis=1, ddof=1)
 
 

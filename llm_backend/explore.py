@@ -14,6 +14,7 @@ from llm_backend.belief import LastLayer
 from llm_backend.belief import believe as learned
 from llm_backend.collect import Draws, Floats, Ints, by_prompt, judged
 from llm_backend.duels import paired
+from llm_backend.evaluate import log_probabilities
 from llm_backend.evidence import Buffer, Duels, Labels
 from llm_backend.fit import best_start
 from llm_backend.policy import Adapter, Answers, Policy
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from llm_backend.arena import TextArena
 
 DIRECTIONS = 64  # that last hidden states are projected to
-NASH_ROUNDS = 4  # of EGPO towards the equilibrium of a learned belief
 
 
 def collect(arena: TextArena, buffer: Buffer, first: Policy, second: Policy, pairs: int) -> Buffer:
@@ -174,12 +174,42 @@ class FreeBelief:
         return self.arena.mirror_step(prior, opponent, step)
 
     def nash(self, tau: float, start: Policy) -> Policy:
-        """A few rounds of EGPO from `start` towards the regularised Nash of the belief."""
-        solver = pgames.EGPO(tau, eta=min(1.0, 1 / (2 * tau)))
-        state = solver.init(self.arena)._replace(policy=start)
-        for _ in range(NASH_ROUNDS):
-            state = solver.step(self.arena, state)
-        return state.policy
+        """The regularised Nash of the belief, among `samples` responses each of the reference and `start`.
+
+        The reference weighs a response by ref / (ref + start), so that sums over the drawn stand for sums
+        over all; their game is solved exactly, and log pi / ref = P(y > nash) / tau is fitted to them.
+        """
+        arena = self.arena
+        draws = Draws.join([arena.draw(self.reference, "candidates"), arena.draw(start, "opponent")])
+        logs, own = (log_probabilities(arena, policy, draws) for policy in (self.reference, start))
+        rows = np.stack([mine for mine in by_prompt(draws, len(arena.prompts)) if len(mine)])
+        share = (logs - np.logaddexp(logs, own))[rows]
+        reference = np.exp(np.maximum(share - share.max(axis=1, keepdims=True), -600.0))
+        rates = np.stack([self._among(draws.take(mine)) for mine in rows])
+        game = pgames.PreferenceGame(rates, reference / reference.sum(axis=1, keepdims=True))
+        nash = pgames.nash(game, tau).policy
+        worth, weight = np.empty(len(draws)), np.empty(len(draws))
+        worth[rows] = np.einsum("xyz,xz->xy", rates, nash)
+        weight[rows] = 0.5 * nash + 0.5 / rows.shape[1]
+        scores, log_prior = scored(arena, self.reference, draws)
+        objective = Regress(draws, log_prior, worth / tau, weight)
+        return train(arena, objective, best_start(objective, scores), "nash")
+
+    def favouring(self, policy: Policy, tau: float, alpha: float) -> FreeBelief:
+        """Raises ValueError: a bias for every pair of responses (VMG) needs a list of them."""
+        raise ValueError(
+            "VMG biases a table of preferences, and free text has none: pass responses=[...], or use "
+            "Optimistic, OMG or Enhancer."
+        )
+
+    def _among(self, draws: Draws) -> Floats:
+        """The believed P(y > z) float64[N, N] between responses to one prompt."""
+        i, j = np.triu_indices(len(draws), 1)
+        prompts = [self.arena.prompts[int(draws.prompt[0])]] * len(i)
+        texts, table = draws.texts, np.full((len(draws), len(draws)), 0.5)
+        table[i, j] = self.belief.prefer(prompts, [texts[k] for k in i], [texts[k] for k in j])
+        table[j, i] = 1 - table[i, j]
+        return table
 
     def least_known(self, opponent: Policy) -> Policy:
         """Of draws of opponent and reference, per prompt the one whose duels with it are least known."""

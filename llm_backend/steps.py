@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from llm_backend.collect import Draws, Floats, distinct, wins_against, wins_among
+from llm_backend.collect import (
+    Draws,
+    Floats,
+    distinct,
+    judged_both_ways,
+    pairs_within,
+    wins_against,
+    wins_among,
+)
 from llm_backend.fit import best_start, fit
 from llm_backend.logprobs import token_rows
 from llm_backend.policy import BASE, Adapter, Leaf, Policy, blend_terms, leaves
@@ -60,7 +68,33 @@ def wins(arena: TextArena, draws: Draws, opponent: Policy) -> Floats:
     if arena.samples is None:
         table = np.einsum("xyz,xz->xy", arena.rates(), arena.space.probs(opponent))
         return table[draws.prompt, draws.column]
+    if arena.listed:
+        return _wins_of_list(arena, draws, opponent)
     return wins_among(arena.judge, arena.prompts, draws)
+
+
+def _wins_of_list(arena: TextArena, draws: Draws, opponent: Policy) -> Floats:
+    """`wins_among`, the opponent's draws weighed by what is known of it: p / (1 - (1 - p)^K), normalised.
+
+    A response drawn once or more of K times weighs its probability over that of being drawn, instead of how
+    often it was: of few responses the noise is a fraction, of many rare ones both are the same.
+    """
+    pairs = pairs_within(draws, len(arena.prompts))
+    first, second = draws.take(pairs[:, 0]), draws.take(pairs[:, 1])
+    won = judged_both_ways(arena.judge, arena.prompts, first, second)
+    (X, Y), (y, z) = arena.space.support.shape, (first.column, second.column)
+    total, met = np.zeros((X, Y, Y)), np.zeros((X, Y, Y))
+    for this, other, some in ((y, z, won[0]), (z, y, won[1])):
+        np.add.at(total, (first.prompt, this, other), some)
+        np.add.at(met, (first.prompt, this, other), 1)
+    lead = np.where(met > 0, total / np.maximum(met, 1) - 0.5, 0.0)
+    p, drawn = arena.space.probs(opponent), np.zeros((X, Y), np.bool_)
+    drawn[draws.prompt, draws.column] = True
+    with np.errstate(divide="ignore"):
+        chance = -np.expm1(cast(int, arena.samples) * np.log1p(-np.minimum(p, 1.0)))
+    weight = np.where(drawn, p / np.where(drawn, chance, 1.0), 0.0)
+    table = np.einsum("xyz,xz->xy", lead, weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300))
+    return 0.5 + table[draws.prompt, draws.column]
 
 
 def train(arena: TextArena, objective: Objective, start: Leaf, verb: str) -> Adapter:

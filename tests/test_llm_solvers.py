@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from llm_oracles import full_logits
 from llm_tiny import TableJudge, cyclic_game, tiny_lm
 
 import pgames as pg
@@ -332,6 +333,45 @@ def test_solvers_improve_what_the_model_says(solver):
     state = pg.solve(solver, arena, 2)
     fresh = [arena.at(1000 + t) for t in range(8)]
     assert np.mean([view.win_rate(state.policy, BASE) for view in fresh]) > 0.53
+
+
+def test_the_nash_of_a_learned_belief_is_that_of_the_responses_drawn():
+    """One token at most: the Nash of all that the belief says, against what is fitted to a pool of draws."""
+    lm, prompts, tau = tiny_lm("abc", spread=0.15), ["a", "b c"], 0.2
+    cycle = np.array([[0.5, 0.1, 0.9, 0.7], [0.9, 0.5, 0.1, 0.7], [0.1, 0.9, 0.5, 0.7], [0.3, 0.3, 0.3, 0.5]])
+
+    class Letters(TableJudge):
+        def prefer(self, prompts, firsts, seconds):
+            letter = [[text if text in "abc" else "" for text in side] for side in (firsts, seconds)]
+            return super().prefer(prompts, *letter)
+
+    judge = Letters(cycle[None].repeat(2, 0), prompts, ["a", "b", "c", ""])
+    arena = TextArena(lm, prompts, judge, 64, max_new_tokens=1, fit=Fit(epochs=30, lr=1e-2))
+    belief = arena.at(1).believe(arena.duel(BASE, BASE))
+    texts = [lm.decode([token]) for token in range(len(lm.tokenizer))]
+    both = [(y, z) for y in texts for z in texts]
+    rates = [belief.belief.prefer([x] * len(both), *map(list, zip(*both, strict=True))) for x in prompts]
+
+    def first(leaf):
+        return np.array([full_logits(lm, leaf, ids, [])[0].softmax(-1).numpy() for ids in arena.space.ids])
+
+    table = np.reshape(rates, (2, len(texts), len(texts)))
+    nash = pg.nash(pg.PreferenceGame(table, first(BASE), symmetrise=True), tau).policy
+    assert apart(first(belief.nash(tau, BASE)), nash) < 0.04
+    assert apart(first(BASE), nash) > 0.15
+
+
+def test_learners_that_need_a_list_of_responses_say_so():
+    free = TextArena(tiny_lm("abc"), ["a"], MoreOfA(), 4, max_new_tokens=3)
+    for learner in (pg.UniformAdversary(TAU), pg.ExploreThenCommit(TAU)):
+        with pytest.raises(TypeError, match=r"needs the verb.s. uniform, which TextArena lacks; use a"):
+            learner.init(free)
+    with pytest.raises(AttributeError, match=r"uniform needs a list of responses here.*pass responses"):
+        _ = free.uniform
+    with pytest.raises(ValueError, match=r"exploitability is exact.*evaluate\.exploitability"):
+        free.exploitability(BASE)
+    with pytest.raises(ValueError, match=r"VMG biases a table.*pass responses=.*or use Optimistic"):
+        pg.solve(pg.VMG(TAU), free, 1)
 
 
 def test_an_adversary_answers_the_prompts_it_will_be_met_on():

@@ -14,8 +14,8 @@ from pgames.learning.belief import Width
 from pgames.solvers.checks import check_steps
 
 
-def _start(learner: Any, arena: Any) -> State:
-    require(learner, arena, "duel", "believe")
+def _start(learner: Any, arena: Any, *verbs: str) -> State:
+    require(learner, arena, "duel", "believe", *verbs)
     return State(0, arena.reference, arena.no_duels())
 
 
@@ -81,7 +81,7 @@ class UniformAdversary:
         check_steps(self, self.tau, None, positive_tau=True)
 
     def init(self, arena: Any) -> State:
-        return _start(self, arena)
+        return _start(self, arena, "uniform")
 
     def step(self, arena: Any, state: State) -> State:
         return _learn(self, arena, state, arena.uniform)
@@ -204,7 +204,7 @@ class ExploreThenCommit:
             raise ValueError(f"ExploreThenCommit: explore must be at least 1, got {self.explore}.")
 
     def init(self, arena: Any) -> State:
-        return _start(self, arena)
+        return _start(self, arena, "uniform")
 
     def step(self, arena: Any, state: State) -> State:
         t = state.t + arena.rounds

@@ -23,8 +23,8 @@ from llm_backend.tiny import word_tokenizer
 from pgames.exact.certificates import exploitability
 from pgames.game import PreferenceGame
 
-CLOSE = Fit(epochs=15, lr=8e-3)  # about a thousandth of total variation from the closed form
-QUICK = Fit(epochs=2, lr=8e-3)  # for a few samples, whose fits only have to be the same to the bit
+CLOSE = Fit(epochs=20, lr=6e-3)  # about a thousandth of total variation from the closed form
+QUICK = Fit(epochs=2, lr=6e-3)  # for a few samples, whose fits only have to be the same to the bit
 RARE = 1e-12  # the least probability that `GameArena.policy` gives a response of the game
 NEVER = -30.0  # logit of a token that is no answer; the logits of answers are their log-probabilities
 DISTINCT = 10.0  # size of the embeddings: the layer moves a state little, so that fits are well conditioned

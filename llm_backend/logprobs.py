@@ -26,7 +26,7 @@ class LinearLogProbs(torch.autograd.Function):
 
     The logits of `banned` tokens are -inf: log p(token | not banned) = log p(token) - log(1 - p(banned)).
     With a frozen head the slope with respect to `hidden` is taken while the logits are there; else the
-    backward pass computes the logits of each chunk again. Memory: chunk * V instead of N * V floats.
+    backward pass computes them again, of all chunks but the last. Memory: chunk * V instead of N * V floats.
     """
 
     @staticmethod
@@ -44,6 +44,7 @@ class LinearLogProbs(torch.autograd.Function):
         norms = torch.empty_like(logprobs)
         frozen = ctx.needs_input_grad[0] and not any(ctx.needs_input_grad[1:])
         slope = torch.empty_like(hidden) if frozen else None
+        last = None
         for i in range(0, len(hidden), chunk):
             part = slice(i, i + chunk)
             logits = _logits(hidden, weight, bias, temperature, banned, part)
@@ -54,11 +55,13 @@ class LinearLogProbs(torch.autograd.Function):
             if slope is not None:
                 mean = (logits.to(weight.dtype) @ weight).float() / total[:, None]
                 slope[part] = ((weight[targets[part]].float() - mean) / temperature).to(hidden.dtype)
+            elif part.stop >= len(hidden):
+                last = logits.div_(total[:, None])
             del logits  # or two chunks are alive while the next is made
         if slope is not None:
             ctx.save_for_backward(slope)
         else:
-            ctx.save_for_backward(hidden, weight, bias, targets, norms)
+            ctx.save_for_backward(hidden, weight, bias, targets, norms, last)
         ctx.temperature, ctx.chunk, ctx.banned = temperature, chunk, banned
         return logprobs
 
@@ -67,15 +70,18 @@ class LinearLogProbs(torch.autograd.Function):
         if len(ctx.saved_tensors) == 1:
             slope = ctx.saved_tensors[0]
             return (upstream[0][:, None] * slope).to(slope.dtype), None, None, None, None, None
-        hidden, weight, bias, targets, norms = ctx.saved_tensors
+        hidden, weight, bias, targets, norms, last = ctx.saved_tensors
         needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         d_hidden = torch.empty_like(hidden) if needs_hidden else None
         d_weight = torch.zeros_like(weight, dtype=torch.float32) if needs_weight else None
         d_bias = torch.zeros_like(bias, dtype=torch.float32) if needs_bias else None
         for i in range(0, len(hidden), ctx.chunk):
             part = slice(i, i + ctx.chunk)
-            slope = _logits(hidden, weight, bias, ctx.temperature, ctx.banned, part)
-            slope.sub_(norms[part, None]).exp_().neg_()
+            if part.stop >= len(hidden):
+                slope = last.neg()
+            else:
+                slope = _logits(hidden, weight, bias, ctx.temperature, ctx.banned, part)
+                slope.sub_(norms[part, None]).exp_().neg_()
             rows = torch.arange(len(slope), device=slope.device)
             slope[rows, targets[part]] += 1
             slope.mul_((upstream[0][part].float() / ctx.temperature)[:, None])

@@ -146,7 +146,7 @@ def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
             low, mid, high = np.min(lines, axis=0), np.median(lines, axis=0), np.max(lines, axis=0)
             axes.plot(grid, mid, color=COLOURS[i], ls=DASHES[i], label=name)
             axes.fill_between(grid, low, high, color=COLOURS[i], alpha=0.18, lw=0)
-        axes.set(yscale="log", ylim=(3e-3, 0.7), xlabel="judgements", title=title)
+        axes.set(yscale="log", ylim=(1e-3, 0.7), xlabel="judgements", title=title)
         axes.grid(which="major")
     middle.set_ylabel("exploitability")
     floor = float(np.mean(pg.exploitability(game, pg.nash(game, TAU).policy)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -83,6 +85,14 @@ class TextArena:
     ):
         if isinstance(prompts, str) or not len(prompts):
             raise ValueError("prompts must be a list of at least one text.")
+        whole = {"max_new_tokens": max_new_tokens, "min_new_tokens": min_new_tokens, "seed": seed}
+        for name, value in {**whole, "correct": correct, "samples": samples, "per_round": per_round}.items():
+            if not isinstance(value, int | np.integer) and not (
+                value is None and name in ("samples", "per_round")
+            ):
+                raise ValueError(f"{name} must be a whole number, got {value!r}.")
+        if isinstance(responses, str):
+            raise ValueError(f"responses must be a list of texts, got one text: pass [{responses!r:.60}].")
         if samples is None and responses is None:
             raise ValueError("samples=None needs responses=[...]: only an enumerable game is played exactly.")
         if samples is not None and samples < 2:
@@ -310,11 +320,12 @@ class TextArena:
 
     def save(self, state: State, folder: str | os.PathLike[str]) -> None:
         """Write a solver's state: state.json, and each adapter once as safetensors."""
-        store.save(self.lm, state, Path(folder))
+        store.save(self.lm, state, Path(folder), self._asked())
 
     def load(self, folder: str | os.PathLike[str]) -> State:
-        """The state that `save` wrote. Raises ValueError when a file is damaged or of another model."""
-        return store.load(self.lm, Path(folder), self.space.all if self.listed else None)
+        """The state that `save` wrote. Raises ValueError when a file is damaged or of another model, or when
+        the state holds evidence or answers to other prompts or responses."""
+        return store.load(self.lm, Path(folder), self._asked(), self.space.all if self.listed else None)
 
     # -- what the verbs are made of ---------------------------------------------------------------------
 
@@ -355,12 +366,15 @@ class TextArena:
         return table
 
     def _answers(self, given: ArrayLike | Sequence[Sequence[str]]) -> Answers:
-        if not isinstance(given, Sequence) or not isinstance(given[0][0], str):  # type: ignore[index]
+        if isinstance(given, Sequence) and any(isinstance(texts, str) for texts in given):
+            raise ValueError(f"expert must be a list of texts per prompt, got a text: {given!r:.60}.")
+        if not isinstance(given, Sequence) or not any(isinstance(one, str) for row in given for one in row):  # type: ignore[attr-defined]
             space = self._listing(None, "a distribution as expert")
             given = np.asarray(given, dtype=np.float64)
-            if given.shape != space.support.shape or (given < 0).any() or (given.sum(axis=1) <= 0).any():
+            if given.shape != space.support.shape or not (given >= 0).all() or (given.sum(axis=1) <= 0).any():
                 raise ValueError(
-                    f"expert must be at least 0, of shape {space.support.shape}, got {given.shape}."
+                    f"expert must be at least 0 with no row of zeros, of shape {space.support.shape}, got "
+                    f"{given.tolist()!r:.60}."
                 )
             weights = [row[: len(texts)] / row.sum() for row, texts in zip(given, space.texts, strict=True)]
             return Answers(tuple(map(tuple, space.texts)), tuple(weights))
@@ -371,6 +385,11 @@ class TextArena:
                 f"float64[X, Y] over responses; got {len(lists)} lists."
             )
         return Answers(tuple(lists), tuple(np.full(len(texts), 1 / len(texts)) for texts in lists))
+
+    def _asked(self) -> str:
+        """What rows of evidence point into: a digest of the prompts, and of the responses of a list."""
+        listed = self.space.texts if self.listed else None
+        return hashlib.sha256(json.dumps([self.prompts, listed]).encode()).hexdigest()
 
     def _space_of(self, prompts: Sequence[str]) -> Listed | Free:
         """The same responses to other prompts."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -18,7 +20,7 @@ from llm_backend.collect import Recorded
 from llm_backend.config import TINY, ConfigError, Configuration, Reader, made, settings
 from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_prompts
 from llm_backend.fit import Fit
-from llm_backend.models import LanguageModel
+from llm_backend.models import LanguageModel, whole
 from llm_backend.share import Elsewhere, share
 from llm_backend.tiny import PROMPTS, tiny_language_model
 from llm_backend.workers import workers
@@ -29,11 +31,12 @@ GIVEN = ("lm", "prompts", "judge", "fit", "folder", "expert", "per_round")  # of
 
 
 class Made(NamedTuple):
-    """What a run plays with; `measured` has the prompts measured on."""
+    """What a run plays with; `measured` has the prompts measured on, `data` is a digest of all prompts."""
 
     solver: Any
     arena: TextArena
     measured: TextArena
+    data: str
 
 
 class Prompted(LanguageModel):
@@ -45,8 +48,9 @@ class Prompted(LanguageModel):
 
     def encode(self, prompt: str) -> list[int]:
         """The tokens after which a response to the prompt begins."""
-        asked = self.conversations.get(prompt, prompt)
-        return encode_prompts(self.tokenizer, [asked], self.chat, self.system, self.room, self.truncate)[0]
+        asked = self.conversations.get(whole(prompt), prompt)
+        reading = (self.chat, self.system, self.room, self.truncate)
+        return self.checked(encode_prompts(self.tokenizer, [asked], *reading)[0], prompt)
 
 
 def build(config: Configuration, folder: Path) -> Made:
@@ -67,7 +71,12 @@ def build(config: Configuration, folder: Path) -> Made:
         lm.shard()
     lm.conversations = {_text(prompt): prompt for prompt in prompts if not isinstance(prompt, str)}
     lm.chat, lm.system, lm.truncate = reading["chat"], reading["system"], reading["truncate"]
-    room = lm.context and lm.context - arena.get("max_new_tokens", 256)
+    most = arena.get("max_new_tokens", 256) if arena.get("responses") is None else 0
+    if lm.context is not None and most >= lm.context:
+        raise ConfigError(
+            f"arena.max_new_tokens = {most}: it must leave room for a prompt in a context of {lm.context}."
+        )
+    room = lm.context and lm.context - most
     lm.room = min(filter(None, (room, reading["longest"])), default=None)
     texts = [_text(prompt) for prompt in prompts]
     kept = len(texts) - config.evaluate.held_out
@@ -91,7 +100,9 @@ def build(config: Configuration, folder: Path) -> Made:
     if size is not None and not 1 <= size <= kept:
         raise ConfigError(f"data.per_round = {size}: it must be from 1 to {kept}, the number of prompts.")
     played = arena_of(slice(kept), size)
-    return Made(solver, played, played if texts[measured] == played.prompts else arena_of(measured))
+    other = played if texts[measured] == played.prompts else arena_of(measured)
+    read = json.dumps([texts, answers, played.space.ids, other.space.ids])
+    return Made(solver, played, other, hashlib.sha256(read.encode()).hexdigest())
 
 
 def _model(config: Configuration) -> Prompted:
@@ -176,7 +187,10 @@ def function_named(section: str, text: str) -> Callable[..., Any]:
     if head in RULES and not tail:
         return getattr(judges.rules, head)
     if head == "matches":
-        return judges.rules.matches(tail)
+        try:
+            return judges.rules.matches(tail)
+        except ValueError as error:
+            raise ConfigError(f"{section} = {text!r}: {error}") from None
     try:
         found = getattr(importlib.import_module(head), tail)
     except (ImportError, AttributeError, ValueError) as error:

@@ -54,7 +54,7 @@ def save(
 
 def clear(rounds: Path) -> None:
     """Remove what a kill left half-written."""
-    for path in rounds.glob(".*"):
+    for path in [*rounds.glob(".*.new"), *rounds.glob(".*.old")]:
         shutil.rmtree(path)
 
 
@@ -86,7 +86,7 @@ def _read(folder: Path) -> Checkpoint:
 
 def _numbered(rounds: Path) -> list[Path]:
     """The folders of rounds, newest first."""
-    found = [path for path in rounds.glob("[0-9]*") if path.is_dir()] if rounds.is_dir() else []
+    found = [path for path in rounds.glob("[0-9]*") if path.name.isdecimal() and path.is_dir()]
     return sorted(found, key=lambda path: int(path.name), reverse=True)
 
 

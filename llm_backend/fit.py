@@ -30,7 +30,8 @@ class Fit:
     rule : "regress", least squares on log-ratios (any data); "logistic", cross entropy on them; or a policy
         gradient, "reinforce", "rloo", "grpo", "ppo", with the KL of the whole response in the reward.
     epochs : passes over the data. batch : prompts per optimiser step. rows : responses per forward pass
-        (lower it when memory runs out; results do not depend on it beyond rounding).
+        (lower it when memory runs out; results do not depend on it beyond rounding); four times as many are
+        drawn at a time.
     lr, betas, eps, weight_decay : of AdamW. beta1 is 0: momentum makes self-play spiral on cyclic games.
     warmup, final : share of the steps that the rate rises over, and what share of lr it falls to (cosine).
     clip : largest norm of a gradient.

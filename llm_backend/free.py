@@ -57,6 +57,7 @@ class Free:
                 key=key,
                 which=at,
                 correct=self.correct,
+                rows=4 * self.rows,
             )
         return Draws(
             np.asarray(at, dtype=np.int64)[samples.prompt],

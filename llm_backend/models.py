@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
+from llm_backend.data import tokenize
 from llm_backend.policy import Adapter, Base, Leaf
 from llm_backend.shards import Shards, own, split_layers
 from llm_backend.workers import workers
@@ -53,8 +54,10 @@ class LanguageModel:
     def __init__(
         self, model: Any, tokenizer: Any, lora: int | None = 64, seed: int = 0, checkpointing: bool = False
     ):
-        if lora is not None and lora < 1:
-            raise ValueError(f"lora must be a rank of at least 1, or None to train all weights, got {lora}.")
+        if lora is not None and (type(lora) is not int or lora < 1):
+            raise ValueError(
+                f"lora must be a rank of at least 1, or None to train all weights, got {lora!r}."
+            )
         if tokenizer.eos_token_id is None:
             raise ValueError("the tokenizer has no EOS token: set tokenizer.eos_token to one of its tokens.")
         model.eval().requires_grad_(False)
@@ -68,6 +71,7 @@ class LanguageModel:
         self.head = model.get_output_embeddings()
         self.shards: Shards | None = None  # full fine-tuning in shares: then the weights of slots are shares
         self._layers: list[Any] = []  # those of a frozen base that lie in shares
+        _check_kind(model)
         self._check_head()
         self._base_id = _fingerprint(sorted(model.named_parameters()))
         self.peft = None if lora is None else _with_lora(model, lora, seed)
@@ -99,7 +103,15 @@ class LanguageModel:
         """The model and tokenizer of a folder or of the Hugging Face hub."""
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(
+                f"device {device} is not there: torch {torch.__version__} sees no GPU; use 'cpu'."
+            )
+        if isinstance(dtype, str) and dtype != "auto" and not hasattr(torch, dtype):
+            raise ValueError(f"dtype {dtype!r} is none of torch: use 'auto', 'float32' or 'bfloat16'.")
+        if os.fspath(name).startswith((".", "/", "~")) and not os.path.isdir(name):
+            raise ValueError(f"{name} is no folder: pass that of a saved model, or a name of the hub.")
         model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
         return cls(model.to(device), AutoTokenizer.from_pretrained(name), lora, seed, checkpointing)
 
@@ -141,12 +153,22 @@ class LanguageModel:
     # -- text -------------------------------------------------------------------------------------------
 
     def encode(self, prompt: str) -> list[int]:
-        """Tokens of a prompt, with whatever the tokenizer puts in front (a BOS, once)."""
-        return list(self.tokenizer(prompt)["input_ids"])
+        """Tokens of a prompt, with what the tokenizer puts in front (a BOS, once) and no EOS behind."""
+        return self.checked(tokenize(self.tokenizer, whole(prompt), special=True), prompt)
 
     def encode_response(self, text: str) -> list[int]:
         """Tokens of a whole response: those of the text, then EOS."""
-        return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.eos]
+        return self.checked([*tokenize(self.tokenizer, whole(text), special=False), self.eos], text)
+
+    def checked(self, row: list[int], text: str) -> list[int]:
+        """A row of tokens of `text`. Raises ValueError for a token that the model has no embedding of."""
+        size = self.causal.get_input_embeddings().weight.shape[0]
+        if row and max(row) >= size:
+            raise ValueError(
+                f"token {max(row)} of {text!r:.60} is unknown to the model, which has {size}: use the "
+                "tokenizer that it was trained with."
+            )
+        return row
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a response, without the token that ended it."""
@@ -261,19 +283,21 @@ class LanguageModel:
                 raise
             raise ValueError(f"{path} is no adapter, or cut short ({error}): train it again.") from None
         if about.get("base") != self._base_id or about.get("lora") != json.dumps(self.lora):
-            raise ValueError(
-                f"{path} was trained on another base, or at lora={about.get('lora')} instead of {self.lora}: "
-                "load the model it was made with."
-            )
+            trained = f"at lora={about.get('lora')} and not {json.dumps(self.lora)}"
+            other = trained if about.get("base") == self._base_id else "on another base"
+            raise ValueError(f"{path} was trained {other}: load the model it was made with.")
         split = {kind: {} for kind in ("weights", "moments")}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
             split[kind][rest] = tensor.to(self.device)
         with self.train(Base()) as trainee, torch.no_grad():
+            shapes = {name: own(parameter).shape for name, parameter in trainee.parameters.items()}
+            if {name: tensor.shape for name, tensor in split["weights"].items()} != shapes:
+                raise ValueError(f"{path} has other layers than this model: load the model it was made with.")
             for name, parameter in trainee.parameters.items():
                 own(parameter).copy_(split["weights"][name])
             adapter = self.freeze(trainee, split["moments"])
-        if adapter.id != about["id"]:
+        if adapter.id != about.get("id"):
             raise ValueError(f"{path} has changed since it was written: train it again.")
         return adapter
 
@@ -370,8 +394,28 @@ def _with_lora(model: Any, rank: int, seed: int) -> Any:
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM")
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        warnings.filterwarnings(
+            "ignore", message="fan_in_fan_out is set to False"
+        )  # PEFT then sets it (GPT-2)
         torch.manual_seed(seed)
-        return get_peft_model(model, config, adapter_name=START).eval().requires_grad_(False)
+        peft = get_peft_model(model, config, adapter_name=START).eval().requires_grad_(False)
+    if any(type(module).__name__ == "ParamWrapper" for module in peft.modules()):
+        raise ValueError(
+            f"PEFT cannot mix adapters on the experts of {type(model).__name__} in a batch: train all "
+            "weights, lora=None."
+        )
+    return peft
+
+
+def _check_kind(model: Any) -> None:
+    """Refuse what log-probabilities or decoding would be wrong or impossible for."""
+    name, config = type(model).__name__, model.config.get_text_config()
+    if getattr(config, "final_logit_softcapping", None):
+        raise ValueError(f"{name} caps its logits, which is not supported: use a model without soft-capping.")
+    if getattr(model, "_is_stateful", False):
+        raise ValueError(
+            f"{name} has a recurrent state, which is not supported: use one with attention only."
+        )
 
 
 def _stop_tokens(model: Any, eos: int) -> tuple[int, ...]:
@@ -396,3 +440,16 @@ def _fingerprint(tensors: Iterable[tuple[str, Tensor]]) -> str:
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(sample.numpy().tobytes())
     return digest.hexdigest()
+
+
+def whole(text: Any) -> str:
+    """The text itself. Raises ValueError for what is no text, or holds half a character."""
+    if not isinstance(text, str):
+        raise ValueError(f"a prompt or response is a text, got {type(text).__name__} {text!r:.60}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{text!r:.60} is no Unicode text ({error.reason}): remove half characters."
+        ) from None
+    return text

@@ -40,13 +40,15 @@ FREE = {
 }  # may change at resume
 REMEDIES = {
     "": "lower model.lora, or set model.dtype to bfloat16",
-    "collect": "lower arena.max_new_tokens, arena.samples or generation.rows",
+    "collect": "lower arena.max_new_tokens, then fit.rows (four times as many are drawn at once)",
     "judge": "lower judge.batch, or judge with a smaller model",
     "score": "lower fit.rows",
     "fit": "lower fit.rows, then arena.samples (a prompt's responses are one pass), or model.lora",
     "evaluate": "lower evaluate.samples or evaluate.prompts",
     "checkpoint": "lower run.keep or model.lora",
 }
+
+NO_MEMORY = ("allocate memory", "out of memory", "not enough memory")  # in what torch says
 
 
 class OutOfMemory(RuntimeError):
@@ -160,11 +162,20 @@ def _measured(made: Made, state: State, past: dict[int, Policy], config: Configu
 def check_folder(folder: Path, config: Configuration, resume: bool) -> None:
     """Refuse a folder that holds another run, or any run without `resume`: ConfigError names the key."""
     path = folder / "config.json"
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"run.out = '{folder}': it is a file; set run.out to a folder.")
     if not path.is_file():
+        if next((folder / "rounds").glob("[0-9]*"), None) is not None:
+            raise ConfigError(
+                f"{folder} holds rounds of a run but no config.json: set run.out to another folder."
+            )
         return
     if not resume:
         raise ConfigError(f"{folder} holds a run already: pass --resume to go on with it, or set run.out.")
-    there = _flat(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        there = _flat(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, AttributeError) as error:
+        raise ConfigError(f"{path} is damaged ({error}): set run.out to another folder.") from None
     here = _flat(json.loads(json.dumps(config.dump())))
     for key in (*there, *here):
         if key not in FREE and there.get(key) != here.get(key):
@@ -175,7 +186,7 @@ def check_folder(folder: Path, config: Configuration, resume: bool) -> None:
 
 
 def _save(made: Made, state: State, folder: Path, config: Configuration) -> None:
-    about = {"solver": repr(made.solver), "torch": torch.__version__}
+    about = {"solver": repr(made.solver), "torch": torch.__version__, "data": made.data}
     checkpoint.save(
         folder / "rounds", state.t, lambda target: made.measured.save(state, target), about, config.run.keep
     )
@@ -185,8 +196,13 @@ def _restored(made: Made, folder: Path, count: int) -> tuple[State, dict[int, Po
     """The state to go on from, or a new one, and the policies of the last `count` rounds."""
     states = []
     for found in checkpoint.whole(folder / "rounds", say):
-        if found.about["torch"] != torch.__version__:
-            say(f"round {found.t} was played with torch {found.about['torch']}: bits may differ from now on.")
+        if (version := found.about.get("torch")) != torch.__version__:
+            say(f"round {found.t} was played with torch {version}: bits may differ from now on.")
+        if found.about.get("data", made.data) != made.data:
+            raise ConfigError(
+                f"[data] {folder} was played on other prompts or tokens than these: a run goes on with what "
+                "it began with. Put them back, or set run.out to another folder."
+            )
         states.append(made.measured.load(found.folder))
         if len(states) >= max(count, 1):
             break
@@ -219,7 +235,7 @@ def enough_memory(meter: Meter) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(meter, error) from error
     except RuntimeError as error:
-        if "allocate memory" not in str(error) and "out of memory" not in str(error).lower():
+        if not any(sign in str(error).lower() for sign in NO_MEMORY):
             raise
         raise _out_of_memory(meter, error) from error
 

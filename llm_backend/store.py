@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from llm_backend.collect import Draws
 from llm_backend.evidence import Buffer, Duels, Labels, Samples
 from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE, Adapter, Answers, Base, Blend, League
+from llm_backend.policy import BASE, Adapter, Answers, Base, Blend, League, Policy
 from llm_backend.workers import workers
 from pgames.arena import State
 from pgames.files import atomic
@@ -23,9 +24,10 @@ RECORDS = {
 }
 
 
-def save(lm: LanguageModel, state: State, folder: Path) -> None:
+def save(lm: LanguageModel, state: State, folder: Path, asked: str) -> None:
     """Write `state` to folder/state.json and the adapters it needs to folder/<id>.safetensors.
 
+    `asked` says which prompts and responses the rows of its evidence mean.
     Of several processes all must call it, for their shares of the weights; the first one writes.
     """
     adapters: dict[str, Adapter] = {}
@@ -43,10 +45,10 @@ def save(lm: LanguageModel, state: State, folder: Path) -> None:
             return {"adapter": value.id}
         return _plain(value, kept)
 
-    plain = {"version": VERSION, "state": kept(state), "draws": draws}
+    plain: dict[str, Any] = {"version": VERSION, "asked": asked, "state": kept(state), "draws": draws}
     us = workers()
     us.once(lambda: folder.mkdir(parents=True, exist_ok=True))
-    there = us.once(lambda: {name for name in adapters if (folder / f"{name}.safetensors").exists()})
+    there = us.once(lambda: {name for name in adapters if _is_there(folder / f"{name}.safetensors", name)})
     for name, adapter in adapters.items():
         if name not in there:
             lm.save(adapter, folder / f"{name}.safetensors")
@@ -55,14 +57,19 @@ def save(lm: LanguageModel, state: State, folder: Path) -> None:
             json.dump(plain, file)
 
 
-def load(lm: LanguageModel, folder: Path, known: Draws | None = None) -> State:
-    """The state in a folder; rows equal to those of `known` are it. Raises ValueError for a damaged file."""
+def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None) -> State:
+    """The state in a folder; rows equal to those of `known` are it.
+
+    Raises ValueError for a damaged file, and for evidence or answers to other prompts than those `asked`.
+    """
     path = folder / "state.json"
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
         version, tree, rows = plain["version"], plain["state"], plain["draws"]
     except FileNotFoundError:
-        raise
+        raise FileNotFoundError(
+            f"{folder} holds no state.json: pass a folder that arena.save wrote."
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no saved state, or cut short ({error}): use an earlier one.") from None
     if version != VERSION:
@@ -80,10 +87,43 @@ def load(lm: LanguageModel, folder: Path, known: Draws | None = None) -> State:
             return draws[value["rows"]]
         return _made(value, made)
 
-    for one in rows:
-        some = made(one)
-        draws.append(known if known is not None and _same(known, some) else some)
-    return made(tree)
+    try:
+        for one in rows:
+            some = made(one)
+            draws.append(known if known is not None and _same(known, some) else some)
+        state = made(tree)
+        if not (isinstance(state, State) and type(state.t) is int and isinstance(state.policy, Policy)):
+            raise TypeError("it holds no round and policy")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{path} needs a file that is not there ({error}): use an earlier one."
+        ) from None
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not what was saved ({error}): use an earlier one.") from None
+    if plain.get("asked", asked) != asked and _points(state):
+        raise ValueError(
+            f"{path} holds evidence or answers to other prompts or responses than this arena's: load it into "
+            "an arena of the same ones."
+        )
+    return state
+
+
+def _is_there(path: Path, name: str) -> bool:
+    """Whether the file is that of this adapter, and not cut short."""
+    try:
+        with safe_open(path, "np") as file:
+            return (file.metadata() or {}).get("id") == name
+    except (SafetensorError, OSError):
+        return False
+
+
+def _points(value: Any) -> bool:
+    """Whether some part of a state means prompts and responses by their places."""
+    if isinstance(value, Answers) or (isinstance(value, Draws) and len(value)):
+        return True
+    if isinstance(value, tuple | list):
+        return any(map(_points, value))
+    return type(value).__name__ in RECORDS and any(_points(getattr(value, name)) for name in _fields(value))
 
 
 def _plain(value: Any, kept: Callable[[Any], Any]) -> Any:
@@ -112,7 +152,10 @@ def _made(value: Any, made: Callable[[Any], Any]) -> Any:
     if "base" in value:
         return BASE
     if "array" in value:
-        return np.array(value["array"], dtype=value["type"]).reshape(value["shape"])
+        try:
+            return np.array(value["array"], dtype=value["type"]).reshape(value["shape"])
+        except ValueError as error:
+            raise TypeError(str(error)) from None
     return RECORDS[value["record"]](**{name: made(part) for name, part in value["fields"].items()})
 
 

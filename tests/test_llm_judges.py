@@ -789,8 +789,10 @@ def test_chat_options_are_checked(monkeypatch):
         judges.Chat("http://127.0.0.1:1", "m", key_variable="JUDGE_KEY")
     with pytest.raises(ValueError, match="retries >= 0"):
         judges.Chat("http://127.0.0.1:1", "m", retries=-1)
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match=r"other than \{prompt\}, \{first\} and \{second\} \('other'\)"):
         judges.Chat("http://127.0.0.1:1", "m", question="{first} or {other}?")
+    with pytest.raises(ValueError, match="must show both responses"):
+        judges.Chat("http://127.0.0.1:1", "m", question="{prompt}: is {first} good?")
 
 
 def test_the_example_of_the_documentation():

@@ -76,6 +76,8 @@ def check_answers(
     try:
         if answers is None:
             raise TypeError("nothing was returned")
+        if np.iscomplexobj(answers):
+            raise TypeError("complex numbers")
         values = np.array(answers, dtype=np.float64)
     except Exception as error:
         raise JudgeError(

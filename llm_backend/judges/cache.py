@@ -30,6 +30,11 @@ class Cached:
             raise ValueError(f"Cached: chunk must be at least 1, got {chunk}.")
         self.judge = fair(judge)
         self.name = name_of(self.judge)
+        if "<" in self.name:
+            raise ValueError(
+                f"Cached: {self.name} does not say what its answers depend on, so they could be read "
+                "back for another function: give the judge a name, as in Rule(f, name='f, version 1')."
+            )
         self.path = Path(path)
         self.chunk = chunk
         self.hits, self.misses = 0, 0

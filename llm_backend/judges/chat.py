@@ -94,7 +94,15 @@ class Chat:
             raise ValueError(
                 f"Chat: the environment variable {key_variable} is not set: put the API key there."
             )
-        question.format(prompt="", first="", second="")  # an unknown {key} fails here, not in round 7
+        try:  # an unknown {key} fails here, not in round 7
+            asked = question.format(prompt="", first="<first>", second="<second>")
+        except (LookupError, ValueError) as error:
+            raise ValueError(
+                f"Chat: question has a place other than {{prompt}}, {{first}} and "
+                f"{{second}} ({error}): write {{{{ and }}}} for plain braces."
+            ) from None
+        if "<first>" not in asked or "<second>" not in asked:
+            raise ValueError("Chat: question must show both responses: put {first} and {second} into it.")
         self.url, self.model = url.rstrip("/") + "/chat/completions", model
         self.question, self.parse = question, parse
         self.settings = {"temperature": 0} if settings is None else dict(settings)

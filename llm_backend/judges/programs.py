@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import secrets
@@ -63,6 +65,10 @@ def passes(
         blocks = BLOCK.findall(response)
         return float(_runs(blocks[-1] if blocks else response, source, seconds, memory))
 
+    rules = json.dumps([tests if isinstance(tests, str) else sorted(tests.items()), seconds, memory])
+    score.__qualname__ = (
+        f"passes({hashlib.sha256(rules.encode()).hexdigest()[:12]})"  # a cache knows it by that
+    )
     return score
 
 

@@ -36,11 +36,15 @@ def equals(answers: Mapping[str, str]) -> Callable[[str, str], float]:
 
 def matches(pattern: str) -> Callable[[str, str], float]:
     """1 if the regular expression matches the whole response (a dot matches newlines too), else 0."""
-    compiled = re.compile(pattern, re.DOTALL)
+    try:
+        compiled = re.compile(pattern, re.DOTALL)
+    except re.error as error:
+        raise ValueError(f"matches: {pattern!r} is no regular expression ({error}).") from None
 
     def score(prompt: str, response: str) -> float:
         return float(compiled.fullmatch(response) is not None)
 
+    score.__qualname__ = f"matches({pattern!r})"  # a cache knows the rule by it
     return score
 
 

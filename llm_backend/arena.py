@@ -83,8 +83,7 @@ class TextArena:
         engine: VLLM | None = None,
         per_round: int | None = None,
     ):
-        if isinstance(prompts, str) or not len(prompts):
-            raise ValueError("prompts must be a list of at least one text.")
+        _check_prompts(prompts)
         whole = {"max_new_tokens": max_new_tokens, "min_new_tokens": min_new_tokens, "seed": seed}
         for name, value in {**whole, "correct": correct, "samples": samples, "per_round": per_round}.items():
             if not isinstance(value, int | np.integer) and not (
@@ -153,6 +152,10 @@ class TextArena:
 
         In exact play the default is every response with its probability as weight.
         """
+        if prompts is not None:
+            _check_prompts(prompts)
+        if n is not None and n < 1:
+            raise ValueError(f"n must be at least 1, got {n}.")
         if prompts is None and n is None and self.samples is None:
             return Samples(self.space.all, self.space.probs(policy)[self.space.support])
         space = self.space if prompts is None else self._space_of(prompts)
@@ -411,3 +414,8 @@ class TextArena:
                 "responses=[...]."
             )
         return self.space
+
+
+def _check_prompts(prompts: Sequence[str]) -> None:
+    if isinstance(prompts, str) or not len(prompts):
+        raise ValueError(f"prompts must be a list of at least one text, got {prompts!r:.60}.")

@@ -158,6 +158,14 @@ def test_an_arena_takes_nothing_for_something_else(lm, options, told):
     arena(lm, samples=np.int64(3))
 
 
+def test_one_text_is_no_list_of_prompts_and_no_sample_is_asked_for(lm):
+    for wrong in ("What", []):
+        with pytest.raises(ValueError, match="prompts must be a list"):
+            arena(lm).sample(BASE, wrong, n=1)
+    with pytest.raises(ValueError, match="n must be at least 1"):
+        arena(lm).sample(BASE, n=0)
+
+
 def test_an_empty_response_is_a_response(lm):
     played = arena(lm, responses=["", "1"], samples=None)
     assert played.rates()[0, 0, 1] == 1.0  # shorter

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 import warnings
 
 import numpy as np
@@ -192,6 +193,28 @@ def test_complex_answers_are_refused(lm):
 
     with pytest.raises(judges.JudgeError, match=r"complex"):
         pg.solve(pg.INPO(0.1, 1.0), arena(lm, judge=Complex()), 1)
+
+
+def test_ctrl_c_does_not_wait_for_a_judge_that_hangs(monkeypatch):
+    asked, silent = threading.Event(), threading.Event()
+
+    class Hangs(judges.Chat):
+        def _send(self, body, place):
+            asked.set()
+            silent.wait(60)
+            return "[[A]]", False
+
+    def interrupted(jobs, return_when):
+        asked.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llm_backend.judges.chat.wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Hangs("http://127.0.0.1:9/v1", "m", workers=1).prefer(["p"], ["a"], ["b"])
+    (left,) = [thread for thread in threading.enumerate() if thread.name == "Chat"]
+    assert left.daemon  # nor does the end of the program wait for it
+    silent.set()
+    left.join()
 
 
 # -- what is on disk ------------------------------------------------------------------------------------

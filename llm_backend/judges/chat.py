@@ -10,8 +10,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import Any
 
 import numpy as np
@@ -121,17 +122,25 @@ class Chat:
         check_batch(prompts, firsts, seconds)
         answers = np.full(len(prompts), 0.5)
         stop = threading.Event()
-        with ThreadPoolExecutor(self.workers) as pool:
-            jobs = {}
-            for i, (x, y, z) in enumerate(zip(prompts, firsts, seconds, strict=True)):
-                if y != z:
-                    jobs[pool.submit(self._answer, x, y, z, i, stop)] = (i, 0)
-                    jobs[pool.submit(self._answer, x, z, y, i, stop)] = (i, 1)
-            try:
-                wait(jobs, return_when=FIRST_EXCEPTION)
-            finally:
-                stop.set()  # whoever still waits between two attempts gives up
-                pool.shutdown(cancel_futures=True)
+        jobs: dict[Future[float], tuple[int, int]] = {}
+        waiting: deque[tuple[Future[float], tuple[str, str, str, int]]] = deque()
+        for i, (x, y, z) in enumerate(zip(prompts, firsts, seconds, strict=True)):
+            for side, (first, second) in enumerate(((y, z), (z, y)) if y != z else ()):
+                job: Future[float] = Future()
+                jobs[job] = (i, side)
+                waiting.append((job, (x, first, second, i)))
+        threads = [
+            threading.Thread(target=self._serve, args=(waiting, stop), name="Chat", daemon=True)
+            for _ in range(min(self.workers, len(jobs)))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            wait(jobs, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()  # whoever still waits between two attempts gives up
+        for thread in threads:  # answers under way are paid for; Ctrl-C waits for none
+            thread.join()
         sides = [np.full(len(prompts), np.nan), np.full(len(prompts), np.nan)]
         error = None
         for job, (i, side) in jobs.items():
@@ -147,6 +156,23 @@ class Chat:
             message = str(error) if known else f"{self.name} raised {type(error).__name__}: {error}"
             raise JudgeError(message, done) from error
         return answers
+
+    def _serve(
+        self, waiting: deque[tuple[Future[float], tuple[str, str, str, int]]], stop: threading.Event
+    ) -> None:
+        """One of the threads: answer what is waiting, in order."""
+        while True:
+            try:
+                job, question = waiting.popleft()
+            except IndexError:
+                return
+            if stop.is_set():
+                job.cancel()
+                continue
+            try:
+                job.set_result(self._answer(*question, stop))
+            except BaseException as error:
+                job.set_exception(error)
 
     # -- one request ------------------------------------------------------------------------------------
 

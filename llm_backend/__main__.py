@@ -7,12 +7,14 @@ the disk.
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+FILES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}  # a full or a closed folder
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -32,8 +34,13 @@ def main(
         done = run(config, tiny=tiny, resume=resume)
     except ConfigError as error:
         _leave(error, 2)
-    except (OutOfMemory, JudgeError, FloatingPointError, ValueError, OSError) as error:
+    except (OutOfMemory, JudgeError, FloatingPointError, ValueError) as error:
         _leave(error, 1)
+    except OSError as error:
+        hint = (
+            " Make room or let it be written to; --resume goes on from there." if error.errno in FILES else ""
+        )
+        _leave(f"{error}.{hint}" if hint else error, 1)
     except KeyboardInterrupt:
         _leave("stopped; what was finished is kept, --resume goes on from there.", 130)
     except RuntimeError as error:

@@ -69,6 +69,7 @@ class LanguageModel:
         self.context = getattr(model.config, "max_position_embeddings", None)
         self.causal = model  # the Hugging Face model; with LoRA its linear layers carry the adapters
         self.head = model.get_output_embeddings()
+        self.vocabulary: int = model.get_input_embeddings().weight.shape[0]
         self.shards: Shards | None = None  # full fine-tuning in shares: then the weights of slots are shares
         self._layers: list[Any] = []  # those of a frozen base that lie in shares
         _check_kind(model)
@@ -162,11 +163,10 @@ class LanguageModel:
 
     def checked(self, row: list[int], text: str) -> list[int]:
         """A row of tokens of `text`. Raises ValueError for a token that the model has no embedding of."""
-        size = self.causal.get_input_embeddings().weight.shape[0]
-        if row and max(row) >= size:
+        if row and max(row) >= self.vocabulary:
             raise ValueError(
-                f"token {max(row)} of {text!r:.60} is unknown to the model, which has {size}: use the "
-                "tokenizer that it was trained with."
+                f"token {max(row)} of {text!r:.60} is unknown to the model, which has {self.vocabulary}: use "
+                "the tokenizer that it was trained with."
             )
         return row
 

@@ -1,5 +1,6 @@
 """Input that cannot work is refused in one line, and nothing is silently taken for something else."""
 
+import errno
 import json
 import shutil
 import threading
@@ -28,8 +29,10 @@ from transformers import (
     MixtralConfig,
     MixtralForCausalLM,
 )
+from typer.testing import CliRunner
 
 from llm_backend import LanguageModel, TextArena, judges
+from llm_backend.__main__ import app
 from llm_backend.config import ConfigError
 from llm_backend.fit import Fit
 from llm_backend.policy import BASE
@@ -176,23 +179,26 @@ def test_an_empty_response_is_a_response(lm):
 # -- judges ---------------------------------------------------------------------------------------------
 
 
+class Nameless:
+    def prefer(self, prompts, firsts, seconds):
+        return np.full(len(prompts), 0.5j)
+
+
 def test_a_cache_does_not_answer_for_another_rule(tmp_path):
     judges.Cached(judges.Rule(judges.rules.matches("a.*")), tmp_path / "a").prefer(["x"], ["a"], ["b"])
     with pytest.raises(ValueError, match=r"holds answers of"):
         judges.Cached(judges.Rule(judges.rules.matches("b.*")), tmp_path / "a")
     with pytest.raises(ValueError, match=r"give the judge a name"):
         judges.Cached(judges.Rule(lambda prompt, response: 0.0), tmp_path / "b")
+    with pytest.raises(ValueError, match="give the judge a name"):
+        judges.Cached(Nameless(), tmp_path / "b")
     first, second = (judges.Rule(judges.passes(f"assert f() == {i}")).name for i in (1, 2))
     assert first != second and "<" not in first
 
 
 def test_complex_answers_are_refused(lm):
-    class Complex:
-        def prefer(self, prompts, firsts, seconds):
-            return np.full(len(prompts), 0.5j)
-
     with pytest.raises(judges.JudgeError, match=r"complex"):
-        pg.solve(pg.INPO(0.1, 1.0), arena(lm, judge=Complex()), 1)
+        pg.solve(pg.INPO(0.1, 1.0), arena(lm, judge=Nameless()), 1)
 
 
 def test_ctrl_c_does_not_wait_for_a_judge_that_hangs(monkeypatch):
@@ -340,3 +346,13 @@ def test_a_wrong_expression_is_named_by_its_key(settings):
     settings["judge"]["score"] = "matches:("
     with pytest.raises(ConfigError, match=r"judge.score = .matches:\("):
         run(settings)
+
+
+def test_a_full_disk_says_how_to_go_on(monkeypatch, tmp_path):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "judge.jsonl")
+
+    monkeypatch.setattr("llm_backend.run.run", full)
+    done = CliRunner().invoke(app, [str(tmp_path / "run.toml")])
+    assert done.exit_code == 1 and done.stderr.count("\n") == 1
+    assert "No space left on device: 'judge.jsonl'. Make room" in done.stderr

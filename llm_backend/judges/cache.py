@@ -30,7 +30,7 @@ class Cached:
             raise ValueError(f"Cached: chunk must be at least 1, got {chunk}.")
         self.judge = fair(judge)
         self.name = name_of(self.judge)
-        if "<" in self.name:
+        if "<" in self.name or not getattr(judge, "name", None):
             raise ValueError(
                 f"Cached: {self.name} does not say what its answers depend on, so they could be read "
                 "back for another function: give the judge a name, as in Rule(f, name='f, version 1')."

@@ -17,13 +17,13 @@ from benchmarks.llm_model import BATCH, Clock, model, prompts, tokenizer
 
 def main() -> None:
     """One configuration, in this process."""
-    from llm_backend.collect import Draws
-    from llm_backend.fit import Fit, fit
-    from llm_backend.generate import Samples, generate_together
-    from llm_backend.logprobs import score
-    from llm_backend.models import LanguageModel
-    from llm_backend.policy import BASE, Leaf, geometric_mixture
-    from llm_backend.rules import PolicyGradient
+    from llm_backend.policies.handles import BASE, Leaf, geometric_mixture
+    from llm_backend.policies.language_model import LanguageModel
+    from llm_backend.policies.logprobs import score
+    from llm_backend.responses.draws import Draws
+    from llm_backend.responses.generate import Samples, generate_together
+    from llm_backend.training.fit import Fit, fit
+    from llm_backend.training.rules import PolicyGradient
 
     new, mode, steps = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     lm = LanguageModel(model(), tokenizer(), lora=16 if mode == "lora" else None)

@@ -9,7 +9,7 @@ state = pgames.solve(pgames.EGPO(tau=0.1, eta=1.0), arena, rounds=30)
 
 from llm_backend import judges
 from llm_backend.arena import TextArena
-from llm_backend.fit import Fit
-from llm_backend.models import LanguageModel
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.training.fit import Fit
 
 __all__ = ["Fit", "LanguageModel", "TextArena", "judges"]

@@ -25,10 +25,10 @@ def main(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last whole round.")] = False,
 ) -> None:
     """Play preference games with a language model."""
-    from llm_backend.config import ConfigError
     from llm_backend.judges import JudgeError
-    from llm_backend.run import OutOfMemory, run
-    from llm_backend.workers import lost, workers
+    from llm_backend.processes.workers import lost, workers
+    from llm_backend.runs.config import ConfigError
+    from llm_backend.runs.loop import OutOfMemory, run
 
     try:
         done = run(config, tiny=tiny, resume=resume)
@@ -54,7 +54,7 @@ def main(
 
 
 def _leave(why: object, code: int) -> None:
-    from llm_backend.workers import workers
+    from llm_backend.processes.workers import workers
 
     if workers().speaks():  # of several processes the first that fails
         print(f"llm_backend: {' '.join(str(why).split())}", file=sys.stderr)

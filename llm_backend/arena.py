@@ -15,18 +15,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import pgames
-from llm_backend import duels, explore, steps, store
-from llm_backend import policy as policies
-from llm_backend.collect import Draws, Floats, Recorded, judged, judged_both_ways, pairs_within
-from llm_backend.engine_vllm import VLLM
-from llm_backend.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
-from llm_backend.fit import Fit
-from llm_backend.free import Free
+from llm_backend import store
 from llm_backend.judges import fair
-from llm_backend.listed import Listed
-from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE, Answers, Policy, scalar
-from llm_backend.rewards import ListedScore, Score, linear_score
+from llm_backend.policies import handles as policies
+from llm_backend.policies.handles import BASE, Answers, Policy, scalar
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.responses.draws import Draws, Floats, pairs_within
+from llm_backend.responses.free import Free
+from llm_backend.responses.listed import Listed
+from llm_backend.responses.recorded import Recorded
+from llm_backend.responses.vllm import VLLM
+from llm_backend.training.fit import Fit
+from llm_backend.verbs import duels, explore, steps
+from llm_backend.verbs.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
+from llm_backend.verbs.rewards import ListedScore, Score, linear_score
+from llm_backend.verbs.verdicts import judged, judged_both_ways
 from pgames.arena import PairLoss, State, Weight
 from pgames.learning.belief import Width
 from pgames.losses import logistic, minimise
@@ -57,7 +60,7 @@ class TextArena:
     folder : where what was drawn is written, so that a round that was interrupted does not draw it again.
     per_round : prompts that a round plays: round t the t-th so many, from the beginning again after the last;
         None: all of them. Evidence keeps which prompts it is about, so learners may add it up over rounds.
-    engine : a vLLM server that draws for the reference and for adapters (`llm_backend.engine_vllm`); the
+    engine : a vLLM server that draws for the reference and for adapters (`llm_backend.responses.vllm`); the
         trainer scores its samples anew and keeps the discrepancy in `engine.reports`.
 
     `journal` collects a dictionary per fit (round, verb, loss, steps, tokens, seconds); it feeds nothing.

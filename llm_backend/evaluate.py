@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import pgames
-from llm_backend.collect import Draws, Floats, judged
-from llm_backend.policy import Answers, Blend, Policy, members
+from llm_backend.policies.handles import Answers, Blend, Policy, members
+from llm_backend.responses.draws import Draws, Floats
+from llm_backend.verbs.verdicts import judged
 
 LEVEL = 0.95
 EVALUATION = 1 << 20  # keys of these draws begin with it, so that no training draw shares them

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from llm_backend.collect import Draws
-from llm_backend.evidence import Buffer, Duels, Labels, Samples
-from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE, Adapter, Answers, Base, Blend, League, Policy
-from llm_backend.workers import workers
+from llm_backend.policies.handles import BASE, Adapter, Answers, Base, Blend, League, Policy
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.processes.workers import workers
+from llm_backend.responses.draws import Draws
+from llm_backend.verbs.evidence import Buffer, Duels, Labels, Samples
 from pgames.arena import State
 from pgames.files import atomic
 

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from llm_backend.arena import TextArena
-from llm_backend.collect import Floats
-from llm_backend.fit import Fit
-from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE, Adapter, Policy
+from llm_backend.policies.handles import BASE, Adapter, Policy
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.responses.draws import Floats
 from llm_backend.tiny import word_tokenizer
+from llm_backend.training.fit import Fit
 from pgames.exact.certificates import exploitability
 from pgames.game import PreferenceGame
 

@@ -14,9 +14,11 @@ import peft  # noqa: F401
 import torch
 import transformers  # noqa: F401
 
-from llm_backend import checkpoint, fit, logs, rollout
 from llm_backend.__main__ import app
 from llm_backend.judges import cache
+from llm_backend.responses import rollout
+from llm_backend.runs import checkpoint, logs
+from llm_backend.training import fit
 
 torch.set_num_threads(1)
 PHASES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE, Adapter, Leaf
+from llm_backend.policies.handles import BASE, Adapter, Leaf
+from llm_backend.policies.language_model import LanguageModel
 
 PROMPTS = [[1, 4, 5], [1, 6], [1, 7, 8, 9, 4]]  # of three lengths: two of them are padded
 

@@ -27,7 +27,7 @@ from llm_dying import app, at
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from llm_backend.judges import rules
-from llm_backend.models import LanguageModel
+from llm_backend.policies.language_model import LanguageModel
 
 
 def alive() -> int:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 import pgames as pg
-from llm_backend.models import LanguageModel
+from llm_backend.policies.language_model import LanguageModel
 from llm_backend.tiny import word_tokenizer
 
 torch.set_num_threads(1)

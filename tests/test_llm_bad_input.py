@@ -33,11 +33,11 @@ from typer.testing import CliRunner
 
 from llm_backend import LanguageModel, TextArena, judges
 from llm_backend.__main__ import app
-from llm_backend.config import ConfigError
-from llm_backend.fit import Fit
-from llm_backend.policy import BASE
-from llm_backend.run import run
+from llm_backend.policies.handles import BASE
+from llm_backend.runs.config import ConfigError
+from llm_backend.runs.loop import run
 from llm_backend.tiny import PROMPTS, tiny_language_model, tiny_tokenizer
+from llm_backend.training.fit import Fit
 
 SHORTER = judges.Rule(judges.rules.shorter)
 SHAPE = {
@@ -352,7 +352,7 @@ def test_a_full_disk_says_how_to_go_on(monkeypatch, tmp_path):
     def full(*args, **options):
         raise OSError(errno.ENOSPC, "No space left on device", "judge.jsonl")
 
-    monkeypatch.setattr("llm_backend.run.run", full)
+    monkeypatch.setattr("llm_backend.runs.loop.run", full)
     done = CliRunner().invoke(app, [str(tmp_path / "run.toml")])
     assert done.exit_code == 1 and done.stderr.count("\n") == 1
     assert "No space left on device: 'judge.jsonl'. Make room" in done.stderr

@@ -12,7 +12,7 @@ from llm_tiny import tiny_lm  # noqa: E402
 
 import pgames as pg  # noqa: E402
 from llm_backend import judges  # noqa: E402
-from llm_backend.belief import LastLayer, believe  # noqa: E402
+from llm_backend.verbs.belief import LastLayer, believe  # noqa: E402
 
 WORDS = ["a", "b", "c", "d e", "f g h"]
 CYCLE = pg.games.cyclic(5, p=0.9).P[0]

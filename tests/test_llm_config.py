@@ -6,8 +6,8 @@ import pgames as pg
 
 pytest.importorskip("torch")
 
-from llm_backend.build import build_judge, build_solver
-from llm_backend.config import ConfigError, Configuration
+from llm_backend.runs.build import build_judge, build_solver
+from llm_backend.runs.config import ConfigError, Configuration
 
 WHOLE = {
     "model": {"name": "somewhere"},

@@ -17,7 +17,7 @@ from test_conformance_catches import (
 
 import pgames as pg
 from llm_backend import Fit
-from llm_backend.policy import Answers
+from llm_backend.policies.handles import Answers
 from llm_backend.testing import GameArena, text_arena
 from pgames.arena import State
 from pgames.solvers import bandits, explore, oracle

@@ -11,11 +11,15 @@ import torch
 from llm_tiny import TableJudge, cyclic_game, tiny_lm, tiny_model, tiny_tokenizer
 
 import pgames as pg
-from llm_backend import Fit, LanguageModel, TextArena, logprobs, policy, rules
-from llm_backend.collect import Draws, described
-from llm_backend.fit import fit
-from llm_backend.logprobs import LinearLogProbs, score, token_logprobs
-from llm_backend.policy import BASE, Adapter, Blend, League, geometric_mixture, mixture
+from llm_backend import Fit, LanguageModel, TextArena
+from llm_backend.policies import handles as policy
+from llm_backend.policies import logprobs
+from llm_backend.policies.handles import BASE, Adapter, Blend, League, geometric_mixture, mixture
+from llm_backend.policies.logprobs import LinearLogProbs, score, token_logprobs
+from llm_backend.responses.draws import Draws
+from llm_backend.responses.recorded import described
+from llm_backend.training import rules
+from llm_backend.training.fit import fit
 
 PROMPTS = ["f", "g h", "i"]
 RESPONSES = list("abcde")
@@ -546,7 +550,7 @@ def test_recorded_draws_are_read_back(tmp_path, monkeypatch):
     drawn = arena.draw(BASE, "first")
     blend = geometric_mixture((0.5, BASE), (0.5, trained(lm)))
     mixed = arena.draw(blend, "first")
-    monkeypatch.setattr("llm_backend.free.generate", None)
+    monkeypatch.setattr("llm_backend.responses.free.generate", None)
     again = copy.copy(arena).draw(BASE, "first")
     assert again.tokens == drawn.tokens
     assert again.texts == drawn.texts

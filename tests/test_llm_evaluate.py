@@ -12,10 +12,10 @@ from llm_tiny import TableJudge, cyclic_game, tiny_lm
 
 from llm_backend import evaluate
 from llm_backend.arena import TextArena
-from llm_backend.collect import Draws
-from llm_backend.fit import Fit
 from llm_backend.judges import Rule
-from llm_backend.policy import BASE, Blend
+from llm_backend.policies.handles import BASE, Blend
+from llm_backend.responses.draws import Draws
+from llm_backend.training.fit import Fit
 
 TAU, WORDS, PROMPTS = 0.2, tuple("abcde"), ("f", "g", "h")
 
@@ -53,7 +53,7 @@ def test_a_badly_trained_opponent_only_weakens_the_bound(arena, policy):
 
 def test_at_the_nash_nothing_is_to_be_gained(arena):
     nash = pg.nash(arena.game, TAU).policy
-    from llm_backend.policy import Answers
+    from llm_backend.policies.handles import Answers
 
     pi = Answers((WORDS,) * len(PROMPTS), tuple(nash))
     assert evaluate.exact_exploitability(arena, pi, TAU) < 1e-9

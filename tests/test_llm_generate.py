@@ -12,14 +12,15 @@ from llm_tiny import tiny_lm, tiny_tokenizer
 from scipy.stats import chisquare, kstest
 from torch import Tensor
 
-from llm_backend import logprobs, rollout
-from llm_backend.decode import General, decoder
-from llm_backend.generate import generate, generate_together
-from llm_backend.lean import Lean
-from llm_backend.logprobs import LinearLogProbs, score
-from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE, Answers, geometric_mixture, mixture
-from llm_backend.randomness import draw, uniforms
+from llm_backend.policies import logprobs
+from llm_backend.policies.handles import BASE, Answers, geometric_mixture, mixture
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.policies.logprobs import LinearLogProbs, score
+from llm_backend.responses import rollout
+from llm_backend.responses.decode import General, decoder
+from llm_backend.responses.generate import generate, generate_together
+from llm_backend.responses.lean import Lean
+from llm_backend.responses.randomness import draw, uniforms
 
 pytestmark = pytest.mark.filterwarnings("ignore:fan_in_fan_out:UserWarning")  # PEFT on GPT-2
 
@@ -106,7 +107,7 @@ def test_prompts_may_be_read_a_few_at_a_time(monkeypatch):
     lm = model_of("llama", lora=4)
     leaves = [trained(lm), BASE]
     whole = decoded_logits(lm, leaves)
-    monkeypatch.setattr("llm_backend.lean.PREFILL_TOKENS", 6)  # one padded prompt at a time
+    monkeypatch.setattr("llm_backend.responses.lean.PREFILL_TOKENS", 6)  # one padded prompt at a time
     assert torch.allclose(whole, decoded_logits(lm, leaves), atol=1e-5)
     even = [[1, 4, 5]] * 3
     expected = torch.stack([full_logits(lm, BASE, *row) for row in zip(even, FORCED, strict=True)])
@@ -130,7 +131,7 @@ def test_packed_weights_change_rounding_only(monkeypatch):
     lm = model_of("qwen2", lora=4)
     leaves = [trained(lm), BASE]
     packed = decoded_logits(lm, leaves)
-    monkeypatch.setattr("llm_backend.lean.PACKED_BYTES", 0)
+    monkeypatch.setattr("llm_backend.responses.lean.PACKED_BYTES", 0)
     assert torch.allclose(packed, decoded_logits(lm, leaves), atol=1e-5)
 
 

@@ -11,10 +11,10 @@ import torch
 from llm_oracles import PROMPTS, trained
 from llm_tiny import tiny_lm
 
-from llm_backend import logprobs
-from llm_backend.logprobs import LinearLogProbs, score, token_logprobs
-from llm_backend.logprobs_liger import LigerLogProbs, liger_serves
-from llm_backend.policy import BASE
+from llm_backend.policies import logprobs
+from llm_backend.policies.handles import BASE
+from llm_backend.policies.liger import LigerLogProbs, liger_serves
+from llm_backend.policies.logprobs import LinearLogProbs, score, token_logprobs
 
 MISSING = [name for name in ("triton", "liger_kernel") if importlib.util.find_spec(name) is None]
 on_gpu = torch.cuda.is_available()

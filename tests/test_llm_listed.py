@@ -5,10 +5,11 @@ import pytest
 from llm_tiny import TableJudge, cyclic_game, tiny_lm
 
 import pgames as pg
-from llm_backend import Fit, TextArena, judges, steps
-from llm_backend.collect import wins_among
-from llm_backend.policy import Answers
+from llm_backend import Fit, TextArena, judges
+from llm_backend.policies.handles import Answers
 from llm_backend.tiny import tiny_language_model
+from llm_backend.verbs import steps
+from llm_backend.verbs.verdicts import wins_among
 
 
 def test_two_texts_with_the_same_tokens_are_refused():

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from llm_backend.config import ConfigError, LogSettings
-from llm_backend.logs import Log, rows
+from llm_backend.runs.config import ConfigError, LogSettings
+from llm_backend.runs.logs import Log, rows
 
 ROWS = [
     {"round": t, "loss": 1.0 / t, "seconds": {"fit": 2.0, "judge": 1.0}, "losses": [1.0]} for t in (1, 2, 3)

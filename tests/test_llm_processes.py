@@ -17,12 +17,13 @@ from llm_tiny import tiny_lm
 from test_llm_runs import HERE, as_toml, described, tensors, told
 
 from llm_backend.arena import TextArena
-from llm_backend.collect import Draws, wins_among
-from llm_backend.logs import rows
-from llm_backend.meter import Meter
-from llm_backend.run import run
-from llm_backend.share import _Judge as Shared
+from llm_backend.responses.draws import Draws
+from llm_backend.runs.logs import rows
+from llm_backend.runs.loop import run
+from llm_backend.runs.meter import Meter
+from llm_backend.runs.share import _Judge as Shared
 from llm_backend.tiny import PROMPTS, tiny_tokenizer
+from llm_backend.verbs.verdicts import wins_among
 
 torch.set_num_threads(1)
 

@@ -16,14 +16,14 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from llm_backend import fit
 from llm_backend.__main__ import app
-from llm_backend.config import ConfigError, Configuration
-from llm_backend.free import Free
 from llm_backend.judges import JudgeError, rules
-from llm_backend.logs import rows
-from llm_backend.policy import Blend
-from llm_backend.run import OutOfMemory, run
+from llm_backend.policies.handles import Blend
+from llm_backend.responses.free import Free
+from llm_backend.runs.config import ConfigError, Configuration
+from llm_backend.runs.logs import rows
+from llm_backend.runs.loop import OutOfMemory, run
+from llm_backend.training import fit
 
 torch.set_num_threads(1)
 

@@ -7,8 +7,8 @@ from llm_tiny import TableJudge, cyclic_game, tiny_lm
 
 import pgames as pg
 from llm_backend import Fit, TextArena
-from llm_backend.evidence import Duels, Labels, Samples
-from llm_backend.policy import BASE, Adapter, Answers, League
+from llm_backend.policies.handles import BASE, Adapter, Answers, League
+from llm_backend.verbs.evidence import Duels, Labels, Samples
 from pgames.learning.duels import Labels as TableLabels
 from pgames.learning.duels import Samples as TableSamples
 from pgames.table import Tally

@@ -11,7 +11,7 @@ from llm_tiny import CoinJudge, TableJudge, cyclic_game, tiny_lm
 
 import pgames as pg
 from llm_backend import Fit, TextArena
-from llm_backend.policy import BASE, Base
+from llm_backend.policies.handles import BASE, Base
 from pgames.testing import check_arena
 
 PROMPTS = ["f", "g h", "i"]

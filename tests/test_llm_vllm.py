@@ -16,10 +16,10 @@ from peft import PeftModel
 from vllm_server import Server
 
 from llm_backend import LanguageModel, TextArena, judges
-from llm_backend.engine_vllm import VLLM, EngineError, discrepancy, export
 from llm_backend.judges import rules
-from llm_backend.logprobs import score
-from llm_backend.policy import BASE, geometric_mixture, mixture
+from llm_backend.policies.handles import BASE, geometric_mixture, mixture
+from llm_backend.policies.logprobs import score
+from llm_backend.responses.vllm import VLLM, EngineError, discrepancy, export
 
 
 @pytest.fixture

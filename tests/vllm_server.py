@@ -15,10 +15,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from llm_backend.generate import generate
-from llm_backend.logprobs import token_rows
-from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE, Leaf
+from llm_backend.policies.handles import BASE, Leaf
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.policies.logprobs import token_rows
+from llm_backend.responses.generate import generate
 
 Token = Annotated[int, Field(ge=0)]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.collect import NO_DRAWS, Draws
 from llm_backend.judges import JudgeError
 from llm_backend.judges.base import antisymmetric, name_of
-from llm_backend.policy import Blend, Leaf, Policy, leaves
-from llm_backend.workers import workers
+from llm_backend.policies.handles import Blend, Leaf, Policy, leaves
+from llm_backend.processes.workers import workers
+from llm_backend.responses.draws import NO_DRAWS, Draws
 
 
 def share(arena: Any) -> None:

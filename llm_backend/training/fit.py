@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from llm_backend.collect import by_prompt
-from llm_backend.logprobs import token_logprobs
-from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE, Adapter, Leaf
-from llm_backend.rules import Ints, Objective
-from llm_backend.shards import own
-from llm_backend.workers import workers
+from llm_backend.policies.handles import BASE, Adapter, Leaf
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.policies.logprobs import token_logprobs
+from llm_backend.processes.shards import own
+from llm_backend.processes.workers import workers
+from llm_backend.responses.draws import by_prompt
+from llm_backend.training.rules import Ints, Objective
 
 RULES = ("regress", "logistic", "reinforce", "rloo", "grpo", "ppo")
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from llm_backend.workers import workers
+from llm_backend.processes.workers import workers
 
 
 def own(tensor: Tensor) -> Tensor:

@@ -19,13 +19,14 @@ from typing import Any, NamedTuple
 
 import torch
 
-from llm_backend import checkpoint, evaluate
-from llm_backend.build import Made, build
-from llm_backend.config import ConfigError, Configuration
-from llm_backend.logs import Log, Row, rows, shown
-from llm_backend.meter import Meter
-from llm_backend.policy import Policy
-from llm_backend.workers import workers
+from llm_backend import evaluate
+from llm_backend.policies.handles import Policy
+from llm_backend.processes.workers import workers
+from llm_backend.runs import checkpoint
+from llm_backend.runs.build import Made, build
+from llm_backend.runs.config import ConfigError, Configuration
+from llm_backend.runs.logs import Log, Row, rows, shown
+from llm_backend.runs.meter import Meter
 from pgames.arena import State
 from pgames.files import atomic
 

@@ -19,9 +19,9 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
 from llm_backend.data import tokenize
-from llm_backend.policy import Adapter, Base, Leaf
-from llm_backend.shards import Shards, own, split_layers
-from llm_backend.workers import workers
+from llm_backend.policies.handles import Adapter, Base, Leaf
+from llm_backend.processes.shards import Shards, own, split_layers
+from llm_backend.processes.workers import workers
 from pgames.files import atomic
 
 START = "start"  # the slot of the weights every new adapter begins with: A random, B = 0

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch.nn.functional as F
 from torch import Tensor
 
-from llm_backend.lean import Lean, is_lean, sizes_after
-from llm_backend.policy import Base, Leaf
+from llm_backend.policies.handles import Base, Leaf
+from llm_backend.responses.lean import Lean, is_lean, sizes_after
 
 if TYPE_CHECKING:
-    from llm_backend.models import LanguageModel
+    from llm_backend.policies.language_model import LanguageModel
 
 
 class Decoder(Protocol):

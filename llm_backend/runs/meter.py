@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.collect import Draws
 from llm_backend.judges.base import antisymmetric, name_of
+from llm_backend.responses.draws import Draws
 
 PHASES = ("collect", "judge", "score", "fit", "evaluate", "checkpoint")
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llm_backend.collect import Draws, Floats, Ints, judged, pairs_within
-from llm_backend.evidence import Duels, Samples
-from llm_backend.fit import best_start
-from llm_backend.policy import Policy
-from llm_backend.rules import FitPairs
-from llm_backend.steps import scored, train
+from llm_backend.policies.handles import Policy
+from llm_backend.responses.draws import Draws, Floats, Ints, pairs_within
+from llm_backend.training.fit import best_start
+from llm_backend.training.rules import FitPairs
+from llm_backend.verbs.evidence import Duels, Samples
+from llm_backend.verbs.steps import scored, train
+from llm_backend.verbs.verdicts import judged
 from pgames.arena import PairLoss
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.logprobs import score
-from llm_backend.models import LanguageModel
-from llm_backend.policy import Answers, Blend, Policy, members
-from llm_backend.randomness import choose, uniforms
-from llm_backend.rollout import Limits, decode
+from llm_backend.policies.handles import Answers, Blend, Policy, members
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.policies.logprobs import score
+from llm_backend.responses.randomness import choose, uniforms
+from llm_backend.responses.rollout import Limits, decode
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from llm_backend.collect import Draws, Floats
-from llm_backend.engine_vllm import VLLM
-from llm_backend.generate import generate
-from llm_backend.logprobs import score
-from llm_backend.models import LanguageModel
-from llm_backend.policy import Adapter, Base, Blend, Leaf, Policy
-from llm_backend.token_mixture import score_token_mixture
+from llm_backend.policies.handles import Adapter, Base, Blend, Leaf, Policy
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.policies.logprobs import score
+from llm_backend.responses.draws import Draws, Floats
+from llm_backend.responses.generate import generate
+from llm_backend.responses.token_mixture import score_token_mixture
+from llm_backend.responses.vllm import VLLM
 
 
 class Free:

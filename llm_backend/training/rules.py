@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from llm_backend.collect import Draws, Floats, Ints
+from llm_backend.responses.draws import Draws, Floats, Ints
 from pgames.arena import PairLoss
 
 Kind = Literal["reinforce", "rloo", "grpo", "ppo"]

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_backend.models import LanguageModel
-from llm_backend.policy import Blend
+from llm_backend.policies.handles import Blend
+from llm_backend.policies.language_model import LanguageModel
 
 
 @torch.no_grad()

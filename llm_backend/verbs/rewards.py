@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from llm_backend.belief import Features
-from llm_backend.collect import Draws, Floats
-from llm_backend.evidence import Duels
+from llm_backend.responses.draws import Draws, Floats
+from llm_backend.verbs.belief import Features
+from llm_backend.verbs.evidence import Duels
 
 RIDGE = 1e-2  # on the weights of a linear score, per duel
 

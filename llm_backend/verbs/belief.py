@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from llm_backend.judges.base import check_answers, check_batch
 from llm_backend.judges.scored import sigmoid
-from llm_backend.models import LanguageModel
-from llm_backend.policy import BASE
+from llm_backend.policies.handles import BASE
+from llm_backend.policies.language_model import LanguageModel
 
 Floats = NDArray[np.float64]
 Features = Callable[[Sequence[str], Sequence[str]], Floats]  # (prompts, responses) -> float64[B, D]

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llm_backend.logprobs_liger import LigerLogProbs, liger_serves
+from llm_backend.policies.liger import LigerLogProbs, liger_serves
 
 if TYPE_CHECKING:
-    from llm_backend.models import LanguageModel
-    from llm_backend.policy import Leaf
+    from llm_backend.policies.handles import Leaf
+    from llm_backend.policies.language_model import LanguageModel
 
 CHUNK_BYTES = 3 << 24  # of float32 logits alive at a time; above 32 MB glibc gives them back at once
 

@@ -9,10 +9,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.collect import Draws, Floats
-from llm_backend.logprobs import score
-from llm_backend.models import LanguageModel
-from llm_backend.policy import Answers, Leaf, Policy, blend_terms, members
+from llm_backend.policies.handles import Answers, Leaf, Policy, blend_terms, members
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.policies.logprobs import score
+from llm_backend.responses.draws import Draws, Floats
 
 
 class Listed:

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from llm_backend.policy import Base, Leaf
+from llm_backend.policies.handles import Base, Leaf
 
 if TYPE_CHECKING:
-    from llm_backend.models import LanguageModel
+    from llm_backend.policies.language_model import LanguageModel
 
 FAMILY = ("llama", "mistral", "qwen2", "qwen3")  # model types whose layers are these
 STATIC_ROPE = ("default", "linear", "llama3", "yarn")  # angles that do not change with the length

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llm_backend.decode import Decoder, decoder
-from llm_backend.models import LanguageModel
-from llm_backend.policy import Leaf, Policy, blend_terms
-from llm_backend.randomness import draw
+from llm_backend.policies.handles import Leaf, Policy, blend_terms
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.responses.decode import Decoder, decoder
+from llm_backend.responses.randomness import draw
 
 SPARSE = 0.75  # finished rows are dropped when at most this share of the batch is alive
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from llm_backend.config import ConfigError, LogSettings
+from llm_backend.runs.config import ConfigError, LogSettings
 from pgames.files import atomic
 
 Row = dict[str, Any]  # numbers by name; a dictionary inside groups several

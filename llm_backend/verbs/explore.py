@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pgames
-from llm_backend import policy as policies
-from llm_backend.belief import LastLayer
-from llm_backend.belief import believe as learned
-from llm_backend.collect import Draws, Floats, Ints, by_prompt, judged
-from llm_backend.duels import paired
 from llm_backend.evaluate import log_probabilities
-from llm_backend.evidence import Buffer, Duels, Labels
-from llm_backend.fit import best_start
-from llm_backend.policy import Adapter, Answers, Policy
-from llm_backend.rules import FitLabels, Regress
-from llm_backend.steps import scored, train, wins
+from llm_backend.policies import handles as policies
+from llm_backend.policies.handles import Adapter, Answers, Policy
+from llm_backend.responses.draws import Draws, Floats, Ints, by_prompt
+from llm_backend.training.fit import best_start
+from llm_backend.training.rules import FitLabels, Regress
+from llm_backend.verbs.belief import LastLayer
+from llm_backend.verbs.belief import believe as learned
+from llm_backend.verbs.duels import paired
+from llm_backend.verbs.evidence import Buffer, Duels, Labels
+from llm_backend.verbs.steps import scored, train, wins
+from llm_backend.verbs.verdicts import judged
 from pgames.arena import Weight
 from pgames.learning.belief import Belief as TableBelief
 from pgames.learning.belief import Width
@@ -147,7 +148,7 @@ class ListedBelief:
 
 
 class FreeBelief:
-    """The arena whose judge is a preference model learned from the duels (`llm_backend.belief`)."""
+    """The arena whose judge is a preference model learned from the duels (`llm_backend.verbs.belief`)."""
 
     def __init__(self, arena: TextArena, evidence: Duels, optimism: float):
         self.arena, self.reference = copy.copy(arena), arena.reference

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 
-from llm_backend.generate import Samples
-from llm_backend.logprobs import token_rows
-from llm_backend.models import LanguageModel
-from llm_backend.policy import Adapter, Base, Leaf, Policy
-from llm_backend.randomness import uniforms
+from llm_backend.policies.handles import Adapter, Base, Leaf, Policy
+from llm_backend.policies.language_model import LanguageModel
+from llm_backend.policies.logprobs import token_rows
+from llm_backend.responses.generate import Samples
+from llm_backend.responses.randomness import uniforms
 from pgames.files import atomic
 
 COLDEST = 0.01  # vLLM samples at this temperature when asked for a lower one, without a word
@@ -99,7 +99,7 @@ class VLLM:
         key: Sequence[int] = (0,),
         which: Sequence[int] | None = None,
     ) -> Samples:
-        """`n` responses of a leaf to each prompt, as `llm_backend.generate.generate` gives them.
+        """`n` responses of a leaf to each prompt, as `llm_backend.responses.generate.generate` gives them.
 
         The server draws with a seed that is a function of (key, which[x]); its samples are its own.
         Raises EngineError when it cannot be reached or refuses, ValueError for a mixture.
@@ -258,7 +258,7 @@ class VLLM:
         raise kind(
             f"the vLLM server at {self.url}{path} failed after {attempt + 1} attempts: {problem}. Is it up, "
             "and started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True? "
-            "llm_backend.generate needs no server."
+            "llm_backend.responses.generate needs no server."
         )
 
 
@@ -303,5 +303,5 @@ def _leaf(policy: Policy) -> Leaf:
         return policy
     raise ValueError(
         f"a vLLM server samples one model at a time, not a {type(policy).__name__}: draw from mixtures with "
-        "llm_backend.generate.generate."
+        "llm_backend.responses.generate.generate."
     )

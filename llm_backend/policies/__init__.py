@@ -1,0 +1,1 @@
+"""What a policy is: handles, the language model that holds their weights, log-probabilities."""

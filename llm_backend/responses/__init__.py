@@ -1,0 +1,1 @@
+"""Responses: drawn by a batched decoding loop, from a list or by a server, scored, kept."""

@@ -1,0 +1,79 @@
+"""Responses in rows, and how they are grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Responses in rows: `prompt` int64[B] each answers, its tokens (EOS included) and its text.
+
+    `column` int64[B] is the place in the list of an enumerable game, -1 elsewhere. `truncated` bool[B] marks
+    responses cut at the length limit: they did not end, so they have no EOS.
+    """
+
+    prompt: Ints
+    tokens: tuple[tuple[int, ...], ...]
+    texts: tuple[str, ...]
+    column: Ints
+    truncated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Sequence[int] | Ints) -> Draws:
+        """Some of the rows, in that order."""
+        at = np.asarray(rows, dtype=np.int64)
+        return Draws(
+            self.prompt[at],
+            tuple(self.tokens[i] for i in at),
+            tuple(self.texts[i] for i in at),
+            self.column[at],
+            self.truncated[at],
+        )
+
+    @staticmethod
+    def join(parts: Sequence[Draws]) -> Draws:
+        """All rows, one part after the other."""
+        return Draws(
+            np.concatenate([part.prompt for part in parts]),
+            tuple(row for part in parts for row in part.tokens),
+            tuple(text for part in parts for text in part.texts),
+            np.concatenate([part.column for part in parts]),
+            np.concatenate([part.truncated for part in parts]),
+        )
+
+
+NO_DRAWS = Draws(np.empty(0, np.int64), (), (), np.empty(0, np.int64), np.empty(0, np.bool_))
+
+
+def distinct(draws: Draws) -> tuple[Draws, Ints]:
+    """The rows without repetitions, in their order, and the place int64[B] of each row among them."""
+    first: dict[tuple[int, tuple[int, ...]], int] = {}
+    keys = [(int(x), tokens) for x, tokens in zip(draws.prompt, draws.tokens, strict=True)]
+    where = np.array([first.setdefault(key, len(first)) for key in keys], np.int64)
+    _, rows = np.unique(where, return_index=True)
+    return (draws if len(rows) == len(draws) else draws.take(rows)), where
+
+
+def by_prompt(draws: Draws, prompts: int) -> list[Ints]:
+    """The rows of every prompt."""
+    order = np.argsort(draws.prompt, kind="stable")
+    return np.split(order, np.searchsorted(draws.prompt[order], np.arange(1, prompts)))
+
+
+def pairs_within(draws: Draws, prompts: int) -> Ints:
+    """All pairs (i, j), i < j, of rows that answer one prompt: int64[M, 2]."""
+    found = []
+    for rows in by_prompt(draws, prompts):
+        i, j = np.triu_indices(len(rows), 1)
+        found.append(np.stack([rows[i], rows[j]], axis=1))
+    return np.concatenate(found)

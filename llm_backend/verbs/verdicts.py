@@ -1,0 +1,53 @@
+"""What the judge says of responses: pair by pair, and how often each wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from llm_backend.judges import ask
+from llm_backend.judges.base import antisymmetric
+from llm_backend.responses.draws import Draws, Floats, by_prompt, pairs_within
+
+
+def judged(judge: Any, prompts: Sequence[str], first: Draws, second: Draws) -> Floats:
+    """P(row of first > row of second), float64[B]; equal texts are 1/2 without asking."""
+    answers = np.full(len(first), 0.5)
+    at = [i for i in range(len(first)) if first.texts[i] != second.texts[i]]
+    if at:
+        answers[at] = ask(
+            judge,
+            [prompts[int(first.prompt[i])] for i in at],
+            [first.texts[i] for i in at],
+            [second.texts[i] for i in at],
+        )
+    return answers
+
+
+def judged_both_ways(
+    judge: Any, prompts: Sequence[str], first: Draws, second: Draws
+) -> tuple[Floats, Floats]:
+    """P(row of first > row of second) and P(row of second > row of first), float64[B] each."""
+    won = judged(judge, prompts, first, second)
+    return won, 1 - won if antisymmetric(judge) else judged(judge, prompts, second, first)
+
+
+def wins_among(judge: Any, prompts: Sequence[str], draws: Draws) -> Floats:
+    """How often each row beats the rows of its prompt, itself included at 1/2: float64[B]."""
+    pairs = pairs_within(draws, len(prompts))
+    won = judged_both_ways(judge, prompts, draws.take(pairs[:, 0]), draws.take(pairs[:, 1]))
+    total = np.full(len(draws), 0.5)
+    np.add.at(total, pairs[:, 0], won[0])
+    np.add.at(total, pairs[:, 1], won[1])
+    return total / np.bincount(draws.prompt, minlength=len(prompts))[draws.prompt]
+
+
+def wins_against(judge: Any, prompts: Sequence[str], draws: Draws, opponents: Draws) -> Floats:
+    """How often each row beats the opponent's rows of its prompt: float64[B]."""
+    groups = by_prompt(opponents, len(prompts))
+    ours = np.repeat(np.arange(len(draws)), [len(groups[x]) for x in draws.prompt])
+    theirs = np.concatenate([groups[x] for x in draws.prompt])
+    won = judged(judge, prompts, draws.take(ours), opponents.take(theirs))
+    return np.bincount(ours, won, len(draws)) / np.bincount(ours, minlength=len(draws))

@@ -294,6 +294,37 @@ def test_token_level_is_not_the_mixture_of_wholes_and_resampling_mends_it():
     assert noise < 0.5 * plain
 
 
+def test_of_a_league_only_the_geometric_mixtures_are_mended():
+    lm = tiny_lm(words=("a", "b"), layers=2, spread=0.5)
+    leaves = [trained(lm, seed, 0.4) for seed in (0, 1)]
+    blends = [geometric_mixture((0.5, leaf), (0.5, BASE)) for leaf in leaves]
+    answers = Answers((("a", "b a"),) * 2, (np.array([0.25, 0.75]),) * 2)
+    league = mixture((0.5, blends[0]), (0.2, blends[1]), (0.2, leaves[0]), (0.1, answers))
+    prompt = [1, 4, 5]
+    responses, *first = enumerated(lm, blends[0], prompt, 3)
+    _, *second = enumerated(lm, blends[1], prompt, 3)
+    place = {tuple(response): i for i, response in enumerate(responses)}
+    said = np.zeros(len(responses))
+    said[[place[tuple(lm.encode_response(text))] for text in ("a", "b a")]] = 0.25, 0.75
+    rest = 0.2 * np.exp(score(lm, leaves[0], [prompt] * len(responses), responses)) + 0.1 * said
+    by_token, whole = (0.5 * one + 0.2 * two + rest for one, two in zip(first, second, strict=True))
+    assert by_token.sum() == pytest.approx(1, abs=1e-5) and whole.sum() == pytest.approx(1, abs=1e-5)
+
+    how = {"max_new_tokens": 3, "key": (1,), "rows": 4000}
+
+    def distance(to, **more):
+        tokens = generate(lm, league, [prompt], 4000, **how, **more).tokens
+        counts = np.bincount([place[tuple(t)] for t in tokens], minlength=len(responses))
+        return 0.5 * np.abs(counts / counts.sum() - to).sum()
+
+    plain, mended, noise = distance(whole), distance(whole, correct=8), distance(by_token)
+    assert mended < 0.5 * plain and noise < 0.5 * plain
+    few = generate(lm, league, [prompt] * 2, 6, correct=3, **how)
+    alone = generate(lm, league, [prompt], 6, correct=3, which=[1], **how)
+    assert few.prompt.tolist() == [0] * 6 + [1] * 6 and few.tokens[6:] == alone.tokens
+    assert all(few.tokens)
+
+
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 @pytest.mark.parametrize("lora", [4, None])
 def test_dropping_finished_rows_changes_no_sample(monkeypatch, kind, lora):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.policies.handles import Answers, Blend, Policy, members
+from llm_backend.policies.handles import Answers, Blend, Leaf, Policy, members
 from llm_backend.policies.language_model import LanguageModel
 from llm_backend.policies.logprobs import score
 from llm_backend.responses.randomness import choose, uniforms
@@ -55,7 +55,7 @@ def generate(
     which is not the mixture of whole responses: total variation .03/.07/.11 at length 2/4/6 for two unrelated
     policies of weight 1/2, .001/.003/.004 for weight .01. `correct` = m > 1 draws m candidates for every
     response and keeps one by importance resampling; the answer tends to the mixture of whole responses as m
-    grows, at m times the cost.
+    grows, at m times the cost. In a mixture this is done for members that are geometric mixtures.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def generate(
     limits = Limits(min_new_tokens, max_new_tokens, temperature)
     _check(limits, prompt_ids, n, correct, rows)
     if correct > 1 and any(isinstance(member, Blend) for _, member in members(policy)):
-        many = _generate(lm, requests, prompt_ids, n * correct, limits, which, rows)[0]
-        return _resampled(lm, policy, prompt_ids, many, correct, (*key, correct), which, limits, rows)
+        many = _generate(lm, requests, prompt_ids, n, limits, which, rows, correct)[0]
+        return _resampled(lm, policy, prompt_ids, many, correct, tuple(key), which, limits, rows)
     return _generate(lm, requests, prompt_ids, n, limits, which, rows)[0]
 
 
@@ -121,10 +121,12 @@ def _generate(
     limits: Limits,
     which: Sequence[int] | None,
     rows: int,
+    candidates: int = 1,
 ) -> list[Samples]:
-    many = len(prompt_ids)
-    prompt, row = np.repeat(np.arange(many), n), np.tile(np.arange(n), many)
-    place = prompt if which is None else np.repeat(np.asarray(which, dtype=np.int64), n)
+    """`candidates` in a row for each response, all of one member; only a blend fills more than the first."""
+    many, each = len(prompt_ids), n * candidates
+    prompt, row = np.repeat(np.arange(many), each), np.tile(np.arange(each), many)
+    place = prompt if which is None else np.repeat(np.asarray(which, dtype=np.int64), each)
     lengths = np.array([len(ids) for ids in prompt_ids], dtype=np.int64)
     if many:
         lm.check_length(int(lengths.max()) + limits.longest)
@@ -133,12 +135,12 @@ def _generate(
         for _ in requests
     ]
     todo: list[tuple[int, int]] = []  # (request, row of its answer)
-    chosen: list[list[Policy]] = []
+    chosen: list[list[Leaf | Blend | Answers]] = []
     for r, (policy, key) in enumerate(requests):
-        parts = members(policy)
-        which_member = choose(uniforms((*key, 1), place, row, 1)[:, 0], [w for w, _ in parts])
-        chosen.append([parts[m][1] for m in which_member])
+        chosen.append(_chosen(policy, key, place, row // candidates))
         for i, member in enumerate(chosen[r]):
+            if row[i] % candidates and not isinstance(member, Blend):
+                continue
             if isinstance(member, Answers):
                 u = uniforms((*key, 2), place[i : i + 1], row[i : i + 1], 1)[0]
                 text = int(choose(u, member.weights[place[i]])[0])
@@ -149,7 +151,7 @@ def _generate(
     todo.sort(key=lambda item: lengths[prompt[item[1]]], reverse=True)  # the hungriest batch first
     for start in range(0, len(todo), rows):
         batch = todo[start : start + rows]
-        groups: dict[Policy, list[tuple[int, int]]] = {}
+        groups: dict[Leaf | Blend | Answers, list[tuple[int, int]]] = {}
         for r, i in batch:
             groups.setdefault(chosen[r][i], []).append((r, i))
         batch = [item for group in groups.values() for item in group]
@@ -166,29 +168,43 @@ def _generate(
     return answers
 
 
+def _chosen(
+    policy: Policy, key: tuple[int, ...], place: NDArray[np.int64], response: NDArray[np.int64]
+) -> list[Leaf | Blend | Answers]:
+    """The member that each response is drawn from."""
+    parts = members(policy)
+    drawn = choose(uniforms((*key, 1), place, response, 1)[:, 0], [w for w, _ in parts])
+    return [parts[m][1] for m in drawn]
+
+
 def _resampled(
     lm: LanguageModel,
     policy: Policy,
     prompt_ids: Sequence[Sequence[int]],
     many: Samples,
     correct: int,
-    key: Sequence[int],
+    key: tuple[int, ...],
     which: Sequence[int] | None,
     limits: Limits,
     rows: int,
 ) -> Samples:
-    """One of every `correct` candidates, drawn in proportion to prod_i pi_i(y) ** w_i / q(y)."""
-    if not isinstance(policy, Blend):
-        raise ValueError("correct > 1 needs a geometric mixture: draw the members of a mixture one by one.")
-    prompts = [prompt_ids[x] for x in many.prompt]
-    how = (limits.temperature, rows, limits.shortest)
-    target = sum(w * score(lm, leaf, prompts, many.tokens, *how) for w, leaf in policy.terms)
-    ratio = (target - many.logprobs).reshape(-1, correct)
-    ratio = np.exp(ratio - ratio.max(axis=1, keepdims=True)).cumsum(axis=1)
-    per_prompt = len(ratio) // max(1, len(prompt_ids))
+    """One of every `correct` candidates of a blend, drawn in proportion to prod_i pi_i(y) ** w_i / q(y)."""
     prompt = many.prompt[::correct]
     place = prompt if which is None else np.asarray(which, dtype=np.int64)[prompt]
-    u = uniforms(key, place, np.arange(len(ratio)) % max(1, per_prompt), 1)
+    response = np.arange(len(prompt)) % max(1, len(prompt) // max(1, len(prompt_ids)))
+    chosen = _chosen(policy, key, place, response)
+    ratio = np.full((len(prompt), correct), -np.inf)
+    ratio[:, 0] = 0.0  # other members have one candidate
+    for member in dict.fromkeys(chosen):
+        if isinstance(member, Blend):
+            own = np.array([one is member for one in chosen])
+            at = np.flatnonzero(np.repeat(own, correct))
+            asked, tokens = [prompt_ids[x] for x in many.prompt[at]], [many.tokens[i] for i in at]
+            how = (limits.temperature, rows, limits.shortest)
+            target = sum(w * score(lm, leaf, asked, tokens, *how) for w, leaf in member.terms)
+            ratio[own] = (target - many.logprobs[at]).reshape(-1, correct)
+    ratio = np.exp(ratio - ratio.max(axis=1, keepdims=True)).cumsum(axis=1)
+    u = uniforms((*key, correct), place, response, 1)
     picked = np.arange(len(ratio)) * correct + (ratio <= u * ratio[:, -1:]).sum(axis=1)
     tokens, by_token = [many.tokens[i] for i in picked], [many.by_token[i] for i in picked]
     return Samples(prompt, tokens, by_token, many.truncated[picked])

@@ -7,9 +7,34 @@ arena = TextArena(lm, prompts, judge, samples=8)
 state = pgames.solve(pgames.EGPO(tau=0.1, eta=1.0), arena, rounds=30)
 """
 
-from llm_backend import judges
-from llm_backend.arena import TextArena
-from llm_backend.policies.language_model import LanguageModel
-from llm_backend.training.fit import Fit
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llm_backend import judges
+    from llm_backend.arena import TextArena
+    from llm_backend.policies.language_model import LanguageModel
+    from llm_backend.training.fit import Fit
 
 __all__ = ["Fit", "LanguageModel", "TextArena", "judges"]
+
+HOMES = {
+    "Fit": "llm_backend.training.fit",
+    "LanguageModel": "llm_backend.policies.language_model",
+    "TextArena": "llm_backend.arena",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names when they are asked for: torch takes seconds to import, the command line may not need it."""
+    if name == "judges":
+        return importlib.import_module("llm_backend.judges")
+    if name not in HOMES:
+        raise AttributeError(f"module 'llm_backend' has no attribute {name!r}")
+    return getattr(importlib.import_module(HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -25,6 +25,13 @@ def main(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last whole round.")] = False,
 ) -> None:
     """Play preference games with a language model."""
+    try:
+        _play(config, tiny, resume)
+    except KeyboardInterrupt:
+        _leave("stopped; what was finished is kept, --resume goes on from there.", 130)
+
+
+def _play(config: Path, tiny: bool, resume: bool) -> None:
     from llm_backend.judges import JudgeError
     from llm_backend.processes.workers import lost, workers
     from llm_backend.runs.config import ConfigError
@@ -41,8 +48,6 @@ def main(
             " Make room or let it be written to; --resume goes on from there." if error.errno in FILES else ""
         )
         _leave(f"{error}.{hint}" if hint else error, 1)
-    except KeyboardInterrupt:
-        _leave("stopped; what was finished is kept, --resume goes on from there.", 130)
     except RuntimeError as error:
         if not lost(error):
             raise
@@ -54,9 +59,8 @@ def main(
 
 
 def _leave(why: object, code: int) -> None:
-    from llm_backend.processes.workers import workers
-
-    if workers().speaks():  # of several processes the first that fails
+    module = sys.modules.get("llm_backend.processes.workers")  # not there yet: Ctrl-C in the imports
+    if module is None or module.workers().speaks():  # of several processes the first that fails
         print(f"llm_backend: {' '.join(str(why).split())}", file=sys.stderr)
     raise typer.Exit(code) from None
 

@@ -3,6 +3,8 @@
 import errno
 import json
 import shutil
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -356,3 +358,20 @@ def test_a_full_disk_says_how_to_go_on(monkeypatch, tmp_path):
     done = CliRunner().invoke(app, [str(tmp_path / "run.toml")])
     assert done.exit_code == 1 and done.stderr.count("\n") == 1
     assert "No space left on device: 'judge.jsonl'. Make room" in done.stderr
+
+
+PRESSES_CTRL_C = """
+import os, runpy, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+runpy.run_module("llm_backend", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_modules_load_is_one_line_too():
+    done = subprocess.run([sys.executable, "-c", PRESSES_CTRL_C, "run.toml"], capture_output=True, text=True)
+    assert done.returncode == 130 and done.stdout == ""
+    assert "stopped" in done.stderr and done.stderr.count("\n") == 1

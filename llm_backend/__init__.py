@@ -28,7 +28,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Public names when they are asked for: torch takes seconds to import, the command line may not need it."""
+    """Public names when they are asked for: importing torch takes seconds."""
     if name == "judges":
         return importlib.import_module("llm_backend.judges")
     if name not in HOMES:

@@ -194,8 +194,46 @@ def test_a_cache_does_not_answer_for_another_rule(tmp_path):
         judges.Cached(judges.Rule(lambda prompt, response: 0.0), tmp_path / "b")
     with pytest.raises(ValueError, match="give the judge a name"):
         judges.Cached(Nameless(), tmp_path / "b")
+    for nameless in (
+        judges.Majority([judges.Rule(judges.rules.longer), Nameless()]),
+        judges.Chat("http://127.0.0.1:9/v1", "m", parse=lambda answer: 1.0),
+        judges.Symmetrised(Nameless()),
+    ):
+        with pytest.raises(ValueError, match="give the judge a name"):
+            judges.Cached(nameless, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    chat = [judges.Chat("http://127.0.0.1:9/v1", "m", parse=parse).name for parse in (float, int)]
+    assert len({*chat, judges.Chat("http://127.0.0.1:9/v1", "m").name}) == 3
     first, second = (judges.Rule(judges.passes(f"assert f() == {i}")).name for i in (1, 2))
     assert first != second and "<" not in first
+
+
+class Optimist:
+    """Thinks well of whatever stands first."""
+
+    name, as_is, antisymmetric = "Optimist", True, False
+
+    def __init__(self):
+        self.asked = 0
+
+    def prefer(self, prompts, firsts, seconds):
+        self.asked += len(prompts)
+        return np.array(
+            [0.9 if first < second else 0.4 for first, second in zip(firsts, seconds, strict=True)]
+        )
+
+
+def test_a_cache_and_a_majority_keep_both_orders_of_a_judge_that_needs_them(tmp_path):
+    for path in ("new", "new"):  # asked, then read
+        optimist = Optimist()
+        cached = judges.Cached(optimist, tmp_path / path)
+        assert cached.prefer(["x"] * 3, ["a", "b", "a"], ["b", "a", "a"]).tolist() == [0.9, 0.4, 0.5]
+        assert not cached.antisymmetric
+    assert optimist.asked == 0 and len(cached) == 2
+    both = judges.Majority([Optimist(), judges.Rule(judges.rules.longer)])
+    assert not both.antisymmetric and not judges.Cached(both, tmp_path / "both").antisymmetric
+    assert both.prefer(["x"] * 2, ["a", "bb"], ["bb", "a"]).tolist() == [0.45, 0.7]
+    assert judges.Majority([judges.Rule(judges.rules.longer)]).antisymmetric
 
 
 def test_complex_answers_are_refused(lm):

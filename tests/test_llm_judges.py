@@ -81,7 +81,7 @@ def test_a_judge_that_raises_is_named_with_the_item():
         def prefer(self, prompts, firsts, seconds):
             raise TimeoutError("no answer in 3 s")
 
-    with pytest.raises(JudgeError, match=r"Broken raised TimeoutError: no answer in 3 s.*'why'.*repair"):
+    with pytest.raises(JudgeError, match=r"<Broken> raised TimeoutError: no answer in 3 s.*'why'.*repair"):
         judges.ask(judges.fair(Broken()), ["why"], ["a"], ["b"])
 
 

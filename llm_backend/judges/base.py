@@ -39,8 +39,8 @@ class JudgeError(RuntimeError):
 
 
 def name_of(judge: Any) -> str:
-    """The name of a judge, or of its class."""
-    return getattr(judge, "name", None) or type(judge).__name__
+    """The name of a judge; of one without, its class in <>, which says too little for a cache."""
+    return getattr(judge, "name", None) or f"<{type(judge).__name__}>"
 
 
 def antisymmetric(judge: Any) -> bool:

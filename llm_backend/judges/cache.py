@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.judges.base import Judge, JudgeError, ask, check_batch, fair, name_of
+from llm_backend.judges.base import Judge, JudgeError, antisymmetric, ask, check_batch, fair, name_of
 
 
 class Cached:
     """A judge whose answers are kept in `path`, a JSONL file that is only ever appended to.
 
     A line is {"key": sha256 of prompt and both responses in a fixed order, "p": answer}; the two orders of a
-    pair share one line, so P(y, z) + P(z, y) = 1 also for a judge with moods. Answers are on the disk (fsync)
+    pair share one line, so P(y, z) + P(z, y) = 1 also for a judge with moods; a judge that says
+    `antisymmetric = False` has a line for each order. Answers are on the disk (fsync)
     after every `chunk` pairs; those that arrived before a failure are kept. A line torn by a kill is skipped
     and asked again. The first line names the judge: the file of another judge raises ValueError.
     """
@@ -30,10 +31,12 @@ class Cached:
             raise ValueError(f"Cached: chunk must be at least 1, got {chunk}.")
         self.judge = fair(judge)
         self.name = name_of(self.judge)
-        if "<" in self.name or not getattr(judge, "name", None):
+        self.antisymmetric = antisymmetric(self.judge)
+        if "<" in self.name:  # <lambda>, <locals>, <the class of a judge without a name>
             raise ValueError(
                 f"Cached: {self.name} does not say what its answers depend on, so they could be read "
-                "back for another function: give the judge a name, as in Rule(f, name='f, version 1')."
+                "back for another function: give the judge a name, as in Rule(f, name='f, version 1'), and "
+                "Chat a parse function that a module defines."
             )
         self.path = Path(path)
         self.chunk = chunk
@@ -55,7 +58,7 @@ class Cached:
         unknown: dict[str, tuple[str, str, str]] = {}
         for i, (x, y, z) in enumerate(zip(prompts, firsts, seconds, strict=True)):
             if y != z:
-                item = (x, y, z) if y < z else (x, z, y)
+                item = (x, z, y) if self._turned(y, z) else (x, y, z)
                 keys[i] = key = _key(*item)
                 if key not in self._answers:
                     unknown[key] = item
@@ -66,8 +69,12 @@ class Cached:
             self._learn(new[start : start + self.chunk])
         for i, key in keys.items():
             p = self._answers[key]
-            answers[i] = p if firsts[i] < seconds[i] else 1 - p
+            answers[i] = 1 - p if self._turned(firsts[i], seconds[i]) else p
         return answers
+
+    def _turned(self, first: str, second: str) -> bool:
+        """Whether the answer to this pair is kept as one minus that to its other order."""
+        return self.antisymmetric and second < first
 
     def _learn(self, items: list[tuple[str, tuple[str, str, str]]]) -> None:
         x, y, z = ([texts[k] for _, texts in items] for k in range(3))

@@ -110,8 +110,9 @@ class Chat:
         self.key_variable, self.timeout, self.retries, self.backoff = key_variable, timeout, retries, backoff
         self.workers, self.max_calls, self.max_tokens = workers, max_calls, max_tokens
         self.calls, self.tokens = 0, 0
-        rules = [question, self.settings, getattr(parse, "__qualname__", "")]
-        self.name = f"Chat({model}, {digest(json.dumps(rules, sort_keys=True))})"
+        reader = getattr(parse, "__qualname__", repr(parse))
+        rules = digest(json.dumps([question, self.settings, reader], sort_keys=True))
+        self.name = f"Chat({model}, {rules}{'' if parse is verdict else f', {reader}'})"
         self._lock = threading.Lock()
         self._opener = urllib.request.build_opener(_NoRedirects)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.judges.base import Judge, ask, fair, name_of
+from llm_backend.judges.base import Judge, antisymmetric, ask, fair, name_of
 
 
 class Majority:
@@ -25,6 +25,7 @@ class Majority:
             raise ValueError("Majority needs at least one judge, got none.")
         self.judges = [fair(judge) for judge in judges]
         self.hard = hard
+        self.antisymmetric = all(antisymmetric(judge) for judge in self.judges)
         names = ", ".join(name_of(judge) for judge in self.judges)
         self.name = f"Majority({names}{', hard' if hard else ''})"
 

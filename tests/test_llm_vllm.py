@@ -20,6 +20,9 @@ from llm_backend.judges import rules
 from llm_backend.policies.handles import BASE, geometric_mixture, mixture
 from llm_backend.policies.logprobs import score
 from llm_backend.responses.vllm import VLLM, EngineError, discrepancy, export
+from llm_backend.runs.config import ConfigError
+from llm_backend.runs.loop import run
+from llm_backend.tiny import tiny_language_model
 
 
 @pytest.fixture
@@ -258,6 +261,29 @@ def test_an_arena_draws_through_the_server_what_is_no_mixture(served):
     assert len(server.asked) == before, "a mixture is drawn here"
     new = arena.mirror_step(BASE, policy, 1.0)
     assert len(server.asked) > before and new != policy
+
+
+def test_a_run_from_a_file_draws_through_the_server(served, tmp_path):
+    _, _, server, _ = served
+    server.lm = tiny_language_model()
+    values = {
+        "model": {"name": "tiny"},
+        "data": {"source": "tiny"},
+        "judge": {"kind": "Rule", "score": "shorter"},
+        "solver": {"name": "INPO", "tau": 0.1, "eta": 1.0},
+        "arena": {"samples": 3, "max_new_tokens": 5, "engine": {"url": server.url, "model": "base"}},
+        "evaluate": {"every": 0, "held_out": 0},
+        "run": {"rounds": 1, "out": str(tmp_path / "run")},
+        "log": {"tensorboard": False},
+    }
+    (row,) = run(values).rows
+    assert {body["model"] for path, body, _ in server.asked if path.endswith("completions")} == {"base"}
+    assert row["discrepancy"]["largest"] < 1e-4
+    values["arena"] = {**values["arena"], "engine": {"url": "nowhere", "model": "base"}}
+    values["run"] = {"rounds": 1, "out": str(tmp_path / "other")}
+    with pytest.raises(ConfigError, match=r"arena.engine.*must begin with http"):
+        run(values)
+    assert "discrepancy" not in run(values, tiny=True).rows[0]
 
 
 @pytest.mark.skipif("VLLM_URL" not in os.environ, reason="needs a server: VLLM_URL, VLLM_MODEL, VLLM_PATH")

@@ -20,6 +20,7 @@ from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_p
 from llm_backend.policies.language_model import LanguageModel, whole
 from llm_backend.processes.workers import workers
 from llm_backend.responses.recorded import Recorded
+from llm_backend.responses.vllm import VLLM
 from llm_backend.runs.config import TINY, ConfigError, Configuration, Reader, made, settings
 from llm_backend.runs.share import Elsewhere, share
 from llm_backend.tiny import PROMPTS, tiny_language_model
@@ -57,7 +58,7 @@ def build(config: Configuration, folder: Path) -> Made:
     """Solver, judge, model and arenas; the cheap ones first, so that a wrong key costs no loading."""
     solver = build_solver(config.solver)
     how = made("fit", Fit, config.fit)
-    arena = settings("arena", TextArena, config.arena, GIVEN)
+    arena = settings("arena", TextArena, config.arena, GIVEN, _special)
     prompts, answers, reading = _prompts(config)
     held: list[Any] = []
     workers().once(lambda: held.append(_cached(config, folder)))
@@ -230,6 +231,8 @@ def _special(hint: Any) -> tuple[Any, Reader] | None:
     for part in (hint, *get_args(hint)) if get_origin(hint) in (Union, UnionType) else (hint,):
         if part is Solver:
             return dict[str, Any], lambda section, values: build_solver(values, section)
+        if part is VLLM:
+            return dict[str, Any], lambda section, values: made(section, VLLM, values)
         if part is judges.Judge:
             return dict[str, Any], lambda section, values: build_judge(values, section)
         if part is PairLoss:

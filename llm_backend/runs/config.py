@@ -140,7 +140,11 @@ class Configuration(BaseModel):
                     **({"per_round": 4} if "per_round" in self.data else {}),
                 },
                 "judge": {"kind": "Rule", "score": "shorter", "cache": True},
-                "arena": at_most(self.arena, samples=3, max_new_tokens=6),
+                "arena": at_most(
+                    {key: value for key, value in self.arena.items() if key != "engine"},
+                    samples=3,
+                    max_new_tokens=6,
+                ),
                 "fit": at_most(self.fit, epochs=2, batch=4),
                 "evaluate": self.evaluate.model_copy(update={"held_out": 0, "prompts": 4, "samples": 2}),
                 "run": self.run.model_copy(

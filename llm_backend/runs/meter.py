@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from llm_backend.judges.base import antisymmetric, name_of
 from llm_backend.responses.draws import Draws
+from llm_backend.responses.vllm import Discrepancy
 
 PHASES = ("collect", "judge", "score", "fit", "evaluate", "checkpoint")
 
@@ -23,6 +24,8 @@ class Meter:
         self.say = say
         self.phase = ""
         self.failed = ""  # the innermost phase that an error ended
+        self.reports: list[Discrepancy] = []  # of a server that draws, since the run began
+        self.reported = 0
         self.clear()
 
     def clear(self) -> dict[str, float]:
@@ -56,6 +59,8 @@ class Meter:
 
     def watch(self, arena: Any) -> None:
         """Measure what the arena draws, scores and asks from now on."""
+        if (engine := getattr(arena.space, "engine", None)) is not None:
+            self.reports = engine.reports
         arena.space = _Space(arena.space, self)
         arena.judge = _Judge(arena.judge, self)
 
@@ -71,7 +76,17 @@ class Meter:
             "drawn_length": self.tokens / self.drawn if self.drawn else None,
             "drawn_truncated": self.truncated / self.drawn if self.drawn else None,
             "judged": self.judged,
+            **self._discrepancy(),
         }
+
+    def _discrepancy(self) -> dict[str, Any]:
+        """How far a server's log-probabilities were from the trainer's in this round, if one draws."""
+        new, self.reported = self.reports[self.reported :], len(self.reports)
+        if not new:
+            return {}
+        tokens = sum(report.tokens for report in new)
+        mean, outside = (sum(r[i] * r.tokens for r in new) / tokens for i in (1, 2))
+        return {"discrepancy": {"largest": max(r.largest for r in new), "mean": mean, "outside": outside}}
 
 
 class _Space:

@@ -130,14 +130,54 @@ def test_bad_files(tmp_path):
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(ValueError, match="has no rows"):
         read_prompts(tmp_path / "empty.jsonl")
-    with pytest.raises(FileNotFoundError):
-        read_prompts(tmp_path / "none.jsonl")
+    for name in ("none.jsonl", "none.parquet"):
+        with pytest.raises(FileNotFoundError, match=rf"{name} is not there: pass the path of a \.\w+ file"):
+            read_prompts(tmp_path / name)
+    (tmp_path / "latin.jsonl").write_bytes(b'{"prompt": "a"}\n{"prompt": "\xe9"}\n')
+    with pytest.raises(ValueError, match=r"line 2 is not UTF-8 .*: save it as UTF-8"):
+        read_prompts(tmp_path / "latin.jsonl")
     with pytest.raises(ValueError, match=r"cannot read \.csv"):
         read_prompts(tmp_path / "p.csv")
     with pytest.raises(ValueError, match="limit must be at least 1"):
         read_prompts(tmp_path / "p.jsonl", limit=0)
     with pytest.raises(ValueError, match="a response is a text of length > 0, got ''"):
         read_demonstrations(write_jsonl(tmp_path / "d.jsonl", [{"prompt": "a", "response": ""}]))
+
+
+def test_a_damaged_parquet_file_is_to_be_written_again(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"prompt": [f"number {i}" for i in range(999)]}), path)
+    whole = path.read_bytes()
+    for damaged in (
+        b"",
+        b"prompt",
+        whole[:-7],
+        whole[:20] + bytes(len(whole) // 2) + whole[len(whole) // 2 + 20 :],
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"no whole parquet file \(.*\): copy or write it again"):
+            read_prompts(path)
+
+
+def test_a_data_set_that_cannot_be_loaded_says_what_to_pass(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "state.json").write_text("{")
+    with pytest.raises(ValueError, match=r"saved cannot be read \(.*\): pass a .jsonl or .parquet file"):
+        read_prompts(tmp_path / "saved")
+
+    def offline(name, split):
+        raise ConnectionError("the hub\ndoes not answer")
+
+    monkeypatch.setattr(datasets, "load_dataset", offline)
+    with pytest.raises(
+        ValueError, match=r"^some/prompts is no file or folder here, and not on the hub \(Conn.*"
+    ) as told:
+        read_prompts("some/prompts")
+    assert "\n" not in str(told.value)
 
 
 def test_a_conversation_can_be_a_demonstration(tmp_path):

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_backend.data import encode_prompts, encode_responses, pad_token, padded, render
+from llm_backend.data.templates import render
+from llm_backend.data.tokens import encode_prompts, encode_responses, pad_token, padded
 from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt
 from llm_backend.judges.scored import best_device, digest, fingerprint, sigmoid
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_backend.data import apply_template, padded, tokenize
+from llm_backend.data.templates import apply_template
+from llm_backend.data.tokens import padded, tokenize
 from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt
 
 Template = Callable[..., str]  # texts -> the text the model reads

@@ -1,0 +1,129 @@
+"""Rows of files and data sets: .jsonl, .parquet, folders saved by `datasets`, the hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def read_rows(source: str | Path, columns: list[str], split: str, limit: int | None) -> list[dict[str, Any]]:
+    """The first `limit` rows of a source, each with these columns; ValueError says what is wrong with it."""
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1, or None for all rows, got {limit}.")
+    path = Path(source)
+    if path.suffix in (".jsonl", ".parquet") and not path.is_file():
+        raise FileNotFoundError(
+            f"{source} is {'a folder' if path.is_dir() else 'not there'}: pass the path of a {path.suffix} "
+            f"file, seen from {Path.cwd()}."
+        )
+    if path.suffix == ".jsonl":
+        rows = _read_jsonl(path, limit)
+    elif path.suffix == ".parquet":
+        rows = _read_parquet(path, columns, limit)
+    elif path.suffix in (".json", ".csv", ".txt"):
+        raise ValueError(
+            f"{source}: cannot read {path.suffix}; write one JSON object per line to a .jsonl file."
+        )
+    else:
+        rows = _read_dataset(source, columns, split, limit)
+    if not rows:
+        raise ValueError(f"{source} has no rows: need at least one prompt.")
+    for i, row in enumerate(rows):
+        for column in columns:
+            if column not in row:
+                raise _no_column(source, column, row, f"row {i} ")
+    return rows
+
+
+def _no_column(source: object, column: str, columns: Iterable[str], where: str = "") -> ValueError:
+    return ValueError(
+        f"{source}: {where}has no column {column!r}, it has {', '.join(columns)}: pass one of these."
+    )
+
+
+def _read_jsonl(path: Path, limit: int | None) -> list[dict[str, Any]]:
+    rows = []
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if limit is not None and len(rows) >= limit:
+                break
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{path}, line {number} is not UTF-8 ({error}): save it as UTF-8.") from None
+            except ValueError as error:
+                raise ValueError(
+                    f"{path}, line {number} is not JSON ({error}): repair or remove it."
+                ) from None
+            if not isinstance(row, dict):
+                raise ValueError(
+                    f"{path}, line {number} is {type(row).__name__}, not an object: write {{...}}."
+                )
+            rows.append(row)
+    return rows
+
+
+def _read_parquet(path: Path, columns: list[str], limit: int | None) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return _parquet_rows(pq, path, columns, limit)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{path} is no whole parquet file ({_line(error)}): copy or write it again."
+        ) from None
+
+
+def _parquet_rows(pq: Any, path: Path, columns: list[str], limit: int | None) -> list[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        for column in columns:
+            if column not in names:
+                raise _no_column(path, column, names)
+        rows: list[dict[str, Any]] = []
+        for batch in file.iter_batches(columns=columns):
+            rows += batch.to_pylist()
+            if limit is not None and len(rows) >= limit:
+                break
+    return rows[:limit]
+
+
+def _read_dataset(
+    source: str | Path, columns: list[str], split: str, limit: int | None
+) -> list[dict[str, Any]]:
+    import datasets
+
+    path = Path(source)
+    saved = (path / "state.json").exists() or (path / "dataset_dict.json").exists()
+    try:
+        data = (
+            datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(source), split=split)
+        )
+    except Exception as error:  # of any kind: files, network, splits, formats
+        here = "cannot be read" if path.exists() else "is no file or folder here, and not on the hub"
+        raise ValueError(
+            f"{source} {here} ({_line(error)}): pass a .jsonl or .parquet file, a folder saved by datasets, "
+            "or the name and split of a data set of the hub."
+        ) from None
+    if isinstance(data, datasets.DatasetDict):
+        if split not in data:
+            raise ValueError(
+                f"{source} has no split {split!r}, it has {', '.join(map(str, data))}: pass one."
+            )
+        data = data[split]
+    for column in columns:
+        if column not in data.column_names:
+            raise _no_column(source, column, data.column_names)
+    data = data.select_columns(columns)
+    if limit is not None:
+        data = data.select(range(min(limit, len(data))))
+    return list(data)  # pyright: ignore[reportReturnType]
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -93,8 +93,6 @@ class TextArena:
                 value is None and name in ("samples", "per_round")
             ):
                 raise ValueError(f"{name} must be a whole number, got {value!r}.")
-        if isinstance(responses, str):
-            raise ValueError(f"responses must be a list of texts, got one text: pass [{responses!r:.60}].")
         if samples is None and responses is None:
             raise ValueError("samples=None needs responses=[...]: only an enumerable game is played exactly.")
         if samples is not None and samples < 2:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +30,7 @@ class Listed:
         temperature: float,
         rows: int,
     ):
-        shared = len(responses) > 0 and isinstance(responses[0], str)
-        lists = [list(cast(Sequence[str], responses))] * len(prompts) if shared else [*map(list, responses)]
+        lists = _lists(responses, len(prompts))
         if len(lists) != len(prompts):
             raise ValueError(
                 f"responses must be one list of texts, or one per prompt: got {len(lists)} lists for "
@@ -126,3 +124,18 @@ class Listed:
     def score(self, leaf: Leaf, draws: Draws) -> Floats:
         """log pi(response | prompt) of the model itself, float64[B]: read from its table."""
         return self.table(leaf)[draws.prompt, draws.column]
+
+
+def _lists(responses: Sequence[str] | Sequence[Sequence[str]], prompts: int) -> list[list[str]]:
+    """The texts for each prompt; ValueError for what is neither texts nor lists of them."""
+    if isinstance(responses, str):
+        raise ValueError(f"responses must be a list of texts, got one text: pass [{responses!r:.60}].")
+    if all(isinstance(one, str) for one in responses):
+        return [[str(one) for one in responses]] * prompts
+    lists = [[] if isinstance(one, str) or not isinstance(one, Iterable) else [*one] for one in responses]
+    if not all(texts and all(isinstance(text, str) for text in texts) for texts in lists):
+        raise ValueError(
+            "responses must be a list of texts, or a list of such lists, one per prompt; got "
+            f"{responses!r:.80}."
+        )
+    return lists

@@ -153,6 +153,12 @@ def test_from_pretrained_names_what_is_not_there(tmp_path):
         ({"seed": 1.5}, "seed must be a whole number"),
         ({"correct": 2.5}, "correct must be a whole number"),
         ({"responses": "12"}, r"pass \['12'\]"),  # not the two responses "1" and "2"
+        ({"responses": [1, 2]}, "must be a list of texts"),
+        ({"responses": ["a", ["b"]]}, "must be a list of texts"),
+        ({"responses": [["a", "b"], "cd"]}, "must be a list of texts"),
+        ({"responses": [["a", "b"], [None]]}, "must be a list of texts"),
+        ({"responses": [["a", "b"], []]}, "must be a list of texts"),
+        ({"responses": []}, "must be different texts"),
         ({"expert": ["ab", "cd"]}, "a list of texts per prompt"),  # not the answers "a" and "b"
         ({"expert": [[], ["a"]]}, "at least one text"),
         ({"expert": [[np.nan, 1.0], [0.5, 0.5]], "responses": ["1", "2"]}, "must be at least 0"),
@@ -372,6 +378,16 @@ def test_a_run_does_not_go_on_with_other_data_or_another_runs_rounds(settings, t
     for resume in (False, True):
         with pytest.raises(ConfigError, match=r"but no config.json"):
             run(more, resume=resume)
+
+
+def test_a_row_cut_out_of_the_log_is_missed_aloud(settings, tmp_path, capsys):
+    settings["run"]["rounds"], log = 4, tmp_path / "out" / "log.jsonl"
+    run(settings)
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text(lines[0] + lines[2][:9] + "\n7\n" + lines[3])
+    run(settings, resume=True)
+    assert "log.jsonl has no row of round 2, 3;" in capsys.readouterr().err
+    assert log.read_text() == lines[0] + lines[3]  # and what stands behind a torn line is kept
 
 
 def test_a_length_that_leaves_no_room_is_named_by_its_key(settings):

@@ -22,11 +22,13 @@ class Log:
     """One row a round, in FOLDER/log.jsonl and whatever `settings` asks for.
 
     Rows of rounds after `t` are forgotten: they belong to rounds that a kill undid and that are done again.
+    `lacks` are the rounds up to `t` that have no row, as somebody removed it.
     """
 
     def __init__(self, folder: Path, settings: LogSettings, t: int, config: Mapping[str, Any]):
         self.path = folder / "log.jsonl"
         kept = [row for row in rows(self.path) if row["round"] <= t]
+        self.lacks = sorted(set(range(1, t + 1)) - {row["round"] for row in kept})
         with atomic(self.path, "w") as file:
             file.writelines(json.dumps(row) + "\n" for row in kept)
         self._sinks: list[tuple[Callable[[Row, int], Any], Callable[[], Any]]] = []
@@ -52,13 +54,15 @@ class Log:
 
 
 def rows(path: Path) -> list[Row]:
-    """The rows of a log; a last line torn by a kill is left out."""
+    """The rows of a log; a line torn by a kill is left out."""
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
-            found.append(json.loads(line))
+            row = json.loads(line)
         except ValueError:
-            break
+            continue
+        if isinstance(row, dict) and "round" in row:
+            found.append(row)
     return found
 
 

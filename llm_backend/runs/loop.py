@@ -103,6 +103,9 @@ def run(
         with atomic(folder / "config.json", "w") as file:
             json.dump(config.dump(), file, indent=1)
         log = Log(folder, config.log, state.t, config.dump())
+        if log.lacks:
+            some = ", ".join(map(str, log.lacks[:8])) + (", ..." if log.lacks[8:] else "")
+            say(f"{log.path} has no row of round {some}; the run goes on without, it only lacks in plots.")
         try:
             with shown(repr(made.solver), config.run.rounds, state.t) as show:
                 meter.say = lambda phase: show(None, phase)

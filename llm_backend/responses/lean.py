@@ -107,7 +107,8 @@ class Lean:
         config, trunk = lm.causal.config, lm.causal.base_model
         self.heads, self.groups = config.num_attention_heads, config.num_key_value_heads
         self.size = getattr(config, "head_dim", None) or config.hidden_size // self.heads
-        self.eps = config.rms_norm_eps
+        self.eps: float = config.rms_norm_eps
+        self.small = torch.tensor(self.eps)
         self.leaves = len(leaves)
         self.sizes = list(sizes)
         self.rotary = trunk.rotary_emb
@@ -145,10 +146,9 @@ class Lean:
         cos, sin = self.rotary(self.embedding[:1], torch.arange(width, device=device)[None])
         sin[..., : self.size // 2] *= -1  # x cos + (halves of x swapped) sin' is the rotation
         self.cos, self.sin = cos[0], sin[0]
-        shape = (many * self.leaves, self.groups, length, self.size)
-        self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in self.layers]
-        self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in self.layers]
-        caches, states = (self.keys, self.values), []
+        shape = (2, many * self.leaves, self.groups, length, self.size)  # keys, values
+        caches = [torch.empty(shape, dtype=dtype, device=device) for _ in self.layers]
+        states = []
         causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
         itself = torch.eye(length, dtype=torch.bool, device=device)  # or padding would divide 0 by 0
         positions = (torch.arange(length, device=device) - self.starts[:, None]).clamp(min=0)
@@ -157,19 +157,17 @@ class Lean:
             for start in range(0, many, share):
                 some = slice(start, min(many, start + share))
                 here = slice(leaf * many + some.start, leaf * many + some.stop)
-                self.keys, self.values = ([full[here] for full in cache] for cache in caches)
+                self.caches = [cache[:, here] for cache in caches]
                 mask = None
                 if not bool(valid[some].all()):
                     mask = ((valid[some, None, :] & causal) | itself)[:, None]
                 sizes = [(some.stop - start) * (i == leaf) for i in range(self.leaves)]
                 place = self._place(positions[here], mask, slice(0, length), _spans(sizes, length))
                 states.append(self._forward(ids[some], place)[:, -1])
-        self.keys, self.values = caches
-
-        for cache in (self.keys, self.values):
-            for i, short in enumerate(cache):
-                cache[i] = short.new_empty(len(copies), self.groups, width, self.size)
-                cache[i][:, :, :length] = short[copies]
+        self.caches = caches
+        for i, short in enumerate(caches):
+            caches[i] = short.new_empty(2, len(copies), self.groups, width, self.size)
+            caches[i][:, :, :, :length] = short[:, copies]
         self.starts = self.starts[copies]
         hidden = (~valid).repeat(self.leaves, 1)[copies]
         self.mask = None
@@ -191,10 +189,9 @@ class Lean:
         return self.vocabulary(states)
 
     def keep(self, rows: Tensor) -> None:
-        for cache in (self.keys, self.values):
-            for i, full in enumerate(cache):
-                full[: len(rows), :, : self.used] = full[rows, :, : self.used]
-                cache[i] = full[: len(rows)]
+        for i, full in enumerate(self.caches):
+            full[:, : len(rows), :, : self.used] = full[:, rows, :, : self.used]
+            self.caches[i] = full[:, : len(rows)]
         self.starts = self.starts[rows]
         self.mask = None if self.mask is None else self.mask[rows]
         self.sizes = sizes_after(self.sizes, rows)
@@ -215,21 +212,21 @@ class Lean:
         return self._normed(x, self.norm).view(*ids.shape, -1)
 
     def _attend(self, layer: Layer, i: int, x: Tensor, place: Place) -> Tensor:
-        at = place.at
-        rows, length = len(self.keys[i]), at.stop - at.start
+        at, cache = place.at, self.caches[i]
+        rows, length = cache.shape[1], at.stop - at.start
         qkv = layer.qkv(x, place.spans).view(rows * length, -1, self.size)
         if layer.q_norm is not None and layer.k_norm is not None:
             qkv[:, : self.heads] = self._normed(qkv[:, : self.heads], layer.q_norm)
             shared = slice(self.heads, self.heads + self.groups)
             qkv[:, shared] = self._normed(qkv[:, shared], layer.k_norm)
         qk = qkv[:, : self.heads + self.groups]
-        qk = torch.addcmul(qk * place.cos, qk.roll(self.size // 2, dims=-1), place.sin)
-        q, k = qk.view(rows, length, -1, self.size).split((self.heads, self.groups), dim=2)
-        v = qkv.view(rows, length, -1, self.size)[:, :, self.heads + self.groups :]
-        self.keys[i][:, :, at] = k.transpose(1, 2)
-        self.values[i][:, :, at] = v.transpose(1, 2)
-        keys, values = self.keys[i][:, :, : at.stop], self.values[i][:, :, : at.stop]
-        q = q.transpose(1, 2)
+        swapped = qk.roll(self.size // 2, dims=-1)
+        qk.mul_(place.cos).addcmul_(swapped, place.sin)
+        qkv = qkv.view(rows, length, -1, self.size)
+        kv = qkv[:, :, self.heads :].view(rows, length, 2, self.groups, self.size)
+        cache[:, :, :, at] = kv.permute(2, 0, 3, 1, 4)
+        keys, values = cache[:, :, :, : at.stop]
+        q = qkv[:, :, : self.heads].transpose(1, 2)
         if length == 1:  # the heads that share keys are queries of one row
             q = q.reshape(rows, self.groups, -1, self.size)
             y = F.scaled_dot_product_attention(q, keys, values, attn_mask=place.mask)
@@ -248,7 +245,7 @@ class Lean:
         if x.is_cuda or x.dtype != torch.float32:
             return F.rms_norm(x, weight.shape, weight, self.eps)
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # half the calls of torch's on a CPU
-        scale = norm.square_().div_(x.shape[-1]).add_(self.eps).rsqrt_()
+        scale = torch.addcmul(self.small, norm, norm, value=1 / x.shape[-1]).rsqrt_()
         return (x * scale).mul_(weight)
 
 

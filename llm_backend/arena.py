@@ -26,7 +26,7 @@ from llm_backend.responses.listed import Listed
 from llm_backend.responses.recorded import Recorded
 from llm_backend.responses.vllm import VLLM
 from llm_backend.training.fit import Fit
-from llm_backend.verbs import duels, explore, steps
+from llm_backend.verbs import believing, duels, labels, least_known, steps
 from llm_backend.verbs.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
 from llm_backend.verbs.rewards import ListedScore, Score, linear_score
 from llm_backend.verbs.verdicts import judged, judged_both_ways
@@ -224,7 +224,7 @@ class TextArena:
         in the base's last hidden states."""
         if self.listed:
             return ListedScore(minimise(logistic, pairs.table(self.space.support.shape)))
-        return linear_score(explore.features(self), self.prompts, pairs)
+        return linear_score(least_known.features(self), self.prompts, pairs)
 
     def tilt(self, prior: Policy, score: Score, step: Weight) -> Policy:
         """prior * exp(step * score), fitted on draws of the prior (in exact play on every response)."""
@@ -242,7 +242,7 @@ class TextArena:
 
     def collect(self, buffer: Buffer, first: Policy, second: Policy, pairs: int) -> Buffer:
         """The buffer with `pairs` more pairs per prompt, a response of each policy; asks no judge."""
-        return explore.collect(self, buffer, first, second, pairs)
+        return labels.collect(self, buffer, first, second, pairs)
 
     def label(self, buffer: Buffer, opponent: Policy, pairs: int, comparators: int = 1) -> Labels:
         """Judge `pairs` pairs per prompt of the round from the buffer against fresh draws of the opponent.
@@ -250,12 +250,12 @@ class TextArena:
         The label of (y, y') is the mean over z ~ opponent of P(y > z) - P(y' > z): right for pairs that the
         opponent did not draw itself. In exact play it is the difference of the two win rates.
         """
-        return explore.label(self, buffer, opponent, pairs, comparators)
+        return labels.label(self, buffer, opponent, pairs, comparators)
 
     def self_duels(self, policy: Policy, pairs: int) -> Labels:
         """Judge `pairs` pairs of the policy's own responses: labels P(y > y') - 1/2, which are right for
         regression only because the policy is its own opponent (INPO)."""
-        return explore.self_duels(self, policy, pairs)
+        return labels.self_duels(self, policy, pairs)
 
     def regress(
         self, prior: Policy, evidence: Labels, step: Weight, sft: float = 0.0, ridge: float = 1e-3
@@ -265,7 +265,7 @@ class TextArena:
         Plus ridge |d|^2, d centred over the rows of a prompt (all responses of an enumerable game), plus
         sft KL(opponent || pi) on the opponent's own responses.
         """
-        return explore.regress(self, prior, evidence, scalar(step, "a step"), sft, ridge)
+        return labels.regress(self, prior, evidence, scalar(step, "a step"), sft, ridge)
 
     def least_known(self, buffer: Buffer, policy: Policy) -> Policy:
         """Per prompt the response whose difference to `policy` the buffer says least about (elliptic width).
@@ -273,7 +273,7 @@ class TextArena:
         Of all responses of an enumerable game; else of `samples` draws each of the policy and the reference,
         seen through the base's last hidden states, to the prompts of the next round: ENPO meets it there.
         """
-        return explore.least_known(self, buffer, policy)
+        return least_known.least_known(self, buffer, policy)
 
     def believe(self, evidence: Duels, optimism: float = 0.0, width: Width = "hoeffding") -> Any:
         """The arena in which preferences are what the duels say, plus `optimism` times their width.
@@ -281,7 +281,7 @@ class TextArena:
         Of an enumerable game: shares of wins and the `width` of `pgames.learning.belief`. Else a preference
         model learned on last hidden states, whose width is the spread of an ensemble.
         """
-        return explore.believe(self, evidence, optimism, width)
+        return believing.believe(self, evidence, optimism, width)
 
     # -- views ------------------------------------------------------------------------------------------
 

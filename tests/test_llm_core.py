@@ -98,7 +98,7 @@ def test_handles_are_immutable_and_freed(lm):
     prompts, answers = rows(lm)
     first = trained(lm)
     before = score(lm, first, prompts, answers)
-    slots = lm._copies if lm.lora is None else lm.peft.peft_config
+    slots = lm.slots.copies if lm.lora is None else lm.peft.peft_config
     held = len(slots)
     with lm.train(first) as trainee:
         for parameter in trainee.parameters.values():
@@ -111,7 +111,20 @@ def test_handles_are_immutable_and_freed(lm):
     assert np.abs(score(lm, second, prompts, answers) - before).max() > 0.1
     del second
     gc.collect()
-    assert len(slots) == held
+    with lm.active(BASE):  # when the model is next used
+        assert len(slots) == held
+
+
+def test_a_handle_may_be_collected_while_modules_are_walked():
+    lm = tiny_lm(lora=8)
+    circle: list[object] = [trained(lm)]
+    circle.append(circle)
+    del circle  # from here on only the garbage collector finds the handle, whenever it likes
+    for name, _ in lm.causal.named_modules():
+        if name.endswith("q_proj.lora_A.start"):
+            gc.collect()
+    with lm.active(BASE):
+        assert list(lm.peft.peft_config) == ["start"]
 
 
 def test_adapters_on_disk(lm, tmp_path):

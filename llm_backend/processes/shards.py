@@ -62,17 +62,14 @@ class Shards:
         model.trunk = lambda ids: model.base_model(input_ids=ids, use_cache=False).last_hidden_state
         register_fsdp_forward_method(model, "trunk")  # gathers the head too, until the backward pass is over
         self.parameters: dict[str, torch.nn.Parameter] = dict(model.named_parameters())
-        self.training = ""  # the slot whose weights `trained` has
-        self.held: dict[str | None, dict[str, Tensor]] = {}  # gathered weights by slot
 
     def shares(self) -> dict[str, Tensor]:
         """A copy of what this process has of `trained`."""
         return {name: own(parameter).detach().clone() for name, parameter in self.parameters.items()}
 
     @torch.no_grad()
-    def start(self, slot: str, shares: Mapping[str, Tensor]) -> None:
-        """Give `trained` these weights; they are the slot's."""
-        self.training = slot
+    def start(self, shares: Mapping[str, Tensor]) -> None:
+        """Give `trained` these weights."""
         for name, parameter in self.parameters.items():
             own(parameter).copy_(shares[name])
 

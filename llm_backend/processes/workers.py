@@ -74,6 +74,8 @@ class Workers:
         if self.size == 1:
             return
         for parameter in parameters:
+            if hasattr(parameter, "to_local"):
+                continue  # in shares, whose gradients are summed where they are split
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             whole = gradient.float()
             torch.distributed.all_reduce(whole)

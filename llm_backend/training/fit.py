@@ -120,8 +120,7 @@ def fit(
                 values.backward((slope * (counts / len(batch))).to(values))
                 loss += counts * part / len(batch)
                 seen += counts * (sum(map(len, answers)) + sum(map(len, asked)))
-            if lm.shards is None:  # shares are summed where they are split
-                us.sum_gradients(trainee.parameters.values())
+            us.sum_gradients(trainee.parameters.values())
             loss, seen = us.summed(loss, seen)
             tokens += int(seen)
             if not math.isfinite(loss):

@@ -1,0 +1,71 @@
+"""What is asked of a Hugging Face model: loading it, whether it can be played, its states and stop tokens."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def load_pretrained(
+    name: str | os.PathLike[str], dtype: torch.dtype | str, device: str | torch.device | None
+) -> tuple[Any, Any]:
+    """(model, tokenizer) of a folder or of the hub."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {device} is not there: torch {torch.__version__} sees no GPU; use 'cpu'.")
+    if isinstance(dtype, str) and dtype != "auto" and not hasattr(torch, dtype):
+        raise ValueError(f"dtype {dtype!r} is none of torch: use 'auto', 'float32' or 'bfloat16'.")
+    if os.fspath(name).startswith((".", "/", "~")) and not os.path.isdir(name):
+        raise ValueError(f"{name} is no folder: pass that of a saved model, or a name of the hub.")
+    model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+    return model.to(device), AutoTokenizer.from_pretrained(name)
+
+
+def check_model(model: Any) -> None:
+    """Raise ValueError for a model whose log-probabilities or decoding would be wrong or impossible."""
+    name, config = type(model).__name__, model.config.get_text_config()
+    if getattr(config, "final_logit_softcapping", None):
+        raise ValueError(f"{name} caps its logits, which is not supported: use a model without soft-capping.")
+    if getattr(model, "_is_stateful", False):
+        raise ValueError(
+            f"{name} has a recurrent state, which is not supported: use one with attention only."
+        )
+    _check_head(model)
+
+
+def _check_head(model: Any) -> None:
+    """The head must be one linear map of the last hidden states."""
+    ids, head = torch.arange(2, device=model.device)[None] + 1, model.get_output_embeddings()
+    with torch.no_grad():
+        expected = model(input_ids=ids, use_cache=False).logits.float()
+        got = torch.nn.functional.linear(last_states(model, ids), head.weight, head.bias).float()
+    if not torch.allclose(got, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max())):
+        raise ValueError(
+            f"the head of {type(model).__name__} does more than a linear map (soft-capped or scaled "
+            "logits?): such models are not supported."
+        )
+
+
+def last_states(model: Any, ids: Tensor) -> Tensor:
+    """Last hidden states [B, L, D] of right-padded token ids int64[B, L]."""
+    return model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+
+
+def stop_tokens(model: Any, eos: int) -> tuple[int, ...]:
+    """The tokens that end a response: EOS, and those of the model's generation_config."""
+    config = getattr(model, "generation_config", None)
+    more = getattr(config, "eos_token_id", None)
+    more = [more] if isinstance(more, int) else list(more or [])
+    return tuple(sorted({eos, *more}))
+
+
+def enable_checkpointing(model: Any) -> None:
+    """Keep the activations of layer boundaries only, in training, and compute the others again."""
+    enable = getattr(model, "activation_checkpointing_enable", None)  # its name since transformers 5
+    (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
+    model.disable_input_require_grads()

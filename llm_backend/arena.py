@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,11 +15,12 @@ from numpy.typing import ArrayLike
 
 import pgames
 from llm_backend import store
+from llm_backend.given import answers_of, check_counts, check_lengths, check_prompts
 from llm_backend.judges import fair
 from llm_backend.policies import handles as policies
 from llm_backend.policies.handles import BASE, Answers, Policy, scalar
 from llm_backend.policies.language_model import LanguageModel
-from llm_backend.responses.draws import Draws, Floats, pairs_within
+from llm_backend.responses.draws import Draws, Floats
 from llm_backend.responses.free import Free
 from llm_backend.responses.listed import Listed
 from llm_backend.responses.recorded import Recorded
@@ -29,12 +29,10 @@ from llm_backend.training.fit import Fit
 from llm_backend.verbs import believing, duels, labels, least_known, steps
 from llm_backend.verbs.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
 from llm_backend.verbs.rewards import ListedScore, Score, linear_score
-from llm_backend.verbs.verdicts import judged, judged_both_ways
+from llm_backend.verbs.verdicts import judged, preferences
 from pgames.arena import PairLoss, State, Weight
 from pgames.learning.belief import Width
 from pgames.losses import logistic, minimise
-
-Value = Callable[[Draws], Floats]  # what each row is worth: how often it wins, or its score
 
 
 class TextArena:
@@ -86,27 +84,9 @@ class TextArena:
         engine: VLLM | None = None,
         per_round: int | None = None,
     ):
-        _check_prompts(prompts)
-        whole = {"max_new_tokens": max_new_tokens, "min_new_tokens": min_new_tokens, "seed": seed}
-        for name, value in {**whole, "correct": correct, "samples": samples, "per_round": per_round}.items():
-            if not isinstance(value, int | np.integer) and not (
-                value is None and name in ("samples", "per_round")
-            ):
-                raise ValueError(f"{name} must be a whole number, got {value!r}.")
-        if samples is None and responses is None:
-            raise ValueError("samples=None needs responses=[...]: only an enumerable game is played exactly.")
-        if samples is not None and samples < 2:
-            raise ValueError(f"samples must be at least 2 (a fit needs differences), got {samples}.")
-        if seed < 0 or not 0 < temperature < math.inf or max_new_tokens < 1:
-            raise ValueError(
-                "seed must be at least 0, temperature above 0 and max_new_tokens at least 1, got "
-                f"{seed}, {temperature} and {max_new_tokens}."
-            )
-        if per_round is not None and not (samples and 1 <= per_round <= len(prompts)):
-            raise ValueError(
-                f"per_round must be from 1 to the number of prompts, {len(prompts)}, and needs samples: got "
-                f"{per_round} and samples={samples}."
-            )
+        check_prompts(prompts)
+        check_lengths(max_new_tokens, min_new_tokens, temperature, correct)
+        check_counts(samples, seed, per_round, len(prompts), responses is not None)
         self.per_round = per_round or len(prompts)
         self.lm, self.prompts, self.judge = lm, list(prompts), fair(judge)
         self.samples, self.seed, self.fit, self.temperature = samples, seed, fit, temperature
@@ -120,7 +100,8 @@ class TextArena:
         if folder is not None:
             self.space = Recorded(self.space, Path(folder))
         self.reference: Policy = BASE
-        self.expert: Policy | None = None if expert is None else self._answers(expert)
+        listed = self.space if self.listed else None
+        self.expert: Policy | None = None if expert is None else answers_of(expert, len(self.prompts), listed)
         self.round = 0
         self.journal: list[dict[str, Any]] = []
         self._known: dict[str, Any] = {}
@@ -142,7 +123,8 @@ class TextArena:
     @property
     def uniform(self) -> Policy:
         """Every response of an enumerable game with the same probability."""
-        return self._answers(self._listing(None, "uniform").support * 1.0)
+        space = self._listing(None, "uniform")
+        return answers_of(space.support * 1.0, len(self.prompts), space)
 
     def probs(self, policy: Policy, responses: Sequence[str] | None = None) -> Floats:
         """Probabilities float64[X, Y] over the responses of the game, or over a list of one's own."""
@@ -154,7 +136,7 @@ class TextArena:
         In exact play the default is every response with its probability as weight.
         """
         if prompts is not None:
-            _check_prompts(prompts)
+            check_prompts(prompts)
         if n is not None and n < 1:
             raise ValueError(f"n must be at least 1, got {n}.")
         if prompts is None and n is None and self.samples is None:
@@ -295,7 +277,7 @@ class TextArena:
         if responses is None:
             return self.game
         space = self._listing(responses, "to_game")
-        return self._game(space, self._preferences(space))
+        return self._game(space, preferences(self.judge, self.prompts, space))
 
     def _game(self, space: Listed, rates: Floats) -> pgames.PreferenceGame:
         labels = space.texts[0] if all(texts == space.texts[0] for texts in space.texts) else None
@@ -356,39 +338,8 @@ class TextArena:
     def rates(self) -> Floats:
         """P(y > z) float64[X, Y, Y] of an enumerable game; the judge is asked about all pairs, once."""
         if "rates" not in self._known:
-            self._known["rates"] = self._preferences(self._listing(None, "rates"))
+            self._known["rates"] = preferences(self.judge, self.prompts, self._listing(None, "rates"))
         return self._known["rates"]
-
-    def _preferences(self, space: Listed) -> Floats:
-        X, Y = space.support.shape
-        pairs = pairs_within(space.all, X)
-        first, second = space.all.take(pairs[:, 0]), space.all.take(pairs[:, 1])
-        table = np.full((X, Y, Y), 0.5)
-        won = judged_both_ways(self.judge, self.prompts, first, second)
-        table[first.prompt, first.column, second.column] = won[0]
-        table[first.prompt, second.column, first.column] = won[1]
-        return table
-
-    def _answers(self, given: ArrayLike | Sequence[Sequence[str]]) -> Answers:
-        if isinstance(given, Sequence) and any(isinstance(texts, str) for texts in given):
-            raise ValueError(f"expert must be a list of texts per prompt, got a text: {given!r:.60}.")
-        if not isinstance(given, Sequence) or not any(isinstance(one, str) for row in given for one in row):  # type: ignore[attr-defined]
-            space = self._listing(None, "a distribution as expert")
-            given = np.asarray(given, dtype=np.float64)
-            if given.shape != space.support.shape or not (given >= 0).all() or (given.sum(axis=1) <= 0).any():
-                raise ValueError(
-                    f"expert must be at least 0 with no row of zeros, of shape {space.support.shape}, got "
-                    f"{given.tolist()!r:.60}."
-                )
-            weights = [row[: len(texts)] / row.sum() for row, texts in zip(given, space.texts, strict=True)]
-            return Answers(tuple(map(tuple, space.texts)), tuple(weights))
-        lists = [tuple(texts) for texts in cast(Sequence[Sequence[str]], given)]
-        if len(lists) != len(self.prompts) or not all(lists):
-            raise ValueError(
-                f"expert must give each of the {len(self.prompts)} prompts at least one text, or be "
-                f"float64[X, Y] over responses; got {len(lists)} lists."
-            )
-        return Answers(tuple(lists), tuple(np.full(len(texts), 1 / len(texts)) for texts in lists))
 
     def _asked(self) -> str:
         """What rows of evidence point into: a digest of the prompts, and of the responses of a list."""
@@ -415,8 +366,3 @@ class TextArena:
                 "responses=[...]."
             )
         return self.space
-
-
-def _check_prompts(prompts: Sequence[str]) -> None:
-    if isinstance(prompts, str) or not len(prompts):
-        raise ValueError(f"prompts must be a list of at least one text, got {prompts!r:.60}.")

@@ -10,6 +10,7 @@ import numpy as np
 from llm_backend.judges import ask
 from llm_backend.judges.base import antisymmetric
 from llm_backend.responses.draws import Draws, Floats, by_prompt, pairs_within
+from llm_backend.responses.listed import Listed
 
 
 def judged(judge: Any, prompts: Sequence[str], first: Draws, second: Draws) -> Floats:
@@ -51,3 +52,15 @@ def wins_against(judge: Any, prompts: Sequence[str], draws: Draws, opponents: Dr
     theirs = np.concatenate([groups[x] for x in draws.prompt])
     won = judged(judge, prompts, draws.take(ours), opponents.take(theirs))
     return np.bincount(ours, won, len(draws)) / np.bincount(ours, minlength=len(draws))
+
+
+def preferences(judge: Any, prompts: Sequence[str], space: Listed) -> Floats:
+    """P(y > z) float64[X, Y, Y] of all pairs of listed responses; 1/2 where there is none."""
+    X, Y = space.support.shape
+    pairs = pairs_within(space.all, X)
+    first, second = space.all.take(pairs[:, 0]), space.all.take(pairs[:, 1])
+    table = np.full((X, Y, Y), 0.5)
+    won = judged_both_ways(judge, prompts, first, second)
+    table[first.prompt, first.column, second.column] = won[0]
+    table[first.prompt, second.column, first.column] = won[1]
+    return table

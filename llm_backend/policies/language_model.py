@@ -6,7 +6,6 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,17 +17,9 @@ from llm_backend.policies.adapters import Adapters
 from llm_backend.policies.copies import Copies
 from llm_backend.policies.handles import Adapter, Base, Leaf
 from llm_backend.policies.huggingface import check_model, enable_checkpointing, load_pretrained, stop_tokens
-from llm_backend.policies.slots import Slots
+from llm_backend.policies.slots import Slots, Trainee
 from llm_backend.policies.text import whole
 from llm_backend.processes.shards import own
-
-
-@dataclass(frozen=True, eq=False)
-class Trainee:
-    """Weights that may still change, by name. They are the model's active ones while `train` lasts."""
-
-    slot: str
-    parameters: dict[str, torch.nn.Parameter]
 
 
 class LanguageModel:
@@ -179,8 +170,7 @@ class LanguageModel:
         slot = f"p{self._trained}"
         trainee = Trainee(slot, self.slots.create(slot, self._place(start)))
         self.slots.switch(slot)
-        for parameter in trainee.parameters.values():
-            parameter.requires_grad_(True)
+        trainee.begin()
         for layer in self._recomputed:
             layer.training = True  # of the layer alone: what is inside keeps its dropout off
         try:
@@ -188,14 +178,14 @@ class LanguageModel:
         finally:
             for layer in self._recomputed:
                 layer.training = False
-            _still(trainee)
+            trainee.end()
             self.slots.switch(before)
             if slot not in self._slot_of.values():
                 self.slots.delete(slot)
 
     def freeze(self, trainee: Trainee, moments: Mapping[str, Tensor] | None = None) -> Adapter:
         """The handle of what the trainee has become; it can be trained no further."""
-        _still(trainee)
+        trainee.end()
         self.slots.keep(trainee.slot)
         named = fingerprint(self._gathered(self.slots.weights(trainee.slot)))
         adapter = Adapter(named, dict(moments or {}))
@@ -249,11 +239,3 @@ class LanguageModel:
         """Whole tensors by name in a fixed order, one by one: all processes ask together."""
         for name, tensor in sorted(tensors.items()):
             yield name, self.slots.gathered(name, tensor)
-
-
-def _still(trainee: Trainee) -> None:
-    """Take the trainee's parameters away: they change no more."""
-    for parameter in trainee.parameters.values():
-        parameter.requires_grad_(False)
-        parameter.grad = None
-    trainee.parameters.clear()

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Trainee:
+    """A slot whose weights may still change: its parameters by name."""
+
+    slot: str
+    parameters: dict[str, torch.nn.Parameter]
+
+    def begin(self) -> None:
+        """From here on the parameters get gradients."""
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(True)
+
+    def end(self) -> None:
+        """Take the parameters away: they change no more."""
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(False)
+            parameter.grad = None
+        self.parameters.clear()
 
 
 class Slots(Protocol):

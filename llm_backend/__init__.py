@@ -29,11 +29,19 @@ HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Public names when they are asked for: importing torch takes seconds."""
-    if name == "judges":
-        return importlib.import_module("llm_backend.judges")
-    if name not in HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'llm_backend' has no attribute {name!r}")
-    return getattr(importlib.import_module(HOMES[name]), name)
+    try:
+        if name == "judges":
+            return importlib.import_module("llm_backend.judges")
+        return getattr(importlib.import_module(HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(absent(error), name=error.name) from None
+
+
+def absent(error: ModuleNotFoundError) -> str:
+    """What to say of a package that is not there: a plain `pip install pgames` is without torch."""
+    return f"llm_backend needs {error.name}: pip install 'pgames[llm]' brings it."
 
 
 def __dir__() -> list[str]:

@@ -14,6 +14,8 @@ from typing import Annotated
 
 import typer
 
+from llm_backend import absent
+
 FILES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}  # a full or a closed folder
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -29,6 +31,8 @@ def main(
         _play(config, tiny, resume)
     except KeyboardInterrupt:
         _leave("stopped; what was finished is kept, --resume goes on from there.", 130)
+    except ModuleNotFoundError as error:
+        _leave(absent(error), 2)
 
 
 def _play(config: Path, tiny: bool, resume: bool) -> None:

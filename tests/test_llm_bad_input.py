@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -452,3 +453,16 @@ def test_ctrl_c_while_modules_load_is_one_line_too():
     done = subprocess.run([sys.executable, "-c", PRESSES_CTRL_C, "run.toml"], capture_output=True, text=True)
     assert done.returncode == 130 and done.stdout == ""
     assert "stopped" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_without_the_packages_of_language_models_it_says_how_to_get_them(tmp_path):
+    """As after a plain `pip install pgames`: a torch that cannot be imported stands for none."""
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    told = "llm_backend needs torch: pip install 'pgames[llm]' brings it."
+    for command, code in ((["-m", "llm_backend", "run.toml"], 2), (["-c", "from llm_backend import Fit"], 1)):
+        done = subprocess.run(
+            [sys.executable, *command], env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
+        )
+        assert done.returncode == code and done.stderr.strip().endswith(told), done.stderr
+        assert ("Traceback" in done.stderr) == (code == 1)

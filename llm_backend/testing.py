@@ -8,7 +8,6 @@ Every solver of pgames passes it there: tests/test_llm_conformance.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from llm_backend.arena import TextArena
 from llm_backend.policies.handles import BASE, Adapter, Policy
 from llm_backend.policies.language_model import LanguageModel
 from llm_backend.responses.draws import Floats
-from llm_backend.tiny import word_tokenizer
+from llm_backend.tiny import random_llama, word_tokenizer
 from llm_backend.training.fit import Fit
 from pgames.exact.certificates import exploitability
 from pgames.game import PreferenceGame
@@ -117,27 +116,10 @@ def known_model(game: PreferenceGame) -> LanguageModel:
     Its trunk is random and its head solved for: log-probabilities are met to about 1e-6 of their size, be
     they as low as -690. All weights are trained (lora=None).
     """
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     X, Y = game.prompts, game.responses
     tokenizer = word_tokenizer([*(f"p{x}" for x in range(X)), *(f"r{y}" for y in range(Y))])
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=max(64, 2 * X * (1 + Y)),  # above X + X Y, the number of states to tell apart
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=16,
-        initializer_range=SPREAD,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        tie_word_embeddings=False,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model: Any = LlamaForCausalLM(config)
+    width = max(64, 2 * X * (1 + Y))  # above X + X Y, the number of states to tell apart
+    model = random_llama(len(tokenizer), width=width, inner=32, layers=1, room=16, spread=SPREAD)
     model.get_input_embeddings().weight.data.mul_(DISTINCT / SPREAD)
     lm = LanguageModel(model, tokenizer, lora=None)
     with np.errstate(divide="ignore"):

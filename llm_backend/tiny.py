@@ -75,18 +75,36 @@ def tiny_language_model(
     lora: int | None = 4, seed: int = 0, texts: list[str] | None = None, kind: type[LM] = LanguageModel
 ) -> LM:
     """A random Llama of two layers with a tokenizer trained on `texts` (PROMPTS by default)."""
+    tokenizer = tiny_tokenizer((texts or PROMPTS) + ["user assistant"])
+    model = random_llama(len(tokenizer), width=32, inner=64, layers=2, room=256, spread=0.2, seed=seed)
+    return kind(model, tokenizer, lora, seed)
+
+
+def random_llama(
+    vocabulary: int,
+    width: int,
+    inner: int,
+    layers: int,
+    room: int,
+    heads: int = 2,
+    spread: float = 0.02,
+    seed: int = 0,
+) -> Any:
+    """A Llama as Hugging Face has it, with a context of `room` tokens and tokens 0, 1, 2 for pad, BOS, EOS.
+
+    `spread` is the standard deviation of its weights, so how uneven its policy is.
+    """
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    tokenizer = tiny_tokenizer((texts or PROMPTS) + ["user assistant"])
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        initializer_range=0.2,
+        vocab_size=vocabulary,
+        hidden_size=width,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=room,
+        initializer_range=spread,
         pad_token_id=0,
         bos_token_id=1,
         eos_token_id=2,
@@ -94,5 +112,4 @@ def tiny_language_model(
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(config)
-    return kind(model, tokenizer, lora, seed)
+        return LlamaForCausalLM(config)

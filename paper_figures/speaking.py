@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from llm_backend import LanguageModel
-from llm_backend.tiny import tiny_tokenizer
+from llm_backend.tiny import random_llama, tiny_tokenizer
 
 
 def speaking_llama(
@@ -23,25 +23,8 @@ def speaking_llama(
     seed: int = 0,
 ) -> LanguageModel:
     """A Llama of two layers, trained for `steps` batches on pairs of a prompt and its response."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     tokenizer = tiny_tokenizer([text for pair in pairs for text in pair], vocabulary)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=64,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        tie_word_embeddings=False,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model: Any = LlamaForCausalLM(config)
+    model = random_llama(len(tokenizer), width, 4 * width, layers=2, room=64, heads=4, seed=seed)
     rows = [_row(tokenizer, *pair) for pair in pairs]
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98))

@@ -130,34 +130,13 @@ def require(solver: object, arena: object, *verbs: str) -> None:
 
 
 def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> Iterator[State]:
-    """Yield the state after each of `rounds` rounds; pass `state` to go on from an earlier one.
-
-    An error in the first round from a passed state has a note when that looks like another solver's.
-    """
+    """Yield the state after each of `rounds` rounds; pass `state` to go on from an earlier one."""
     if rounds < 0:
         raise ValueError(f"rounds must be at least 0, got {rounds}.")
-    passed, state = state, solver.init(arena) if state is None else state
+    state = solver.init(arena) if state is None else state
     for _ in range(rounds):
-        try:
-            state = solver.step(arena.at(state.t), state)
-        except Exception as error:
-            if state is passed and (what := _foreign(solver, arena, state)):
-                error.add_note(what)
-            raise
+        state = solver.step(arena.at(state.t), state)
         yield state
-
-
-def _foreign(solver: Solver, arena: Any, state: State) -> str:
-    """A hint when what a state remembers is not of the kind that the solver begins with."""
-    got, own = (
-        f"a tuple of {len(memory)}" if isinstance(memory, tuple) else "one thing"
-        for memory in (state.memory, solver.init(arena).memory)
-    )
-    hint = (
-        f"The state passed to {type(solver).__name__} remembers {got}, and the solver begins with {own}: if "
-        "another one left it, begin from its policy, solver.init(arena)._replace(policy=state.policy)."
-    )
-    return hint if got != own else ""
 
 
 def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> State:

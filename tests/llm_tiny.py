@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import pgames as pg
 from llm_backend.policies.language_model import LanguageModel
-from llm_backend.tiny import word_tokenizer
+from llm_backend.tiny import random_llama, word_tokenizer
 
 torch.set_num_threads(1)
 
@@ -24,25 +24,7 @@ def tiny_tokenizer(words: Sequence[str] = WORDS):
 
 def tiny_model(vocabulary: int, layers: int = 1, width: int = 32, seed: int = 0, spread: float = 0.3):
     """A random Llama; `spread` is the standard deviation of its weights, so how uneven its policy is."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=width,
-        intermediate_size=2 * width,
-        num_hidden_layers=layers,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=64,
-        initializer_range=spread,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        tie_word_embeddings=False,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return LlamaForCausalLM(config)
+    return random_llama(vocabulary, width, 2 * width, layers, room=64, spread=spread, seed=seed)
 
 
 def tiny_lm(

@@ -82,6 +82,11 @@ def blend_terms(policy: Policy) -> tuple[tuple[float, Leaf], ...]:
         return ((1.0, policy),)
     if isinstance(policy, Blend):
         return policy.terms
+    if not isinstance(policy, League | Answers):
+        raise TypeError(
+            f"{policy!r:.60} is no policy of a language model: if a state is to be gone on from, it must be "
+            "one that the same solver left."
+        )
     what = "a mixture of policies" if isinstance(policy, League) else "a set of answers"
     raise ValueError(
         f"{what} has no log-probability in closed form, so it can be an opponent but not a prior or a term "

@@ -124,7 +124,8 @@ def nash_zero_sum(A: ArrayLike) -> ZeroSumEquilibrium:
     z = _solved(embedded, np.full(m + n + 1, 1 / (m + n + 1)), 0.0, "centre")[0]
     row, column = z[:m] / z[:m].sum(), z[m:-1] / z[m:-1].sum()
     gap = float((payoff @ column).max() - (row @ payoff).min())
-    if not gap <= 1e-9 * spread:
+    rounding = np.finfo(np.float64).eps * (m + n) * max(abs(low), abs(high))  # of the sums in the gap
+    if not gap <= 1e-9 * spread + rounding:
         raise RuntimeError(
             f"no equilibrium to 1e-9 of the payoff range: the best pair leaves a gap of {gap:.3g}."
         )

@@ -57,12 +57,12 @@ def main() -> dict[str, Any]:
 
 def measure(size: Size, device: str) -> dict[str, Any]:
     """One row of the table."""
+    from llm_backend.engines.generate import generate, generate_together
+    from llm_backend.fits.fit import Fit, fit
+    from llm_backend.fits.objectives import PolicyGradient
+    from llm_backend.models.language_model import LanguageModel
     from llm_backend.policies.handles import BASE, geometric_mixture
-    from llm_backend.policies.language_model import LanguageModel
-    from llm_backend.responses.draws import Draws
-    from llm_backend.responses.generate import generate, generate_together
-    from llm_backend.training.fit import Fit, fit
-    from llm_backend.training.rules import PolicyGradient
+    from llm_backend.spaces.draws import Draws
 
     lm = LanguageModel(_model(size, device), tokenizer(), lora=size.rank)
     with lm.train(BASE) as trainee:
@@ -124,8 +124,8 @@ def measure(size: Size, device: str) -> dict[str, Any]:
 
 def _head_seconds(size: Size, device: str) -> dict[str, float | None]:
     """Log-probabilities of new tokens and their slopes under a frozen head; by Liger too if it is here."""
-    from llm_backend.policies.liger import LigerLogProbs, liger_serves
-    from llm_backend.policies.logprobs import LinearLogProbs
+    from llm_backend.models.liger import LigerLogProbs, liger_serves
+    from llm_backend.models.logprobs import LinearLogProbs
 
     count, kind = size.rows * size.new, {"device": device, "dtype": torch.bfloat16}
     hidden = torch.randn(count, size.width, requires_grad=True, **kind)

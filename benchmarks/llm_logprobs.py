@@ -19,7 +19,7 @@ def main() -> None:
     """One way of doing it, in this process."""
     import torch
 
-    from llm_backend.policies.logprobs import LinearLogProbs
+    from llm_backend.models.logprobs import LinearLogProbs
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -17,13 +17,13 @@ from benchmarks.llm_model import BATCH, Clock, model, prompts, tokenizer
 
 def main() -> None:
     """One configuration, in this process."""
+    from llm_backend.engines.generate import Samples, generate_together
+    from llm_backend.fits.fit import Fit, fit
+    from llm_backend.fits.objectives import PolicyGradient
+    from llm_backend.models.language_model import LanguageModel
+    from llm_backend.models.logprobs import score
     from llm_backend.policies.handles import BASE, Leaf, geometric_mixture
-    from llm_backend.policies.language_model import LanguageModel
-    from llm_backend.policies.logprobs import score
-    from llm_backend.responses.draws import Draws
-    from llm_backend.responses.generate import Samples, generate_together
-    from llm_backend.training.fit import Fit, fit
-    from llm_backend.training.rules import PolicyGradient
+    from llm_backend.spaces.draws import Draws
 
     new, mode, steps = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     lm = LanguageModel(model(), tokenizer(), lora=16 if mode == "lora" else None)

@@ -14,10 +14,10 @@ import numpy as np
 
 from benchmarks.timing import cpu_seconds, print_table, write_results
 from pgames.arena import State, solve
-from pgames.game import PreferenceGame
 from pgames.games import uniform_random
+from pgames.games.preference import PreferenceGame
 from pgames.solvers.mirror import INPO, SPPO
-from pgames.table import TableArena
+from pgames.table.arena import TableArena
 from pgames.tracing.tableau import run_compiled
 
 TAU, ETA = 0.1, 0.5

@@ -15,12 +15,13 @@ import numpy as np
 
 import pgames as pg
 from benchmarks.timing import RESULTS, cpu_seconds, print_table, timed, write_results
-from pgames.kernels import verbs
-from pgames.learning import duel_kernels, ledger
-from pgames.learning.simulate import simulate
-from pgames.solvers.bandits import RUCB, DoubleThompson, SparringEXP3
+from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
+from pgames.kernels import blocks
+from pgames.regret import ledger
+from pgames.regret.simulate import simulate
 from pgames.solvers.explore import ENPO
 from pgames.solvers.oracle import Optimistic
+from pgames.table import duel_kernels
 
 ENPO_KERNELS = ("drawn_pairs", "remember", "third_labels", "regress_table", "least_known")
 
@@ -116,7 +117,7 @@ def python_tax(seeds: int = 200, rounds: int = 10_000) -> dict[str, Any]:
 
         return call
 
-    places = [(duel_kernels, name) for name in ENPO_KERNELS] + [(verbs, "blend"), (ledger, "charge")]
+    places = [(duel_kernels, name) for name in ENPO_KERNELS] + [(blocks, "blend"), (ledger, "charge")]
     originals = [getattr(module, name) for module, name in places]
     whole, _ = timed(lambda: simulate(learner, game, rounds, seeds), 1)
     try:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llm_backend import judges
     from llm_backend.arena import TextArena
-    from llm_backend.policies.language_model import LanguageModel
-    from llm_backend.training.fit import Fit
+    from llm_backend.fits.fit import Fit
+    from llm_backend.models.language_model import LanguageModel
 
 __all__ = ["Fit", "LanguageModel", "TextArena", "judges"]
 
 HOMES = {
-    "Fit": "llm_backend.training.fit",
-    "LanguageModel": "llm_backend.policies.language_model",
+    "Fit": "llm_backend.fits.fit",
+    "LanguageModel": "llm_backend.models.language_model",
     "TextArena": "llm_backend.arena",
 }
 

@@ -15,24 +15,24 @@ from numpy.typing import ArrayLike
 
 import pgames
 from llm_backend import store
-from llm_backend.given import answers_of, check_counts, check_lengths, check_prompts
+from llm_backend.arguments import answers_of, check_counts, check_lengths, check_prompts
+from llm_backend.engines.vllm import VLLM
+from llm_backend.fits.fit import Fit
 from llm_backend.judges import fair
+from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies import handles as policies
 from llm_backend.policies.handles import BASE, Answers, Policy, scalar
-from llm_backend.policies.language_model import LanguageModel
-from llm_backend.responses.draws import Draws, Floats
-from llm_backend.responses.free import Free
-from llm_backend.responses.listed import Listed
-from llm_backend.responses.recorded import Recorded
-from llm_backend.responses.vllm import VLLM
-from llm_backend.training.fit import Fit
-from llm_backend.verbs import believing, duels, labels, least_known, steps
+from llm_backend.spaces.draws import Draws, Floats
+from llm_backend.spaces.free import Free
+from llm_backend.spaces.listed import Listed
+from llm_backend.spaces.recorded import Recorded
+from llm_backend.verbs import beliefs, duels, labels, least_known, steps
 from llm_backend.verbs.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
 from llm_backend.verbs.rewards import ListedScore, Score, linear_score
 from llm_backend.verbs.verdicts import judged, preferences
 from pgames.arena import PairLoss, State, Weight
-from pgames.learning.belief import Width
 from pgames.losses import logistic, minimise
+from pgames.table.beliefs import Width
 
 
 class TextArena:
@@ -58,7 +58,7 @@ class TextArena:
     folder : where what was drawn is written, so that a round that was interrupted does not draw it again.
     per_round : prompts that a round plays: round t the t-th so many, from the beginning again after the last;
         None: all of them. Evidence keeps which prompts it is about, so learners may add it up over rounds.
-    engine : a vLLM server that draws for the reference and for adapters (`llm_backend.responses.vllm`); the
+    engine : a vLLM server that draws for the reference and for adapters (`llm_backend.engines.vllm`); the
         trainer scores its samples anew and keeps the discrepancy in `engine.reports`.
 
     `journal` collects a dictionary per fit (round, verb, loss, steps, tokens, seconds); it feeds nothing.
@@ -260,10 +260,10 @@ class TextArena:
     def believe(self, evidence: Duels, optimism: float = 0.0, width: Width = "hoeffding") -> Any:
         """The arena in which preferences are what the duels say, plus `optimism` times their width.
 
-        Of an enumerable game: shares of wins and the `width` of `pgames.learning.belief`. Else a preference
+        Of an enumerable game: shares of wins and the `width` of `pgames.table.beliefs`. Else a preference
         model learned on last hidden states, whose width is the spread of an ensemble.
         """
-        return believing.believe(self, evidence, optimism, width)
+        return beliefs.believe(self, evidence, optimism, width)
 
     # -- views ------------------------------------------------------------------------------------------
 

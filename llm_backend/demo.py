@@ -19,7 +19,7 @@ import pgames as pg
 from llm_backend import Fit, TextArena, judges
 from llm_backend.tiny import tiny_language_model
 from pgames.cli.demo import run_demo
-from pgames.cli.page import grid, paragraph, picture
+from pgames.report.html import grid, paragraph, picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ import numpy as np
 
 import pgames
 from llm_backend.policies.handles import Answers, Blend, Policy, members
-from llm_backend.responses.draws import Draws, Floats
+from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs.verdicts import judged
 
 LEVEL = 0.95

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE, Adapter, Answers, Base, Blend, League, Policy
-from llm_backend.policies.language_model import LanguageModel
 from llm_backend.processes.workers import workers
-from llm_backend.responses.draws import Draws
+from llm_backend.spaces.draws import Draws
 from llm_backend.verbs.evidence import Buffer, Duels, Labels, Samples
 from pgames.arena import State
 from pgames.files import atomic

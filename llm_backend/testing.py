@@ -2,7 +2,7 @@
 
     check_solver(MySolver(tau=0.2, eta=2.0), arena=text_arena, tolerance=0.01, short=3, skip=["runs"])
 
-Every solver of pgames passes it there: tests/test_llm_conformance.py.
+Every solver of pgames passes it there: tests/llm_backend/test_conformance.py.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from llm_backend.arena import TextArena
+from llm_backend.fits.fit import Fit
+from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE, Adapter, Policy
-from llm_backend.policies.language_model import LanguageModel
-from llm_backend.responses.draws import Floats
+from llm_backend.spaces.draws import Floats
 from llm_backend.tiny import random_llama, word_tokenizer
-from llm_backend.training.fit import Fit
 from pgames.exact.certificates import exploitability
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 
 CLOSE = Fit(epochs=20, lr=6e-3)  # about a thousandth of total variation from the closed form
 QUICK = Fit(epochs=2, lr=6e-3)  # for a few samples, whose fits only have to be the same to the bit

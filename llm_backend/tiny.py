@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from llm_backend.policies.language_model import LanguageModel
+from llm_backend.models.language_model import LanguageModel
 
 LM = TypeVar("LM", bound=LanguageModel)
 PROMPTS = [

@@ -9,17 +9,15 @@ True
 
 from pgames import bounds, games, losses, metrics, plot, ratings
 from pgames.arena import PairLoss, Solver, State, iterate, solve
+from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
 from pgames.exact.certificates import best_response, duality_gap, exploitability
-from pgames.game import PreferenceGame
-from pgames.learning.duels import DuelArena
-from pgames.learning.regret import RegretCurve
-from pgames.learning.regret_fit import growth
-from pgames.learning.simulate import simulate
-from pgames.learning.sweep import Sweep, sweep
+from pgames.games.preference import PreferenceGame
+from pgames.loop import Run, run
 from pgames.plot.regret import compare
-from pgames.run import Run, run
-from pgames.solvers.bandits import RUCB, DoubleThompson, SparringEXP3
+from pgames.regret.curve import RegretCurve
+from pgames.regret.fit import growth
+from pgames.regret.simulate import simulate
 from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
 from pgames.solvers.league import FictitiousPlay
@@ -36,7 +34,9 @@ from pgames.solvers.oracle import (
 )
 from pgames.solvers.outer import COMAL, MPO, Average, Best, ProximalPoint
 from pgames.solvers.pairs import DPO, GPO, IPO, RLHF, SPIN, OnlineDPO, OnlineGPO, OnlineIPO, SLiC
-from pgames.table import TableArena, Tally
+from pgames.sweeps.sweep import Sweep, sweep
+from pgames.table.arena import TableArena, Tally
+from pgames.table.duels import DuelArena
 from pgames.tracing.tableau import tableau
 from pgames.votes.comparisons import Comparisons
 

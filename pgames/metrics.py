@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.exact.equilibrium import nash
-from pgames.game import PreferenceGame
-from pgames.table import Policy, TableArena
+from pgames.games.preference import PreferenceGame
+from pgames.table.arena import Policy, TableArena
 
 Array = NDArray[np.float64]
 

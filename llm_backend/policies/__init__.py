@@ -1,1 +1,1 @@
-"""What a policy is: handles, the language model and its slots of weights, log-probabilities."""
+"""Policy handles."""

@@ -17,14 +17,14 @@ import pgames as pg
 from llm_backend import judges
 from llm_backend.arena import TextArena
 from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_prompts
-from llm_backend.policies.language_model import LanguageModel, whole
+from llm_backend.engines.vllm import VLLM
+from llm_backend.fits.fit import Fit
+from llm_backend.models.language_model import LanguageModel, whole
 from llm_backend.processes.workers import workers
-from llm_backend.responses.recorded import Recorded
-from llm_backend.responses.vllm import VLLM
 from llm_backend.runs.config import TINY, ConfigError, Configuration, Reader, made, settings
-from llm_backend.runs.share import Elsewhere, share
+from llm_backend.spaces.recorded import Recorded
+from llm_backend.spaces.shared import Elsewhere, share
 from llm_backend.tiny import PROMPTS, tiny_language_model
-from llm_backend.training.fit import Fit
 from pgames import losses
 from pgames.arena import PairLoss, Solver
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_backend.engines.vllm import Discrepancy
 from llm_backend.judges.base import antisymmetric, name_of
-from llm_backend.responses.draws import Draws
-from llm_backend.responses.vllm import Discrepancy
+from llm_backend.spaces.draws import Draws
 
 PHASES = ("collect", "judge", "score", "fit", "evaluate", "checkpoint")
 

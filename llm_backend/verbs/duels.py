@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llm_backend.fits.fit import best_start
+from llm_backend.fits.objectives import FitPairs
 from llm_backend.policies.handles import Policy
-from llm_backend.responses.draws import Draws, Floats, Ints, pairs_within
-from llm_backend.training.fit import best_start
-from llm_backend.training.rules import FitPairs
+from llm_backend.spaces.draws import Draws, Floats, Ints, pairs_within
 from llm_backend.verbs.evidence import Duels, Samples
 from llm_backend.verbs.steps import scored, train
 from llm_backend.verbs.verdicts import judged

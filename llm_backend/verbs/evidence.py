@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from llm_backend.responses.draws import NO_DRAWS, Draws, Floats, Ints
+from llm_backend.spaces.draws import NO_DRAWS, Draws, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llm_backend.fits.fit import best_start
+from llm_backend.fits.objectives import FitLabels
 from llm_backend.policies.handles import Adapter, Policy
-from llm_backend.responses.draws import Draws, Floats, Ints
-from llm_backend.training.fit import best_start
-from llm_backend.training.rules import FitLabels
+from llm_backend.spaces.draws import Draws, Floats, Ints
 from llm_backend.verbs.duels import paired
 from llm_backend.verbs.evidence import Buffer, Labels
 from llm_backend.verbs.steps import scored, train, wins

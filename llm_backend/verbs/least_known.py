@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llm_backend.judges.learned import LastLayer
 from llm_backend.policies.handles import Answers, Policy
-from llm_backend.responses.draws import Draws, Floats, by_prompt
-from llm_backend.verbs.belief import LastLayer
+from llm_backend.spaces.draws import Draws, Floats, by_prompt
 from llm_backend.verbs.evidence import Buffer, Duels
 
 if TYPE_CHECKING:

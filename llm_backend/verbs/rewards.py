@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from llm_backend.responses.draws import Draws, Floats
-from llm_backend.verbs.belief import Features
+from llm_backend.judges.learned import Features
+from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs.evidence import Duels
 
 RIDGE = 1e-2  # on the weights of a linear score, per duel

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from llm_backend.fits.fit import best_start, fit
+from llm_backend.fits.objectives import Imitate, Kind, Logistic, Objective, PolicyGradient, Regress
+from llm_backend.models.logprobs import token_rows
 from llm_backend.policies.handles import BASE, Adapter, Leaf, Policy, blend_terms, leaves
-from llm_backend.policies.logprobs import token_rows
-from llm_backend.responses.draws import Draws, Floats, distinct, pairs_within
-from llm_backend.training.fit import best_start, fit
-from llm_backend.training.rules import Imitate, Kind, Logistic, Objective, PolicyGradient, Regress
+from llm_backend.spaces.draws import Draws, Floats, distinct, pairs_within
 from llm_backend.verbs.verdicts import judged_both_ways, wins_against, wins_among
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 
 from llm_backend.judges import ask
 from llm_backend.judges.base import antisymmetric
-from llm_backend.responses.draws import Draws, Floats, by_prompt, pairs_within
-from llm_backend.responses.listed import Listed
+from llm_backend.spaces.draws import Draws, Floats, by_prompt, pairs_within
+from llm_backend.spaces.listed import Listed
 
 
 def judged(judge: Any, prompts: Sequence[str], first: Draws, second: Draws) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.bounds.bound import Bound, positive
 from pgames.exact.equilibrium import nash
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 
 
 def greedy_gap(policy: ArrayLike, error: ArrayLike, tau: float) -> float:

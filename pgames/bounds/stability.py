@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pgames.bounds.bound import positive
 from pgames.exact.equilibrium import nash
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 
 
 def rotation(game: PreferenceGame, tau: float) -> float:

@@ -94,7 +94,7 @@ def solve(
 ) -> None:
     """Run a solver on a game, beside the exact equilibrium."""
     from pgames.cli.solving import print_solution, solution, solve_game
-    from pgames.cli.specs import parse_game, parse_solver
+    from pgames.names import parse_game, parse_solver
 
     if plot is not None and plot.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"a figure is written as .png, .svg or .pdf, got {str(plot)!r}: change its ending.")
@@ -127,7 +127,7 @@ def report(
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
 ) -> None:
     """Rate items from votes: ratings, cycles; a page and JSON."""
-    from pgames.cli.report import write_report
+    from pgames.report.analyse import write_report
     from pgames.votes.comparisons import Comparisons
 
     table = Comparisons.read(votes, left=left, right=right, winner=winner, prompt=prompt)

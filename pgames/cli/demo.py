@@ -96,8 +96,8 @@ def run_demo(out: str | os.PathLike[str], second_half: SecondHalf | None = None)
     from rich.console import Console
 
     from pgames.cli.demo_page import demo_page, demo_table
-    from pgames.cli.report import analyse
     from pgames.plot import save_figure
+    from pgames.report.analyse import analyse
 
     start = time.monotonic()
     folder = Path(out)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pgames.cli.page import grid, heading, page, paragraph, picture
-from pgames.cli.report_page import report_parts
+from pgames.report.html import grid, heading, page, paragraph, picture
+from pgames.report.page import report_parts
 
 if TYPE_CHECKING:
     from rich.table import Table

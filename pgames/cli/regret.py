@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-LEARNERS = ("explore", "oracle", "direct", "bandits")  # the modules of pgames.solvers that hold them
+LEARNERS = ("solvers.explore", "solvers.oracle", "solvers.direct", "bandits.learners")  # where they live
 
 
 def whole(text: str) -> int:
@@ -54,10 +54,10 @@ def regret(
 ) -> None:
     """Simulate learners that know a game only from duels; write their regret as figure, table and data."""
     import pgames as pg
-    from pgames.cli.specs import parse_game
-    from pgames.learning.simulate import check_refresh
+    from pgames.names import parse_game
     from pgames.plot import save_figure
     from pgames.plot.regret import compare
+    from pgames.regret.simulate import check_refresh
 
     table = parse_game(_with_tau(game, tau))
     chosen = {text: parse_learner(text, tau) for text in learner}
@@ -90,9 +90,9 @@ def regret(
 def parse_learner(text: str, tau: float) -> Any:
     """A learner from `enpo` or `optimistic:optimism=0.3`; tau goes to those that have one."""
     import pgames as pg
-    from pgames.cli.specs import call, split
+    from pgames.names import call, split
 
-    modules = {f"pgames.solvers.{name}" for name in LEARNERS}
+    modules = {f"pgames.{name}" for name in LEARNERS}
     known = {
         name.lower(): thing
         for name, thing in vars(pg).items()
@@ -119,7 +119,7 @@ class Row(NamedTuple):
 
 def _with_tau(game: str, tau: float) -> str:
     """hidden_rps as hidden_rps:tau=0.05, where the game has a tau that the text does not give."""
-    from pgames.cli.specs import games, split
+    from pgames.names import games, split
 
     name, _, tail = game.partition(":")
     make = games().get(name.strip())
@@ -131,7 +131,7 @@ def _with_tau(game: str, tau: float) -> str:
 
 def _can_wait(learner: Any, game: Any) -> bool:
     """Whether one step may stand for two rounds."""
-    from pgames.learning.duels import DuelArena
+    from pgames.table.duels import DuelArena
 
     arena = DuelArena(game)
     return learner.step(arena.at(0, 2), learner.init(arena)).t == 2

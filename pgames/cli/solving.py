@@ -9,10 +9,10 @@ import numpy as np
 from pgames.arena import Solver
 from pgames.exact.certificates import exploitability
 from pgames.exact.equilibrium import nash
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
+from pgames.loop import Run, run
 from pgames.metrics import Exploitability, kl
-from pgames.run import Run, run
-from pgames.table import TableArena
+from pgames.table.arena import TableArena
 
 SHOWN = 20  # responses in a printed table
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 
 TIES = 1e-12  # win rates closer than this are taken as equal by a best response at tau = 0
 SUM_TOLERANCE = 1e-6  # largest |sum - 1| of a policy taken for rounding

@@ -20,7 +20,7 @@ from pgames.exact.certificates import (
 from pgames.exact.interior_point import PathEnd, follow_path
 from pgames.exact.optimal_face import centre, closest, optimal_face
 from pgames.exact.small_interior_point import LARGEST, follow_paths
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 
 __all__ = [
     "Equilibrium",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.kernels.verbs import njit
+from pgames.kernels.blocks import njit
 
 Vector = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 from pgames.exact.interior_point import CENTRAL, CLOSED, HANDOVER, MAX_STEPS, WARM
 from pgames.exact.linear import factor_small, substitute_small
 from pgames.exact.newton import EXACT, FOUND, PATIENCE, STALLED
-from pgames.kernels.verbs import njit
+from pgames.kernels.blocks import njit
 
 LARGEST = 128  # responses; above, LAPACK is faster
 CORRECTIONS = 2  # a solve costs more of an LU than in a large game

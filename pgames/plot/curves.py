@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pgames.bounds import Bound
-    from pgames.run import Run
+    from pgames.loop import Run
 
 FLOOR = 1e-17  # a gap of exactly 0 has no logarithm: it is drawn here
 ROUNDING = 2.2e-16

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 from pgames.plot.style import new_figure, short, style
 
 if TYPE_CHECKING:

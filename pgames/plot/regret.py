@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pgames.bounds import Bound
-    from pgames.learning.regret import RegretCurve
+    from pgames.regret.curve import RegretCurve
 
 MARKERS = "osD^vPX"
 HEAVY = 2.0  # mean / median above which the plot warns

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.game import PreferenceGame
-from pgames.kernels.verbs import njit
+from pgames.games.preference import PreferenceGame
+from pgames.kernels.blocks import njit
 from pgames.ratings.table import Ratings, pair_votes
 
 STRONGEST = 1e8  # selection x payoff range beyond which nothing changes but rounding

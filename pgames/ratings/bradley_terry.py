@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.game import PreferenceGame
-from pgames.kernels.verbs import njit
+from pgames.games.preference import PreferenceGame
+from pgames.kernels.blocks import njit
 from pgames.ratings.table import Ratings, pair_votes
 from pgames.votes.comparisons import Comparisons
 

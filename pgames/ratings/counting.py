@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 from pgames.ratings.table import Ratings, pair_votes
 from pgames.votes.comparisons import Comparisons
 

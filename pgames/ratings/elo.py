@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pgames.kernels.verbs import njit
+from pgames.kernels.blocks import njit
 from pgames.ratings.table import Ratings, need_votes
 from pgames.votes.comparisons import Comparisons
 

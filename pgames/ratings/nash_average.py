@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 from pgames.ratings.table import Ratings
 
 

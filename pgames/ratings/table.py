@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 from pgames.votes.comparisons import Comparisons
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgames.arena import State, require
-from pgames.learning.belief import Width
 from pgames.solvers.checks import check_steps
+from pgames.table.beliefs import Width
 
 
 def _start(learner: Any, arena: Any, *verbs: str) -> State:

@@ -9,19 +9,14 @@ from typing import Any
 import numpy as np
 
 from pgames.arena import Solver
-from pgames.game import PreferenceGame
-from pgames.table import TableArena
+from pgames.games.preference import PreferenceGame
+from pgames.table.arena import TableArena
 from pgames.testing.arena_algebra import ALGEBRA
 from pgames.testing.arena_conduct import CONDUCT
 from pgames.testing.claims import Claims, FixedPoint
 from pgames.testing.known import Known, known_games
 from pgames.testing.report import Case, Property, Report, run_cases
-from pgames.testing.solver_properties import (
-    ON_EXTREME_GAMES,
-    ON_KNOWN_GAMES,
-    SHORT,
-    extreme_games,
-)
+from pgames.testing.solver_properties import ON_EXTREME_GAMES, ON_KNOWN_GAMES, SHORT, extreme_games
 from pgames.testing.subject import Subject
 
 Games = Sequence[PreferenceGame | Known]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.arena import Solver, iterate, solve
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 
 FixedPoint = Literal["regularised", "nash"] | Callable[[PreferenceGame], ArrayLike] | None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames import games
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 
 DEPARTURE = 0.3  # how far, at most, a regularised equilibrium is put from the unregularised one
 

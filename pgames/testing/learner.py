@@ -11,10 +11,10 @@ import numpy as np
 
 from pgames import games
 from pgames.arena import Solver, State
-from pgames.game import PreferenceGame
-from pgames.learning.duels import DuelArena
-from pgames.learning.regret_fit import line
-from pgames.learning.simulate import simulate
+from pgames.games.preference import PreferenceGame
+from pgames.regret.fit import line
+from pgames.regret.simulate import simulate
+from pgames.table.duels import DuelArena
 from pgames.testing.claims import difference
 from pgames.testing.report import Case, Measured, Property, Report, run_cases
 from pgames.testing.watched import WatchedArena

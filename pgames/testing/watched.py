@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 import pgames
-from pgames.game import PreferenceGame
-from pgames.learning.belief import Belief, Width
-from pgames.learning.duels import DuelArena
-from pgames.table import TableArena
+from pgames.games.preference import PreferenceGame
+from pgames.table.arena import TableArena
+from pgames.table.beliefs import Belief, Width
+from pgames.table.duels import DuelArena
 
 PACKAGE = Path(pgames.__file__).parent
 

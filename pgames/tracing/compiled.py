@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.arena import Solver, State
-from pgames.kernels.elementary import njit
-from pgames.kernels.sampling import sampled_rates_row, stream
-from pgames.kernels.verbs import (
+from pgames.kernels.blocks import (
     LANES,
     blend_block,
     exp_block,
@@ -22,7 +20,9 @@ from pgames.kernels.verbs import (
     width_of,
     win_rates_block,
 )
-from pgames.table import TableArena
+from pgames.kernels.elementary import njit
+from pgames.kernels.streams import sampled_rates_row, stream
+from pgames.table.arena import TableArena
 from pgames.tracing.recording import Blend, Trace, policies, rebuilt, refuse, trace
 
 CHUNK = 1024  # rounds a call, which bounds the memory of weights that change with the round

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.kernels.verbs import njit
+from pgames.kernels.blocks import njit
 
 
 def integer_column(name: str, values: ArrayLike, dtype: type) -> NDArray:

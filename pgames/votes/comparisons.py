@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.game import PreferenceGame
+from pgames.games.preference import PreferenceGame
 from pgames.votes.columns import (
     distinct_names,
     first_bad_row,

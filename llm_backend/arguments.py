@@ -1,0 +1,95 @@
+"""What a TextArena is given, checked at the start: prompts, lengths, counts, an expert."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from llm_backend.policies.handles import Answers
+from llm_backend.spaces.listed import Listed
+
+
+def check_prompts(prompts: Sequence[str]) -> None:
+    """Raise ValueError unless these are texts, at least one."""
+    if isinstance(prompts, str) or not len(prompts):
+        raise ValueError(f"prompts must be a list of at least one text, got {prompts!r:.60}.")
+    for x, prompt in enumerate(prompts):
+        if not isinstance(prompt, str):
+            raise ValueError(f"prompts[{x}] must be a text, got {prompt!r:.60}.")
+
+
+def check_lengths(max_new_tokens: int, min_new_tokens: int, temperature: float, correct: int) -> None:
+    """Raise ValueError unless responses can be drawn like this."""
+    _check_whole("max_new_tokens", max_new_tokens)
+    _check_whole("min_new_tokens", min_new_tokens)
+    _check_whole("correct", correct)
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature must be above 0 and finite, got {temperature}.")
+    if not 0 <= min_new_tokens <= max_new_tokens or max_new_tokens < 1:
+        raise ValueError(
+            "max_new_tokens must be at least 1, and min_new_tokens from 0 to max_new_tokens, got "
+            f"{max_new_tokens} and {min_new_tokens}."
+        )
+    if correct < 1:
+        raise ValueError(f"correct must be at least 1 (which is off), got {correct}.")
+
+
+def check_counts(samples: int | None, seed: int, per_round: int | None, prompts: int, listed: bool) -> None:
+    """Raise ValueError unless a round can be played like this."""
+    _check_whole("seed", seed)
+    if samples is not None:
+        _check_whole("samples", samples)
+    if per_round is not None:
+        _check_whole("per_round", per_round)
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, got {seed}.")
+    if samples is None and not listed:
+        raise ValueError("samples=None needs responses=[...]: only an enumerable game is played exactly.")
+    if samples is not None and samples < 2:
+        raise ValueError(f"samples must be at least 2 (a fit needs differences), got {samples}.")
+    if per_round is not None and not (samples and 1 <= per_round <= prompts):
+        raise ValueError(
+            f"per_round must be from 1 to the number of prompts, {prompts}, and needs samples: got "
+            f"{per_round} and samples={samples}."
+        )
+
+
+def _check_whole(name: str, value: Any) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number, got {value!r}.")
+
+
+def answers_of(expert: ArrayLike | Sequence[Sequence[str]], prompts: int, listed: Listed | None) -> Answers:
+    """An expert as a policy: a list of texts per prompt, or float64[X, Y] over listed responses."""
+    if isinstance(expert, Sequence):
+        if any(isinstance(texts, str) for texts in expert):
+            raise ValueError(f"expert must be a list of texts per prompt, got a text: {expert!r:.60}.")
+        if any(isinstance(one, str) for texts in expert for one in texts):  # type: ignore[attr-defined]
+            return _demonstrated(cast(Sequence[Sequence[str]], expert), prompts)
+    if listed is None:
+        raise ValueError(
+            "a distribution as expert needs responses=[...]: pass them, or a list of texts per prompt."
+        )
+    given, shape = np.asarray(expert, dtype=np.float64), listed.support.shape
+    if given.shape != shape or not (given >= 0).all() or (given.sum(axis=1) <= 0).any():
+        raise ValueError(
+            f"expert must be at least 0 with no row of zeros, of shape {shape}, got {given.tolist()!r:.60}."
+        )
+    weights = [row[: len(texts)] / row.sum() for row, texts in zip(given, listed.texts, strict=True)]
+    return Answers(tuple(map(tuple, listed.texts)), tuple(weights))
+
+
+def _demonstrated(expert: Sequence[Sequence[str]], prompts: int) -> Answers:
+    lists = [tuple(texts) for texts in expert]
+    if len(lists) != prompts or not all(lists):
+        raise ValueError(
+            f"expert must give each of the {prompts} prompts at least one text, or be float64[X, Y] over "
+            f"responses; got {len(lists)} lists."
+        )
+    if wrong := [one for texts in lists for one in texts if not isinstance(one, str)]:
+        raise ValueError(f"expert must be a list of texts per prompt, got {wrong[0]!r:.60} in one.")
+    return Answers(tuple(lists), tuple(np.full(len(texts), 1 / len(texts)) for texts in lists))

@@ -1,0 +1,1 @@
+"""Engines that draw responses: the decoding loop of this package, or a vLLM server."""

@@ -1,0 +1,95 @@
+"""One token at a time: forward passes with a key-value cache, several leaves of one base in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from llm_backend.engines.lean import Lean, is_lean, sizes_after
+from llm_backend.policies.handles import Base, Leaf
+
+if TYPE_CHECKING:
+    from llm_backend.models.language_model import LanguageModel
+
+
+class Decoder(Protocol):
+    """Rows of tokens that grow together. Rows of one leaf are neighbours, leaves in the given order."""
+
+    def prefill(self, ids: Tensor, valid: Tensor, copies: Tensor, room: int) -> Tensor:
+        """Read left-padded prompts int64[P, L]; row i of the batch goes on from prompt copies[i].
+
+        Returns the states [R, D] that the next token depends on; there is room for `room` tokens.
+        """
+        ...
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Append a token to every row; the states [R, D] after it."""
+        ...
+
+    def head(self, states: Tensor) -> Tensor:
+        """Logits [R, V]: linear in the states, so a geometric mixture may be taken before it."""
+        ...
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows only."""
+        ...
+
+
+def decoder(lm: LanguageModel, leaves: Sequence[Leaf], sizes: Sequence[int]) -> Decoder:
+    """A decoder of leaves that share one base: `sizes[i]` rows of leaf i."""
+    kind = Lean if is_lean(lm.causal.config) else General
+    return kind(lm, leaves, sizes)
+
+
+class General:
+    """Any Hugging Face causal LM through its own forward pass, with PEFT's mixed batches of adapters."""
+
+    def __init__(self, lm: LanguageModel, leaves: Sequence[Leaf], sizes: Sequence[int]):
+        self.lm, self.leaves, self.sizes = lm, list(leaves), list(sizes)
+        adapters = [leaf for leaf in leaves if not isinstance(leaf, Base)]
+        self.on: Leaf = adapters[0] if adapters else leaves[0]
+        self.mixed = lm.lora is not None and len(adapters) > 0
+
+    def prefill(self, ids: Tensor, valid: Tensor, copies: Tensor, room: int) -> Tensor:
+        from transformers import DynamicCache
+
+        many = len(self.leaves)
+        self.cache: Any = DynamicCache(config=self.lm.causal.config)
+        self.valid = valid.repeat(many, 1)
+        positions = (self.valid.cumsum(dim=1) - 1).clamp(min=0)
+        states = self._forward(ids.repeat(many, 1), positions, [len(ids)] * many)
+        self.cache.batch_select_indices(copies)
+        self.valid = self.valid[copies]
+        return states[copies]
+
+    def step(self, tokens: Tensor) -> Tensor:
+        self.valid = F.pad(self.valid, (0, 1), value=True)
+        return self._forward(tokens[:, None], self.valid.sum(dim=1, keepdim=True) - 1, self.sizes)
+
+    def head(self, states: Tensor) -> Tensor:
+        return states
+
+    def keep(self, rows: Tensor) -> None:
+        self.cache.batch_select_indices(rows)
+        self.valid = self.valid[rows]
+        self.sizes = sizes_after(self.sizes, rows)
+
+    def _forward(self, ids: Tensor, positions: Tensor, sizes: Sequence[int]) -> Tensor:
+        more: dict[str, Any] = {}
+        if self.mixed:
+            slots = ["__base__" if isinstance(leaf, Base) else self.lm.slot(leaf) for leaf in self.leaves]
+            more["adapter_names"] = [s for s, n in zip(slots, sizes, strict=True) for _ in range(n)]
+        model: Any = self.lm.peft if self.mixed else self.lm.causal
+        with self.lm.active(self.on):
+            return model(
+                input_ids=ids,
+                attention_mask=self.valid.long(),
+                position_ids=positions,
+                past_key_values=self.cache,
+                use_cache=True,
+                logits_to_keep=1,
+                **more,
+            ).logits[:, -1]

@@ -1,0 +1,151 @@
+"""The decoding loop: one response to each prompt, several policies in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from llm_backend.engines.decode import Decoder, decoder
+from llm_backend.engines.randomness import draw
+from llm_backend.models.language_model import LanguageModel
+from llm_backend.policies.handles import Leaf, Policy, blend_terms
+
+SPARSE = 0.75  # finished rows are dropped when at most this share of the batch is alive
+
+
+class Limits(NamedTuple):
+    """How long a response may be, and the temperature it is drawn at."""
+
+    shortest: int
+    longest: int
+    temperature: float
+
+
+@torch.inference_mode()
+def decode(
+    lm: LanguageModel,
+    groups: Sequence[tuple[Policy, int]],
+    prompts: Sequence[Sequence[int]],
+    u: NDArray[np.float64],
+    limits: Limits,
+) -> list[tuple[list[int], NDArray[np.float64], bool]]:
+    """Tokens, their log-probabilities and whether it ended, of one response to each prompt.
+
+    `groups` are neighbouring rows of one policy; a row's leaves are fed the same tokens, each with its cache.
+    """
+    distinct = {tuple(ids): i for i, ids in enumerate(dict.fromkeys(map(tuple, prompts)))}
+    width, device = max(map(len, distinct)), lm.device
+    ids = torch.tensor([[lm.pad] * (width - len(p)) + list(p) for p in distinct], device=device)
+    valid = torch.tensor([[False] * (width - len(p)) + [True] * len(p) for p in distinct], device=device)
+    source = torch.tensor([distinct[tuple(p)] for p in prompts])
+
+    sizes = [size for _, size in groups]
+    alive = torch.arange(len(prompts))  # the responses still growing, in the order of `prompts`
+    parts, states = [], []
+    for part, copies in _parts(lm, groups, source, len(distinct)):
+        parts.append(part)
+        states.append(part.decoder.prefill(ids, valid, copies.to(device), limits.longest))
+    stops = torch.tensor(lm.stops, device=device)
+    quantiles = torch.as_tensor(u, device=device)
+    chosen = torch.zeros(len(prompts), limits.longest, dtype=torch.long, device=device)
+    logprobs = torch.zeros(len(prompts), limits.longest, dtype=torch.float64, device=device)
+    growing = torch.ones(len(prompts), dtype=torch.bool, device=device)  # of the rows alive
+    where = alive.to(device)
+    for t in range(limits.longest):
+        logits = _logits(parts, states, sizes).float()
+        if limits.temperature != 1:
+            logits = logits / limits.temperature
+        if t < limits.shortest:
+            logits[:, stops] = float("-inf")
+        tokens, logprob = draw(logits, quantiles[where, t])
+        chosen[where, t] = torch.where(growing, tokens, -1)
+        logprobs[where, t] = torch.where(growing, logprob, 0.0)
+        growing = growing & ~torch.isin(tokens, stops)
+        left = int(growing.sum())
+        if left == 0 or t + 1 == limits.longest:
+            break
+        if left <= SPARSE * len(alive):
+            kept = growing.cpu()
+            for part in parts:
+                part.decoder.keep(_rows_of(part, sizes, kept).to(device))
+            sizes = [int(piece.sum()) for piece in kept.split(sizes)]
+            alive, tokens = alive[kept], tokens[growing]
+            growing, where = growing[growing], alive.to(device)
+        states = [part.decoder.step(_fed(part, sizes, tokens)) for part in parts]
+    found = []
+    for row, by_token in zip(chosen.tolist(), logprobs.cpu().numpy(), strict=True):
+        end = next((t + 1 for t, token in enumerate(row) if token in lm.stops), 0)
+        size = end or len(row)
+        found.append((row[:size], by_token[:size].copy(), end > 0))
+    return found
+
+
+class _Part(NamedTuple):
+    """The leaves that one decoder serves: which rows of it make up the states of each group."""
+
+    decoder: Decoder
+    terms: list[tuple[int, float, int]]  # (group, weight, leaf of this decoder)
+    leaves: int
+
+
+def _parts(
+    lm: LanguageModel, groups: Sequence[tuple[Policy, int]], source: Tensor, prompts: int
+) -> list[tuple[_Part, Tensor]]:
+    """One decoder for all leaves of a base (LoRA) or one for each (full weights), and what its rows copy."""
+    terms = [blend_terms(policy) for policy, _ in groups]
+    leaves = list(dict.fromkeys(leaf for group in terms for _, leaf in group))
+    shared = [leaves] if lm.lora is not None else [[leaf] for leaf in leaves]
+    by_group = source.split([size for _, size in groups])
+    found = []
+    for own in shared:
+        index: dict[Leaf, int] = {leaf: i for i, leaf in enumerate(own)}
+        mine = [(g, w, index[leaf]) for g, group in enumerate(terms) for w, leaf in group if leaf in index]
+        mine.sort(key=lambda term: term[2])  # rows of one leaf are neighbours
+        rows = [sum(groups[g][1] for g, _, leaf in mine if leaf == i) for i in range(len(own))]
+        copies = torch.cat([by_group[g] + leaf * prompts for g, _, leaf in mine])
+        found.append((_Part(decoder(lm, own, rows), mine, len(own)), copies))
+    return found
+
+
+def _logits(parts: Sequence[_Part], states: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
+    """sum_i w_i logits_i of every response, float[R, V]; the weighted sum is taken before the head."""
+    logits: Tensor | None = None
+    parts_states = sorted(
+        zip(parts, states, strict=True), key=lambda ps: -len({g for g, _, _ in ps[0].terms})
+    )
+    for part, state in parts_states:
+        mixed: list[Tensor | None] = [None] * len(sizes)
+        pieces = state.split([sizes[g] for g, _, _ in part.terms])
+        for (g, weight, _), piece in zip(part.terms, pieces, strict=True):
+            weighted = piece if weight == 1 else piece * weight
+            held = mixed[g]
+            mixed[g] = weighted if held is None else held + weighted
+        present = [piece for piece in mixed if piece is not None]
+        own = part.decoder.head(present[0] if len(present) == 1 else torch.cat(present))
+        if logits is None and len(present) == len(sizes):
+            logits = own
+            continue
+        if logits is None:
+            logits = own.new_zeros(sum(sizes), own.shape[1])
+        used = [piece for g, piece in enumerate(logits.split(list(sizes))) if mixed[g] is not None]
+        for total, piece in zip(used, own.split([len(piece) for piece in present]), strict=True):
+            total += piece
+    assert logits is not None
+    return logits
+
+
+def _fed(part: _Part, sizes: Sequence[int], tokens: Tensor) -> Tensor:
+    """The tokens of the responses, once for every row of the decoder."""
+    by_group = tokens.split(list(sizes))
+    return torch.cat([by_group[g] for g, _, _ in part.terms])
+
+
+def _rows_of(part: _Part, sizes: Sequence[int], kept: Tensor) -> Tensor:
+    """The decoder's rows whose response is kept."""
+    by_group = kept.split(list(sizes))
+    return torch.cat([by_group[g] for g, _, _ in part.terms]).nonzero()[:, 0]

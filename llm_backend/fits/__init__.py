@@ -1,0 +1,1 @@
+"""Fitting a policy to judged responses: objectives and the training loop."""

@@ -1,0 +1,278 @@
+"""What a fit minimises: losses and their gradients with respect to log-probabilities.
+
+An objective is called with the token log-probabilities of some of its rows, float64[B, L] with a mask, those
+of all rows of some prompts together, and returns the loss summed over these prompts and its gradient
+float64[B, L]. Nothing here sees a model, so every rule can be held against exact enumeration.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from llm_backend.spaces.draws import Draws, Floats, Ints
+from pgames.arena import PairLoss
+
+Kind = Literal["reinforce", "rloo", "grpo", "ppo"]
+
+
+class Objective(Protocol):
+    """A loss of the log-probabilities of `draws`."""
+
+    @property
+    def draws(self) -> Draws: ...
+
+    def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
+        """(loss summed over the prompts of `rows`, its gradient with respect to `logp`)."""
+        ...
+
+
+class Groups:
+    """Sums and weighted means over the rows of one prompt."""
+
+    def __init__(self, prompt: Ints):
+        _, inverse = np.unique(prompt, return_inverse=True)
+        self.of = torch.from_numpy(inverse)
+        self.count = int(inverse.max()) + 1
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over a row's prompt, one per row."""
+        total = torch.zeros(self.count, dtype=values.dtype).index_add_(0, self.of, values)
+        return total[self.of]
+
+    def log_normalised(self, logs: Tensor) -> Tensor:
+        """logs minus the log of the sum of exp over a row's prompt."""
+        top = torch.full((self.count,), -math.inf, dtype=logs.dtype)
+        top = top.scatter_reduce(0, self.of, logs, "amax")[self.of]
+        return logs - top - self.sum(torch.exp(logs - top)).log()
+
+
+@dataclass(frozen=True, eq=False)
+class Regress:
+    """Within-prompt variance of log pi - prior - target under `weight`, whose minimiser is the mirror step.
+
+    prior, target, weight float64[B]: log prior up to a constant per prompt, step * win rate, and weights that
+    sum to 1 per prompt. A constant per prompt added to any of them changes nothing.
+    """
+
+    draws: Draws
+    prior: Floats
+    target: Floats
+    weight: Floats
+
+    def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
+        groups, w = Groups(self.draws.prompt[rows]), _tensor(self.weight[rows])
+        residual = logp.sum(dim=1) - _tensor((self.prior + self.target)[rows])
+        residual = residual - groups.sum(w * residual)
+        return float((w * residual**2).sum()), _spread(2 * w * residual, mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Logistic:
+    """Cross entropy of sigmoid(difference of log pi / prior) to sigmoid(difference of targets), over pairs.
+
+    The same minimiser as `Regress` where wins are exact (DNO, arXiv:2404.03715); with wins from few draws
+    the sigmoid of a noisy target is biased towards 1/2.
+    """
+
+    draws: Draws
+    prior: Floats
+    target: Floats
+    weight: Floats
+
+    def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
+        prompt = torch.from_numpy(self.draws.prompt[rows])
+        w, target = _tensor(self.weight[rows]), _tensor(self.target[rows])
+        ratio = logp.sum(dim=1) - _tensor(self.prior[rows])
+        margin = ratio[:, None] - ratio[None, :]
+        wanted = torch.sigmoid(target[:, None] - target[None, :])
+        met = w[:, None] * w[None, :] * (prompt[:, None] == prompt[None, :])
+        loss = met * (torch.nn.functional.softplus(margin) - wanted * margin)
+        pull = met * (torch.sigmoid(margin) - wanted)
+        return float(loss.sum()), _spread(pull.sum(dim=1) - pull.sum(dim=0), mask)
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyGradient:
+    """Ascent on E_pi[win] - KL(pi || prior) / step, with the KL of the whole response as its reward.
+
+    R = win - (log pi - log prior) / step, A = R - baseline, gradient -sum weight ratio A grad log pi.
+
+    prior, win, weight float64[B] : as for `Regress`; the rows were drawn with `weight` from the policy
+        whose token log-probabilities are `old`.
+    kind : "reinforce", baseline 1/2, and "rloo", the mean of the others, weigh a response by the ratio
+        pi / old of the whole of it; "grpo", (R - mean) / std, and "ppo", the mean of the others, by that of
+        each token, and stop where it leaves [1 - clip, 1 + clip] in the direction of the advantage.
+    listed : the rows are all responses of an enumerable game, weighted by the old policy: the expectation
+        is exact, the baseline is the policy's own mean, and ratios are those of the normalised policies.
+    """
+
+    draws: Draws
+    prior: Floats
+    win: Floats
+    weight: Floats
+    old: list[Floats]
+    step: float
+    kind: Kind = "rloo"
+    listed: bool = False
+    clip: float = 0.2
+
+    def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
+        groups, weight = Groups(self.draws.prompt[rows]), _tensor(self.weight[rows])
+        old = torch.zeros_like(logp)
+        for i, row in enumerate(rows):
+            old[i, : len(self.old[row])] = torch.from_numpy(self.old[row])
+        total = logp.sum(dim=1)
+        ratio = torch.exp(total - old.sum(dim=1))
+        if self.listed:
+            ratio = ratio / groups.sum(weight * ratio)
+        reward = _tensor(self.win[rows]) - (total - _tensor(self.prior[rows])) / self.step
+        advantage = self._advantage(reward, weight * ratio if self.listed else weight, groups)
+        value = float((weight * ratio * reward).sum())
+        if self.kind in ("reinforce", "rloo"):
+            return -value, _spread(-weight * ratio * advantage, mask)
+        each = torch.exp(logp - old)
+        stopped = torch.where(advantage[:, None] > 0, each > 1 + self.clip, each < 1 - self.clip)
+        pull = torch.where(stopped, torch.zeros_like(each), -(weight * advantage)[:, None] * each)
+        return -value, pull * mask
+
+    def _advantage(self, reward: Tensor, weight: Tensor, groups: Groups) -> Tensor:
+        if self.kind == "reinforce" and not self.listed:
+            return reward - 0.5
+        centred = reward - groups.sum(weight * reward)
+        if self.kind == "grpo":
+            return centred / (groups.sum(weight * centred**2).sqrt() + 1e-4)
+        if self.listed:
+            return centred
+        drawn = groups.sum(torch.ones_like(reward))
+        return centred * drawn / (drawn - 1).clamp(min=1)  # the mean of the others, for equal weights
+
+
+@dataclass(frozen=True, eq=False)
+class FitPairs:
+    """Mean over pairs of loss(beta * (d_winner - d_loser)), d = log pi / prior: `PairLoss` brings the slope.
+
+    pairs int64[M, 2] of rows, wins float64[M, 2] how often the first and the second won. `scale` float64[B]
+    multiplies d: ones for sums over tokens, 1 / length for the per-token mean (IPO as its authors ran it).
+    Plus, with `bonus` float64[B], sum bonus log pi, of responses with beta |d| below `bound` (XPO); with
+    `listed`, pi and d are normalised over the rows of a prompt.
+    """
+
+    draws: Draws
+    prior: Floats
+    pairs: Ints
+    wins: Floats
+    loss: PairLoss
+    beta: float
+    scale: Floats
+    bonus: Floats | None = None
+    bound: float = math.inf
+    listed: bool = False
+
+    def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
+        chosen, i, j = _pairs_of(self.pairs, rows)
+        ratio = self.scale[rows] * (logp.sum(dim=1).numpy() - self.prior[rows])
+        margin = self.beta * (ratio[i] - ratio[j])
+        prompt, wins = self.draws.prompt[rows][i], self.wins[chosen]
+        share = wins / np.bincount(prompt, wins.sum(axis=1))[prompt][:, None]
+        value = (share[:, 0] * self.loss.value(margin) + share[:, 1] * self.loss.value(-margin)).sum()
+        slope = share[:, 0] * self.loss.slope(margin) - share[:, 1] * self.loss.slope(-margin)
+        pull = np.bincount(i, slope, len(rows)) - np.bincount(j, slope, len(rows))
+        gradient = _tensor(self.beta * self.scale[rows] * pull)
+        if self.bonus is not None:
+            told, push = self._bonus(logp.sum(dim=1), rows)
+            value, gradient = value + told, gradient + push
+        return float(value), _spread(gradient, mask)
+
+    def _bonus(self, total: Tensor, rows: Ints) -> tuple[float, Tensor]:
+        assert self.bonus is not None
+        groups, prior = Groups(self.draws.prompt[rows]), _tensor(self.prior[rows])
+        score = self.beta * (groups.log_normalised(total) - groups.log_normalised(prior))
+        score = score if self.listed else self.beta * (total - prior)
+        bonus = _tensor(self.bonus[rows])
+        bonus = torch.where(score * bonus.sign() > -self.bound, bonus, 0.0)
+        return _likelihood(total, bonus, groups, self.listed)
+
+
+@dataclass(frozen=True, eq=False)
+class FitLabels:
+    """Mean over pairs of (d - d' - step label)^2 + ridge |d|^2 + sft KL(opponent || pi), d = log pi / prior.
+
+    pairs int64[M, 2] of rows with labels float64[M]. `ridge` pulls d, centred over the rows of a prompt,
+    to 0: a response that no pair speaks of stays at the prior. `opponent` float64[B] weighs the rows for the
+    SFT term; with `listed` the policy is normalised over its rows.
+    """
+
+    draws: Draws
+    prior: Floats
+    pairs: Ints
+    labels: Floats
+    step: float
+    ridge: float
+    sft: float
+    opponent: Floats
+    listed: bool = False
+
+    def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
+        chosen, i, j = _pairs_of(self.pairs, rows)
+        prompt, total = self.draws.prompt[rows], logp.sum(dim=1)
+        groups, ratio = Groups(prompt), (total - _tensor(self.prior[rows])).numpy()
+        error = ratio[i] - ratio[j] - self.step * self.labels[chosen]
+        share = 1 / np.bincount(prompt[i], minlength=int(prompt.max()) + 1)[prompt[i]]
+        slope = 2 * share * error
+        pull: Floats = np.bincount(i, slope, len(rows)) - np.bincount(j, slope, len(rows))  # type: ignore
+        value = float((share * error**2).sum())
+        if self.ridge:
+            size = groups.sum(torch.ones_like(total))
+            centred = _tensor(ratio) - groups.sum(_tensor(ratio)) / size
+            value += self.ridge * float((centred**2).sum())
+            pull = pull + 2 * self.ridge * centred.numpy()
+        if self.sft:
+            told, push = _likelihood(total, _tensor(self.opponent[rows]), groups, self.listed)
+            value, pull = value - self.sft * told, pull - self.sft * push.numpy()
+        return value, _spread(_tensor(pull), mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Imitate:
+    """Cross entropy to responses, - sum weight log pi; with `listed`, pi is normalised over its rows."""
+
+    draws: Draws
+    weight: Floats
+    listed: bool = False
+
+    def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
+        groups, weight = Groups(self.draws.prompt[rows]), _tensor(self.weight[rows])
+        value, gradient = _likelihood(logp.sum(dim=1), weight, groups, self.listed)
+        return -value, _spread(-gradient, mask)
+
+
+def _likelihood(total: Tensor, weight: Tensor, groups: Groups, listed: bool) -> tuple[float, Tensor]:
+    """(sum weight log pi, its gradient); with `listed`, pi is normalised over the rows of a prompt."""
+    if not listed:
+        return float((weight * total).sum()), weight
+    logs = groups.log_normalised(total)
+    return float((weight * logs).sum()), weight - torch.exp(logs) * groups.sum(weight)
+
+
+def _tensor(values: Floats) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))
+
+
+def _spread(per_response: Tensor, mask: Tensor) -> Tensor:
+    """The same gradient for every token: that of a sum over tokens."""
+    return per_response[:, None] * mask
+
+
+def _pairs_of(pairs: Ints, rows: Ints) -> tuple[Ints, Ints, Ints]:
+    """(which pairs lie within `rows`, the place of their first and of their second in it)."""
+    place = np.full(max(int(pairs.max(initial=-1)), int(rows.max())) + 1, -1)
+    place[rows] = np.arange(len(rows))
+    i, j = place[pairs[:, 0]], place[pairs[:, 1]]
+    chosen = np.flatnonzero((i >= 0) & (j >= 0))
+    return chosen, i[chosen], j[chosen]

@@ -1,0 +1,200 @@
+"""Log-probabilities of responses without ever holding the full logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from llm_backend.models.liger import LigerLogProbs, liger_serves
+
+if TYPE_CHECKING:
+    from llm_backend.models.language_model import LanguageModel
+    from llm_backend.policies.handles import Leaf
+
+CHUNK_BYTES = 3 << 24  # of float32 logits alive at a time; above 32 MB glibc gives them back at once
+
+Banned = tuple[Tensor, Tensor]  # bool[N], rows in which the tokens int64[S] cannot be said
+
+
+class LinearLogProbs(torch.autograd.Function):
+    """log softmax(hidden @ weight' / temperature) at `targets`, a chunk of rows at a time.
+
+    The logits of `banned` tokens are -inf: log p(token | not banned) = log p(token) - log(1 - p(banned)).
+    With a frozen head the slope with respect to `hidden` is taken while the logits are there; else the
+    backward pass computes them again, of all chunks but the last. Memory: chunk * V instead of N * V floats.
+    """
+
+    @staticmethod
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        targets: Tensor,
+        temperature: float,
+        banned: Banned | None = None,
+    ) -> Tensor:
+        chunk = max(1, CHUNK_BYTES // (4 * weight.shape[0]))
+        logprobs = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        norms = torch.empty_like(logprobs)
+        frozen = ctx.needs_input_grad[0] and not any(ctx.needs_input_grad[1:])
+        slope = torch.empty_like(hidden) if frozen else None
+        last = None
+        for i in range(0, len(hidden), chunk):
+            part = slice(i, i + chunk)
+            logits = _logits(hidden, weight, bias, temperature, banned, part)
+            top, at = logits.amax(dim=-1), logits.gather(-1, targets[part, None])[:, 0]
+            total = logits.sub_(top[:, None]).exp_().sum(dim=-1)
+            norms[part] = top + total.log()
+            logprobs[part] = at - norms[part]
+            if slope is not None:
+                mean = (logits.to(weight.dtype) @ weight).float() / total[:, None]
+                slope[part] = ((weight[targets[part]].float() - mean) / temperature).to(hidden.dtype)
+            elif part.stop >= len(hidden):
+                last = logits.div_(total[:, None])
+            del logits  # or two chunks are alive while the next is made
+        if slope is not None:
+            ctx.save_for_backward(slope)
+        else:
+            ctx.save_for_backward(hidden, weight, bias, targets, norms, last)
+        ctx.temperature, ctx.chunk, ctx.banned = temperature, chunk, banned
+        return logprobs
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        if len(ctx.saved_tensors) == 1:
+            slope = ctx.saved_tensors[0]
+            return (upstream[0][:, None] * slope).to(slope.dtype), None, None, None, None, None
+        hidden, weight, bias, targets, norms, last = ctx.saved_tensors
+        needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
+        d_hidden = torch.empty_like(hidden) if needs_hidden else None
+        d_weight = torch.zeros_like(weight, dtype=torch.float32) if needs_weight else None
+        d_bias = torch.zeros_like(bias, dtype=torch.float32) if needs_bias else None
+        for i in range(0, len(hidden), ctx.chunk):
+            part = slice(i, i + ctx.chunk)
+            if part.stop >= len(hidden):
+                slope = last.neg()
+            else:
+                slope = _logits(hidden, weight, bias, ctx.temperature, ctx.banned, part)
+                slope.sub_(norms[part, None]).exp_().neg_()
+            rows = torch.arange(len(slope), device=slope.device)
+            slope[rows, targets[part]] += 1
+            slope.mul_((upstream[0][part].float() / ctx.temperature)[:, None])
+            if d_hidden is not None:
+                d_hidden[part] = (slope.to(weight.dtype) @ weight).to(hidden.dtype)
+            if d_weight is not None:
+                d_weight.addmm_(slope.T, hidden[part].float())
+            if d_bias is not None:
+                d_bias.add_(slope.sum(0))
+        d_weight = None if d_weight is None else d_weight.to(weight.dtype)
+        d_bias = None if d_bias is None else d_bias.to(bias.dtype)
+        return d_hidden, d_weight, d_bias, None, None, None
+
+
+def _logits(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    temperature: float,
+    banned: Banned | None,
+    part: slice,
+) -> Tensor:
+    logits = torch.nn.functional.linear(hidden[part].to(weight.dtype), weight, bias).float()
+    if temperature != 1:
+        logits.div_(temperature)
+    if banned is not None:
+        rows, tokens = banned
+        logits[:, tokens] = logits[:, tokens].masked_fill(rows[part, None], -torch.inf)
+    return logits
+
+
+class TokenLogProbs(NamedTuple):
+    """Log-probabilities of tokens float32[B, L], nats; `mask` bool[B, L] says where there is a token."""
+
+    values: Tensor
+    mask: Tensor
+
+
+def token_logprobs(
+    lm: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
+    temperature: float = 1.0,
+    shortest: int = 0,
+) -> TokenLogProbs:
+    """log pi(token | prompt, tokens before) of every response token, under the leaf that is active.
+
+    The first `shortest` tokens are conditioned on not being stop tokens, as they are drawn. Rows are padded
+    on the right, where a causal model does not look; nothing of the prompt is scored.
+
+    Raises ValueError for an empty prompt or response and for one that stops before `shortest`.
+    """
+    rows = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
+    starts = np.array([len(prompt) for prompt in prompts])
+    sizes = np.array([len(response) for response in responses])
+    if starts.min() < 1 or sizes.min() < 1:
+        raise ValueError("a prompt and a response need at least one token each (a response ends with EOS).")
+    if any(token in lm.stops for response in responses for token in response[:shortest]):
+        raise ValueError(
+            f"a response ends before its {shortest} first tokens: no policy says it at this min_new_tokens, "
+            "so lower that or leave the response out."
+        )
+    width = max(map(len, rows))
+    lm.check_length(width)
+    ids = torch.tensor([row + [lm.pad] * (width - len(row)) for row in rows], device=lm.device)
+    mask = torch.arange(sizes.max())[None, :] < torch.as_tensor(sizes)[:, None]
+    where, step = mask.nonzero(as_tuple=True)
+    at = step + torch.as_tensor(starts)[where]
+    where, at, mask = where.to(lm.device), at.to(lm.device), mask.to(lm.device)
+    hidden = lm.trunk(ids)[where, at - 1]
+    head, targets = (lm.head.weight, lm.head.bias), ids[where, at]
+    if not shortest and liger_serves(hidden, temperature):
+        flat = LigerLogProbs.apply(hidden, *head, targets)
+    else:
+        early = step < shortest
+        banned = (early.to(lm.device), torch.tensor(lm.stops, device=lm.device)) if shortest else None
+        flat = LinearLogProbs.apply(hidden, *head, targets, temperature, banned)
+    values = torch.zeros(mask.shape, dtype=torch.float32, device=lm.device)
+    return TokenLogProbs(values.masked_scatter(mask, flat), mask)  # type: ignore[arg-type]
+
+
+def token_rows(
+    lm: LanguageModel,
+    leaf: Leaf,
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
+    temperature: float = 1.0,
+    rows: int = 64,
+    shortest: int = 0,
+) -> list[NDArray[np.float64]]:
+    """log pi(token | before) of every token of every response, nats; `rows` responses at a time."""
+    order = np.argsort([len(p) + len(r) for p, r in zip(prompts, responses, strict=True)], kind="stable")
+    found: list[NDArray[np.float64]] = [np.empty(0)] * len(order)
+    with torch.no_grad(), lm.active(leaf):
+        for i in range(0, len(order), rows):
+            part = order[i : i + rows]
+            values, _ = token_logprobs(
+                lm, [prompts[j] for j in part], [responses[j] for j in part], temperature, shortest
+            )
+            for j, row in zip(part, values.double().cpu().numpy(), strict=True):
+                found[j] = row[: len(responses[j])]
+    return found
+
+
+def score(
+    lm: LanguageModel,
+    leaf: Leaf,
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
+    temperature: float = 1.0,
+    rows: int = 64,
+    shortest: int = 0,
+) -> NDArray[np.float64]:
+    """log pi(response | prompt), nats summed over tokens: float64[B]; see `token_logprobs`."""
+    by_token = token_rows(lm, leaf, prompts, responses, temperature, rows, shortest)
+    return np.array([row.sum() for row in by_token])

@@ -1,0 +1,1 @@
+"""Response spaces: free text or a list, with decorators that record, meter and share draws."""

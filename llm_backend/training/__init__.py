@@ -1,1 +1,0 @@
-"""How a policy is fitted to what was judged."""

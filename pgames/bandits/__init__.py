@@ -1,0 +1,1 @@
+"""Dueling bandits, with the kernels that play many of their rounds at once."""

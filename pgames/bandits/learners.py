@@ -1,0 +1,168 @@
+"""Dueling bandits for the von Neumann winner, the Nash of the unregularised game: one bit per prompt.
+
+They know nothing of a reference or of tau, so `simulate` charges them at tau = 0. What is charged is the mean
+of what the two players play; its external regret is then the dueling-bandit regret against the von Neumann
+winner, Reg = max_p sum_t [(P(p > a_t) + P(p > b_t)) / 2 - 1/2], with a_t and b_t in expectation.
+
+Each is defined once, as `step`; `leap` is many steps in one compiled call, bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pgames.arena import State, require
+from pgames.bandits.exp3_kernels import exp3_draws, exp3_rounds, exp3_update
+from pgames.bandits.pair_rules import RUCB_RULE, THOMPSON_RULE, choose_pairs, pair_rounds
+from pgames.regret.ledger import Ledger
+from pgames.solvers.checks import require_table
+
+
+@dataclass(frozen=True)
+class SparringEXP3:
+    """Two copies of EXP3 that duel each other (Dudik et al., COLT 2015, arXiv:1502.06362).
+
+    Each keeps L(y) = sum of loss / p(y) over the rounds in which it played y, the loss being 1 when it lost
+    the duel, and plays p proportional to exp(-eta_t L). eta=None is eta_t = sqrt(ln K / (K t)): no horizon is
+    needed. In loss form (Bubeck and Cesa-Bianchi, 2012, theorem 3.1) no uniform exploration is mixed in.
+
+    state.policy is the mean of both mixtures. Proved: E Reg <= 2 sqrt(T K ln K) for every game, whose average
+    policy therefore approaches the Nash. Only observed: how far `regret`, the sum of gaps of the policies
+    themselves, grows faster than that on a cycle, where they circle around the Nash. One bit per prompt.
+    """
+
+    eta: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.eta is not None and not 0 < self.eta < np.inf:
+            raise ValueError(f"SparringEXP3: eta must be finite and above 0, or None, got {self.eta}.")
+
+    def init(self, arena: Any) -> State:
+        require(self, arena, "compare", "coins", "uniform")
+        require_table(self, arena)
+        outside = np.where(arena.support, 0.0, np.inf)
+        losses = np.broadcast_to(outside, arena.uniform.shape)
+        return State(0, arena.uniform, (losses.copy(), losses.copy()))
+
+    def step(self, arena: Any, state: State) -> State:
+        left, right = (losses.copy() for losses in state.memory)
+        sizes, eta = arena.support.sum(axis=1), self.eta or 0.0
+        drawn = exp3_draws(left, right, sizes, eta, arena.coins(), state.t)
+        won = arena.compare(drawn[0], drawn[1])
+        policy = exp3_update(left, right, sizes, eta, drawn, won, state.t)
+        return State(state.t + 1, policy, (left, right))
+
+    def leap(self, arena: Any, state: State, rounds: int, ledger: Ledger) -> State:
+        left, right = (losses.copy() for losses in state.memory)
+        policy, sizes, eta = state.policy.copy(), arena.support.sum(axis=1), self.eta or 0.0
+        exp3_rounds(left, right, policy, sizes, eta, *arena.stream, state.t, rounds, ledger.sheets)
+        return _leapt(arena, state, rounds, ledger, policy, (left, right))
+
+
+@dataclass(frozen=True)
+class RUCB:
+    """Relative upper confidence bound (Zoghi et al., ICML 2014, arXiv:1312.3393). Needs a Condorcet winner.
+
+    u(y, z) = share of wins + sqrt(alpha ln t / N). Champion c: one of those with u(c, .) >= 1/2, the last
+    sole one with probability 1/2; challenger: argmax u(., c), which is c once all others are beaten.
+
+    state.policy is half champion, half challenger. Proved, for alpha > 1/2 and a game with a Condorcet
+    winner: regret O(K log T + K^2). Without one nothing is proved, and the sum of gaps on a cycle is linear.
+    One bit per prompt.
+    """
+
+    alpha: float = 0.51
+
+    def __post_init__(self) -> None:
+        _check_alpha(self, self.alpha)
+
+    def init(self, arena: Any) -> State:
+        return _first_pair(self, arena, RUCB_RULE)
+
+    def step(self, arena: Any, state: State) -> State:
+        return _next_pair(self, arena, state, RUCB_RULE)
+
+    def leap(self, arena: Any, state: State, rounds: int, ledger: Ledger) -> State:
+        return _many_pairs(self, arena, state, RUCB_RULE, rounds, ledger)
+
+
+@dataclass(frozen=True)
+class DoubleThompson:
+    """Double Thompson sampling (Wu and Liu, NIPS 2016, arXiv:1604.07101), for Copeland winners.
+
+    First: the one that beats most others in a draw of the posterior, among those that optimistically beat
+    most (Copeland). Second: the best in a second draw against the first, among those not surely beaten by it.
+
+    state.policy is half first, half second. Proved, for alpha > 1/2: Copeland regret O(K^2 log T), and
+    O(K log T + K^2 log log T) with a Condorcet winner. Only observed: less regret than RUCB. A Copeland
+    winner is not the von Neumann winner of a cycle, where the sum of gaps is linear. One bit per prompt.
+    """
+
+    alpha: float = 0.51
+
+    def __post_init__(self) -> None:
+        _check_alpha(self, self.alpha)
+
+    def init(self, arena: Any) -> State:
+        return _first_pair(self, arena, THOMPSON_RULE)
+
+    def step(self, arena: Any, state: State) -> State:
+        return _next_pair(self, arena, state, THOMPSON_RULE)
+
+    def leap(self, arena: Any, state: State, rounds: int, ledger: Ledger) -> State:
+        return _many_pairs(self, arena, state, THOMPSON_RULE, rounds, ledger)
+
+
+def _first_pair(learner: Any, arena: Any, rule: int) -> State:
+    """Memory: wins float64[S, X, Y, Y], pair int64[2, S, X], RUCB's hypothesised winner int64[S, X] or -1."""
+    require(learner, arena, "compare", "coins")
+    require_table(learner, arena)
+    S, X, Y = arena.reference.shape
+    wins, best = np.zeros((S, X, Y, Y)), np.full((S, X), -1)
+    pair, policy = choose_pairs(rule, wins, arena.support, learner.alpha, 0, best, arena.at(0).coins())
+    return State(0, policy, (wins, pair, best))
+
+
+def _next_pair(learner: Any, arena: Any, state: State, rule: int) -> State:
+    wins, pair, best = (part.copy() for part in state.memory)
+    won, t = arena.compare(pair[0], pair[1]), state.t + 1
+    s, x = np.ogrid[: arena.runs, : arena.prompts]
+    wins[s, x, pair[0], pair[1]] += won
+    wins[s, x, pair[1], pair[0]] += 1 - won
+    coins = arena.at(t).coins()
+    pair, policy = choose_pairs(rule, wins, arena.support, learner.alpha, t, best, coins)
+    return State(t, policy, (wins, pair, best))
+
+
+def _many_pairs(learner: Any, arena: Any, state: State, rule: int, rounds: int, ledger: Ledger) -> State:
+    wins, pair, best = (part.copy() for part in state.memory)
+    policy = state.policy.copy()
+    pair_rounds(
+        rule,
+        wins,
+        arena.support,
+        learner.alpha,
+        best,
+        pair,
+        policy,
+        *arena.stream,
+        state.t,
+        rounds,
+        ledger.sheets,
+    )
+    return _leapt(arena, state, rounds, ledger, policy, (wins, pair, best))
+
+
+def _leapt(arena: Any, state: State, rounds: int, ledger: Ledger, policy: Any, memory: Any) -> State:
+    """The state after rounds that a kernel has played and booked."""
+    ledger.rounds += rounds
+    arena.bits += rounds * arena.prompts
+    return State(state.t + rounds, policy, memory)
+
+
+def _check_alpha(learner: Any, alpha: float) -> None:
+    if not 0.5 < alpha < np.inf:
+        raise ValueError(f"{type(learner).__name__}: alpha must be finite and above 1/2, got {alpha}.")

@@ -1,1 +1,0 @@
-"""Learning a game from duels: the arena that only answers duels, beliefs, regret over many seeds."""

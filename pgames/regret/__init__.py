@@ -1,0 +1,1 @@
+"""Regret of learners from duels: simulation over seeds, curves, slopes and growth."""

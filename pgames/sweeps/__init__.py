@@ -1,0 +1,1 @@
+"""Grids of simulations that survive kill -9."""

@@ -1,0 +1,1 @@
+"""Tables: the arena of a known game, the arena that answers only duels, and beliefs."""

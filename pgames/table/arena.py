@@ -1,0 +1,218 @@
+"""TableArena: the verbs in closed form on a PreferenceGame, for S independent runs at once."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.arena import PairLoss, Weight
+from pgames.exact.certificates import exploitability
+from pgames.games.preference import PreferenceGame
+from pgames.kernels import blocks, streams
+from pgames.losses import logistic, minimise
+
+Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
+ONE, NOTHING = np.ones(1), np.zeros(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Evidence of duels: `wins[s, x, y, z]`, maybe a fraction, is how often y beat z. Tallies add up."""
+
+    wins: NDArray[np.float64]
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.wins + other.wins)
+
+
+class TableArena:
+    """An arena whose policies are log-probabilities float64[S, X, Y].
+
+    Parameters
+    ----------
+    game : the preference game.
+    runs : S, independent runs computed side by side. A hyper-parameter may be float64[S].
+    seed : of all randomness, which is a function of (seed, run, round) and of the policies asked about.
+    samples : None for exact feedback; m for win rates that are means of m Bernoulli duels.
+    expert : float64[X, Y], the distribution of demonstrations (only SPIN asks for it).
+    first_run : the number of the first run, so that an experiment can be split without repeating streams.
+    """
+
+    def __init__(
+        self,
+        game: PreferenceGame,
+        runs: int = 1,
+        seed: int = 0,
+        samples: int | None = None,
+        expert: ArrayLike | None = None,
+        first_run: int = 0,
+    ):
+        if not isinstance(game, PreferenceGame):
+            raise TypeError(
+                f"TableArena needs a PreferenceGame, got {type(game).__name__}: pass PreferenceGame(P)."
+            )
+        if runs < 1:
+            raise ValueError(f"runs must be at least 1, got {runs}.")
+        if samples is not None and samples < 1:
+            raise ValueError(f"samples must be at least 1, or None for exact feedback, got {samples}.")
+        if seed < 0 or first_run < 0:
+            raise ValueError(f"seed and first_run must be at least 0, got {seed} and {first_run}.")
+        self.game, self.runs, self.seed, self.samples, self.first_run = game, runs, seed, samples, first_run
+        self.round = 0
+        self.reference: Policy = self.policy(game.reference)
+        self.expert: Policy | None = None if expert is None else self.policy(expert)
+
+    # -- policies ---------------------------------------------------------------------------------------
+
+    def policy(self, probabilities: ArrayLike) -> Policy:
+        """The handle of probabilities float64[Y], float64[X, Y] or float64[S, X, Y]."""
+        p = np.asarray(probabilities, dtype=np.float64)
+        shape = (self.runs, self.game.prompts, self.game.responses)
+        try:
+            p = np.broadcast_to(p, shape)
+        except ValueError:
+            raise ValueError(
+                f"a policy of this arena has shape {list(shape)}, got {list(p.shape)}."
+            ) from None
+        if not np.isfinite(p).all() or (p < 0).any() or np.abs(p.sum(axis=-1) - 1).max() > 1e-6:
+            raise ValueError(
+                "a policy must be a distribution over responses for every prompt: divide it by its sum."
+            )
+        if (p[:, ~self.game.support] > 0).any():
+            raise ValueError("a policy has mass on a response whose reference probability is 0: set it to 0.")
+        with np.errstate(divide="ignore"):
+            return blocks.normalise(np.log(p))
+
+    def probs(self, policy: Policy) -> NDArray[np.float64]:
+        """Probabilities float64[S, X, Y]."""
+        return np.exp(policy)
+
+    # -- verbs ------------------------------------------------------------------------------------------
+
+    def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        (v, policy), *rest = weighted = self._terms(terms)
+        if not v.all():  # with weights of 0 alone the product is flat, over the responses of the game only
+            empty = ~np.any(np.broadcast_arrays(*(w for w, _ in weighted)), axis=0)
+            if empty.any():
+                flat = self.game.support / self.game.support.sum(axis=1, keepdims=True)
+                rest.append((empty.astype(np.float64), self.policy(flat)))
+        for i, (w, other) in enumerate(rest):
+            policy = blocks.blend(v, policy, w, other, i == len(rest) - 1)
+            v = ONE
+        return policy
+
+    def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        (v, policy), *rest = weighted = self._terms(terms)
+        total = sum(w for w, _ in weighted)
+        if np.abs(total - 1.0).max() > 1e-6 or min(w.min() for w, _ in weighted) < 0:
+            weights = ", ".join(str(w) for w, _ in terms)
+            raise ValueError(
+                f"weights of a mixture must be at least 0 and sum to 1, got {weights}: divide by their sum."
+            )
+        for w, other in rest:
+            policy = blocks.mix(v, policy, w, other)
+            v = ONE
+        return policy
+
+    def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
+        if isinstance(step, (float, int)) and step == np.inf:
+            return self._best_response(prior, opponent)
+        if self.samples is None:
+            return blocks.mirror_step(self.game.skew, prior, opponent, self._per_run(step))
+        return blocks.tilt(prior, self._win_rates(opponent), self._per_run(step))
+
+    def win_rate(self, first: Policy, second: Policy) -> NDArray[np.float64]:
+        """P(first > second), float64[S], averaged over prompts."""
+        if self.samples is None:
+            per_prompt = (np.exp(first) * self._win_rates(second)).sum(axis=-1)
+        else:
+            per_prompt = streams.sampled_win_rate(
+                self.game.skew, first, second, self.samples, self.seed, self.first_run, self.round
+            )
+        return (per_prompt * self.game.prompt_weights).sum(axis=-1)
+
+    def duel(self, first: Policy, second: Policy) -> Tally:
+        """`samples` duels per run and prompt; with exact feedback, the expectation of one."""
+        if self.samples is not None:
+            return Tally(
+                streams.sampled_duels(
+                    self.game.skew, first, second, self.samples, self.seed, self.first_run, self.round
+                )
+            )
+        met = np.exp(first)[..., :, None] * np.exp(second)[..., None, :]
+        return Tally(met * self.game.P + np.swapaxes(met, -1, -2) * self.game.P)
+
+    def demonstrate(self, winner: Policy, loser: Policy) -> Tally:
+        """The expectation of one pair, a response of each, the first declared the winner; asks no judge."""
+        return Tally(np.exp(winner)[..., :, None] * np.exp(loser)[..., None, :])
+
+    def fit_pairs(self, prior: Policy, pairs: Tally, loss: PairLoss, beta: Weight) -> Policy:
+        """argmin_pi sum wins * loss(beta * (d_y - d_z)), d = log pi / prior; d = 0 where nothing was seen."""
+        return self.tilt(prior, minimise(loss, pairs.wins), 1 / np.asarray(beta))
+
+    def fit_reward(self, pairs: Tally) -> NDArray[np.float64]:
+        """Bradley-Terry scores float64[S, X, Y], centred, by maximum likelihood."""
+        return minimise(logistic, pairs.wins)
+
+    def tilt(self, prior: Policy, score: NDArray[np.float64], step: Weight) -> Policy:
+        score = np.ascontiguousarray(np.broadcast_to(score, prior.shape))
+        return blocks.tilt(prior, score, self._per_run(step))
+
+    # -- views ------------------------------------------------------------------------------------------
+
+    def exploitability(self, policy: Policy, tau: float = 0.0) -> NDArray[np.float64]:
+        """max_p J_tau(p, pi) - 1/2 per run, float64[S], computed exactly whatever the feedback."""
+        return np.asarray(exploitability(self.game, self.probs(policy), tau))
+
+    def at(self, t: int) -> TableArena:
+        if self.samples is None:
+            return self
+        view = copy.copy(self)
+        view.round = t
+        return view
+
+    def anchored(self, reference: Policy) -> TableArena:
+        view = copy.copy(self)
+        view.reference = reference
+        return view
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _win_rates(self, opponent: Policy) -> NDArray[np.float64]:
+        if self.samples is None:
+            return blocks.win_rates(self.game.skew, opponent)
+        return streams.sampled_win_rates(
+            self.game.skew, opponent, self.samples, self.seed, self.first_run, self.round
+        )
+
+    def _best_response(self, prior: Policy, opponent: Policy) -> Policy:
+        """The limit of mirror_step as step grows: the prior restricted to the best responses."""
+        rates = np.where(prior > -np.inf, self._win_rates(opponent), -np.inf)
+        best = rates >= rates.max(axis=-1, keepdims=True) - 1e-12
+        return blocks.normalise(np.where(best, prior, -np.inf))
+
+    def _per_run(self, weight: Weight) -> NDArray[np.float64]:
+        """float64[1] of a number, float64[S] of one per run."""
+        if isinstance(weight, (float, int)):
+            if not math.isfinite(weight):
+                raise ValueError(f"a weight or a step must be finite, got {weight}.")
+            return np.array([weight], dtype=np.float64)
+        values = np.asarray(weight, dtype=np.float64)
+        if values.ndim and values.shape != (self.runs,):
+            raise ValueError(
+                f"a weight must be a number or float64[{self.runs}], one per run, got shape {values.shape}."
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(f"a weight or a step must be finite, got {weight}.")
+        return np.ascontiguousarray(values).reshape(-1)
+
+    def _terms(self, terms: tuple[tuple[Weight, Policy], ...]) -> list[tuple[NDArray[np.float64], Policy]]:
+        """At least two terms, so that one kernel of two folds any number of them."""
+        if not terms:
+            raise ValueError("a mixture needs at least one (weight, policy) term.")
+        weighted = [(self._per_run(weight), policy) for weight, policy in terms]
+        return weighted if len(weighted) > 1 else [*weighted, (NOTHING, weighted[0][1])]

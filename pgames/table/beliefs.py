@@ -1,0 +1,88 @@
+"""Belief: the game as the evidence of duels has it, every run its own, with or without optimism."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.arena import Weight
+from pgames.kernels import blocks
+from pgames.table import belief_kernels
+from pgames.table.arena import Policy, Tally
+
+Width = Literal["hoeffding", "bernstein"]
+
+if TYPE_CHECKING:
+    from pgames.table.duels import DuelArena
+
+
+class Belief:
+    """An arena that plays by `rates` float64[S, X, Y, Y], the estimated probability that y beats z.
+
+    The estimate p is the share of wins, 1/2 for a pair never compared. With optimism c it is the upper end of
+    the confidence interval, p + c w clipped to [0, 1], where w is at most 1 and, L = log(2 Y^2 X (1 + t)^2),
+
+    - hoeffding: sqrt(L / (2 N));
+    - bernstein: sqrt(2 p (1 - p) L / N) + 3 L / N (Audibert, Munos and Szepesvari 2009), narrower for pairs
+      that one side nearly always wins.
+
+    The diagonal is known to be 1/2 and gets no bonus.
+    """
+
+    def __init__(self, arena: DuelArena, evidence: Tally, optimism: float = 0.0, width: Width = "hoeffding"):
+        if width not in ("hoeffding", "bernstein"):
+            raise ValueError(f"width must be 'hoeffding' or 'bernstein', got {width!r}.")
+        t = arena.round
+        confidence = math.log(2 * arena.responses**2 * arena.prompts * (1.0 + t) ** 2)
+        self.reference = arena.reference
+        self.evidence = evidence
+        self.rates = belief_kernels.belief_rates(
+            evidence.wins, float(optimism), confidence, width == "bernstein"
+        )
+        self._arena = arena
+
+    def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return self._arena.geometric_mixture(*terms)
+
+    def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return self._arena.mixture(*terms)
+
+    def win_rates(self, opponent: Policy) -> NDArray[np.float64]:
+        """The believed P(y > opponent), float64[S, X, Y]."""
+        return belief_kernels.expected_rates(self.rates, opponent)
+
+    def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
+        steps = np.full(len(prior), step, dtype=np.float64)
+        return blocks.tilt(prior, self.win_rates(opponent), steps)
+
+    def nash(self, tau: float, start: Policy) -> Policy:
+        """The regularised Nash of the belief, warm-started; an optimistic belief is no game and has none."""
+        return belief_kernels.belief_nash(self.rates, self.reference[0], tau, start)
+
+    def favouring(self, policy: Policy, tau: float, alpha: float) -> Belief:
+        """The belief that minimises sum (P - bit)^2 - alpha gap_P(policy) (VMG), by three fixed-point steps.
+
+        P = estimate + alpha (b(y) pi(z) - pi(y) b(z)) / (2 (N + 1)), b the best response to `policy` under P.
+        """
+        estimate, wins = self.rates, self.evidence.wins
+        weight = alpha / (2 * (wins + np.swapaxes(wins, -1, -2) + 1))
+        biased, pi = copy.copy(self), np.exp(policy)
+        for _ in range(3):
+            answer = np.exp(biased.mirror_step(self.reference, policy, 1 / tau))
+            pull = answer[..., :, None] * pi[..., None, :]
+            biased.rates = np.clip(estimate + weight * (pull - np.swapaxes(pull, -1, -2)), 0.0, 1.0)
+        return biased
+
+    def least_known(self, opponent: Policy) -> Policy:
+        """The response least known against `opponent`: argmax_y sum_z opponent(z) / max(N(y, z), 1/2)."""
+        wins = self.evidence.wins
+        doubt = 1 / np.maximum(wins + np.swapaxes(wins, -1, -2), 0.5)
+        width = np.einsum("sxyz,sxz->sxy", doubt, np.exp(opponent))
+        width[~np.broadcast_to(self._arena.support, width.shape)] = -np.inf
+        out = np.full(width.shape, -np.inf)
+        np.put_along_axis(out, width.argmax(axis=-1)[..., None], 0.0, axis=-1)
+        return out

@@ -1,0 +1,281 @@
+"""DuelArena: a table whose preference is unknown and answers only to duels."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.arena import PairLoss, Weight
+from pgames.games.preference import PreferenceGame
+from pgames.kernels import judging
+from pgames.table import duel_kernels, fit_kernels
+from pgames.table.arena import Policy, TableArena, Tally
+from pgames.table.beliefs import Belief, Width
+from pgames.table.calibrated import fit_calibrated
+from pgames.table.linear import LinearBelief, LinearEvidence, collect_evidence
+
+Evidence = Tally | LinearEvidence
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """Pairs met so far, not judged: `counts` float64[S, X, Y, Y] of (first, second).
+
+    `inverse` float64[S, X, D, D] is that of I + sum (phi(y) - phi(y')) (phi(y) - phi(y'))', which says how
+    well each direction has been explored.
+    """
+
+    counts: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Responses that a policy gave: `counts` float64[S, X, Y]. Samples add up."""
+
+    counts: NDArray[np.float64]
+
+    def __add__(self, other: Samples) -> Samples:
+        return Samples(self.counts + other.counts)
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Pairs int32[S, X, m, 2] with labels float64[S, X, m] to regress differences of log-ratios on.
+
+    `opponent` float64[S, X, Y] holds the probabilities of the policy they were judged against.
+    """
+
+    pairs: NDArray[np.int32]
+    labels: NDArray[np.float64]
+    opponent: NDArray[np.float64]
+
+
+class DuelArena:
+    """The verbs of learning: mixing policies is free, the preference shows itself only in duels.
+
+    Parameters
+    ----------
+    game : the true game; only `duel` and `label` see its preferences.
+    runs : S, independent seeds side by side.
+    seed : all randomness is a function of (seed, run, round) and of the policies that meet.
+    features : float64[X, Y, D] of a log-linear class; None is the tabular class.
+    first_run : number of the first run, so that an experiment can be split without repeating streams.
+
+    `rounds` is how many rounds the step being taken stands for (1, or more under a lazy schedule), and `bits`
+    counts the judgements that were asked for in this round, per run; it never feeds back.
+    """
+
+    def __init__(
+        self,
+        game: PreferenceGame,
+        runs: int = 1,
+        seed: int = 0,
+        features: ArrayLike | None = None,
+        first_run: int = 0,
+    ):
+        self._truth = TableArena(game, runs, seed, samples=1, first_run=first_run)
+        self.runs, self.prompts, self.responses = runs, game.prompts, game.responses
+        self.support = game.support
+        self.reference: Policy = self._truth.reference
+        self.tabular = features is None
+        self.features = _features(features, game)
+        self.round, self.rounds, self.bits = 0, 1, 0
+
+    # -- policies: no preference needed -----------------------------------------------------------------
+
+    def policy(self, probabilities: ArrayLike) -> Policy:
+        """The handle of probabilities float64[Y], float64[X, Y] or float64[S, X, Y]."""
+        return self._truth.policy(probabilities)
+
+    def probs(self, policy: Policy) -> NDArray[np.float64]:
+        """Probabilities float64[S, X, Y]."""
+        return np.exp(policy)
+
+    @property
+    def uniform(self) -> Policy:
+        """Every response of the game with the same probability."""
+        return self.policy(self.support / self.support.sum(axis=1, keepdims=True))
+
+    def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return self._truth.geometric_mixture(*terms)
+
+    def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return self._truth.mixture(*terms)
+
+    def tilt(self, prior: Policy, score: NDArray[np.float64], step: Weight) -> Policy:
+        return self._truth.tilt(prior, score, step)
+
+    # -- duels ------------------------------------------------------------------------------------------
+
+    def duel(self, first: Policy, second: Policy) -> Evidence:
+        """One duel per prompt (`rounds` of them under a lazy schedule): one bit each.
+
+        A Tally of wins, or in a log-linear class LinearEvidence, which does not grow with the responses.
+        """
+        truth, wins = self._truth, np.zeros((self.runs, self.prompts, self.responses, self.responses))
+        duel_kernels.duels(
+            wins, truth.game.skew, first, second, self.rounds, truth.seed, truth.first_run, self.round
+        )
+        self.bits += self.rounds * self.prompts
+        return Tally(wins) if self.tabular else LinearEvidence(*collect_evidence(self.features, wins))
+
+    def compare(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1.0 where response first int64[S, X] beats second int64[S, X], else 0.0: one bit per prompt."""
+        truth = self._truth
+        self.bits += self.prompts
+        return judging.comparisons(truth.game.skew, first, second, truth.seed, truth.first_run, self.round)
+
+    def coins(self) -> NDArray[np.uint64]:
+        """The learner's own chances in this round: keys uint64[S, X] of streams that no duel draws from."""
+        return judging.coins(self.runs, self.prompts, *self.stream, self.round)
+
+    @property
+    def stream(self) -> tuple[int, int]:
+        """(seed, number of the first run): with a round, what all randomness is a function of."""
+        return self._truth.seed, self._truth.first_run
+
+    def no_duels(self) -> Evidence:
+        """Evidence of nothing, to add to."""
+        shape, D = (self.runs, self.prompts), self.features.shape[2]
+        if self.tabular:
+            return Tally(np.zeros((*shape, self.responses, self.responses)))
+        q = D * (D - 1) // 2
+        return LinearEvidence(np.zeros((*shape, q, q)), np.zeros((*shape, q)))
+
+    def sample(self, policy: Policy) -> Samples:
+        """One response of the policy per prompt (`rounds` of them under a lazy schedule); asks no judge."""
+        return Samples(duel_kernels.sampled(policy, self.rounds, *self.stream, self.round))
+
+    def no_samples(self) -> Samples:
+        """No responses, to add to."""
+        return Samples(np.zeros((self.runs, self.prompts, self.responses)))
+
+    def fit_pairs(
+        self,
+        prior: Policy,
+        pairs: Tally,
+        loss: PairLoss,
+        beta: Weight,
+        samples: Samples | None = None,
+        weight: Weight = 0.0,
+        bound: float = 3.0,
+    ) -> Policy:
+        """argmin_pi sum wins * loss(beta * difference of log(pi / prior)) + weight * sum of log pi(samples).
+
+        With samples the loss is the logistic one and pi = prior exp(r / beta) with |r| <= bound: a positive
+        weight has no minimum without a bound.
+        """
+        if samples is None:
+            return self._truth.fit_pairs(prior, pairs, loss, beta)
+        if loss.name != "logistic":
+            raise ValueError(f"fit_pairs: samples go with the logistic loss, got the {loss.name} loss.")
+        weights, betas = (np.full(self.runs, w, dtype=np.float64) for w in (weight, beta))
+        return fit_calibrated(prior, pairs.wins, samples.counts, weights, betas, bound)
+
+    def believe(
+        self, evidence: Evidence, optimism: float = 0.0, width: Width = "hoeffding"
+    ) -> Belief | LinearBelief:
+        """The arena that plays by the estimate from the evidence, plus `optimism` times its width.
+
+        `width` is "hoeffding" or "bernstein" (empirical) on a table; in a log-linear class it is elliptic.
+        """
+        if isinstance(evidence, LinearEvidence):
+            return LinearBelief(self, evidence, optimism)
+        return Belief(self, evidence, optimism, width)
+
+    # -- buffers ----------------------------------------------------------------------------------------
+
+    def empty_buffer(self) -> Buffer:
+        """A buffer of no pairs."""
+        shape, D = (self.runs, self.prompts), self.features.shape[2]
+        return Buffer(
+            np.zeros((*shape, self.responses, self.responses)),
+            np.broadcast_to(np.eye(D), (*shape, D, D)).copy(),
+        )
+
+    def collect(self, buffer: Buffer, first: Policy, second: Policy, pairs: int) -> Buffer:
+        """The buffer with `pairs` more pairs per prompt, a response of each policy; asks no judge."""
+        truth = self._truth
+        met = duel_kernels.drawn_pairs(first, second, pairs, truth.seed, truth.first_run, self.round)
+        counts, inverse = buffer.counts.copy(), buffer.inverse.copy()
+        fit_kernels.remember(counts, inverse, self.features, met)
+        return Buffer(counts, inverse)
+
+    def label(self, buffer: Buffer, opponent: Policy, pairs: int, comparators: int = 1) -> Labels:
+        """Judge `pairs` pairs drawn from the buffer against fresh responses of the opponent (two bits each).
+
+        The only labels that are right for pairs that the opponent did not draw itself.
+        """
+        truth = self._truth
+        chosen, labels = duel_kernels.third_labels(
+            truth.game.skew,
+            buffer.counts,
+            opponent,
+            pairs,
+            comparators,
+            truth.seed,
+            truth.first_run,
+            self.round,
+        )
+        self.bits += 2 * pairs * comparators * self.prompts
+        return Labels(chosen, labels, np.exp(opponent))
+
+    def self_duels(self, policy: Policy, pairs: int) -> Labels:
+        """Judge `pairs` pairs of the policy's own responses once: label 1/2 if the first wins, else -1/2.
+
+        E label = P(y > y') - 1/2: right for regression only because the policy is its own opponent (INPO).
+        """
+        truth = self._truth
+        met, labels = duel_kernels.self_labels(
+            truth.game.skew, policy, pairs, truth.seed, truth.first_run, self.round
+        )
+        self.bits += pairs * self.prompts
+        return Labels(met, labels, np.exp(policy))
+
+    def regress(
+        self, prior: Policy, evidence: Labels, step: Weight, sft: float = 0.0, ridge: float = 1e-3
+    ) -> Policy:
+        """The mirror step fitted to labels: argmin mean (d_y - d_y' - step label)^2, d = log pi / prior.
+
+        Plus ridge |w|^2 (d = features w: responses never sampled stay at the prior) plus the SFT term
+        sft KL(opponent || pi), the opponent's own responses in expectation. Its population limit at sft = 0
+        is the exact mirror step.
+        """
+        steps = np.full(self.runs, step, dtype=np.float64)
+        if self.tabular and sft == 0:
+            return fit_kernels.regress_table(prior, evidence.pairs, evidence.labels, steps, ridge)
+        return fit_kernels.regress(
+            prior, self.features, evidence.pairs, evidence.labels, steps, ridge, sft, evidence.opponent
+        )
+
+    def least_known(self, buffer: Buffer, policy: Policy) -> Policy:
+        """The response whose difference to `policy` the buffer says least about (elliptic width)."""
+        best = fit_kernels.least_known(buffer.inverse, self.features, self.tabular, policy, self.support)
+        out = np.full(policy.shape, -np.inf)
+        np.put_along_axis(out, best[..., None], 0.0, axis=-1)
+        return out
+
+    # -- views ------------------------------------------------------------------------------------------
+
+    def at(self, t: int, rounds: int = 1) -> DuelArena:
+        """The arena in round t, in a step that stands for `rounds` rounds."""
+        view = copy.copy(self)
+        view.round, view.rounds, view.bits = t, rounds, 0
+        return view
+
+
+def _features(features: ArrayLike | None, game: PreferenceGame) -> NDArray[np.float64]:
+    shape = (game.prompts, game.responses)
+    if features is None:
+        Y = game.responses
+        return np.ascontiguousarray(np.broadcast_to(np.eye(Y), (game.prompts, Y, Y)))
+    phi = np.ascontiguousarray(features, dtype=np.float64)
+    if phi.ndim != 3 or phi.shape[:2] != shape or not np.isfinite(phi).all():
+        raise ValueError(
+            f"features must be finite, of shape [{shape[0]}, {shape[1]}, D], got {list(phi.shape)}."
+        )
+    return phi

@@ -1,0 +1,197 @@
+"""LinearBelief: a preference that is bilinear in features, learned from duels, with elliptic widths.
+
+P(y > z) = 1/2 + phi(y)' M phi(z), M antisymmetric: the log-linear class of policies is closed under its best
+responses, and what is unknown has d (d - 1) / 2 dimensions however many responses there are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.arena import Weight
+from pgames.kernels import blocks
+from pgames.kernels.elementary import njit
+from pgames.table.arena import Policy
+from pgames.table.fit_kernels import normalise_row
+
+if TYPE_CHECKING:
+    from pgames.table.duels import DuelArena
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearEvidence:
+    """Duels in the space of psi(y, z) = the upper triangle of phi(y) phi(z)' - phi(z) phi(y)'.
+
+    gram float64[S, X, q, q] = sum psi psi', moment float64[S, X, q] = sum psi (outcome - 1/2). It adds up.
+    """
+
+    gram: Array
+    moment: Array
+
+    def __add__(self, other: LinearEvidence) -> LinearEvidence:
+        return LinearEvidence(self.gram + other.gram, self.moment + other.moment)
+
+
+@njit
+def pair_features(first, second, out):
+    """The upper triangle of first second' - second first', into out float64[q]."""
+    k = 0
+    for i in range(first.size):
+        for j in range(i + 1, first.size):
+            out[k] = first[i] * second[j] - second[i] * first[j]
+            k += 1
+
+
+@njit
+def collect_evidence(features, wins):
+    """(gram, moment) of the duels counted in wins float64[S, X, Y, Y]."""
+    S, X, Y, _ = wins.shape
+    D = features.shape[2]
+    q = D * (D - 1) // 2
+    gram, moment, psi = np.zeros((S, X, q, q)), np.zeros((S, X, q)), np.empty(q)
+    for s in range(S):
+        for x in range(X):
+            for y in range(Y):
+                for z in range(Y):
+                    won = wins[s, x, y, z]
+                    if won == 0.0:
+                        continue
+                    pair_features(features[x, y], features[x, z], psi)
+                    for i in range(q):
+                        moment[s, x, i] += 0.5 * won * psi[i]
+                        for j in range(q):
+                            gram[s, x, i, j] += won * psi[i] * psi[j]
+    return gram, moment
+
+
+@njit
+def linear_nash(features, matrix, log_reference, tau, start):
+    """The regularised Nash under P = 1/2 + phi M phi', through the d-dimensional mean feature it plays.
+
+    log pi = log_reference + features M m / tau with m = E_pi phi, over the responses with positive reference.
+    """
+    S, X, Y = start.shape
+    out = np.full((S, X, Y), -np.inf)
+    for x in range(X):
+        inside = np.flatnonzero(log_reference[x] > -np.inf)
+        phi = np.ascontiguousarray(features[x][inside])
+        base = log_reference[x][inside]
+        for s in range(S):
+            u = newton_mean(phi, matrix[s, x], base, 1.0 / tau, start[s, x][inside])
+            normalise_row(u)
+            for i in range(inside.size):
+                out[s, x, inside[i]] = u[i]
+    return out
+
+
+@njit
+def newton_mean(phi, matrix, base, scale, start):
+    """logits base + scale phi M m with m = E phi: damped Newton on m, by a homotopy in scale if it fails."""
+    D = phi.shape[1]
+    p = np.exp(start - start.max())
+    mean = phi.T @ (p / p.sum())
+    for attempt in range(2):
+        levels = 1 if attempt == 0 else 40
+        if attempt == 1:
+            p = np.exp(base - base.max())
+            mean = phi.T @ (p / p.sum())
+        for level in range(1, levels + 1):
+            heat = scale * level / levels
+            error = np.inf
+            for _ in range(60):
+                u = base + heat * (phi @ (matrix @ mean))
+                p = np.exp(u - u.max())
+                p /= p.sum()
+                played = phi.T @ p
+                residual = mean - played
+                error = np.abs(residual).max()
+                if error <= 1e-12:
+                    break
+                covariance = (phi.T * p) @ phi - np.outer(played, played)
+                jacobian = np.eye(D) - heat * (covariance @ matrix)
+                move = np.linalg.solve(jacobian, residual)
+                damping = 1.0
+                while damping > 1e-4:
+                    trial = mean - damping * move
+                    v = base + heat * (phi @ (matrix @ trial))
+                    w = np.exp(v - v.max())
+                    w /= w.sum()
+                    if np.abs(trial - phi.T @ w).max() < (1.0 - 0.25 * damping) * error:
+                        break
+                    damping *= 0.5
+                if damping <= 1e-4:
+                    break
+                mean = mean - damping * move
+        if error <= 1e-9:
+            break
+    return base + scale * (phi @ (matrix @ mean))
+
+
+class LinearBelief:
+    """An arena that plays by the ridge estimate of M; the verbs are those of `pgames.table.beliefs.Belief`.
+
+    With optimism c the win rate of y against an opponent of mean feature m is raised by
+    c sqrt(L / 2) |psi(y, m)| in the norm of (gram + ridge)^-1, and clipped to [0, 1] (arXiv:2510.13060).
+    """
+
+    RIDGE = 1e-2
+
+    def __init__(self, arena: DuelArena, evidence: LinearEvidence, optimism: float = 0.0):
+        confidence = math.log(2 * arena.responses**2 * arena.prompts * (1.0 + arena.round) ** 2)
+        self.reference, self.support, self.features = arena.reference, arena.support, arena.features
+        self.radius = optimism * math.sqrt(confidence / 2)
+        q, D = evidence.moment.shape[-1], self.features.shape[2]
+        self.inverse = np.linalg.inv(evidence.gram + self.RIDGE * np.eye(q))
+        self.matrix = np.zeros((*evidence.moment.shape[:2], D, D))
+        i, j = np.triu_indices(D, 1)
+        estimate = np.einsum("sxij,sxj->sxi", self.inverse, evidence.moment)
+        self.matrix[..., i, j], self.matrix[..., j, i] = estimate, -estimate
+        self._arena = arena
+
+    def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return self._arena.geometric_mixture(*terms)
+
+    def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        return self._arena.mixture(*terms)
+
+    def win_rates(self, opponent: Policy) -> Array:
+        """The believed P(y > opponent), float64[S, X, Y], in [0, 1]."""
+        mean = np.einsum("xyd,sxy->sxd", self.features, np.exp(opponent))
+        rates = 0.5 + np.einsum("xyd,sxde,sxe->sxy", self.features, self.matrix, mean)
+        if self.radius > 0:
+            rates = rates + self.radius * self._widths(mean)
+        return np.clip(rates, 0.0, 1.0)
+
+    def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
+        return blocks.tilt(prior, self.win_rates(opponent), np.full(len(prior), step, dtype=np.float64))
+
+    def nash(self, tau: float, start: Policy) -> Policy:
+        """The regularised Nash of the estimate, warm-started."""
+        return linear_nash(self.features, self.matrix, self.reference[0], tau, start)
+
+    def least_known(self, opponent: Policy) -> Policy:
+        """The response whose win rate against `opponent` has the largest elliptic width."""
+        widths = self._widths(np.einsum("xyd,sxy->sxd", self.features, np.exp(opponent)))
+        widths[~np.broadcast_to(self.support, widths.shape)] = -np.inf
+        out = np.full(widths.shape, -np.inf)
+        np.put_along_axis(out, widths.argmax(axis=-1)[..., None], 0.0, axis=-1)
+        return out
+
+    def _widths(self, mean: Array) -> Array:
+        """|psi(y, m)| in the norm of the inverse, float64[S, X, Y]; psi is linear in phi(y)."""
+        D = self.features.shape[2]
+        i, j = np.triu_indices(D, 1)
+        k = np.arange(len(i))
+        lift = np.zeros((*mean.shape[:2], len(i), D))  # psi(y, m) = lift phi(y)
+        lift[..., k, i] += mean[..., j]
+        lift[..., k, j] -= mean[..., i]
+        metric = np.swapaxes(lift, -1, -2) @ self.inverse @ lift
+        squares = np.einsum("xyd,sxde,xye->sxy", self.features, metric, self.features)
+        return np.sqrt(np.maximum(squares, 0.0))

@@ -1,0 +1,299 @@
+"""The command line: what it prints, what it leaves behind, and how it refuses bad input."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import pgames as pg
+from pgames.cli.app import app
+from pgames.names import SOLVERS, parse_game, parse_solver
+
+VOTES = "left,right,winner\na,b,left\nb,c,right\nc,a,left\na,b,tie\nb,c,left\n"
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def votes(tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(VOTES)
+    return path
+
+
+# -- doing ---------------------------------------------------------------------------------------------------
+
+
+def test_version():
+    result = invoke("--version")
+    assert result.exit_code == 0 and result.output.strip() == f"pgames {pg.__version__}"
+
+
+def test_solve_prints_json_that_is_the_equilibrium():
+    result = invoke("solve", "cyclic:5,p=0.9", "--solver", "egpo", "--tau", 0.2, "--rounds", 300, "--json")
+    found = json.loads(result.stdout)
+    np.testing.assert_allclose(found["policy"], np.full((1, 5), 0.2), atol=1e-12)
+    assert found["exploitability"]["tau"] <= 1e-12 and found["exact"]["exploitability"] <= 1e-12
+    assert found["solver"] == "EGPO(tau=0.2, eta=0.5)" and found["rounds"] == 300 and found["tau"] == 0.2
+
+
+def test_solve_prints_the_policy_beside_the_exact_one():
+    result = invoke("solve", "comal3", "--solver", "COMAL:every=50", "--rounds", 3000)
+    assert result.exit_code == 0
+    for expected in ("0.363636", "0.272727", "exploitability at tau = 0", "certificate"):
+        assert expected in result.stdout
+
+
+def test_solve_draws_the_gap(tmp_path):
+    figure = tmp_path / "gap.svg"
+    result = invoke("solve", "dice", "--rounds", 20, "--plot", figure)
+    assert result.exit_code == 0 and "exploitability (tau = 0.1)" in figure.read_text()
+
+
+def test_solve_reads_matrices_and_votes(tmp_path, votes):
+    P = pg.games.comal3().P[0]
+    np.savetxt(tmp_path / "P.csv", P, delimiter=",")
+    np.savetxt(tmp_path / "P.txt", P)
+    np.savez(tmp_path / "P.npz", P=P, labels=np.array(["a", "b", "c"]))
+    for name in ("P.csv", "P.txt", "P.npz"):
+        np.testing.assert_array_equal(parse_game(str(tmp_path / name)).P[0], P)
+    assert parse_game(str(tmp_path / "P.npz")).labels == ("a", "b", "c")
+    assert parse_game(str(votes)).labels == ("a", "b", "c")
+
+
+def test_symmetrise_takes_a_table_that_is_not_antisymmetric(tmp_path):
+    path = tmp_path / "P.csv"
+    path.write_text("0.5,0.7\n0.2,0.5\n")
+    refused = invoke("solve", path)
+    assert refused.exit_code == 2 and "symmetrise" in refused.stderr
+    assert invoke("solve", path, "--symmetrise", "--rounds", 5).exit_code == 0
+    np.testing.assert_allclose(parse_game(str(path), symmetrise=True).P[0, 0, 1], 0.75)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_runs_by_name_with_its_defaults(name):
+    assert invoke("solve", "comal3", "--solver", name, "--rounds", 3).exit_code == 0
+
+
+def test_tau_and_eta_reach_the_solver():
+    assert parse_solver("mmd", 0.3, 7.0) == pg.MMD(0.3, 7.0)
+    assert parse_solver("NashMD", tau=0.2) == pg.NashMD(0.2)  # keeps the theorem's step
+    assert parse_solver("MNPO:past=2") == pg.MNPO(0.1, 0.5, 2)
+    assert parse_solver("COMAL:0.2,0.4,7") == pg.COMAL(0.2, 0.4, 7)
+
+
+def test_report_writes_a_page_and_its_numbers(tmp_path, votes):
+    out = tmp_path / "out"
+    result = invoke("report", votes, "--out", out, "--bootstrap", 3)
+    assert result.exit_code == 0 and str(out / "report.html") in result.stdout
+    assert json.loads((out / "report.json").read_text())["votes"]["count"] == 5
+    assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_report_takes_the_names_of_columns(tmp_path):
+    path = tmp_path / "battles.csv"
+    path.write_text("model_a,model_b,better,task\nx,y,x,t1\ny,z,y,t2\nz,x,tie,t1\n")
+    columns = ["--left", "model_a", "--right", "model_b", "--winner", "better", "--prompt", "task"]
+    assert invoke("report", path, "--out", tmp_path, "--bootstrap", 2, *columns).exit_code == 0
+    assert json.loads((tmp_path / "report.json").read_text())["votes"]["prompts"] == 2
+
+
+def test_families_prints_the_coefficients_of_each_solver():
+    result = invoke("families")
+    assert result.exit_code == 0
+    for expected in ("SPPO", "INPO", "EGPO", "0.95", "0.05"):
+        assert expected in result.stdout
+
+
+def test_demo_solves_draws_and_says_where(tmp_path):
+    result = invoke("demo", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    written = {file.name for file in tmp_path.iterdir()}
+    assert written == {
+        "simplex.png",
+        "convergence.png",
+        "sampled.png",
+        "bound.png",
+        "votes.json",
+        "index.html",
+    }
+    assert all(str(tmp_path / name) in result.stdout for name in written)
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("<img ") == 7 and "http://" not in page.replace("http://www.w3.org", "")
+    for solver in ("SPPO", "FictitiousPlay", "NashMD", "EGPO", "COMAL"):
+        assert solver in result.stdout and solver in page
+
+
+def test_demo_solvers_do_what_its_page_says():
+    from pgames.cli.demo import solve_all
+
+    lines, runs = solve_all()
+    assert len(lines) == 25 and len({line.game for line in lines}) == 5
+    assert all(line.certificate <= 1e-12 for line in lines)
+    by = {(line.game, line.solver): line for line in lines}
+    for game in ("comal3", "perturbed_rps", "cyclic(5, p=0.9)", "blotto(5, 3)"):
+        assert by[game, "SPPO"].gap > 0.05  # circles outwards
+        assert by[game, "EGPO"].gap < 1e-12 and by[game, "EGPO"].distance < 1e-9
+        assert by[game, "NashMD"].gap < 1e-6
+        assert by[game, "COMAL"].gap < 1e-7
+        assert 1e-4 < by[game, "FictitiousPlay"].gap < 0.05
+    assert set(runs) == {"SPPO", "FictitiousPlay", "NashMD", "EGPO", "COMAL"}
+
+
+# -- refusing ------------------------------------------------------------------------------------------------
+
+
+def bad_files(folder: Path) -> dict[str, Path]:
+    """Files with one thing wrong each."""
+    text = {
+        "empty.csv": "",
+        "header.csv": "left,right,winner\n",
+        "nobody.csv": "left,right,winner\na,b,left\na,b,zed\n",
+        "cut.csv": "left,right,winner\na,b,left\na,b",
+        "columns.csv": "model_a,model_b,winner\na,b,model_a\n",
+        "nan.csv": "0.5,nan\n0.5,0.5\n",
+        "sum.csv": "0.5,0.7\n0.2,0.5\n",
+        "outside.csv": "0.5,1.7\n-0.7,0.5\n",
+        "ragged.csv": "0.5,0.7\n0.3\n",
+        "rows.csv": "0.5,0.7\n",
+        "letters.csv": "0.5,x\n0.3,0.5\n",
+        "prose.txt": "To be or not to be\n",
+    }
+    for name, content in text.items():
+        (folder / name).write_text(content)
+    np.savez(folder / "other.npz", Q=np.eye(2))
+    np.savez(folder / "whole.npz", P=np.full((50, 50), 0.5))
+    (folder / "half.npz").write_bytes((folder / "whole.npz").read_bytes()[:300])
+    np.savez(folder / "objects.npz", P=np.array([None, {}], dtype=object))
+    (folder / "binary.csv").write_bytes(bytes(range(256)))
+    return {path.name: path for path in folder.iterdir()}
+
+
+BAD = [
+    (["solve", "nosuch:3"], ["'nosuch'", "comal3"]),
+    (["solve", "cyclic"], ["'n'", "cyclic"]),
+    (["solve", "cyclic:2.5"], ["n must be a whole number", "2.5"]),
+    (["solve", "cyclic:x"], ["'x' is not a number"]),
+    (["solve", "cyclic:p=1,3"], ["'3'", "name=number"]),
+    (["solve", "cyclic:3,p=2"], ["p must be a probability", "2"]),
+    (["solve", "cyclic:3,p=nan"], ["p must be a probability", "nan"]),
+    (["solve", "cyclic:0"], ["n must be at least 1"]),
+    (["solve", "__import__:1"], ["'__import__'"]),
+    (["solve", "np:1"], ["'np'"]),
+    (["solve", "dice", "--solver", "Nope"], ["'Nope'", "EGPO"]),
+    (["solve", "dice", "--solver", "SPIN"], ["'SPIN'"]),
+    (["solve", "dice", "--tau", "-1"], ["tau", "-1"]),
+    (["solve", "dice", "--tau", "nan"], ["tau", "nan"]),
+    (["solve", "dice", "--eta", "0"], ["eta", "0"]),
+    (["solve", "dice", "--tau", "1", "--eta", "3"], ["eta * tau", "3", "MMD"]),
+    (["solve", "dice", "--solver", "SPPO", "--tau", "1"], ["SPPO has no tau", "--tau"]),
+    (["solve", "dice", "--solver", "MNPO:past=0"], ["past", "0"]),
+    (["solve", "dice", "--plot", "x.gif"], [".png, .svg or .pdf", "x.gif"]),
+    (["solve", "dice", "--rounds", "0"], ["rounds"]),
+    (["solve", "missing.csv"], ["missing.csv"]),
+    (["solve", "{nan.csv}"], ["NaN", "P[0, 0, 1]"]),
+    (["solve", "{sum.csv}"], ["P + P' must be 1", "0.1", "symmetrise"]),
+    (["solve", "{outside.csv}"], ["[0, 1]", "-0.7"]),
+    (["solve", "{ragged.csv}"], ["line 2", "cut"]),
+    (["solve", "{rows.csv}"], ["square"]),
+    (["solve", "{letters.csv}"], ["line 1", "'x'"]),
+    (["solve", "{prose.txt}"], ["prose.txt"]),
+    (["solve", "{empty.csv}"], ["empty"]),
+    (["solve", "{other.npz}"], ["Q", "np.savez"]),
+    (["solve", "{half.npz}"], ["half.npz", "cut or damaged"]),
+    (["solve", "{objects.npz}"], ["objects.npz"]),
+    (["solve", "{binary.csv}"], ["binary.csv"]),
+    (["solve"], ["argument"]),
+    (["nosuch"], ["nosuch"]),
+    (["report", "missing.csv", "--out", "{out}"], ["missing.csv"]),
+    (["report", "{empty.csv}", "--out", "{out}"], ["empty"]),
+    (["report", "{header.csv}", "--out", "{out}"], ["header.csv", "no votes"]),
+    (["report", "{nobody.csv}", "--out", "{out}"], ["'zed'", "2"]),
+    (["report", "{cut.csv}", "--out", "{out}"], ["cut.csv"]),
+    (["report", "{columns.csv}", "--out", "{out}"], ["'left'", "'model_a'"]),
+    (["report", "{binary.csv}", "--out", "{out}"], ["binary.csv"]),
+    (["report", "{nobody.csv}", "--out", "{out}", "--prompt", "task"], ["'task'"]),
+    (["report", "{nobody.csv}"], ["out"]),
+    (["report", "{nobody.csv}", "--out", "{out}", "--bootstrap", "1"], ["bootstrap"]),
+    (["demo", "--out", "{prose.txt}"], ["is a file", "--out"]),
+]
+
+
+@pytest.mark.parametrize("arguments, said", BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
+def test_bad_input_is_refused_in_one_line_with_code_2(arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    files = bad_files(tmp_path / "in")
+    before = set(tmp_path.rglob("*"))
+    filled = [
+        str(tmp_path / "out") if a == "{out}" else str(files[a[1:-1]]) if a.startswith("{") else a
+        for a in arguments
+    ]
+    result = invoke(*filled)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == "" and "Traceback" not in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert result.stderr.startswith("Usage:") or result.stderr.strip() == last  # one line of our own
+    for part in said:
+        assert part in last, last
+    assert set(tmp_path.rglob("*")) == before  # nothing written, not even a folder
+
+
+def test_nothing_is_evaluated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text in ("cyclic:__import__('os').mkdir('x')", "cyclic:open('x','w')", "os.mkdir:3"):
+        assert invoke("solve", text).exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_no_file(tmp_path, votes, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    out = tmp_path / "out"
+    result = invoke("report", votes, "--out", out, "--bootstrap", 2)
+    assert result.exit_code == 2 and "No space left" in result.stderr
+    assert list(out.iterdir()) == []
+
+
+# -- as a process --------------------------------------------------------------------------------------------
+
+
+def test_the_module_runs_as_a_process_and_keeps_the_streams_apart():
+    command = [sys.executable, "-m", "pgames", "solve", "duel", "--rounds", "50", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["labels"] == ["0", "1"] and done.stderr == ""
+    failed = subprocess.run([*command[:4], "nosuch"], capture_output=True, text=True)
+    assert failed.returncode == 2 and failed.stdout == "" and failed.stderr.count("\n") == 1
+
+
+PRESSES_CTRL_C = """
+import os, signal, sys
+import pgames.report.analyse as report
+solve, calls = report.nash, []
+def nash(*arguments, **options):
+    calls.append(1)
+    if len(calls) == 4:
+        os.kill(os.getpid(), signal.SIGINT)
+    return solve(*arguments, **options)
+report.nash = nash
+from pgames.cli.app import main
+main()
+"""
+
+
+def test_ctrl_c_exits_with_130_and_writes_nothing(tmp_path, votes):
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", PRESSES_CTRL_C, "report", str(votes), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 130 and done.stdout == ""
+    assert "stopped" in done.stderr and done.stderr.count("\n") == 1
+    assert not out.exists()

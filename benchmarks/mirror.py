@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import cpu_seconds, print_table, write_results
-from pgames.arena import State, solve
+from pgames.arena import State
 from pgames.games import uniform_random
 from pgames.games.preference import PreferenceGame
+from pgames.loop import solve
 from pgames.solvers.mirror import INPO, SPPO
 from pgames.table.arena import TableArena
 from pgames.tracing.tableau import run_compiled

@@ -8,12 +8,12 @@ True
 """
 
 from pgames import bounds, games, losses, metrics, plot, ratings
-from pgames.arena import PairLoss, Solver, State, iterate, solve
+from pgames.arena import PairLoss, Solver, State
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
 from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.games.preference import PreferenceGame
-from pgames.loop import Run, run
+from pgames.loop import Run, iterate, run, solve
 from pgames.plot.regret import compare
 from pgames.regret.curve import RegretCurve
 from pgames.regret.fit import growth

@@ -1,4 +1,4 @@
-"""The verbs: what a solver may say to an arena, and the one loop that lets it speak.
+"""The verbs: what a solver may say to an arena.
 
 A policy is an opaque handle. A solver never touches a probability, a token or a gradient, so the same
 solver object drives a table (`pgames.TableArena`) and a language model (`llm_backend.TextArena`).
@@ -6,8 +6,6 @@ solver object drives a table (`pgames.TableArena`) and a language model (`llm_ba
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -127,20 +125,3 @@ def require(solver: object, arena: object, *verbs: str) -> None:
             f"{type(solver).__name__} needs the verb(s) {', '.join(missing)}, which {type(arena).__name__} "
             f"lacks; {remedy}."
         )
-
-
-def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> Iterator[State]:
-    """Yield the state after each of `rounds` rounds; pass `state` to go on from an earlier one."""
-    if rounds < 0:
-        raise ValueError(f"rounds must be at least 0, got {rounds}.")
-    state = solver.init(arena) if state is None else state
-    for _ in range(rounds):
-        state = solver.step(arena.at(state.t), state)
-        yield state
-
-
-def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> State:
-    """The state after `rounds` rounds."""
-    start = solver.init(arena) if state is None else state
-    last = deque(iterate(solver, arena, rounds, start), maxlen=1)
-    return last[0] if last else start

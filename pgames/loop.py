@@ -1,18 +1,19 @@
-"""run: one solver in one arena, measured on a log grid of rounds."""
+"""The loop: `iterate` and `solve` step a solver; `run` also measures it on a log grid of rounds."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.arena import Solver, State, solve
+from pgames.arena import Solver, State
 from pgames.files import atomic, read_npz
 from pgames.metrics import Exploitability, Metric
 from pgames.progress import progress
@@ -68,6 +69,23 @@ class Run:
             return Run(meta["solver"], arrays["rounds"], values, None, meta["cpu_seconds"], meta["stopped"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a saved run, it lacks {error}.") from None
+
+
+def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> Iterator[State]:
+    """Yield the state after each of `rounds` rounds; pass `state` to go on from an earlier one."""
+    if rounds < 0:
+        raise ValueError(f"rounds must be at least 0, got {rounds}.")
+    state = solver.init(arena) if state is None else state
+    for _ in range(rounds):
+        state = solver.step(arena.at(state.t), state)
+        yield state
+
+
+def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> State:
+    """The state after `rounds` rounds."""
+    start = solver.init(arena) if state is None else state
+    last = deque(iterate(solver, arena, rounds, start), maxlen=1)
+    return last[0] if last else start
 
 
 def log_grid(rounds: int, points: int = 100) -> NDArray[np.int64]:

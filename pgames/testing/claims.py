@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import Solver, iterate, solve
+from pgames.arena import Solver
 from pgames.games.preference import PreferenceGame
+from pgames.loop import iterate, solve
 
 FixedPoint = Literal["regularised", "nash"] | Callable[[PreferenceGame], ArrayLike] | None
 

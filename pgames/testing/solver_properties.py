@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames import games
-from pgames.arena import iterate, solve
 from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame
+from pgames.loop import iterate, solve
 from pgames.testing.claims import Claims, difference, distance, off_simplex
 from pgames.testing.known import Known
 from pgames.testing.report import Measured, Property

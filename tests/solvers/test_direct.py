@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 import pgames as pg
-from pgames.arena import solve
+from pgames.loop import solve
 from pgames.losses import logistic
 from pgames.regret.simulate import simulate
 from pgames.solvers.direct import SELM, VPO, XPO

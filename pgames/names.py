@@ -28,9 +28,8 @@ FALLBACK = {"tau": 0.1, "eta": 0.5, "every": 100}  # for what a solver needs and
 
 def games() -> dict[str, Callable[..., PreferenceGame]]:
     """The constructors of `pgames.games` whose parameters are numbers, by name."""
-    named = vars(pg.games).items()
-    own = {name: f for name, f in named if inspect.isfunction(f) and f.__module__ == pg.games.__name__}
-    return {name: f for name, f in own.items() if not name.startswith("_") and _takes_numbers(f)}
+    exported = {name: getattr(pg.games, name) for name in pg.games.__all__}
+    return {name: make for name, make in exported.items() if _takes_numbers(make)}
 
 
 def _takes_numbers(make: Callable[..., Any]) -> bool:

@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.extras import need
+
 Vector = NDArray[np.float64]
 
 
@@ -16,8 +18,7 @@ def equilibrium(A: Vector, reference: Vector, tau: float, select: str) -> Vector
     tau > 0: argmin of the exploitability, tau KL(x || reference) + tau logsumexp(log reference + A x / tau).
     tau = 0: the point of {A x <= 0} in the simplex that `select` names (see `pgames.nash`).
     """
-    import cvxpy as cp
-
+    cp = need("cvxpy", "cvxpy")
     n = len(A)
     x = cp.Variable(n, nonneg=True)
     constraints: list = [cp.sum(x) == 1]

@@ -1,27 +1,18 @@
 """Preference games: named ones with known equilibria, published tables, generators and hard instances."""
 
-from pgames.games.catalogue import (
+from pgames.games.combining import clones, stack
+from pgames.games.cycles import (
     biased_rps,
-    blotto,
-    bradley_terry,
-    clones,
     comal3,
     cyclic,
     dice,
-    disc,
-    duel,
-    hidden_rps,
-    low_rank,
-    needle,
     perturbed_rps,
-    random_skew,
     raters,
     rock_paper_scissors,
-    six_rankers,
-    skill_and_cycles,
-    stack,
-    uniform_random,
 )
+from pgames.games.generators import blotto, disc, low_rank, random_skew, skill_and_cycles, uniform_random
+from pgames.games.hard import hidden_rps, needle
+from pgames.games.rankings import bradley_terry, duel, six_rankers
 
 __all__ = [
     "biased_rps",

@@ -1,0 +1,30 @@
+"""The game of given payoffs, and the checks that the constructors of games share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pgames.games.preference import PreferenceGame
+
+
+def from_payoffs(A: ArrayLike, labels: Sequence[str] | None = None) -> PreferenceGame:
+    """The game P = (1 + A) / 2 of antisymmetric payoffs A float64[Y, Y] in [-1, 1].
+
+    Raises ValueError, through `PreferenceGame`, when A is not antisymmetric or leaves [-1, 1].
+    """
+    return PreferenceGame((1 + np.asarray(A, dtype=np.float64)) / 2, labels=labels)
+
+
+def check_at_least(least: int, name: str, value: int) -> None:
+    """Raises ValueError when `value`, called `name` in the message, is below `least`."""
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}.")
+
+
+def check_probability(name: str, value: float) -> None:
+    """Raises ValueError when `value`, called `name` in the message, is not in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a probability in [0, 1], got {value}.")

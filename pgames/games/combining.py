@@ -1,0 +1,44 @@
+"""Games made of other games: copies of a response, and several games as the prompts of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pgames.games.preference import PreferenceGame
+
+
+def clones(game: PreferenceGame, copies: int | Sequence[int]) -> PreferenceGame:
+    """Replace response y by `copies[y]` identical ones that share its reference probability."""
+    counts = np.broadcast_to(np.asarray(copies, dtype=np.int64), (game.responses,))
+    if (counts < 1).any():
+        raise ValueError(f"copies must be at least 1 for every response, got {counts.min()}.")
+    source = np.repeat(np.arange(game.responses), counts)
+    labels = [
+        game.labels[y] if counts[y] == 1 else f"{game.labels[y]}.{copy}"
+        for y in range(game.responses)
+        for copy in range(counts[y])
+    ]
+    P = game.P[:, source][:, :, source]
+    return PreferenceGame(P, (game.reference / counts)[:, source], game.prompt_weights, labels)
+
+
+def stack(games: Sequence[PreferenceGame]) -> PreferenceGame:
+    """One game whose prompts are those of all `games`, with equal weight for each game.
+
+    Smaller games are filled up with responses of reference probability 0, which are outside the game.
+    """
+    if not games:
+        raise ValueError("stack needs at least one game, got none.")
+    Y = max(game.responses for game in games)
+    X = sum(game.prompts for game in games)
+    P, reference, weights = np.full((X, Y, Y), 0.5), np.zeros((X, Y)), np.zeros(X)
+    at = 0
+    for game in games:
+        rows, n = slice(at, at + game.prompts), game.responses
+        P[rows, :n, :n], reference[rows, :n] = game.P, game.reference
+        weights[rows] = game.prompt_weights / len(games)
+        at += game.prompts
+    largest = next(game for game in games if game.responses == Y)
+    return PreferenceGame(P, reference, weights, largest.labels)

@@ -3,16 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.testing.test_conformance_catches import (
-    Base,
-    Crashes,
-    FromAhead,
-    HiddenCounter,
-    Miscounts,
-    RemembersOutsideTheState,
-    WrongPull,
-    failures,
-)
 
 import pgames as pg
 from llm_backend import Fit
@@ -24,6 +14,16 @@ from pgames.solvers import explore, oracle
 from pgames.testing import check_arena, check_solver, known_games
 from pgames.testing.solver_properties import ON_EXTREME_GAMES, ON_KNOWN_GAMES, extreme_games
 from tests.support.conformance_claims import LEARNED, LEARNERS, ON_TEXT, SOLVERS, tilted
+from tests.testing.test_conformance_catches import (
+    Base,
+    Crashes,
+    FromAhead,
+    HiddenCounter,
+    Miscounts,
+    RemembersOutsideTheState,
+    WrongPull,
+    failures,
+)
 
 torch.set_num_threads(1)
 

@@ -1,0 +1,1 @@
+"""Readable loops: what the checked runner does, without the checks."""

@@ -106,9 +106,37 @@ class State(NamedTuple):
 class Solver(Protocol):
     """A frozen dataclass whose fields are its hyper-parameters and nothing else."""
 
+    @property
+    def target(self) -> Weight | None:
+        """The weight of the KL to the reference in the game whose Nash the solver is after.
+
+        A number, or float64[S], one per run; 0 for the unregularised game; None where it is after no Nash.
+        """
+        ...
+
     def init(self, arena: Any) -> State: ...
 
     def step(self, arena: Any, state: State) -> State: ...
+
+
+def target_of(solver: object) -> float | NDArray[np.float64] | None:
+    """`solver.target` as a float or float64[S]; None where it is None or the solver declares none."""
+    target = getattr(solver, "target", None)
+    if target is None:
+        return None
+    values = np.asarray(target, dtype=np.float64)
+    return float(values) if values.ndim == 0 else values
+
+
+def one_target(solver: object) -> float:
+    """`solver.target` as one number, 0 where there is none. Raises ValueError when it is float64[S]."""
+    target = target_of(solver)
+    if isinstance(target, np.ndarray):
+        raise ValueError(
+            f"one tau is needed here and {type(solver).__name__} has a target of shape {list(target.shape)}, "
+            "one per run: pass tau."
+        )
+    return 0.0 if target is None else target
 
 
 def require(solver: object, arena: object, *verbs: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.arena import Solver, State
+from pgames.arena import Solver, State, target_of
 from pgames.files import atomic, read_npz
 from pgames.metrics import Exploitability, Metric
 from pgames.progress import progress
@@ -105,9 +105,10 @@ def run(
 ) -> Run:
     """Run `solver` for `rounds` rounds and measure it at about `points` of them, log-spaced.
 
-    `record` defaults to the exploitability of the game itself and, for a solver with a tau, of the
-    regularised game. `compiled` runs a traceable solver in one kernel, bit-identical to the loop (TypeError
-    names the verb that stands in the way). Ctrl-C ends the run early and keeps what was measured.
+    `record` defaults to the exploitability of the game itself and, for a solver whose target is above 0, of
+    the game regularised with that tau. `compiled` runs a traceable solver in one kernel, bit-identical to the
+    loop (TypeError names the verb that stands in the way). Ctrl-C ends the run early and keeps what was
+    measured.
     """
     if rounds < 0:
         raise ValueError(f"rounds must be at least 0, got {rounds}.")
@@ -136,8 +137,8 @@ def run(
 
 
 def _default_metrics(solver: Solver) -> list[Metric]:
-    tau = getattr(solver, "tau", None)
-    regularised = [Exploitability(float(tau))] if isinstance(tau, int | float) and tau > 0 else []
+    tau = target_of(solver)
+    regularised = [] if tau is None or not np.any(np.greater(tau, 0)) else [Exploitability(tau)]
     return [Exploitability(0.0), *regularised]
 
 

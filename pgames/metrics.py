@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.arena import Weight
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
 from pgames.table.arena import Policy, TableArena
@@ -39,13 +40,16 @@ def kl(p: Array, q: Array) -> Array:
 
 @dataclass(frozen=True)
 class Exploitability:
-    """max_p J_tau(p, pi) - 1/2, averaged over prompts; 0 exactly at the equilibrium."""
+    """max_p J_tau(p, pi) - 1/2, averaged over prompts; 0 exactly at the equilibrium.
 
-    tau: float = 0.0
+    tau : a number, at least 0, or float64[S], one per run.
+    """
+
+    tau: Weight = 0.0
 
     @property
     def name(self) -> str:
-        return f"exploitability (tau = {self.tau:g})"
+        return f"exploitability (tau {'per run' if np.ndim(self.tau) else f'= {self.tau:g}'})"
 
     def __call__(self, arena: TableArena, policy: Policy) -> Array:
         return arena.exploitability(policy, self.tau)

@@ -27,7 +27,7 @@ from llm_backend.runs.build import Made, build
 from llm_backend.runs.config import ConfigError, Configuration
 from llm_backend.runs.logs import Log, Row, rows, shown
 from llm_backend.runs.meter import Meter
-from pgames.arena import State
+from pgames.arena import State, one_target
 from pgames.files import atomic
 
 FREE = {
@@ -150,7 +150,7 @@ def _measured(made: Made, state: State, past: dict[int, Policy], config: Configu
     if how.every and state.t % how.every == 0:
         row |= evaluate.measure(arena, state.policy, past, how.samples)
     if how.gap_every and state.t % how.gap_every == 0 and evaluate.scored(arena, state.policy):
-        tau = how.tau or float(getattr(made.solver, "tau", 0.0))
+        tau = how.tau or one_target(made.solver)
         if not tau > 0:
             raise ConfigError("evaluate.tau is missing: the solver has no tau to measure the gap at.")
         trained = made.arena.at(evaluate.EVALUATION + state.t)

@@ -40,6 +40,10 @@ class SparringEXP3:
         if self.eta is not None and not 0 < self.eta < np.inf:
             raise ValueError(f"SparringEXP3: eta must be finite and above 0, or None, got {self.eta}.")
 
+    @property
+    def target(self) -> float:
+        return 0.0
+
     def init(self, arena: Any) -> State:
         require(self, arena, "compare", "coins", "uniform")
         require_table(self, arena)
@@ -79,6 +83,10 @@ class RUCB:
     def __post_init__(self) -> None:
         _check_alpha(self, self.alpha)
 
+    @property
+    def target(self) -> float:
+        return 0.0
+
     def init(self, arena: Any) -> State:
         return _first_pair(self, arena, RUCB_RULE)
 
@@ -105,6 +113,10 @@ class DoubleThompson:
 
     def __post_init__(self) -> None:
         _check_alpha(self, self.alpha)
+
+    @property
+    def target(self) -> float:
+        return 0.0
 
     def init(self, arena: Any) -> State:
         return _first_pair(self, arena, THOMPSON_RULE)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pgames.arena import Solver
+from pgames.arena import Solver, one_target
 from pgames.exact.certificates import exploitability
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
@@ -19,7 +19,7 @@ SHOWN = 20  # responses in a printed table
 
 def temperature(solver: Solver) -> float:
     """The tau of the game whose equilibrium the solver is after; 0 for solvers without one."""
-    return float(getattr(solver, "tau", 0.0))
+    return one_target(solver)
 
 
 def solve_game(game: PreferenceGame, solver: Solver, rounds: int) -> Run:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pgames.arena import Solver
+from pgames.arena import Solver, one_target
 from pgames.games.preference import PreferenceGame
 from pgames.loop import log_grid
 from pgames.progress import progress
@@ -40,7 +40,7 @@ def simulate(
     ----------
     rounds : T. May be large: cost is per update, not per round, under a lazy schedule.
     seeds : S, all computed side by side; run s is the same whatever S is.
-    tau : of the regret; the learner's own by default, or 0 (the von Neumann regret) where it has none.
+    tau : of the regret; the learner's target by default, or 0 (the von Neumann regret) where it has none.
     refresh : None to update every round; r > 1 to update when t has grown by the factor r, playing the same
         policies in between; at 1.02 regret grows by a few per cent.
     record : number of log-spaced rounds at which the curve is recorded.
@@ -51,7 +51,7 @@ def simulate(
     Ctrl-C ends it early and keeps what was recorded.
     """
     _check(rounds, seeds, refresh, record)
-    tau = float(getattr(learner, "tau", 0.0)) if tau is None else float(tau)
+    tau = one_target(learner) if tau is None else float(tau)
     arena, ledger = DuelArena(game, seeds, seed, features, first_run), Ledger(game, tau, seeds)
     curve = _Recorder(ledger, log_grid(rounds, record)[1:])
     state = learner.init(arena)

@@ -41,6 +41,10 @@ class XPO:
     def __post_init__(self) -> None:
         _check(self)
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -69,6 +73,10 @@ class VPO:
     def __post_init__(self) -> None:
         _check(self)
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -94,6 +102,10 @@ class SELM:
 
     def __post_init__(self) -> None:
         _check(self)
+
+    @property
+    def target(self) -> float:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         return _start(self, arena)

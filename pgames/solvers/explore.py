@@ -59,6 +59,10 @@ class ENPO:
     def __post_init__(self) -> None:
         check_learner(self)
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         require(self, arena, "collect", "label", "regress", "least_known")
         return State(0, arena.reference, (arena.reference, arena.empty_buffer()))
@@ -96,6 +100,10 @@ class DENPO:
             raise ValueError(
                 f"DENPO: beta must be above 0 and sign 1 or -1, got {self.beta} and {self.sign}."
             )
+
+    @property
+    def target(self) -> float:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         require(self, arena, "collect", "label", "regress")
@@ -136,6 +144,10 @@ class Passive:
         check_learner(self)
         if self.loss not in ("triple", "pair"):
             raise ValueError(f"Passive: loss must be 'triple' or 'pair', got {self.loss!r}.")
+
+    @property
+    def target(self) -> float:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         require(self, arena, "collect", "label", "regress")

@@ -28,6 +28,10 @@ class FictitiousPlay:
         if np.ndim(self.tau) > 0 and np.any(np.asarray(self.tau) == 0):
             raise ValueError("FictitiousPlay: tau must be one number when it is 0, got an array with a 0.")
 
+    @property
+    def target(self) -> Weight:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         require(self, arena, "mirror_step", "mixture")
         return State(0, arena.reference)

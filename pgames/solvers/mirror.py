@@ -46,6 +46,10 @@ class INPO:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta)
 
+    @property
+    def target(self) -> Weight:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -71,6 +75,10 @@ class MMD:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta, limited=False)
 
+    @property
+    def target(self) -> Weight:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -95,6 +103,10 @@ class SPPO:
 
     def __post_init__(self) -> None:
         check_steps(self, 0.0, self.eta)
+
+    @property
+    def target(self) -> float:
+        return 0.0
 
     def init(self, arena: Any) -> State:
         return _start(self, arena)
@@ -125,6 +137,10 @@ class NashMD:
                 f"NashMD: the step 2 / (tau (t + 2)) needs tau above 0, got {self.tau}: pass eta."
             )
         check_steps(self, self.tau, self.eta)
+
+    @property
+    def target(self) -> Weight:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         return _start(self, arena)
@@ -157,6 +173,10 @@ class NashEMA:
         if not 0 <= self.decay < 1:
             raise ValueError(f"NashEMA: decay must be in [0, 1), got {self.decay}.")
 
+    @property
+    def target(self) -> Weight:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena, arena.reference)
 
@@ -187,6 +207,10 @@ class EGPO:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta)
 
+    @property
+    def target(self) -> Weight:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -214,6 +238,10 @@ class ONPO:
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta)
+
+    @property
+    def target(self) -> Weight:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         return _start(self, arena, arena.reference)
@@ -245,6 +273,10 @@ class MNPO:
         if self.past < 1:
             raise ValueError(f"MNPO: past must be at least 1, got {self.past}.")
 
+    @property
+    def target(self) -> Weight:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena, (arena.reference,) * (self.past - 1))
 
@@ -275,6 +307,10 @@ class IPOMD:
         check_steps(self, self.tau, self.eta)
         if not 0 <= self.mixture <= 1:
             raise ValueError(f"IPOMD: mixture must be in [0, 1], got {self.mixture}.")
+
+    @property
+    def target(self) -> Weight:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         return _start(self, arena)

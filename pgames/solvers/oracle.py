@@ -41,6 +41,10 @@ class OnPolicyGreedy:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -61,6 +65,10 @@ class Greedy:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -79,6 +87,10 @@ class UniformAdversary:
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
+
+    @property
+    def target(self) -> float:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         return _start(self, arena, "uniform")
@@ -106,6 +118,10 @@ class Optimistic:
                 f"Optimistic: optimism must be above 0, got {self.optimism}: 0 is Greedy's kind."
             )
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -128,6 +144,10 @@ class Enhancer:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -149,6 +169,10 @@ class OMG:
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
+
+    @property
+    def target(self) -> float:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         return _start(self, arena)
@@ -178,6 +202,10 @@ class VMG:
         if not self.alpha > 0:
             raise ValueError(f"VMG: alpha must be above 0, got {self.alpha}.")
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return _start(self, arena)
 
@@ -202,6 +230,10 @@ class ExploreThenCommit:
         check_steps(self, self.tau, None, positive_tau=True)
         if self.explore < 1:
             raise ValueError(f"ExploreThenCommit: explore must be at least 1, got {self.explore}.")
+
+    @property
+    def target(self) -> float:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         return _start(self, arena, "uniform")

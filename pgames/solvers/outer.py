@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pgames.arena import Solver, State, Weight, require
+from pgames.arena import Solver, State, Weight, require, target_of
 from pgames.solvers.mirror import INPO, MMD
 
 
@@ -24,6 +24,10 @@ class ProximalPoint:
     def __post_init__(self) -> None:
         if self.every < 1:
             raise ValueError(f"ProximalPoint: every must be at least 1, got {self.every}.")
+
+    @property
+    def target(self) -> float:
+        return 0.0
 
     def init(self, arena: Any) -> State:
         require(self, arena, "anchored")
@@ -56,6 +60,10 @@ class Average:
 
     inner: Solver
 
+    @property
+    def target(self) -> Weight | None:
+        return target_of(self.inner)
+
     def init(self, arena: Any) -> State:
         inner = self.inner.init(arena)
         return State(0, inner.policy, inner)
@@ -71,7 +79,11 @@ class Best:
     """Answer with the least exploitable iterate of `inner` so far, run by run."""
 
     inner: Solver
-    tau: float = 0.0
+    tau: Weight = 0.0
+
+    @property
+    def target(self) -> Weight:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         require(self, arena, "exploitability", "mixture")

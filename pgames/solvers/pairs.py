@@ -27,6 +27,10 @@ class GPO:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
 
+    @property
+    def target(self) -> Weight:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         require(self, arena, "duel", "fit_pairs")
         return State(0, arena.reference)
@@ -53,6 +57,10 @@ class OnlineGPO:
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta, positive_tau=True)
+
+    @property
+    def target(self) -> Weight:
+        return self.tau
 
     def init(self, arena: Any) -> State:
         require(self, arena, "duel", "fit_pairs")
@@ -107,6 +115,10 @@ class RLHF:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
 
+    @property
+    def target(self) -> Weight:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         require(self, arena, "duel", "fit_reward", "tilt")
         return State(0, arena.reference)
@@ -130,6 +142,10 @@ class SPIN:
 
     def __post_init__(self) -> None:
         check_steps(self, 0.0, self.lam)
+
+    @property
+    def target(self) -> None:
+        return None
 
     def init(self, arena: Any) -> State:
         require(self, arena, "demonstrate", "fit_pairs")

@@ -164,9 +164,16 @@ class TableArena:
 
     # -- views ------------------------------------------------------------------------------------------
 
-    def exploitability(self, policy: Policy, tau: float = 0.0) -> NDArray[np.float64]:
-        """max_p J_tau(p, pi) - 1/2 per run, float64[S], computed exactly whatever the feedback."""
-        return np.asarray(exploitability(self.game, self.probs(policy), tau))
+    def exploitability(self, policy: Policy, tau: Weight = 0.0) -> NDArray[np.float64]:
+        """max_p J_tau(p, pi) - 1/2 per run, float64[S], computed exactly whatever the feedback.
+
+        tau : a number, at least 0, or float64[S], one per run.
+        """
+        p = self.probs(policy)
+        if np.ndim(tau) == 0:
+            return np.asarray(exploitability(self.game, p, float(tau)))
+        taus = np.broadcast_to(tau, len(p)).tolist()
+        return np.array([exploitability(self.game, p[s], one) for s, one in enumerate(taus)])
 
     def at(self, t: int) -> TableArena:
         if self.samples is None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pgames.arena import Solver
+from pgames.arena import Solver, target_of
 from pgames.games.preference import PreferenceGame
 from pgames.table.arena import TableArena
 from pgames.testing.arena_algebra import ALGEBRA
 from pgames.testing.arena_conduct import CONDUCT
-from pgames.testing.claims import Claims, FixedPoint
+from pgames.testing.claims import Claims, FixedPoint, takes_tau
 from pgames.testing.known import Known, known_games
 from pgames.testing.report import Case, Property, Report, run_cases
 from pgames.testing.solver_properties import ON_EXTREME_GAMES, ON_KNOWN_GAMES, SHORT, extreme_games
@@ -46,7 +46,7 @@ def check_solver(
     ----------
     fixed_point : where it stays and arrives: "regularised" (the Nash of tau), "nash" (tau = 0), a function
         game -> float64[X, Y] for anything else, or None for no claim.
-    tau : of the regularised Nash; by default the solver's own field of that name.
+    tau : of the regularised Nash; by default the solver's target.
     rounds, within : it is within this total variation of the fixed point after so many rounds. within=None
         claims no convergence of the last iterate.
     contracts : claimed factor on KL(equilibrium || policy) in every round, for instance 1 - eta * tau.
@@ -154,11 +154,13 @@ def _solver_cases(
         raise ValueError(
             f"short must be at least 2 and tolerance in [0, 1), got short={short}, tolerance={tolerance}."
         )
-    tau = getattr(solver, "tau", None) if tau is None else tau
-    if tau is None and fixed_point == "regularised":
-        raise ValueError(
-            f"{type(solver).__name__} has no field tau: pass tau=, or fixed_point='nash' or None."
-        )
+    if tau is None:
+        tau = target_of(solver)
+        lacks = "target" if tau is None else "" if takes_tau(solver) else "field tau"
+        if lacks and fixed_point == "regularised":
+            raise ValueError(
+                f"{type(solver).__name__} has no {lacks}: pass tau=, or fixed_point='nash' or None."
+            )
     if tau is not None and np.ndim(tau):
         raise ValueError(f"tau must be one number here, got shape {np.shape(tau)}: check one run at a time.")
     tau = 0.0 if tau is None else float(tau)

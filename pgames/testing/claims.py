@@ -60,13 +60,20 @@ def off_simplex(p: NDArray[np.float64]) -> float:
     return float(max(np.abs(p.sum(axis=-1) - 1).max(), -p.min()))
 
 
-def _with_tau(solver: Any, tau: float) -> Any:
+def takes_tau(solver: object) -> bool:
+    """Whether the solver, or one inside it, has a field tau."""
     fields = getattr(solver, "__dataclass_fields__", {})
-    if "tau" in fields:
-        return dataclasses.replace(solver, tau=tau)
-    if "inner" in fields and (inner := _with_tau(solver.inner, tau)) is not None:
-        return dataclasses.replace(solver, inner=inner)
-    return None
+    return "tau" in fields or ("inner" in fields and takes_tau(getattr(solver, "inner", None)))
+
+
+def _with_tau(solver: Any, tau: float) -> Any:
+    """The same solver at another tau, in its own field or that of its inner solver; None without one."""
+    if not takes_tau(solver):
+        return None
+    fields = solver.__dataclass_fields__
+    return dataclasses.replace(
+        solver, **({"tau": tau} if "tau" in fields else {"inner": _with_tau(solver.inner, tau)})
+    )
 
 
 def difference(first: Any, second: Any) -> float:

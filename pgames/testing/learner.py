@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pgames import games
-from pgames.arena import Solver, State
+from pgames.arena import Solver, State, one_target
 from pgames.games.preference import PreferenceGame
 from pgames.regret.fit import line
 from pgames.regret.simulate import simulate
@@ -46,9 +46,9 @@ def check_learner(
     Parameters
     ----------
     rounds, seeds : of the regret curves; the slope is that of their last decade.
-    instances : by default two responses, a cycle, and `hidden_rps`, all at tau = 0.1 or the learner's own if
-        that is larger; a learner with a field tau is tried at that tau. Without one, what must be sublinear
-        is the external regret at tau = 0, that of the von Neumann winner.
+    instances : by default two responses, a cycle, and `hidden_rps`, all at tau = 0.1, or at the learner's
+        target if that is larger; a learner with a field tau is tried at that tau. Where the target is 0 or
+        None, the external regret at tau = 0, against the von Neumann winner, must be sublinear.
     skip : names of properties that are not promised.
     """
     return run_cases(repr(learner), _cases(learner, rounds, seeds, slope, instances, skip))
@@ -80,7 +80,7 @@ def _cases(
     known = [*(one.name for one in CONDUCT), SUBLINEAR.name]
     if unknown := set(skip) - set(known):
         raise ValueError(f"skip names no property {', '.join(sorted(unknown))}; they are {', '.join(known)}.")
-    tau = max(MODERATE_TAU, float(getattr(learner, "tau", 0.0)))
+    tau = max(MODERATE_TAU, one_target(learner))
     subject = _at_tau(learner, tau)
     small = _conduct_game(tau)
     cases = [
@@ -218,7 +218,7 @@ def _diagonal(learner: Any, game: PreferenceGame) -> Measured | None:
 
 def _sublinear(learner: Any, game: PreferenceGame, rounds: int, seeds: int, slope: float) -> Measured:
     curve = simulate(learner, game, rounds, seeds, seed=5)
-    kind = "regret" if hasattr(learner, "tau") else "external regret"
+    kind = "regret" if one_target(learner) > 0 else "external regret"
     mean = (curve.regret if kind == "regret" else curve.external).mean(axis=0)
     late = (10 * curve.rounds >= rounds) & (mean > 0)
     what = f"the late log-log slope of its mean {kind}, {mean[-1]:.3g} after {rounds} rounds,"

@@ -46,6 +46,10 @@ class Base:
 
     tau: float = 0.1
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena: Any) -> State:
         return Greedy(self.tau).init(arena)
 

@@ -33,6 +33,10 @@ class Base:
     tau: float = TAU
     eta: float = 0.5
 
+    @property
+    def target(self) -> float:
+        return self.tau
+
     def init(self, arena) -> State:
         return State(0, arena.reference)
 

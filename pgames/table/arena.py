@@ -173,7 +173,7 @@ class TableArena:
         if np.ndim(tau) == 0:
             return np.asarray(exploitability(self.game, p, float(tau)))
         taus = np.broadcast_to(tau, len(p)).tolist()
-        return np.array([exploitability(self.game, p[s], one) for s, one in enumerate(taus)])
+        return np.concatenate([exploitability(self.game, p[s : s + 1], one) for s, one in enumerate(taus)])
 
     def at(self, t: int) -> TableArena:
         if self.samples is None:

@@ -6,13 +6,14 @@ solver object drives a table (`pgames.TableArena`) and a language model (`llm_ba
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pi = TypeVar("Pi")
 Weight = float | NDArray[np.float64]  # a number, or float64[S]: one per run
+Width = Literal["hoeffding", "bernstein"]  # of a belief's confidence intervals
 
 
 class Arena(Protocol[Pi]):

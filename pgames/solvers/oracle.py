@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pgames.arena import State, require
+from pgames.arena import State, Width, require
 from pgames.solvers.checks import check_steps
-from pgames.table.beliefs import Width
 
 
 def _start(learner: Any, arena: Any, *verbs: str) -> State:

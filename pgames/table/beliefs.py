@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.arena import Weight
+from pgames.arena import Weight, Width
 from pgames.kernels import blocks
 from pgames.table import belief_kernels
 from pgames.table.arena import Policy, Tally
-
-Width = Literal["hoeffding", "bernstein"]
 
 if TYPE_CHECKING:
     from pgames.table.duels import DuelArena

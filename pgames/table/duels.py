@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import PairLoss, Weight
+from pgames.arena import PairLoss, Weight, Width
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import judging
 from pgames.table import duel_kernels, fit_kernels
 from pgames.table.arena import Policy, TableArena, Tally
-from pgames.table.beliefs import Belief, Width
+from pgames.table.beliefs import Belief
 from pgames.table.calibrated import fit_calibrated
 from pgames.table.linear import LinearBelief, LinearEvidence, collect_evidence
 

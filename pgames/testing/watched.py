@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 import pgames
+from pgames.arena import Width
 from pgames.games.preference import PreferenceGame
 from pgames.table.arena import TableArena
-from pgames.table.beliefs import Belief, Width
+from pgames.table.beliefs import Belief
 from pgames.table.duels import DuelArena
 
 PACKAGE = Path(pgames.__file__).parent

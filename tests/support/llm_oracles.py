@@ -26,3 +26,8 @@ def full_logits(lm: LanguageModel, leaf: Leaf, prompt: list[int], tokens: list[i
     with torch.no_grad(), lm.active(leaf):
         logits = lm.causal(input_ids=torch.tensor([prompt + tokens]), use_cache=False).logits[0]
     return logits[len(prompt) - 1 :].double()
+
+
+def rows(lm: LanguageModel, texts=("c", "d e", "f g h")) -> tuple[list[list[int]], list[list[int]]]:
+    """Token ids of one prompt repeated and of the responses `texts`."""
+    return [lm.encode("a b")] * len(texts), [lm.encode_response(text) for text in texts]

@@ -1,0 +1,228 @@
+"""A chat model behind a server: both orders, retries, budgets, refusals."""
+
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from llm_backend import judges
+from llm_backend.judges import JudgeError
+from tests.support.chat_server import Server, longer_wins, reply, send
+from tests.support.judged import WORDS, assert_preference, table
+
+
+def chat(server, **options):
+    return judges.Chat(server.url, "tiny", **{"backoff": 0.01, "timeout": 20.0, **options})
+
+
+def test_chat_asks_both_orders():
+    with Server(longer_wins) as server:
+        judge = chat(server, settings={"temperature": 0.5, "max_tokens": 9})
+        P = table(judge)
+    assert_preference(P)
+    lengths = np.array([len(word) for word in WORDS])
+    np.testing.assert_array_equal(P, (1 + np.sign(lengths[:, None] - lengths)) / 2)
+    assert judge.calls == 12 == len(server.requests) and judge.tokens == 120  # 6 ordered pairs, twice
+    assert server.requests[0]["temperature"] == 0.5 and server.requests[0]["max_tokens"] == 9
+    assert server.requests[0]["model"] == "tiny" and "Authorization" not in server.headers[0]
+
+
+def test_chat_that_always_says_a_is_worth_nothing():
+    with Server(lambda handler, n, content: reply(handler, "[[A]]")) as server:
+        np.testing.assert_array_equal(table(chat(server)), np.full((3, 3), 0.5))
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_chat_tries_again_when_the_server_is_busy(status):
+    def behave(handler, n, content):
+        if n <= 2:
+            reply(handler, "busy", status=status, headers=[("Retry-After", "0.01")])
+        else:
+            longer_wins(handler, n, content)
+
+    with Server(behave) as server:
+        judge = chat(server, workers=1)
+        np.testing.assert_array_equal(judge.prefer(["p"], ["long"], ["s"]), [1])
+    assert judge.calls == 4
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        lambda h: send(h, "<html>gateway</html>"),
+        lambda h: send(h, "[]"),
+        lambda h: send(h, '{"choices": []}'),
+        lambda h: reply(h, "I like both."),
+        lambda h: reply(h, None),
+        lambda h: h.wfile.write(b"not http at all\r\n\r\n"),
+        lambda h: h.connection.close(),
+    ],
+)
+def test_chat_asks_again_after_garbage_then_raises(garbage):
+    def once(handler, n, content):
+        garbage(handler) if n == 1 else longer_wins(handler, n, content)
+
+    with Server(once) as server:
+        np.testing.assert_array_equal(chat(server).prefer(["p"], ["long"], ["s"]), [1])
+    with Server(lambda handler, n, content: garbage(handler)) as server:
+        judge = chat(server, retries=2, workers=1)
+        with pytest.raises(
+            JudgeError, match=r"Chat\(tiny.*item 0.*3 attempts failed, the last with .*not assumed"
+        ):
+            judge.prefer(["p"], ["long"], ["s"])
+    assert judge.calls == 3
+
+
+def test_chat_says_that_answers_were_cut():
+    def cut(handler, n, content):
+        choice = {"message": {"content": "Let me think: Response A"}, "finish_reason": "length"}
+        send(handler, json.dumps({"choices": [choice], "usage": {"total_tokens": float("nan")}}))
+
+    with Server(cut) as server:
+        with pytest.raises(JudgeError, match=r"cut at the length limit: raise max_tokens in settings"):
+            chat(server, retries=0).prefer(["p"], ["a"], ["b"])
+        with pytest.raises(JudgeError, match=r"counts no tokens.*set max_calls"):
+            chat(server, retries=0, max_tokens=9).prefer(["p"], ["a"], ["b"])
+
+
+@pytest.mark.parametrize("pause", ["nan", "inf", "-1", "Wed, 21 Oct 2099 07:28:00 GMT", "99999"])
+def test_chat_waits_no_longer_than_timeout(pause):
+    def behave(handler, n, content):
+        if n == 1:
+            reply(handler, "busy", status=429, headers=[("Retry-After", pause)])
+        else:
+            longer_wins(handler, n, content)
+
+    with Server(behave) as server:
+        judge = chat(server, timeout=0.2, workers=1)
+        np.testing.assert_array_equal(judge.prefer(["p"], ["long"], ["s"]), [1])
+    assert judge.calls == 3
+
+
+def test_chat_body_cut_short():
+    whole = json.dumps({"choices": [{"message": {"content": "[[A]]"}}]})
+
+    def behave(handler, n, content):
+        if n > 1:
+            return longer_wins(handler, n, content)
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(whole)))
+        handler.end_headers()
+        handler.wfile.write(whole[:30].encode())
+
+    with Server(behave) as server:
+        judge = chat(server, workers=1)
+        np.testing.assert_array_equal(judge.prefer(["p"], ["long"], ["s"]), [1])
+    assert judge.calls == 3
+
+
+def test_chat_refused_connection():
+    with Server(longer_wins) as server:
+        pass  # gone again, so nobody listens there
+    with pytest.raises(
+        JudgeError, match=r"attempts failed, the last with .*refused.*Check that the server runs"
+    ):
+        chat(server, retries=1).prefer(["p"], ["a"], ["b"])
+
+
+def test_chat_slow_server():
+    release = threading.Event()
+
+    def slow(handler, n, content):
+        if n == 1:
+            release.wait(20)
+        longer_wins(handler, n, content)
+
+    with Server(slow) as server:
+        judge = chat(server, timeout=0.5, workers=1)
+        np.testing.assert_array_equal(judge.prefer(["p"], ["long"], ["s"]), [1])
+        assert judge.calls == 3
+        release.set()
+
+    def dripping(handler, n, content):
+        handler.send_response(200)
+        handler.end_headers()
+        for _ in range(100):
+            handler.wfile.write(b" ")
+            time.sleep(0.05)
+
+    with Server(dripping) as server:
+        with pytest.raises(JudgeError, match="longer than timeout"):
+            chat(server, timeout=0.3, retries=0, workers=1).prefer(["p"], ["long"], ["s"])
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 307])
+def test_chat_refusals_are_not_retried(status, monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", "secret")
+
+    def refuse(handler, n, content):
+        reply(handler, "no such model", status=status, headers=[("Location", "http://127.0.0.1:9/elsewhere")])
+
+    with Server(refuse) as server:
+        judge = chat(server, workers=1, key_variable="JUDGE_KEY")
+        with pytest.raises(JudgeError, match=f"answered {status}.*no such model.*not retried") as caught:
+            judge.prefer(["p"], ["a"], ["b"])
+    assert judge.calls == 1 and server.headers[0]["Authorization"] == "Bearer secret"
+    assert "secret" not in str(caught.value) + judge.name
+
+
+def test_chat_limits_requests_at_once():
+    lock, running, most = threading.Lock(), 0, 0
+
+    def slowly(handler, n, content):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:  # before the answer: after it the next request may come first
+            running -= 1
+        longer_wins(handler, n, content)
+
+    with Server(slowly) as server:
+        chat(server, workers=3).prefer(["p"] * 12, [f"{i}" * i for i in range(1, 13)], [""] * 12)
+    assert 1 < most <= 3
+
+
+def test_chat_budget_and_what_was_paid_for_is_kept(tmp_path):
+    pairs = (["p"] * 6, [f"{i}" * i for i in range(1, 7)], [""] * 6)
+    with Server(longer_wins) as server:
+        judge = chat(server, workers=1, max_calls=7)
+        cached = judges.Cached(judge, tmp_path / "cache.jsonl")
+        with pytest.raises(
+            JudgeError, match=r"budget max_calls = 7 is spent \(7 calls, 70 tokens\)"
+        ) as caught:
+            cached.prefer(*pairs)
+        assert len(caught.value.answered) == 3 == len(cached) and judge.calls == 7
+        more = judges.Cached(chat(server, workers=1), tmp_path / "cache.jsonl")
+        np.testing.assert_array_equal(more.prefer(*pairs), np.ones(6))
+        assert more.judge.calls == 6  # three pairs left, both orders
+        with pytest.raises(JudgeError, match="budget max_tokens = 25 is spent"):
+            chat(server, workers=1, max_tokens=25).prefer(*pairs)
+    with Server(lambda handler, n, content: reply(handler, "[[A]]", tokens=None)) as server:
+        with pytest.raises(JudgeError, match=r"counts no tokens.*set max_calls"):
+            chat(server, max_tokens=25).prefer(*pairs)
+
+
+def test_chat_parse_that_fails():
+    with Server(longer_wins) as server:
+        with pytest.raises(JudgeError, match=r"parsed as 7.*not in"):
+            chat(server, parse=lambda text: 7.0, retries=0).prefer(["p"], ["a"], ["b"])
+        with pytest.raises(JudgeError, match="raised ZeroDivisionError"):
+            chat(server, parse=lambda text: 1 / 0).prefer(["p"], ["a"], ["b"])
+
+
+def test_chat_options_are_checked(monkeypatch):
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    with pytest.raises(ValueError, match="must begin with http"):
+        judges.Chat("localhost:8000", "m")
+    with pytest.raises(ValueError, match="JUDGE_KEY is not set"):
+        judges.Chat("http://127.0.0.1:1", "m", key_variable="JUDGE_KEY")
+    with pytest.raises(ValueError, match="retries >= 0"):
+        judges.Chat("http://127.0.0.1:1", "m", retries=-1)
+    with pytest.raises(ValueError, match=r"other than \{prompt\}, \{first\} and \{second\} \('other'\)"):
+        judges.Chat("http://127.0.0.1:1", "m", question="{first} or {other}?")
+    with pytest.raises(ValueError, match="must show both responses"):
+        judges.Chat("http://127.0.0.1:1", "m", question="{prompt}: is {first} good?")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +11,6 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from numpy.typing import ArrayLike
 
-import pgames as pg
 from llm_backend import judges
 from llm_backend.arena import TextArena
 from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_prompts
@@ -25,7 +22,7 @@ from llm_backend.runs.config import TINY, ConfigError, Configuration, Reader, ma
 from llm_backend.spaces.recorded import Recorded
 from llm_backend.spaces.shared import Elsewhere, share
 from llm_backend.tiny import PROMPTS, tiny_language_model
-from pgames import losses
+from pgames import names
 from pgames.arena import PairLoss, Solver
 
 GIVEN = ("lm", "prompts", "judge", "fit", "folder", "expert", "per_round")  # of TextArena, not in [arena]
@@ -168,9 +165,16 @@ RULES = ("arithmetic", "longer", "shorter")
 
 
 def build_solver(values: Mapping[str, Any], section: str = "solver") -> Any:
-    """A solver of pgames from {"name": ..., its fields}. Raises ConfigError naming the key."""
-    name, rest = _taken(values, "name", section, _solvers())
-    return made(section, getattr(pg, name), rest, _special)
+    """A solver from {"name": its name in pgames or package.module:Class, its fields}.
+
+    Raises ConfigError naming the key.
+    """
+    name, rest = _required(values, "name", section, names.solvers())
+    try:
+        make = names.solver_class(name)
+    except ValueError as error:
+        raise ConfigError(f"{section}.name = {name!r}: {error}") from None
+    return made(section, make, rest, _special)
 
 
 def build_judge(values: Mapping[str, Any], section: str = "judge") -> Any:
@@ -193,34 +197,25 @@ def function_named(section: str, text: str) -> Callable[..., Any]:
         except ValueError as error:
             raise ConfigError(f"{section} = {text!r}: {error}") from None
     try:
-        found = getattr(importlib.import_module(head), tail)
-    except (ImportError, AttributeError, ValueError) as error:
+        return names.imported(text)
+    except ValueError as error:
         raise ConfigError(
             f"{section} = {text!r} is no function ({error}): use {', '.join(RULES)}, matches:REGEX, or "
             "package.module:name of your own."
         ) from None
-    return found
 
 
-def _solvers() -> list[str]:
-    """Names in pgames that make something with init and step."""
-    named = {name: getattr(pg, name) for name in pg.__all__}
-    return sorted(name for name, thing in named.items() if _makes_solver(thing))
-
-
-def _makes_solver(thing: Any) -> bool:
-    made = inspect.signature(thing).return_annotation if inspect.isfunction(thing) else thing
-    if isinstance(made, str):
-        made = getattr(pg, made, None)
-    return inspect.isclass(made) and made is not Solver and hasattr(made, "init") and hasattr(made, "step")
-
-
-def _taken(values: Mapping[str, Any], key: str, section: str, known: Any) -> tuple[str, dict[str, Any]]:
+def _required(values: Mapping[str, Any], key: str, section: str, known: Any) -> tuple[Any, dict[str, Any]]:
     rest = dict(values)
     if key not in rest:
         raise ConfigError(f"{section}.{key} is missing: it is one of {', '.join(known)}.")
-    if (name := rest.pop(key)) not in known:
-        raise ConfigError(f"{section}.{key} = {name!r}: it must be one of {', '.join(known)}.")
+    return rest.pop(key), rest
+
+
+def _taken(values: Mapping[str, Any], key: str, section: str, known: Any) -> tuple[str, dict[str, Any]]:
+    name, rest = _required(values, key, section, known)
+    if name not in known:
+        raise ConfigError(f"{section}.{key} = {name!r}: {names.one_of(str(name), known)}")
     return name, rest
 
 
@@ -249,10 +244,7 @@ def _several(section: str, values: list[Mapping[str, Any]]) -> list[Any]:
 
 
 def _loss(section: str, name: str) -> PairLoss:
-    found = getattr(losses, name, None)
-    if isinstance(found, PairLoss):
-        return found
-    if name == "hinge":
-        return losses.hinge()
-    known = [key for key, value in vars(losses).items() if isinstance(value, PairLoss)]
-    raise ConfigError(f"{section} = {name!r}: it must be one of {', '.join([*known, 'hinge'])}.")
+    try:
+        return names.loss(name)
+    except ValueError as error:
+        raise ConfigError(f"{section} = {name!r}: {error}") from None

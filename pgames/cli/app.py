@@ -93,8 +93,8 @@ def solve(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Run a solver on a game, beside the exact equilibrium."""
+    from pgames.cli.arguments import parse_game, parse_solver
     from pgames.cli.solving import print_solution, solution, solve_game
-    from pgames.names import parse_game, parse_solver
 
     if plot is not None and plot.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"a figure is written as .png, .svg or .pdf, got {str(plot)!r}: change its ending.")

@@ -14,8 +14,6 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-LEARNERS = ("solvers.explore", "solvers.oracle", "solvers.direct", "bandits.learners")  # where they live
-
 
 def whole(text: str) -> int:
     """10000, 1e4 or 10_000 as a number."""
@@ -54,7 +52,7 @@ def regret(
 ) -> None:
     """Simulate learners that know a game only from duels; write their regret as figure, table and data."""
     import pgames as pg
-    from pgames.names import parse_game
+    from pgames.cli.arguments import parse_game, parse_learner
     from pgames.plot import save_figure
     from pgames.plot.regret import compare
     from pgames.regret.simulate import check_refresh
@@ -87,27 +85,6 @@ def regret(
         raise KeyboardInterrupt
 
 
-def parse_learner(text: str, tau: float) -> Any:
-    """A learner from `enpo` or `optimistic:optimism=0.3`; tau goes to those that have one."""
-    import pgames as pg
-    from pgames.names import call, split
-
-    modules = {f"pgames.{name}" for name in LEARNERS}
-    known = {
-        name.lower(): thing
-        for name, thing in vars(pg).items()
-        if inspect.isclass(thing) and thing.__module__ in modules and hasattr(thing, "step")
-    }
-    name, (values, named) = split(text)
-    if name.lower() not in known:
-        names = ", ".join(sorted(thing.__name__ for thing in known.values()))
-        raise ValueError(f"no learner is named {name!r}: use one of {names}.")
-    make = known[name.lower()]
-    if "tau" in inspect.signature(make).parameters and not values:
-        named = {"tau": tau, **named}
-    return call(make.__name__, make, values, named)
-
-
 class Row(NamedTuple):
     """A learner as it was named, its curve, its refresh and its CPU seconds."""
 
@@ -119,14 +96,15 @@ class Row(NamedTuple):
 
 def _with_tau(game: str, tau: float) -> str:
     """hidden_rps as hidden_rps:tau=0.05, where the game has a tau that the text does not give."""
-    from pgames.names import games, split
+    from pgames.cli.calls import parse
+    from pgames.names import games
 
     name, _, tail = game.partition(":")
     make = games().get(name.strip())
     if make is None or "tau" not in inspect.signature(make).parameters:
         return game
-    values, named = split(game)[1]
-    return game if values or "tau" in named else f"{name}:{tail}{',' if tail else ''}tau={tau!r}"
+    call = parse(game, games())
+    return game if call.values or "tau" in call.named else f"{name}:{tail}{',' if tail else ''}tau={tau!r}"
 
 
 def _can_wait(learner: Any, game: Any) -> bool:

@@ -23,7 +23,14 @@ def temperature(solver: Solver) -> float:
 
 
 def solve_game(game: PreferenceGame, solver: Solver, rounds: int) -> Run:
-    """Run the solver on exact feedback; Ctrl-C is passed on."""
+    """Run the solver on exact feedback.
+
+    Raises ValueError when the solver needs what a table has not, and KeyboardInterrupt after a Ctrl-C.
+    """
+    try:
+        solver.init(TableArena(game))
+    except TypeError as error:
+        raise ValueError(str(error)) from None
     tau = temperature(solver)
     metrics = [Exploitability(tau), Exploitability(0.0)] if tau > 0 else [Exploitability(0.0)]
     result = run(solver, TableArena(game), rounds, record=metrics)

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import pgames as pg
+from pgames import names
 from pgames.cli.app import app
-from pgames.names import SOLVERS, parse_game, parse_solver
+from pgames.cli.arguments import parse_game, parse_solver
 
 VOTES = "left,right,winner\na,b,left\nb,c,right\nc,a,left\na,b,tie\nb,c,left\n"
 
@@ -77,9 +78,38 @@ def test_symmetrise_takes_a_table_that_is_not_antisymmetric(tmp_path):
     np.testing.assert_allclose(parse_game(str(path), symmetrise=True).P[0, 0, 1], 0.75)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+SPELLED = {
+    "Average": "Average(MMD)",
+    "Best": "Best:inner=MMD",
+    "GPO": "GPO:loss=logistic",
+    "OnlineGPO": "OnlineGPO(squared)",
+    "ProximalPoint": "ProximalPoint(MMD(0.1, 0.5), every=7)",
+}
+ON_TABLES = [name for name in names.solvers() if name not in (*names.LEARNERS, "SPIN")]
+
+
+@pytest.mark.parametrize("name", ON_TABLES)
 def test_every_solver_runs_by_name_with_its_defaults(name):
-    assert invoke("solve", "comal3", "--solver", name, "--rounds", 3).exit_code == 0
+    assert invoke("solve", "comal3", "--solver", SPELLED.get(name, name), "--rounds", 3).exit_code == 0
+
+
+def test_a_solver_may_hold_another_and_be_the_users_own():
+    assert parse_solver("Average:MMD") == pg.Average(pg.MMD(0.1, 0.5))
+    assert parse_solver("average(best(mmd(0.2)), )") == pg.Average(pg.Best(pg.MMD(0.2, 0.5)))
+    assert parse_solver("Best:MMD", tau=0.3) == pg.Best(pg.MMD(0.3, 0.5), 0.3)
+    assert parse_solver("Average(MMD(0.1, 0.5))", 0.2, 0.4) == pg.Average(pg.MMD(0.2, 0.4))
+    assert parse_solver("Average(MMD(tau=0.2))", tau=0.2) == pg.Average(pg.MMD(0.2, 0.5))
+    own = "pgames.solvers.mirror:MMD"
+    for text in (f"Average({own})", f"Average:inner={own}", f"Average:{own}(0.1)"):
+        assert parse_solver(text) == pg.Average(pg.MMD(0.1, 0.5))
+    assert parse_solver(f"{own}:0.2,0.4") == parse_solver(f"{own}(0.2, 0.4)") == pg.MMD(0.2, 0.4)
+    for solver in (
+        pg.Average(pg.MMD(0.1, 0.5)),
+        pg.OnlineGPO(pg.losses.squared, 0.1),
+        pg.NashEMA(0.1, 0.5, arithmetic=True),
+        pg.ENPO(0.1, pg.Schedule("constant", 0.5), labels=2),
+    ):
+        assert parse_solver(repr(solver)) == solver
 
 
 def test_tau_and_eta_reach_the_solver():
@@ -189,6 +219,18 @@ BAD = [
     (["solve", "np:1"], ["'np'"]),
     (["solve", "dice", "--solver", "Nope"], ["'Nope'", "EGPO"]),
     (["solve", "dice", "--solver", "SPIN"], ["'SPIN'"]),
+    (["solve", "dice", "--solver", "Averag"], ["'Averag'", "Did you mean Average?", "package.module:Class"]),
+    (["solve", "dice", "--solver", "Average"], ["'Average'", "inner"]),
+    (["solve", "dice", "--solver", "Average:3"], ["inner", "MMD", "3"]),
+    (["solve", "dice", "--solver", "Average(MMDD)"], ["'MMDD'", "Did you mean"]),
+    (["solve", "dice", "--solver", "Average(MMD"], ["'Average(MMD'", "name(5, p=0.9)"]),
+    (["solve", "dice", "--solver", "Average((MMD)"], ["parentheses"]),
+    (["solve", "dice", "--solver", "SPPO", "--solver", "GPO:loss=hing"], ["'hing'", "Did you mean hinge?"]),
+    (["solve", "dice", "--solver", "nowhere.to_be:Found"], ["nowhere", "No module"]),
+    (["solve", "dice", "--solver", "pgames.solvers.mirror:MMDD"], ["'MMDD'", "Did you mean MMD?"]),
+    (["solve", "dice", "--solver", "os:getcwd"], ["os:getcwd", "init and step"]),
+    (["solve", "dice", "--solver", "SPIN:2"], ["SPIN", "expert"]),
+    (["solve", "dice", "--solver", "Greedy"], ["Greedy", "believe"]),
     (["solve", "dice", "--tau", "-1"], ["tau", "-1"]),
     (["solve", "dice", "--tau", "nan"], ["tau", "nan"]),
     (["solve", "dice", "--eta", "0"], ["eta", "0"]),

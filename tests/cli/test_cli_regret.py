@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import pgames as pg
 from pgames.cli.app import app
-from pgames.cli.regret import parse_learner
+from pgames.cli.arguments import parse_learner
 
 
 def run(*words: str):
@@ -83,7 +83,7 @@ def test_one_seed_and_no_regret_are_written_without_nan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--learner", "nope"), "no learner is named 'nope': use one of"),
+        (("--learner", "nope"), "no learner is named 'nope': it must be one of DENPO"),
         (("--learner", "schedule"), "no learner is named 'schedule'"),
         (("--learner", "egpo"), "no learner is named 'egpo'"),
         (("--learner", "enpo", "--rounds", "0"), "'0' is not a whole number of at least 1"),

@@ -72,6 +72,8 @@ def test_every_solver_of_pgames_can_be_named():
     scheduled = {"name": "ENPO", "tau": 0.1, "schedule": {"kind": "constant", "c": 0.5}}
     assert build_solver(scheduled) == pg.ENPO(0.1, pg.Schedule("constant", 0.5))
     assert build_solver({"name": "GPO", "tau": 0.1, "loss": "squared"}) == pg.IPO(0.1)
+    own = {"name": "pgames.solvers.mirror:MMD", "tau": 0.1, "eta": 0.5}
+    assert build_solver({"name": "Average", "inner": own}) == pg.Average(pg.MMD(0.1, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,9 @@ def test_every_solver_of_pgames_can_be_named():
     [
         ({"tau": 1.0}, "solver.name is missing: it is one of Average.*EGPO"),
         ({"name": "egpo"}, "solver.name = 'egpo': it must be one of"),
+        ({"name": "EGPP", "tau": 0.1}, r"it must be one of .* or package.module:Class .*Did you mean EGPO\?"),
+        ({"name": "no.such:Solver"}, "solver.name = 'no.such:Solver': it must be .*No module named 'no'"),
+        ({"name": 3}, "solver.name = 3: it must be one of"),
         ({"name": "EGPO", "tau": 0.1}, "solver.eta is missing"),
         ({"name": "EGPO", "tau": "x", "eta": 1}, "solver.tau = 'x': it must be a valid number"),
         ({"name": "EGPO", "tau": 0.1, "eta": 1, "etta": 1}, "solver.etta is unknown.*takes tau, eta"),

@@ -1,0 +1,191 @@
+"""Games, solvers and learners as the command line names them."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pgames import names
+from pgames.arena import PairLoss, Solver
+from pgames.cli.calls import Call, Value, parse
+from pgames.cli.game_files import SUFFIXES, read_game
+from pgames.games.preference import PreferenceGame
+
+FALLBACK = {"tau": 0.1, "eta": 0.5, "every": 100}  # for parameters that a solver needs and the user left out
+
+
+def parse_game(text: str, symmetrise: bool = False) -> PreferenceGame:
+    """A game from `name:5,p=0.9`, a matrix P (.csv, .txt, .npz) or votes (.csv, .jsonl, .parquet).
+
+    Raises ValueError naming the fault of the text or the file, and the remedy.
+    """
+    path = Path(text)
+    if path.suffix.lower() in SUFFIXES or path.is_file():
+        return read_game(path, symmetrise)
+    known = names.games()
+    call = parse(text, known)
+    if call.name not in known:
+        raise ValueError(
+            f"no game or file is named {call.name!r}: pass a file, or one of {', '.join(sorted(known))}."
+            f"{names.near_miss(call.name, known)}"
+        )
+    return _made(call.name, known[call.name], call)
+
+
+def parse_solver(text: str, tau: float | None = None, eta: float | None = None) -> Any:
+    """A solver from `EGPO`, `COMAL:every=50`, `Average(MMD(0.1, 0.5))` or `package.module:Class(0.1)`.
+
+    `tau` and `eta` override the text, in every solver of a nest that takes them. A solver that needs tau or
+    eta and is given neither has tau = 0.1 and eta = 0.5. Raises ValueError naming the fault and the remedy.
+    """
+    known = names.solvers()
+    call = _spelled(parse(text, _Folded(known)), known)
+    for option, value in {"tau": tau, "eta": eta}.items():
+        if value is None:
+            continue
+        if not any(option in _parameters(one) for one in _nest(call)):
+            takes = ", ".join(p for p in _parameters(call) if p not in ("pairs", "loss"))
+            raise ValueError(f"{call.name} has no {option}: leave out --{option} (it takes {takes}).")
+        call = _with_option(call, option, value)
+    return _solver(call)
+
+
+def parse_learner(text: str, tau: float) -> Any:
+    """A learner from `enpo`, `optimistic:optimism=0.3` or `package.module:Class`.
+
+    A learner that has a tau and is given none has `tau`. Raises ValueError naming the fault and the remedy.
+    """
+    known = names.learners()
+    call = _spelled(parse(text, _Folded(known)), known)
+    try:
+        make = names.learner_class(call.name)
+    except ValueError as error:
+        raise ValueError(f"no learner is named {call.name!r}: {error}") from None
+    if "tau" in inspect.signature(make).parameters and not call.values:
+        call = call._replace(named={"tau": tau, **call.named})
+    return _made(call.name, make, call)
+
+
+class _Folded:
+    """Membership without regard to case."""
+
+    def __init__(self, known: Iterable[str]):
+        self.known = {name.lower() for name in known}
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self.known
+
+
+def _spelled(call: Call, known: Iterable[str]) -> Call:
+    """The call with its name spelled as the registry spells it."""
+    exact = {name.lower(): name for name in known}
+    return call._replace(name=exact.get(call.name.lower(), call.name))
+
+
+def _class(call: Call) -> Any:
+    try:
+        return names.solver_class(call.name)
+    except ValueError as error:
+        raise ValueError(f"no solver is named {call.name!r}: {error}") from None
+
+
+def _parameters(call: Call) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(_class(call), eval_str=True).parameters
+
+
+def _inner(call: Call) -> dict[str, Call]:
+    """The solvers inside a call, by the parameter that takes them."""
+    parameters = _parameters(call)
+    given = dict(zip(parameters, call.values, strict=False)) | call.named
+    return {
+        name: _spelled(value, names.solvers())
+        for name, value in given.items()
+        if isinstance(value, Call) and name in parameters and Solver in _kinds(parameters[name].annotation)
+    }
+
+
+def _nest(call: Call) -> Iterator[Call]:
+    """A solver's call, and those of the solvers inside it."""
+    yield call
+    for inner in _inner(call).values():
+        yield from _nest(inner)
+
+
+def _with_option(call: Call, option: str, value: float) -> Call:
+    """The call with option = value in every solver of the nest that takes it."""
+    parameters = list(_parameters(call))
+    changed: dict[str, Value] = {name: _with_option(one, option, value) for name, one in _inner(call).items()}
+    if option in parameters:
+        changed[option] = value
+    place = {name: i for i, name in enumerate(parameters) if i < len(call.values)}
+    values = list(call.values)
+    for name in changed.keys() & place.keys():
+        values[place[name]] = changed.pop(name)
+    return call._replace(values=values, named=call.named | changed)
+
+
+def _solver(call: Call) -> Any:
+    call = _spelled(call, names.solvers())
+    make = _class(call)
+    given = {*list(_parameters(call))[: len(call.values)], *call.named}
+    missing = [name for name, parameter in _parameters(call).items() if parameter.default is parameter.empty]
+    fallback = {name: FALLBACK[name] for name in missing if name in FALLBACK and name not in given}
+    return _made(call.name, make, call._replace(named=call.named | fallback))
+
+
+def _made(name: str, make: Any, call: Call) -> Any:
+    """make(*values, **named); raises ValueError naming what `name` takes when they do not fit."""
+    signature = inspect.signature(make, eval_str=True)
+    try:
+        bound = signature.bind(*call.values, **call.named)
+    except TypeError as error:
+        takes = ", ".join(
+            p.name if p.default is p.empty else f"{p.name}={p.default}" for p in signature.parameters.values()
+        )
+        raise ValueError(f"{call.text!r}: {error}; it takes {takes or 'nothing'}.") from None
+    for option, value in bound.arguments.items():
+        hint = signature.parameters[option].annotation
+        bound.arguments[option] = _read(f"{name}: {option}", hint, value)
+    return make(*bound.args, **bound.kwargs)
+
+
+def _read(where: str, hint: Any, value: Value) -> Any:
+    """The argument that a number or a call stands for, by the type of the parameter."""
+    kinds = _kinds(hint)
+    if not isinstance(value, Call):
+        if Solver in kinds or PairLoss in kinds:
+            raise ValueError(f"{where} must be a name, such as MMD or logistic, got {value}.")
+        if kinds == (int,) and not isinstance(value, int):
+            raise ValueError(f"{where} must be a whole number, got {value}.")
+        return value
+    bare = not value.values and not value.named
+    for kind in kinds:
+        if kind is Solver:
+            return _solver(value)
+        if kind is PairLoss and bare:
+            try:
+                return names.loss(value.name)
+            except ValueError as error:
+                raise ValueError(f"{where} = {value.name!r}: {error}") from None
+        if get_origin(kind) is Literal and bare and value.name in get_args(kind):
+            return value.name
+        if kind is NoneType and bare and value.name == "None":
+            return None
+        if kind is bool and bare and value.name in ("True", "False", "true", "false"):
+            return value.name in ("True", "true")
+        if inspect.isclass(kind) and dataclasses.is_dataclass(kind) and value.name == kind.__name__:
+            return _made(value.name, kind, value)
+    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    if words:
+        raise ValueError(f"{where} = {value.text!r}: {names.one_of(value.name, words)}")
+    raise ValueError(f"{value.text!r} is not a number: write arguments as name:5,p=0.9.")
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """The types that a parameter takes, generic ones without their arguments."""
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return tuple(part if get_origin(part) in (None, Literal) else get_origin(part) for part in parts)

@@ -57,7 +57,7 @@ def main() -> dict[str, Any]:
 
 def measure(size: Size, device: str) -> dict[str, Any]:
     """One row of the table."""
-    from llm_backend.engines.generate import generate, generate_together
+    from llm_backend.engines.local.generate import generate, generate_together
     from llm_backend.fits.fit import Fit, fit
     from llm_backend.fits.objectives import PolicyGradient
     from llm_backend.models.language_model import LanguageModel

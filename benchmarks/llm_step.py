@@ -17,7 +17,7 @@ from benchmarks.llm_model import BATCH, Clock, model, prompts, tokenizer
 
 def main() -> None:
     """One configuration, in this process."""
-    from llm_backend.engines.generate import Samples, generate_together
+    from llm_backend.engines.local.generate import Samples, generate_together
     from llm_backend.fits.fit import Fit, fit
     from llm_backend.fits.objectives import PolicyGradient
     from llm_backend.models.language_model import LanguageModel

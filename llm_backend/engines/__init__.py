@@ -1,1 +1,1 @@
-"""Engines that draw responses: the decoding loop of this package, or a vLLM server."""
+"""Engines: what draws responses of a policy, in this process or on a server."""

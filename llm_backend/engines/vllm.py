@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 
-from llm_backend.engines.generate import Samples
-from llm_backend.engines.randomness import uniforms
+from llm_backend.engines.local.generate import Samples
+from llm_backend.engines.local.randomness import uniforms
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import token_rows
 from llm_backend.policies.handles import Adapter, Base, Leaf, Policy
@@ -99,7 +99,7 @@ class VLLM:
         key: Sequence[int] = (0,),
         which: Sequence[int] | None = None,
     ) -> Samples:
-        """`n` responses of a leaf to each prompt, as `llm_backend.engines.generate.generate` gives them.
+        """`n` responses of a leaf to each prompt, in the form that `engines.local.generate` has.
 
         The server draws with a seed that is a function of (key, which[x]); its samples are its own.
         Raises EngineError when it cannot be reached or refuses, ValueError for a mixture.
@@ -258,7 +258,7 @@ class VLLM:
         raise kind(
             f"the vLLM server at {self.url}{path} failed after {attempt + 1} attempts: {problem}. Is it up, "
             "and started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True? "
-            "llm_backend.engines.generate needs no server."
+            "llm_backend.engines.local.generate needs no server."
         )
 
 
@@ -303,5 +303,5 @@ def _leaf(policy: Policy) -> Leaf:
         return policy
     raise ValueError(
         f"a vLLM server samples one model at a time, not a {type(policy).__name__}: draw from mixtures with "
-        "llm_backend.engines.generate.generate."
+        "llm_backend.engines.local.generate.generate."
     )

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from llm_backend import LanguageModel, judges
-from llm_backend.engines.generate import generate
+from llm_backend.engines.local.generate import generate
 from llm_backend.models.logprobs import score, token_logprobs
 from llm_backend.policies.handles import BASE, Adapter, Leaf
 

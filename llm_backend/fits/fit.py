@@ -16,7 +16,7 @@ from llm_backend.fits.objectives import Ints, Objective
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import token_logprobs
 from llm_backend.policies.handles import BASE, Adapter, Leaf
-from llm_backend.processes.shards import own
+from llm_backend.processes.fsdp import local_shard
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import by_prompt
 
@@ -141,7 +141,7 @@ class Adam:
 
     def __init__(self, parameters: Mapping[str, torch.nn.Parameter], how: Fit, moments: Mapping[str, Tensor]):
         self.parameters, self.how = parameters, how
-        shares = {name: own(p.detach()) for name, p in parameters.items()}
+        shares = {name: local_shard(p.detach()) for name, p in parameters.items()}
         self.split = any(shares[name].shape != p.shape for name, p in parameters.items())
         self.steps = int(moments["steps"]) if moments else 0
         self.second = {name: self._start(moments, f"second.{name}", p) for name, p in shares.items()}
@@ -158,13 +158,13 @@ class Adam:
     def step(self, rate: float) -> None:
         """One update from the gradients, which are then cleared."""
         (beta1, beta2), self.steps = self.how.betas, self.steps + 1
-        gradients = {name: own(p.grad) for name, p in self.parameters.items() if p.grad is not None}
+        gradients = {name: local_shard(p.grad) for name, p in self.parameters.items() if p.grad is not None}
         squares = sum(float(gradient.float().square().sum()) for gradient in gradients.values())
         total = math.sqrt(workers().summed(squares)[0] if self.split else squares)
         shrink = min(1.0, self.how.clip / total) if total > 0 else 1.0
         scale1, scale2 = 1 - beta1**self.steps, 1 - beta2**self.steps
         for name, gradient in gradients.items():
-            parameter = own(self.parameters[name])
+            parameter = local_shard(self.parameters[name])
             gradient = gradient.float().mul_(shrink)
             second = self.second[name].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
             if beta1:

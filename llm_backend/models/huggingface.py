@@ -1,4 +1,4 @@
-"""What is asked of a Hugging Face model: loading it, whether it can be played, its states and stop tokens."""
+"""Hugging Face models: loading, checks of what is supported, stop tokens, activation checkpointing."""
 
 from __future__ import annotations
 
@@ -6,28 +6,32 @@ import os
 from typing import Any
 
 import torch
-from torch import Tensor
+
+from llm_backend.weights.slots import last_states
 
 
 def load_pretrained(
     name: str | os.PathLike[str], dtype: torch.dtype | str, device: str | torch.device | None
 ) -> tuple[Any, Any]:
-    """(model, tokenizer) of a folder or of the hub."""
+    """(model, tokenizer) of a folder or of the hub; the device defaults to the GPU if there is one.
+
+    Raises ValueError when the folder, the device or the dtype does not exist.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {device} is not there: torch {torch.__version__} sees no GPU; use 'cpu'.")
     if isinstance(dtype, str) and dtype != "auto" and not hasattr(torch, dtype):
-        raise ValueError(f"dtype {dtype!r} is none of torch: use 'auto', 'float32' or 'bfloat16'.")
+        raise ValueError(f"dtype {dtype!r} is no dtype of torch: use 'auto', 'float32' or 'bfloat16'.")
     if os.fspath(name).startswith((".", "/", "~")) and not os.path.isdir(name):
-        raise ValueError(f"{name} is no folder: pass that of a saved model, or a name of the hub.")
+        raise ValueError(f"{name} is no folder: pass the folder of a saved model, or a name on the hub.")
     model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
     return model.to(device), AutoTokenizer.from_pretrained(name)
 
 
 def check_model(model: Any) -> None:
-    """Raise ValueError for a model whose log-probabilities or decoding would be wrong or impossible."""
+    """Raises ValueError for a model whose log-probabilities or decoding this package would get wrong."""
     name, config = type(model).__name__, model.config.get_text_config()
     if getattr(config, "final_logit_softcapping", None):
         raise ValueError(f"{name} caps its logits, which is not supported: use a model without soft-capping.")
@@ -39,7 +43,7 @@ def check_model(model: Any) -> None:
 
 
 def _check_head(model: Any) -> None:
-    """The head must be one linear map of the last hidden states."""
+    """Raises ValueError unless the head is one linear map of the last hidden states."""
     ids, head = torch.arange(2, device=model.device)[None] + 1, model.get_output_embeddings()
     with torch.no_grad():
         expected = model(input_ids=ids, use_cache=False).logits.float()
@@ -51,13 +55,8 @@ def _check_head(model: Any) -> None:
         )
 
 
-def last_states(model: Any, ids: Tensor) -> Tensor:
-    """Last hidden states [B, L, D] of right-padded token ids int64[B, L]."""
-    return model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-
-
 def stop_tokens(model: Any, eos: int) -> tuple[int, ...]:
-    """The tokens that end a response: EOS, and those of the model's generation_config."""
+    """The tokens that end a response, sorted: EOS and those in the model's generation_config."""
     config = getattr(model, "generation_config", None)
     more = getattr(config, "eos_token_id", None)
     more = [more] if isinstance(more, int) else list(more or [])
@@ -65,7 +64,7 @@ def stop_tokens(model: Any, eos: int) -> tuple[int, ...]:
 
 
 def enable_checkpointing(model: Any) -> None:
-    """Keep the activations of layer boundaries only, in training, and compute the others again."""
+    """Keep only the activations at layer boundaries in training, and recompute the others."""
     enable = getattr(model, "activation_checkpointing_enable", None)  # its name since transformers 5
     (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     model.disable_input_require_grads()

@@ -1,4 +1,4 @@
-"""LanguageModel: one base on the device, and as many policies on it as handles are held."""
+"""LanguageModel: one base on the device, and a policy on it for every handle that is alive."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from llm_backend.data import tokenize
 from llm_backend.models.huggingface import check_model, enable_checkpointing, load_pretrained, stop_tokens
-from llm_backend.models.text import whole
+from llm_backend.models.text import check_text
 from llm_backend.policies.handles import Adapter, Base, Leaf
-from llm_backend.processes.shards import own
+from llm_backend.processes.fsdp import local_shard
 from llm_backend.weights.adapter_files import fingerprint, read_adapter, write_adapter
 from llm_backend.weights.adapters import Adapters
 from llm_backend.weights.copies import Copies
@@ -27,13 +27,16 @@ class LanguageModel:
 
     Parameters
     ----------
-    model : a Hugging Face causal LM whose head is one linear map. It is taken over.
+    model : a Hugging Face causal LM whose head is one linear map. It is modified: do not use it elsewhere.
     tokenizer : its tokenizer, which must have an EOS token.
-    lora : rank of the adapters on every linear layer but the head (scale 1), or None to train all weights, at
-        the price of a copy of the model per policy held.
-    seed : of the random half of the adapters.
-    checkpointing : training keeps the activations of layer boundaries only and computes the others again, a
-        third more work for a fraction of the memory.
+    lora : rank of the adapters on every linear layer but the head (scale 1), or None to train all weights,
+        which costs the memory of a model per policy.
+    seed : seed of the adapters' random initial matrices A.
+    checkpointing : keep only the activations at layer boundaries in training and recompute the others: about
+        a third more work for a fraction of the memory.
+
+    Raises ValueError when `lora` is not a rank, the tokenizer has no EOS token, the head is more than one
+    linear map, or the model has a recurrent state.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class LanguageModel:
         ]
         self._trained = 0
         self._slot_of: weakref.WeakKeyDictionary[Adapter, str] = weakref.WeakKeyDictionary()
-        self._unheld: list[str] = []  # slots that no handle holds any more
+        self._unheld: list[str] = []  # slots whose handles have been collected
 
     @classmethod
     def from_pretrained(
@@ -75,37 +78,47 @@ class LanguageModel:
         seed: int = 0,
         checkpointing: bool = False,
     ) -> LanguageModel:
-        """The model and tokenizer of a folder or of the Hugging Face hub."""
+        """Load the model and tokenizer of a folder or of the Hugging Face hub.
+
+        Raises ValueError when the folder, the device or the dtype does not exist, or the model is refused.
+        """
         model, tokenizer = load_pretrained(name, dtype, device)
         return cls(model, tokenizer, lora, seed, checkpointing)
 
     # -- several processes ------------------------------------------------------------------------------
 
     def shard(self) -> None:
-        """Leave every process a share of the weights (FSDP2).
+        """Split the weights over the processes (FSDP2), so that each holds a shard.
 
-        With adapters of the frozen base's layers, else of everything: base, policies and moments. From then
-        on all processes train, make a policy active, save and load together; `whole` is for what they do
-        apart. The model must not have been trained before.
+        With adapters, only the layers of the frozen base are sharded; otherwise base, policies and moments
+        are. From then on all processes train, activate, save and load policies together; `unsharded` is for
+        work that each does on its own. Call it before any training.
         """
-        self.slots = self.slots.split()
+        self.slots = self.slots.shard()
 
-    def whole(self, leaves: Iterable[Leaf]) -> AbstractContextManager[None]:
-        """These leaves have all their weights in this process inside the block, with nothing to wait for."""
-        return self.slots.whole([self._place(leaf) for leaf in leaves])
+    def unsharded(self, leaves: Iterable[Leaf]) -> AbstractContextManager[None]:
+        """Gather the full weights of these leaves, so that inside the block no process waits for another."""
+        return self.slots.unsharded([self._slot_or_base(leaf) for leaf in leaves])
 
     # -- text -------------------------------------------------------------------------------------------
 
     def encode(self, prompt: str) -> list[int]:
-        """Tokens of a prompt, with what the tokenizer puts in front (a BOS, once) and no EOS behind."""
-        return self.checked(tokenize(self.tokenizer, whole(prompt), special=True), prompt)
+        """Tokens of a prompt: one BOS where the tokenizer uses one, and no EOS.
+
+        Raises ValueError for a prompt that is no text, or whose tokens the model does not know.
+        """
+        return self.check_tokens(tokenize(self.tokenizer, check_text(prompt), special=True), prompt)
 
     def encode_response(self, text: str) -> list[int]:
-        """Tokens of a whole response: those of the text, then EOS."""
-        return self.checked([*tokenize(self.tokenizer, whole(text), special=False), self.eos], text)
+        """Tokens of a complete response: those of the text, then EOS.
 
-    def checked(self, row: list[int], text: str) -> list[int]:
-        """A row of tokens of `text`. Raises ValueError for a token that the model has no embedding of."""
+        Raises ValueError for a response that is no text, or whose tokens the model does not know.
+        """
+        tokens = tokenize(self.tokenizer, check_text(text), special=False)
+        return self.check_tokens([*tokens, self.eos], text)
+
+    def check_tokens(self, row: list[int], text: str) -> list[int]:
+        """The tokens of `text` themselves. Raises ValueError for a token without an embedding."""
         if row and max(row) >= self.vocabulary:
             raise ValueError(
                 f"token {max(row)} of {text!r:.60} is unknown to the model, which has {self.vocabulary}: use "
@@ -114,11 +127,11 @@ class LanguageModel:
         return row
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of a response, without the token that ended it."""
+        """The text of a response, without special tokens such as the EOS at its end."""
         return self.tokenizer.decode(list(tokens), skip_special_tokens=True)
 
     def check_length(self, tokens: int) -> None:
-        """Raise ValueError when a prompt and its response do not fit the context."""
+        """Raises ValueError when a prompt with its response, of so many tokens, exceeds the context."""
         if self.context is not None and tokens > self.context:
             raise ValueError(
                 f"a prompt with its response has {tokens} tokens, the model's context is {self.context}: "
@@ -129,7 +142,7 @@ class LanguageModel:
 
     @property
     def causal(self) -> Any:
-        """The Hugging Face model; with LoRA its linear layers carry the adapters."""
+        """The Hugging Face model; with LoRA its linear layers contain the adapters."""
         return self.slots.model
 
     @property
@@ -139,7 +152,7 @@ class LanguageModel:
 
     @property
     def peft(self) -> Any:
-        """PEFT's view of the model, or None when all weights are trained."""
+        """The PEFT wrapper of the model, or None when all weights are trained."""
         return self.slots.peft if isinstance(self.slots, Adapters) else None
 
     def trunk(self, ids: Tensor) -> Tensor:
@@ -148,10 +161,10 @@ class LanguageModel:
 
     @contextmanager
     def active(self, leaf: Leaf) -> Iterator[None]:
-        """The model is this leaf inside the block; the base is the model with every adapter off."""
+        """Activate a leaf inside the block. The base is the model with every adapter off."""
         self._sweep()
         before = self.slots.on
-        self.slots.switch(self._place(leaf))
+        self.slots.switch(self._slot_or_base(leaf))
         try:
             yield
         finally:
@@ -161,18 +174,18 @@ class LanguageModel:
 
     @contextmanager
     def train(self, start: Leaf) -> Iterator[Trainee]:
-        """A copy of `start` to be changed in place; the model is that copy inside the block.
+        """Activate a trainable copy of `start` inside the block.
 
-        `freeze` makes a handle of it; without that it is forgotten when the block ends.
+        Call `freeze` in the block to turn it into a policy; otherwise it is deleted when the block ends.
         """
         self._sweep()
         before, self._trained = self.slots.on, self._trained + 1
         slot = f"p{self._trained}"
-        trainee = Trainee(slot, self.slots.create(slot, self._place(start)))
+        trainee = Trainee(slot, self.slots.create(slot, self._slot_or_base(start)))
         self.slots.switch(slot)
         trainee.begin()
         for layer in self._recomputed:
-            layer.training = True  # of the layer alone: what is inside keeps its dropout off
+            layer.training = True  # of the layer only: its submodules keep dropout off
         try:
             yield trainee
         finally:
@@ -184,58 +197,76 @@ class LanguageModel:
                 self.slots.delete(slot)
 
     def freeze(self, trainee: Trainee, moments: Mapping[str, Tensor] | None = None) -> Adapter:
-        """The handle of what the trainee has become; it can be trained no further."""
+        """End training and return the policy as a handle, with the optimiser's `moments`."""
         trainee.end()
         self.slots.keep(trainee.slot)
-        named = fingerprint(self._gathered(self.slots.weights(trainee.slot)))
-        adapter = Adapter(named, dict(moments or {}))
+        id = fingerprint(self._gathered(self.slots.weights(trainee.slot)))
+        adapter = Adapter(id, dict(moments or {}))
         self._slot_of[adapter] = trainee.slot
         weakref.finalize(adapter, self._unheld.append, trainee.slot)
         return adapter
 
     def slot(self, adapter: Adapter) -> str:
-        """The slot of an adapter, with LoRA the name that PEFT knows it by."""
+        """The slot of an adapter; with LoRA, also its name in PEFT.
+
+        Raises ValueError for an adapter of another LanguageModel.
+        """
         if adapter not in self._slot_of:
             raise ValueError(f"policy {adapter.id} belongs to another LanguageModel: load it into this one.")
         return self._slot_of[adapter]
 
-    def _place(self, leaf: Leaf) -> str | None:
-        """The slot of a leaf; None is the base."""
+    def _slot_or_base(self, leaf: Leaf) -> str | None:
+        """The slot of a leaf, None for the base."""
         return None if isinstance(leaf, Base) else self.slot(leaf)
 
     def _sweep(self) -> None:
-        """Forget what no handle holds. Not when the handle goes: modules may be being walked through then."""
+        """Delete the slots whose handles have been collected.
+
+        Deferred until here, because a module may be being iterated when a handle is collected.
+        """
         while self._unheld:
             self.slots.delete(self._unheld.pop())
 
     # -- files ------------------------------------------------------------------------------------------
 
     def weights(self, adapter: Adapter) -> dict[str, Tensor]:
-        """The adapter's tensors by name (A of float[r, in] and B of float[out, r] per layer, with LoRA)."""
+        """The full tensors of a policy by name.
+
+        With LoRA these are A float[r, in] and B float[out, r] of every layer.
+        """
         return dict(self._gathered(self.slots.weights(self.slot(adapter))))
 
     def save(self, adapter: Adapter, path: str | os.PathLike[str]) -> None:
-        """Write weights and optimiser moments as safetensors, whole or not at all; the first process does."""
+        """Write weights and optimiser moments to one safetensors file, atomically.
+
+        All processes must call it; the first one writes.
+        """
         weights = self._gathered(self.slots.weights(self.slot(adapter)))
         moments = self._gathered(adapter.moments)
         write_adapter(path, weights, moments, adapter.id, self._base_id, self.lora)
 
     def load(self, path: str | os.PathLike[str]) -> Adapter:
-        """Read what `save` wrote. Raises ValueError when it is damaged or belongs to another base."""
-        weights, moments, named = read_adapter(path, self._base_id, self.lora, self.slots.read)
+        """The policy that `save` wrote.
+
+        Raises ValueError when the file is damaged or belongs to another base, FileNotFoundError when it does
+        not exist.
+        """
+        weights, moments, id = read_adapter(path, self._base_id, self.lora, self.slots.read)
         with self.train(Base()) as trainee, torch.no_grad():
-            shapes = {name: own(parameter).shape for name, parameter in trainee.parameters.items()}
+            shapes = {name: local_shard(parameter).shape for name, parameter in trainee.parameters.items()}
             if {name: tensor.shape for name, tensor in weights.items()} != shapes:
-                raise ValueError(f"{path} has other layers than this model: load the model it was made with.")
+                raise ValueError(
+                    f"{path} has other layers than this model: load the model it was trained with."
+                )
             for name, parameter in trainee.parameters.items():
-                own(parameter).copy_(weights[name])
+                local_shard(parameter).copy_(weights[name])
             moments = {name: tensor.to(self.device) for name, tensor in moments.items()}
             adapter = self.freeze(trainee, moments)
-        if adapter.id != named:
+        if adapter.id != id:
             raise ValueError(f"{path} has changed since it was written: train it again.")
         return adapter
 
     def _gathered(self, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-        """Whole tensors by name in a fixed order, one by one: all processes ask together."""
+        """Full tensors in the order of their names, one at a time; all processes iterate together."""
         for name, tensor in sorted(tensors.items()):
-            yield name, self.slots.gathered(name, tensor)
+            yield name, self.slots.gather(name, tensor)

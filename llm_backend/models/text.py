@@ -1,18 +1,19 @@
-"""Texts that a tokenizer can be given."""
+"""Texts that a tokenizer accepts."""
 
 from __future__ import annotations
 
-from typing import Any
 
+def check_text(text: object) -> str:
+    """The text itself, once it is known that a tokenizer accepts it.
 
-def whole(text: Any) -> str:
-    """The text itself. Raises ValueError for what is no text, or holds half a character."""
+    Raises ValueError when it is no str, or contains an unpaired surrogate.
+    """
     if not isinstance(text, str):
         raise ValueError(f"a prompt or response is a text, got {type(text).__name__} {text!r:.60}.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{text!r:.60} is no Unicode text ({error.reason}): remove half characters."
+            f"{text!r:.60} is no Unicode text ({error.reason}): remove unpaired surrogates."
         ) from None
     return text

@@ -1,1 +1,1 @@
-"""Several processes on one run, and weights in shares."""
+"""Several processes on one run, and sharded weights."""

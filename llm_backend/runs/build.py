@@ -16,7 +16,8 @@ from llm_backend.arena import TextArena
 from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_prompts
 from llm_backend.engines.vllm import VLLM
 from llm_backend.fits.fit import Fit
-from llm_backend.models.language_model import LanguageModel, whole
+from llm_backend.models.language_model import LanguageModel
+from llm_backend.models.text import check_text
 from llm_backend.processes.workers import workers
 from llm_backend.runs.config import TINY, ConfigError, Configuration, Reader, made, settings
 from llm_backend.spaces.recorded import Recorded
@@ -46,9 +47,9 @@ class Prompted(LanguageModel):
 
     def encode(self, prompt: str) -> list[int]:
         """The tokens after which a response to the prompt begins."""
-        asked = self.conversations.get(whole(prompt), prompt)
+        asked = self.conversations.get(check_text(prompt), prompt)
         reading = (self.chat, self.system, self.room, self.truncate)
-        return self.checked(encode_prompts(self.tokenizer, [asked], *reading)[0], prompt)
+        return self.check_tokens(encode_prompts(self.tokenizer, [asked], *reading)[0], prompt)
 
 
 def build(config: Configuration, folder: Path) -> Made:

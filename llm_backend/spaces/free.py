@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from llm_backend.engines.generate import generate
-from llm_backend.engines.token_mixture import score_token_mixture
+from llm_backend.engines.local.generate import generate
+from llm_backend.engines.local.token_mixture import score_token_mixture
 from llm_backend.engines.vllm import VLLM
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import score

@@ -38,14 +38,14 @@ class _Space:
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         asked = range(len(self._space.ids)) if which is None else which
         mine = list(workers().mine(asked))
-        with self._space.lm.whole(leaves(policy)):
+        with self._space.lm.unsharded(leaves(policy)):
             draws = self._space.draw(policy, n, key, mine) if mine else NO_DRAWS
         each = [draws.take(np.arange(i * n, (i + 1) * n)) for i in range(len(mine))]  # by prompt
         return Draws.join(workers().gathered(each))
 
     def score(self, policy: Leaf | Blend, draws: Draws) -> NDArray[np.float64]:
         rows = workers().mine(range(len(draws)))
-        with self._space.lm.whole(leaves(policy)):
+        with self._space.lm.unsharded(leaves(policy)):
             mine = self._space.score(policy, draws.take(list(rows))) if len(rows) else ()
         return np.array(workers().gathered(list(mine)))
 

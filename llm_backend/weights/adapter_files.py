@@ -1,4 +1,4 @@
-"""Trained weights on disk (safetensors), and the fingerprints that they are known by."""
+"""Trained weights on disk (safetensors), and the fingerprints that identify them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as safetensors_bytes
@@ -16,12 +15,12 @@ from torch import Tensor
 from llm_backend.processes.workers import workers
 from pgames.files import atomic
 
-FINGERPRINTED = 1 << 16  # numbers of each tensor that go into its fingerprint
+FINGERPRINTED = 1 << 16  # entries of each tensor, about so many, that enter its fingerprint
 Named = Iterable[tuple[str, Tensor]]
 
 
 def fingerprint(tensors: Named) -> str:
-    """A hash of names, shapes and evenly spaced numbers of tensors, which come sorted by name."""
+    """A hash of the names, shapes and evenly spaced entries of tensors. They must come sorted by name."""
     digest = hashlib.blake2b(digest_size=8)
     for name, tensor in tensors:
         flat = tensor.detach().reshape(-1)
@@ -34,7 +33,7 @@ def fingerprint(tensors: Named) -> str:
 def write_adapter(
     path: str | os.PathLike[str], weights: Named, moments: Named, id: str, base: str, lora: int | None
 ) -> None:
-    """Write tensors, and what they are, whole or not at all; the first process does."""
+    """Write weights and optimiser moments with their metadata, atomically. Only the first process writes."""
     tensors, about = {}, {"id": id, "base": base, "lora": json.dumps(lora)}
     for kind, named in (("weights", weights), ("moments", moments)):
         for name, tensor in named:
@@ -46,22 +45,23 @@ def write_adapter(
 
 
 def read_adapter(
-    path: str | os.PathLike[str], base: str, lora: int | None, read: Callable[[Any, str], Tensor]
+    path: str | os.PathLike[str], base: str, lora: int | None, read: Callable[[safe_open, str], Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], str]:
-    """(weights, moments, id); `read` takes a tensor by name, or a share of it, out of the open file.
+    """Returns (weights, moments, id). `read(file, name)` reads a tensor, or this process's shard of it.
 
-    Raises ValueError when the file is damaged, or of another base or rank.
+    Raises ValueError when the file is damaged or belongs to another base or rank, FileNotFoundError when it
+    does not exist.
     """
     split: dict[str, dict[str, Tensor]] = {"weights": {}, "moments": {}}
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
             if about.get("base") != base:
-                raise ValueError(f"{path} was trained on another base: load the model it was made with.")
+                raise ValueError(f"{path} was trained on another base: load the model it was trained with.")
             if about.get("lora") != json.dumps(lora):
                 raise ValueError(
                     f"{path} was trained at lora={about.get('lora')} and not {json.dumps(lora)}: load the "
-                    "model it was made with."
+                    "model it was trained with."
                 )
             for name in file.keys():
                 kind, _, rest = name.partition(".")
@@ -69,5 +69,7 @@ def read_adapter(
     except (SafetensorError, OSError) as error:
         if not Path(path).exists():
             raise
-        raise ValueError(f"{path} is no adapter, or cut short ({error}): train it again.") from None
+        raise ValueError(
+            f"{path} is no adapter, or cut short ({error}): train it again."
+        ) from None
     return split["weights"], split["moments"], about.get("id", "")

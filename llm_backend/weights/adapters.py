@@ -5,29 +5,32 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from llm_backend.models.huggingface import last_states
-from llm_backend.processes.shards import split_layers
+from llm_backend.processes.fsdp import shard_layers
+from llm_backend.weights.slots import last_states
 
-START = "start"  # the slot of the weights every new adapter begins with: A random, B = 0
+if TYPE_CHECKING:
+    from safetensors import safe_open
+
+START = "start"  # the slot that new adapters are copied from: A random, B = 0
 
 
 class Adapters:
-    """Slots that are adapters of one rank on every linear layer but the head (scale 1)."""
+    """Slots that are LoRA adapters of one rank, scale 1, on every linear layer but the head."""
 
     def __init__(self, model: Any, rank: int, seed: int):
-        self.model = model  # its linear layers carry the adapters
+        self.model = model  # its linear layers contain the adapters
         self.peft = _with_lora(model, rank, seed)
         self.on: str | None = START
-        self._layers: list[Any] = []  # those of the base that lie in shares
+        self._layers: list[Any] = []  # the sharded layers of the base
         self.switch(None)
 
     def create(self, slot: str, source: str | None) -> dict[str, torch.nn.Parameter]:
-        with torch.random.fork_rng(devices=[]):  # PEFT draws weights, which are overwritten
+        with torch.random.fork_rng(devices=[]):  # PEFT draws initial weights; the next lines overwrite them
             self.peft.add_adapter(slot, self.peft.peft_config[START])
         origin, parameters = self._parameters(source or START), self._parameters(slot)
         with torch.no_grad():
@@ -36,11 +39,11 @@ class Adapters:
         return parameters
 
     def keep(self, slot: str) -> None:
-        pass  # the parameters are the slot's own
+        pass  # the parameters already belong to the slot
 
     def delete(self, slot: str) -> None:
         if slot in self.peft.peft_config:
-            if slot in self.peft.active_adapters:  # while the base is on, PEFT remembers the last one
+            if slot in self.peft.active_adapters:  # PEFT keeps the last adapter active while the base is on
                 self.peft.set_adapter(START, inference_mode=True)
             self.peft.delete_adapter(slot)
 
@@ -61,14 +64,14 @@ class Adapters:
     def weights(self, slot: str) -> dict[str, Tensor]:
         return dict(self._parameters(slot))
 
-    def gathered(self, name: str, tensor: Tensor) -> Tensor:
-        return tensor  # every process has all of it
+    def gather(self, name: str, tensor: Tensor) -> Tensor:
+        return tensor  # every process holds it in full
 
-    def read(self, file: Any, name: str) -> Tensor:
+    def read(self, file: safe_open, name: str) -> Tensor:
         return file.get_tensor(name)
 
     @contextmanager
-    def whole(self, slots: Iterable[str | None]) -> Iterator[None]:
+    def unsharded(self, slots: Iterable[str | None]) -> Iterator[None]:
         for layer in self._layers:
             layer.set_reshard_after_forward(False)
             layer.unshard()
@@ -79,14 +82,14 @@ class Adapters:
                 layer.set_reshard_after_forward(True)
                 layer.reshard()
 
-    def split(self) -> Adapters:
-        """The layers of the base in shares; adapters, embedding and head stay in every process."""
+    def shard(self) -> Adapters:
+        """Shard the layers of the base; adapters, embedding and head stay in full in every process."""
         adapters = [p for name, p in self.model.named_parameters() if "lora_" in name]
-        self._layers = split_layers(self.model, adapters)
+        self._layers = shard_layers(self.model, adapters)
         return self
 
     def _parameters(self, slot: str) -> dict[str, torch.nn.Parameter]:
-        """A of float[r, in] and B of float[out, r] per layer."""
+        """The adapter's matrices by name: A float[r, in] and B float[out, r] of every layer."""
         return {
             f"{path}.{half}": getattr(layer, f"lora_{half}")[slot].weight
             for path, layer in self.model.named_modules()
@@ -101,7 +104,7 @@ def _with_lora(model: Any, rank: int, seed: int) -> Any:
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM")
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")  # set then, for GPT-2
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")  # GPT-2
         torch.manual_seed(seed)
         peft = get_peft_model(model, config, adapter_name=START).eval().requires_grad_(False)
     if any(type(module).__name__ == "ParamWrapper" for module in peft.modules()):

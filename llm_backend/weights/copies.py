@@ -1,20 +1,23 @@
-"""Policies as full copies of the weights, which the model's parameters point to in turn."""
+"""Policies as full copies of the weights; the model's parameters point to one copy at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from llm_backend.models.huggingface import last_states
-from llm_backend.weights.shares import Shares
+from llm_backend.weights.shards import Shards
+from llm_backend.weights.slots import last_states
+
+if TYPE_CHECKING:
+    from safetensors import safe_open
 
 
 class Copies:
-    """Slots that are copies of all weights, at the price of a model each."""
+    """Slots that are full copies of the weights; each costs the memory of a model."""
 
     def __init__(self, model: Any):
         self.model = model
@@ -28,7 +31,7 @@ class Copies:
         return dict(self.parameters)
 
     def keep(self, slot: str) -> None:
-        pass  # while the slot was on, the parameters pointed to its tensors
+        pass  # the slot was active in training, so the parameters pointed to its tensors
 
     def delete(self, slot: str) -> None:
         self.copies.pop(slot, None)
@@ -46,18 +49,18 @@ class Copies:
     def weights(self, slot: str) -> dict[str, Tensor]:
         return self.copies[slot]
 
-    def gathered(self, name: str, tensor: Tensor) -> Tensor:
-        return tensor  # every process has all of it
+    def gather(self, name: str, tensor: Tensor) -> Tensor:
+        return tensor  # every process holds it in full
 
-    def read(self, file: Any, name: str) -> Tensor:
+    def read(self, file: safe_open, name: str) -> Tensor:
         return file.get_tensor(name)
 
-    def whole(self, slots: Iterable[str | None]) -> AbstractContextManager[None]:
+    def unsharded(self, slots: Iterable[str | None]) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def split(self) -> Shares:
-        """All in shares: base, policies, gradients and moments."""
-        return Shares(self.model)
+    def shard(self) -> Shards:
+        """Base, policies, gradients and moments, all sharded."""
+        return Shards(self.model)
 
     def _tensors(self, slot: str | None) -> dict[str, Tensor]:
         return self.base if slot is None else self.copies[slot]

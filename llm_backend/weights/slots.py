@@ -1,30 +1,33 @@
-"""Slots: the weights of many policies on one model, of which one slot is on."""
+"""Slots: the weights of many policies on one model, one of them active."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from safetensors import safe_open
+
 
 @dataclass(frozen=True, eq=False)
 class Trainee:
-    """A slot whose weights may still change: its parameters by name."""
+    """A slot whose weights may still change, with its parameters by name."""
 
     slot: str
     parameters: dict[str, torch.nn.Parameter]
 
     def begin(self) -> None:
-        """From here on the parameters get gradients."""
+        """Let the parameters receive gradients."""
         for parameter in self.parameters.values():
             parameter.requires_grad_(True)
 
     def end(self) -> None:
-        """Take the parameters away: they change no more."""
+        """Freeze the parameters and forget them."""
         for parameter in self.parameters.values():
             parameter.requires_grad_(False)
             parameter.grad = None
@@ -32,51 +35,56 @@ class Trainee:
 
 
 class Slots(Protocol):
-    """What a language model needs of its policies' weights; a slot is a name, None is the base.
+    """The weights of a language model's policies: a slot is a name, and None is the base.
 
-    `Adapters`, `Copies` and `Shares` are the three ways to hold them. In shares, a process holds a part of
-    every tensor, and all processes call these together.
+    `Adapters`, `Copies` and `Shards` are the three implementations. Once weights are sharded, each process
+    holds a part of every tensor, and all processes must call these methods together.
     """
 
-    model: Any  # the Hugging Face model that computes with the slot that is on
-    on: str | None
+    model: Any  # the Hugging Face model, computing with the active slot
+    on: str | None  # the active slot
 
     def create(self, slot: str, source: str | None) -> dict[str, torch.nn.Parameter]:
-        """A slot with the weights of another; its parameters may change, while it is on, until `keep`."""
+        """Add a slot with the weights of `source`; returns its parameters, to be trained until `keep`."""
         ...
 
     def keep(self, slot: str) -> None:
-        """The weights of the slot that was created last are what has become of its parameters."""
+        """Fix the newest slot: its weights are the current values of its parameters."""
         ...
 
     def delete(self, slot: str) -> None:
-        """Forget a slot, if it is there."""
+        """Remove a slot, if it exists."""
         ...
 
     def switch(self, slot: str | None) -> None:
-        """Turn a slot on, and the one before off."""
+        """Make a slot the active one."""
         ...
 
     def trunk(self, ids: Tensor) -> Tensor:
-        """Last hidden states [B, L, D] of token ids int64[B, L] under the slot that is on."""
+        """Last hidden states [B, L, D] of token ids int64[B, L] under the active slot."""
         ...
 
     def weights(self, slot: str) -> dict[str, Tensor]:
-        """The tensors of a slot by name, as this process holds them."""
+        """The tensors of a slot by name; of a sharded slot, this process's shards."""
         ...
 
-    def gathered(self, name: str, tensor: Tensor) -> Tensor:
-        """All of a weight or an optimiser's moment, of what this process holds of it."""
+    def gather(self, name: str, tensor: Tensor) -> Tensor:
+        """The full tensor of a weight or optimiser moment, given this process's shard of it."""
         ...
 
-    def read(self, file: Any, name: str) -> Tensor:
-        """What this process holds of a tensor in a file of safetensors."""
+    def read(self, file: safe_open, name: str) -> Tensor:
+        """This process's shard of a tensor in an open safetensors file."""
         ...
 
-    def whole(self, slots: Iterable[str | None]) -> AbstractContextManager[None]:
-        """These slots can be turned on inside the block with nothing to wait for."""
+    def unsharded(self, slots: Iterable[str | None]) -> AbstractContextManager[None]:
+        """Gather these slots once, so that inside the block each process may activate them on its own."""
         ...
 
-    def split(self) -> Slots:
-        """The same base in shares; nothing was created yet."""
+    def shard(self) -> Slots:
+        """The same base, sharded over the processes. Call it before any slot is created."""
         ...
+
+
+def last_states(model: Any, ids: Tensor) -> Tensor:
+    """Last hidden states [B, L, D] of right-padded token ids int64[B, L]."""
+    return model.base_model(input_ids=ids, use_cache=False).last_hidden_state

@@ -15,7 +15,7 @@ import torch
 import transformers  # noqa: F401
 
 from llm_backend.__main__ import app
-from llm_backend.engines import rollout
+from llm_backend.engines.local import rollout
 from llm_backend.fits import fit
 from llm_backend.judges import cache
 from llm_backend.runs import checkpoint, logs

@@ -15,7 +15,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from llm_backend.engines.generate import generate
+from llm_backend.engines.local.generate import generate
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import token_rows
 from llm_backend.policies.handles import BASE, Leaf

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from llm_backend.engines.decode import General, decoder
-from llm_backend.engines.lean import Lean
+from llm_backend.engines.local.decode import General, decoder
+from llm_backend.engines.local.lean import Lean
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE
 from tests.support.llm_families import FORCED, SHAPES, model_of
@@ -59,7 +59,7 @@ def test_prompts_may_be_read_a_few_at_a_time(monkeypatch):
     lm = model_of("llama", lora=4)
     leaves = [trained(lm), BASE]
     whole = decoded_logits(lm, leaves)
-    monkeypatch.setattr("llm_backend.engines.lean.PREFILL_TOKENS", 6)  # one padded prompt at a time
+    monkeypatch.setattr("llm_backend.engines.local.lean.PREFILL_TOKENS", 6)  # one padded prompt at a time
     assert torch.allclose(whole, decoded_logits(lm, leaves), atol=1e-5)
     even = [[1, 4, 5]] * 3
     expected = torch.stack([full_logits(lm, BASE, *row) for row in zip(even, FORCED, strict=True)])
@@ -83,7 +83,7 @@ def test_packed_weights_change_rounding_only(monkeypatch):
     lm = model_of("qwen2", lora=4)
     leaves = [trained(lm), BASE]
     packed = decoded_logits(lm, leaves)
-    monkeypatch.setattr("llm_backend.engines.lean.PACKED_BYTES", 0)
+    monkeypatch.setattr("llm_backend.engines.local.lean.PACKED_BYTES", 0)
     assert torch.allclose(packed, decoded_logits(lm, leaves), atol=1e-5)
 
 

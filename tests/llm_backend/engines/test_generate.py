@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from llm_backend.engines import rollout
-from llm_backend.engines.generate import generate, generate_together
+from llm_backend.engines.local import rollout
+from llm_backend.engines.local.generate import generate, generate_together
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import BASE, Answers, geometric_mixture, mixture
 from tests.support.llm_families import model_of

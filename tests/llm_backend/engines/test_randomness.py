@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from llm_backend.engines.randomness import draw, uniforms
+from llm_backend.engines.local.randomness import draw, uniforms
 
 pytestmark = pytest.mark.filterwarnings("ignore:fan_in_fan_out:UserWarning")  # PEFT on GPT-2
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from llm_backend.engines import rollout
-from llm_backend.engines.generate import generate
-from llm_backend.engines.randomness import draw
+from llm_backend.engines.local import rollout
+from llm_backend.engines.local.generate import generate
+from llm_backend.engines.local.randomness import draw
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import BASE, Answers, geometric_mixture, mixture
 from tests.support.llm_families import FORCED, model_of, total_variation

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.engines.randomness import choose, uniforms
-from llm_backend.engines.rollout import Limits, decode
+from llm_backend.engines.local.randomness import choose, uniforms
+from llm_backend.engines.local.rollout import Limits, decode
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import Answers, Blend, Leaf, Policy, members

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch.nn.functional as F
 from torch import Tensor
 
-from llm_backend.engines.lean import Lean, is_lean, sizes_after
+from llm_backend.engines.local.lean import Lean, is_lean, sizes_after
 from llm_backend.policies.handles import Base, Leaf
 
 if TYPE_CHECKING:

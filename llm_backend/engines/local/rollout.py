@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llm_backend.engines.decode import Decoder, decoder
-from llm_backend.engines.randomness import draw
+from llm_backend.engines.local.decode import Decoder, decoder
+from llm_backend.engines.local.randomness import draw
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import Leaf, Policy, blend_terms
 

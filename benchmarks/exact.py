@@ -9,113 +9,122 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import pgames as pg
-from benchmarks.timing import cpu_seconds, print_table, timed, write_results
+from benchmarks.timing import NOT_INSTALLED, Row, cpu_seconds, folder_of, report, timed, toy_asked
 
 Vector = NDArray[np.float64]
-Row = dict[str, Any]
 
 SEEDS = 3
-NOT_INSTALLED = "not installed"
 
 
-def main() -> dict[str, Any]:
-    """Print the table and write results/exact.json."""
-    rows = [
-        *unregularised(1000, {"highs": highs, "piqp": piqp, "quantecon": None}, {"highs": 25, "piqp": 1.3}),
-        *unregularised(2000, {"piqp": piqp}, {}),
-        *unregularised(100, {"quantecon": quantecon, "piqp": piqp, "highs": highs}, {"quantecon": 0.5}),
-        *many_small_games(1024, 10),
-        *regularised(100, 0.1),
-        *regularised(100, 0.01),
-        *regularised(1000, 0.1),
-        *regularised(1000, 0.01),
-    ]
-    print_table("Exact equilibria, CPU seconds per game, one thread", rows)
-    return write_results("exact", rows)
+def main(toy: bool = False, folder: Path | None = None) -> dict[str, Any]:
+    """Print the table and write exact.json."""
+    title = "Exact equilibria, CPU seconds per game, one thread"
+    return report("exact", [(title, toy_rows() if toy else rows())], folder_of(toy, folder))
 
 
-def unregularised(n: int, peers: dict[str, Callable | None], targets: dict[str, float]) -> list[Row]:
+def rows() -> Iterator[Row]:
+    """Every row of the table."""
+    yield from unregularised(
+        1000, {"highs": highs, "piqp": piqp, "quantecon": None}, {"highs": 25, "piqp": 1.3}
+    )
+    yield from unregularised(2000, {"piqp": piqp}, {})
+    yield from unregularised(100, {"quantecon": quantecon, "piqp": piqp, "highs": highs}, {"quantecon": 0.5})
+    yield from many_small_games(1024, 10)
+    yield from regularised(100, 0.1)
+    yield from regularised(100, 0.01)
+    yield from regularised(1000, 0.1)
+    yield from regularised(1000, 0.01)
+
+
+def toy_rows() -> Iterator[Row]:
+    """One row of every kind, on games of a few responses."""
+    yield from unregularised(9, {"quantecon": quantecon, "piqp": piqp, "highs": highs}, {"quantecon": 0.5})
+    yield from many_small_games(8, 4)
+    yield from regularised(9, 0.1)
+
+
+def unregularised(n: int, peers: dict[str, Callable | None], targets: dict[str, float]) -> Iterator[Row]:
     """Random antisymmetric games of n responses at tau = 0."""
     games = [pg.games.random_skew(n, seed) for seed in range(SEEDS)]
-    rows: list[Row] = []
+    ours = 0.0
 
-    def add(name: str, solve: Callable[[pg.PreferenceGame], Vector]) -> None:
+    def measure(name: str, solve: Callable[[pg.PreferenceGame], Vector]) -> Row:
         warm_up(solve)
         measured = [timed(lambda game=game: solve(game), 5, 1.0) for game in games]
         worst = max(largest_payoff(game, x) for game, (_, x) in zip(games, measured, strict=True))
         cpu = float(np.median([seconds for seconds, _ in measured]))
-        rows.append({"what": "Nash", "n": n, "solver": name, "cpu_s": cpu, "exploitability": worst})
-        if name != "pgames":
-            rows[-1] |= compared(cpu / rows[0]["cpu_s"], targets.get(name))
+        row = {"what": "Nash", "n": n, "solver": name, "cpu_s": cpu, "exploitability": worst}
+        return row | (compared(cpu / ours, targets.get(name)) if ours else {})
 
-    add("pgames", lambda game: pg.nash(game).policy[0])
+    row = measure("pgames", lambda game: pg.nash(game).policy[0])
+    ours = row["cpu_s"]
+    yield row
     for name, solve in peers.items():
         if solve is None:
-            rows.append({"what": "Nash", "n": n, "solver": name, "note": "left out: about 20 s and 1e-6"})
+            yield {"what": "Nash", "n": n, "solver": name, "note": "left out: about 20 s and 1e-6"}
             continue
         try:
-            add(name, lambda game, solve=solve: solve(game.skew[0]))
+            yield measure(name, lambda game, solve=solve: solve(game.skew[0]))
         except ImportError:
-            rows.append({"what": "Nash", "n": n, "solver": name, "note": NOT_INSTALLED})
-    return rows
+            yield {"what": "Nash", "n": n, "solver": name, "note": NOT_INSTALLED}
 
 
-def many_small_games(games: int, n: int) -> list[Row]:
+def many_small_games(games: int, n: int) -> Iterator[Row]:
     """A batch of small games, per game."""
     batch = pg.games.stack([pg.games.random_skew(n, seed) for seed in range(games)])
     cpu = cpu_seconds(lambda: pg.nash(batch)) / games
     what = f"Nash, batch of {games}"
     worst = pg.nash(batch).residual
-    rows: list[Row] = [{"what": what, "n": n, "solver": "pgames", "cpu_s": cpu, "exploitability": worst}]
+    yield {"what": what, "n": n, "solver": "pgames", "cpu_s": cpu, "exploitability": worst}
     row: Row = {"what": what, "n": n, "solver": "quantecon"}
     try:
         quantecon(batch.skew[0])
     except ImportError:
-        return [*rows, row | {"note": NOT_INSTALLED}]
+        yield row | {"note": NOT_INSTALLED}
+        return
     peer, answers = timed(lambda: [quantecon(A) for A in batch.skew], 5)
     worst = max(float((A @ x).max()) for A, x in zip(batch.skew, answers, strict=True))
-    row |= {"cpu_s": peer / games, "exploitability": worst} | compared(peer / games / cpu, 0.5)
-    return [*rows, row]
+    yield row | {"cpu_s": peer / games, "exploitability": worst} | compared(peer / games / cpu, 0.5)
 
 
-def regularised(n: int, tau: float) -> list[Row]:
+def regularised(n: int, tau: float) -> Iterator[Row]:
     """Random games with a Dirichlet(2) reference at tau > 0; peers only where they end within a minute."""
     games = []
     for seed in range(SEEDS):
         reference = np.random.default_rng(seed).dirichlet(np.full(n, 2.0))
         games.append(pg.games.random_skew(n, seed).with_reference(reference))
-    what, rows = f"regularised Nash, tau = {tau}", []
+    what = f"regularised Nash, tau = {tau}"
 
-    def add(name: str, solve: Callable[[pg.PreferenceGame], Vector]) -> Row:
+    def measure(name: str, solve: Callable[[pg.PreferenceGame], Vector]) -> Row:
         warm_up(solve)
         measured = [timed(lambda game=game: solve(game), 5, 1.0) for game in games]
         residual = max(fixed_point_error(g, x, tau) for g, (_, x) in zip(games, measured, strict=True))
         cpu = float(np.median([seconds for seconds, _ in measured]))
-        rows.append({"what": what, "n": n, "solver": name, "cpu_s": cpu, "residual": residual})
-        return rows[-1]
+        return {"what": what, "n": n, "solver": name, "cpu_s": cpu, "residual": residual}
 
-    ours = add("pgames", lambda game: pg.nash(game, tau).policy[0])
+    ours = measure("pgames", lambda game: pg.nash(game, tau).policy[0])
     if n > 100:
-        ours |= {"target": "0.5 CPU s", "met": ours["cpu_s"] <= 0.5 and ours["residual"] <= 1e-14}
-        return rows
+        yield ours | {"target": "0.5 CPU s", "met": ours["cpu_s"] <= 0.5 and ours["residual"] <= 1e-14}
+        return
+    yield ours
     for name, solver, options in (
         ("cvxpy + ECOS", "ECOS", {}),
         ("cvxpy + Clarabel", "CLARABEL", {}),
         ("cvxpy + Clarabel, tolerances 1e-13", "CLARABEL", TIGHT),
     ):
         try:
-            row = add(name, lambda game, s=solver, o=options: by_cvxpy(game, tau, s, o))
-            row |= compared(row["cpu_s"] / ours["cpu_s"], 20)
+            row = measure(name, lambda game, s=solver, o=options: by_cvxpy(game, tau, s, o))
+            yield row | compared(row["cpu_s"] / ours["cpu_s"], 20)
         except ImportError:
-            rows.append({"what": what, "n": n, "solver": name, "note": NOT_INSTALLED})
-    return rows
+            yield {"what": what, "n": n, "solver": name, "note": NOT_INSTALLED}
 
 
 def huge(n: int = 10_000) -> dict[str, Any]:
@@ -133,8 +142,7 @@ def huge(n: int = 10_000) -> dict[str, Any]:
         "steps": answer.iterations,
         "peak_GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
-    print_table("One huge game", [row])
-    return write_results("exact_huge", [row])
+    return report("exact_huge", [("One huge game", [row])], folder_of(False, None))
 
 
 def warm_up(solve: Callable[[pg.PreferenceGame], Any]) -> None:
@@ -230,4 +238,4 @@ def by_cvxpy(game: pg.PreferenceGame, tau: float, solver: str, options: dict[str
 
 
 if __name__ == "__main__":
-    huge() if "--huge" in sys.argv[1:] else main()
+    huge() if "--huge" in sys.argv[1:] else main(toy_asked())

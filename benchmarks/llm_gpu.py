@@ -1,7 +1,7 @@
 """Generation and training of a Llama of 8 billion weights in bf16 with LoRA, next to the plain loop.
 
-python -m benchmarks.llm_gpu [tiny] prints a table and one line of JSON; `tiny` runs the same code on a small
-model, on any device. Shares are of what a large copy and a large matrix product reach in the same run.
+python -m benchmarks.llm_gpu [--toy] prints a table and one line of JSON; `--toy` runs the same code on a
+small model, on any device. Shares are of what a large copy and a large matrix product reach in the same run.
 Decoding must read every weight and the cache once per token; training with LoRA must do 4 operations per
 weight and token, 2 forwards and 2 backwards (the frozen weights need no gradient).
 """
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.llm_model import tokenizer
-from benchmarks.timing import print_table
+from benchmarks.timing import print_table, toy_asked
 
 
 class Size(NamedTuple):
@@ -38,16 +38,16 @@ class Size(NamedTuple):
 
 
 LARGE = Size(32, 4096, 14336, 32, 8, 128_256, rows=64, prompt=256, new=256, rank=64)
-TINY = Size(2, 64, 128, 4, 2, 4096, rows=4, prompt=12, new=8, rank=4)
+TOY = Size(2, 64, 128, 4, 2, 4096, rows=4, prompt=12, new=8, rank=4)
 
 
-def main() -> dict[str, Any]:
+def main(toy: bool = False) -> dict[str, Any]:
     """Measure on the device there is; every time is a median of three after one to warm up."""
-    size = TINY if "tiny" in sys.argv[1:] else LARGE
+    size = TOY if toy else LARGE
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu" and size is LARGE:
         raise SystemExit(
-            "no GPU here: python -m benchmarks.llm_gpu tiny runs the same code on a small model."
+            "no GPU here: python -m benchmarks.llm_gpu --toy runs the same code on a small model."
         )
     result = measure(size, device)
     print_table("Llama in bf16 with LoRA", [{"what": k, "value": v} for k, v in result.items()])
@@ -72,7 +72,7 @@ def measure(size: Size, device: str) -> dict[str, Any]:
         policy = lm.freeze(trainee)
     ids = [[1, *((x * 131 + i * 17) % 4000 + 4 for i in range(size.prompt - 1))] for x in range(size.rows)]
     how: dict[str, Any] = {"max_new_tokens": size.new, "min_new_tokens": size.new, "rows": 2 * size.rows}
-    bandwidth, peak = _limits(device, small=size is TINY)
+    bandwidth, peak = _limits(device, small=size is TOY)
     weights = sum(p.numel() for name, p in lm.causal.named_parameters() if "lora_" not in name)
     used = weights - size.vocabulary * size.width  # the embedding is looked up
     tokens = size.rows * size.new
@@ -234,4 +234,4 @@ def _peak_gb(device: str) -> float | None:
 
 
 if __name__ == "__main__":
-    main()
+    main(toy_asked())

@@ -1,6 +1,6 @@
-"""Log-probabilities of 512 tokens at a 128k vocabulary with a frozen head, forwards and backwards.
+"""Log-probabilities under a frozen head, forwards and backwards: CPU seconds and memory.
 
-python -m benchmarks.llm_logprobs {naive,chunked} prints one line of JSON.
+python -m benchmarks.llm_logprobs {naive,chunked} TOKENS VOCABULARY prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-TOKENS, WIDTH, VOCABULARY = 512, 256, 128_256
+WIDTH = 256
 
 
 def main() -> None:
@@ -21,11 +21,12 @@ def main() -> None:
 
     from llm_backend.models.logprobs import LinearLogProbs
 
+    tokens, vocabulary = map(int, sys.argv[2:4])
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    hidden = torch.randn(TOKENS, WIDTH, requires_grad=True)
-    weight = torch.randn(VOCABULARY, WIDTH) / WIDTH**0.5
-    targets = torch.randint(VOCABULARY, (TOKENS,))
+    hidden = torch.randn(tokens, WIDTH, requires_grad=True)
+    weight = torch.randn(vocabulary, WIDTH) / WIDTH**0.5
+    targets = torch.randint(vocabulary, (tokens,))
 
     def naive() -> torch.Tensor:
         logs = torch.log_softmax(hidden @ weight.T, dim=-1)

@@ -7,12 +7,13 @@ matching and quantecon's fictitious play update two players an iteration.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.timing import cpu_seconds, print_table, write_results
+from benchmarks.timing import NOT_INSTALLED, Row, cpu_seconds, folder_of, report, toy_asked
 from pgames.arena import State
 from pgames.games import uniform_random
 from pgames.games.preference import PreferenceGame
@@ -25,15 +26,28 @@ TAU, ETA = 0.1, 0.5
 Advance = Callable[[], Any]
 
 
-def main() -> dict[str, Any]:
-    """Print the table and write results/mirror.json."""
-    rows = [*small_game(), *one_run(), *large_game()]
-    print_table("Mirror iterations, one thread", rows)
-    return write_results("mirror", rows)
+def main(toy: bool = False, folder: Path | None = None) -> dict[str, Any]:
+    """Print the table and write mirror.json."""
+    title = "Mirror iterations, one thread"
+    return report("mirror", [(title, toy_rows() if toy else rows())], folder_of(toy, folder))
 
 
-def small_game(runs: int = 1024, responses: int = 10, rounds: int = 200) -> list[dict[str, Any]]:
-    """1024 runs of a 10-response game: compiled, through the verbs, and batched NumPy."""
+def rows() -> Iterator[Row]:
+    """Every row of the table."""
+    yield from small_game()
+    yield from one_run()
+    yield from large_game()
+
+
+def toy_rows() -> Iterator[Row]:
+    """The same rows, on games of a few responses."""
+    yield from small_game(4, 3, 5)
+    yield from one_run(4, 5)
+    yield from large_game(8, 2)
+
+
+def small_game(runs: int = 1024, responses: int = 10, rounds: int = 200) -> Iterator[Row]:
+    """Many runs of a small game: compiled, through the verbs, and batched NumPy."""
     game = uniform_random(responses, 0)
     arena = TableArena(game, runs=runs)
     sampling = TableArena(game, runs=runs, samples=4)
@@ -47,18 +61,18 @@ def small_game(runs: int = 1024, responses: int = 10, rounds: int = 200) -> list
         "NumPy, log-probabilities, INPO": lambda: numpy_logs(game, runs, rounds, TAU),
         "compiled, INPO, 4 sampled duels": ours(INPO(TAU, ETA), sampling, rounds, compiled=True),
     }
-    seconds = {name: cpu_seconds(advance) / (runs * rounds) for name, advance in methods.items()}
+    seconds = ((name, cpu_seconds(advance) / (runs * rounds)) for name, advance in methods.items())
     targets = {
         "compiled": "10 M/s, 2 x NumPy",
         "verbs in a Python loop": "5 M/s",
         "compiled, INPO": "10 M/s, 2 x NumPy",
         "verbs in a Python loop, INPO": "5 M/s",
     }
-    return table(f"{runs} runs x {responses}", seconds, targets)
+    yield from table(f"{runs} runs x {responses}", seconds, targets)
 
 
-def one_run(responses: int = 100, rounds: int = 5000) -> list[dict[str, Any]]:
-    """One run of a 100-response game: compiled against OpenSpiel's regret matching."""
+def one_run(responses: int = 100, rounds: int = 5000) -> Iterator[Row]:
+    """One run of a game of medium size: compiled against OpenSpiel's regret matching."""
     game = uniform_random(responses, 0)
     arena = TableArena(game)
     skew = 2 * game.skew[0]
@@ -70,49 +84,48 @@ def one_run(responses: int = 100, rounds: int = 5000) -> list[dict[str, Any]]:
         "OpenSpiel regret matching": lambda: openspiel_regret_matching(skew, rounds),
         "quantecon fictitious play": lambda: quantecon_fictitious_play(skew, rounds),
     }
-    seconds: dict[str, float | str] = {}
-    for name, advance in methods.items():
-        try:
-            seconds[name] = cpu_seconds(advance, repeats=3) / rounds
-        except ImportError:
-            seconds[name] = "not installed"
-    return table(f"1 run x {responses}", seconds, {"compiled": "10 x OpenSpiel"})
+
+    def seconds() -> Iterator[tuple[str, float | str]]:
+        for name, advance in methods.items():
+            try:
+                yield name, cpu_seconds(advance, repeats=3) / rounds
+            except ImportError:
+                yield name, NOT_INSTALLED
+
+    yield from table(f"1 run x {responses}", seconds(), {"compiled": "10 x OpenSpiel"})
 
 
-def large_game(responses: int = 1000, runs: int = 128) -> list[dict[str, Any]]:
-    """A 1000-response game: one run, which streams the table, and 128, which are one matrix product."""
+def large_game(responses: int = 1000, runs: int = 128) -> Iterator[Row]:
+    """A large game: one run, which streams the table, and many, which are one matrix product."""
     game = uniform_random(responses, 0)
     one, many = TableArena(game), TableArena(game, runs=runs)
     policies = np.full((responses, runs), 1 / responses)
     few, lots = 10, 200
     methods: dict[str, tuple[Advance, int]] = {
-        "128 runs, compiled": (ours(SPPO(ETA), many, few, compiled=True), runs * few),
-        "128 runs, verbs in a Python loop": (ours(SPPO(ETA), many, few), runs * few),
-        "128 runs, NumPy (gemm)": (lambda: numpy_logs(game, runs, few), runs * few),
+        f"{runs} runs, compiled": (ours(SPPO(ETA), many, few, compiled=True), runs * few),
+        f"{runs} runs, verbs in a Python loop": (ours(SPPO(ETA), many, few), runs * few),
+        f"{runs} runs, NumPy (gemm)": (lambda: numpy_logs(game, runs, few), runs * few),
         "the gemm alone": (lambda: [game.skew[0] @ policies for _ in range(few)], runs * few),
         "1 run, compiled": (ours(SPPO(ETA), one, lots, compiled=True), lots),
         "1 run, verbs in a Python loop": (ours(SPPO(ETA), one, lots), lots),
         "1 run, NumPy (gemv)": (lambda: numpy_logs(game, 1, lots), lots),
     }
-    seconds = {name: cpu_seconds(advance) / count for name, (advance, count) in methods.items()}
-    rows = table(f"x {responses}", seconds, {"128 runs, compiled": "1/5 of 1 run"})
-    for row in rows:
-        row["GFLOP/s"] = 2 * responses**2 / (row["microseconds"] * 1e3)
-    return rows
+    seconds = ((name, cpu_seconds(advance) / count) for name, (advance, count) in methods.items())
+    for row in table(f"x {responses}", seconds, {f"{runs} runs, compiled": "1/5 of 1 run"}):
+        yield row | {"GFLOP/s": 2 * responses**2 / (row["microseconds"] * 1e3)}
 
 
-def table(game: str, seconds: dict[str, Any], targets: dict[str, str]) -> list[dict[str, Any]]:
+def table(game: str, seconds: Iterator[tuple[str, float | str]], targets: dict[str, str]) -> Iterator[Row]:
     """One row per method; `ratio` is its time over that of the first method, ours."""
-    first = next(iter(seconds.values()))
-    rows = []
-    for method, value in seconds.items():
-        row: dict[str, Any] = {"game": game, "method": method}
+    first = None
+    for method, value in seconds:
+        row: Row = {"game": game, "method": method}
         if isinstance(value, str):
             row["note"] = value
         else:
+            first = value if first is None else first
             row |= {"microseconds": 1e6 * value, "M per second": 1e-6 / value, "ratio": value / first}
-        rows.append(row | ({"target": targets[method]} if method in targets else {}))
-    return rows
+        yield row | ({"target": targets[method]} if method in targets else {})
 
 
 def ours(solver: Any, arena: TableArena, rounds: int, compiled: bool = False) -> Advance:
@@ -157,4 +170,4 @@ def quantecon_fictitious_play(skew: np.ndarray, rounds: int) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    main(toy_asked())

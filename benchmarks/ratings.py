@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.timing import cpu_seconds, print_table, timed, write_results
+from benchmarks.timing import NOT_INSTALLED, Row, cpu_seconds, folder_of, report, timed, toy_asked
 from pgames import ratings
 from pgames.votes.comparisons import Comparisons
 
@@ -19,15 +21,15 @@ SIZES = (10**5, 10**6, 10**7)
 REPEATS = 3  # of evalica, which takes seconds
 
 
-def main() -> dict[str, Any]:
-    """Print the table and write results/ratings.json."""
-    measure(20_000)  # imports and compiles
-    rows = [row for votes in SIZES for row in measure(votes)]
-    print_table("Ratings of 200 items, CPU seconds", rows)
-    return write_results("ratings", rows)
+def main(toy: bool = False, folder: Path | None = None) -> dict[str, Any]:
+    """Print the table and write ratings.json."""
+    sizes = (2000,) if toy else SIZES
+    list(measure(min(20_000, *sizes)))  # imports and compiles
+    rows = (row for votes in sizes for row in measure(votes))
+    return report("ratings", [(f"Ratings of {ITEMS} items, CPU seconds", rows)], folder_of(toy, folder))
 
 
-def measure(size: int) -> list[dict[str, Any]]:
+def measure(size: int) -> Iterator[Row]:
     """One row per method for `size` votes: seconds from integer arrays, and of the rating alone."""
     left, right, winner = simulate(size)
     votes = Comparisons(left, right, winner)
@@ -35,16 +37,14 @@ def measure(size: int) -> list[dict[str, Any]]:
         "elo": lambda v: ratings.elo(v).scores,
         "bradley_terry": lambda v: ratings.bradley_terry(v).strengths,
     }
-    rows = []
     for method, rate in ours.items():
-        row: dict[str, Any] = {"votes": size, "method": method}
+        row: Row = {"votes": size, "method": method}
         row["alone"] = cpu_seconds(lambda rate=rate: rate(_uncounted(votes)))
         row["from arrays"] = cpu_seconds(lambda rate=rate: rate(Comparisons(left, right, winner)))
-        rows.append(row)
         try:
             preparing, lists = timed(lambda: _lists(left, right, winner), 1)
         except ImportError:
-            row["evalica"] = "not installed"
+            yield row | {"evalica": NOT_INSTALLED}
             continue
         seconds, published = timed(lambda method=method, lists=lists: _evalica(method, lists), REPEATS)
         row["evalica alone"] = seconds
@@ -52,7 +52,7 @@ def measure(size: int) -> list[dict[str, Any]]:
         row["ratio alone"] = row["evalica alone"] / row["alone"]
         row["ratio from arrays"] = row["evalica from arrays"] / row["from arrays"]
         row["relative difference"] = float(np.abs(rate(votes) / published - 1).max())
-    return rows
+        yield row
 
 
 def simulate(size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -93,4 +93,4 @@ def _evalica(method: str, lists: tuple) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    main(toy_asked())

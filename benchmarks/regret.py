@@ -8,60 +8,78 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import pgames as pg
-from benchmarks.timing import RESULTS, cpu_seconds, print_table, timed, write_results
+from benchmarks.timing import Row, cpu_seconds, folder_of, report, timed, toy_asked
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.kernels import blocks
 from pgames.regret import ledger
 from pgames.regret.simulate import simulate
 from pgames.solvers.explore import ENPO
 from pgames.solvers.oracle import Optimistic
-from pgames.table import duel_kernels
+from pgames.table import duel_kernels, fit_kernels
 
-ENPO_KERNELS = ("drawn_pairs", "remember", "third_labels", "regress_table", "least_known")
+ENPO_KERNELS = (  # the compiled functions of a round, where the learner's verbs look them up
+    (duel_kernels, "drawn_pairs"),
+    (duel_kernels, "third_labels"),
+    (fit_kernels, "remember"),
+    (fit_kernels, "regress_table"),
+    (fit_kernels, "least_known"),
+    (blocks, "blend"),
+    (ledger, "charge"),
+)
+RANGES = {
+    "seeds": [50, 100, 200, 400, 800, 1600],
+    "rounds": [125, 250, 500, 1000, 2000, 4000],
+    "K": [4, 8, 16, 32, 64, 128, 256],
+}
+TOY_RANGES = {"seeds": [2, 4, 8, 16], "rounds": [4, 8, 16, 32], "K": [3, 4, 6, 8]}
 
 
-def main() -> dict[str, Any]:
-    """Print the tables, draw results/regret_growth.png and write results/regret.json."""
-    tables = {
-        "Duels per CPU second, regret booked": duels(),
-        "ENPO, 200 seeds, K = 5": [python_tax()],
-        "Growth of ENPO's cost: exponents": growth(),
-        "1000 seeds x 10^6 rounds, refresh = 1.02, hidden_rps": [million()],
-    }
-    for title, rows in tables.items():
-        print_table(title, rows)
-    return write_results("regret", [row for rows in tables.values() for row in rows])
+def main(toy: bool = False, folder: Path | None = None) -> dict[str, Any]:
+    """Print the tables, draw regret_growth.png and write regret.json."""
+    folder = folder_of(toy, folder)
+    seeds, rounds = (4, 100) if toy else (200, 10_000)
+    many, long = (4, 1000) if toy else (1000, 10**6)
+    tables = [
+        ("Duels per CPU second, regret booked", duels(2, 100, 50) if toy else duels()),
+        (f"ENPO, {seeds} seeds, K = 5", (python_tax(seeds, rounds) for _ in range(1))),
+        ("Growth of ENPO's cost: exponents", growth(TOY_RANGES if toy else RANGES, folder)),
+        (
+            f"{many} seeds x {long:.0e} rounds, refresh = 1.02, hidden_rps",
+            (million(many, long) for _ in range(1)),
+        ),
+    ]
+    return report("regret", tables, folder)
 
 
 # -- duels ------------------------------------------------------------------------------------------------
 
 
-def duels(seeds: int = 100, rounds: int = 10_000) -> list[dict[str, Any]]:
+def duels(seeds: int = 100, rounds: int = 10_000, peers_rounds: int = 2000) -> Iterator[Row]:
     """Sparring EXP3, RUCB and double Thompson sampling beside a NumPy loop and duelpy, one seed each."""
-    rows = []
     for K in (6, 16):
         game = pg.games.random_skew(K, seed=0)
         ours = seeds * rounds / cpu_seconds(lambda game=game: simulate(SparringEXP3(), game, rounds, seeds))
-        loop = 2000 / timed(lambda game=game: numpy_exp3(game.P[0], 2000), 3)[0]
+        loop = peers_rounds / timed(lambda game=game: numpy_exp3(game.P[0], peers_rounds), 3)[0]
         row = {"learner": "SparringEXP3", "K": K, "duels per second": ours, "NumPy loop": loop}
-        rows.append({**row, "times NumPy": ours / loop})
+        yield {**row, "times NumPy": ours / loop}
     game = pg.games.bradley_terry(np.linspace(1, 0, 6))
     peers = _duelpy(game.P[0])
     for learner, name in ((RUCB(), "RelativeUCB"), (DoubleThompson(), "DoubleThompsonSampling")):
         ours = seeds * rounds / cpu_seconds(lambda learner=learner: simulate(learner, game, rounds, seeds))
         row = {"learner": type(learner).__name__, "K": 6, "duels per second": ours}
         if isinstance(peers, str):
-            rows.append({**row, "duelpy": peers})
+            yield {**row, "duelpy": peers}
         else:
-            theirs = 2000 / timed(lambda name=name, peers=peers: peers[name](2000), 3)[0]
-            rows.append({**row, "duelpy": theirs, "times duelpy": ours / theirs})
-    return rows
+            seconds = timed(lambda name=name, peers=peers: peers[name](peers_rounds), 3)[0]
+            theirs = peers_rounds / seconds
+            yield {**row, "duelpy": theirs, "times duelpy": ours / theirs}
 
 
 def numpy_exp3(P: np.ndarray, rounds: int, seed: int = 0) -> float:
@@ -104,59 +122,63 @@ def _duelpy(P: np.ndarray) -> dict[str, Callable[[int], Any]] | str:
 
 
 def python_tax(seeds: int = 200, rounds: int = 10_000) -> dict[str, Any]:
-    """CPU time of a whole run over that spent inside its compiled kernels."""
-    game, learner, inside = pg.games.hidden_rps(0.05), ENPO(0.05), [0.0]
+    """CPU time of a whole run over that spent inside its compiled kernels.
+
+    Raises RuntimeError when a kernel of the list is not called: the learner has moved to another one.
+    """
+    game, learner = pg.games.hidden_rps(0.05), ENPO(0.05)
+    inside = dict.fromkeys((name for _, name in ENPO_KERNELS), 0.0)
+    calls = dict.fromkeys(inside, 0)
     simulate(learner, game, 20, seeds)
 
-    def clocked(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    def clocked(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             start = time.process_time()
             answer = kernel(*arguments)
-            inside[0] += time.process_time() - start
+            inside[name] += time.process_time() - start
+            calls[name] += 1
             return answer
 
         return call
 
-    places = [(duel_kernels, name) for name in ENPO_KERNELS] + [(blocks, "blend"), (ledger, "charge")]
-    originals = [getattr(module, name) for module, name in places]
+    originals = [getattr(module, name) for module, name in ENPO_KERNELS]
     whole, _ = timed(lambda: simulate(learner, game, rounds, seeds), 1)
     try:
-        for (module, name), kernel in zip(places, originals, strict=True):
-            setattr(module, name, clocked(kernel))
+        for (module, name), kernel in zip(ENPO_KERNELS, originals, strict=True):
+            setattr(module, name, clocked(name, kernel))
         simulate(learner, game, rounds, seeds)
     finally:
-        for (module, name), kernel in zip(places, originals, strict=True):
+        for (module, name), kernel in zip(ENPO_KERNELS, originals, strict=True):
             setattr(module, name, kernel)
+    unused = [name for name, count in calls.items() if count == 0]
+    if unused:
+        raise RuntimeError(f"ENPO never calls {', '.join(unused)}: name the kernels it calls in ENPO_KERNELS")
+    spent = sum(inside.values())
     return {
         "seeds": seeds,
         "rounds": rounds,
         "microseconds per round": 1e6 * whole / rounds,
-        "in kernels": 1e6 * inside[0] / rounds,
-        "ratio": whole / inside[0],
+        "in kernels": 1e6 * spent / rounds,
+        "ratio": whole / spent,
         "nanoseconds per label": 1e9 * whole / (rounds * seeds * learner.labels),
     }
 
 
-def growth() -> list[dict[str, Any]]:
+def growth(ranges: dict[str, list[int]], folder: Path) -> Iterator[Row]:
     """Cost against seeds, rounds and K; the exponent is fitted to the upper half of each range."""
-    ranges = {
-        "seeds": [50, 100, 200, 400, 800, 1600],
-        "rounds": [125, 250, 500, 1000, 2000, 4000],
-        "K": [4, 8, 16, 32, 64, 128, 256],
+    measure = {
+        "seeds": lambda n: _enpo(5, 200, n),
+        "rounds": lambda n: _enpo(5, n, 200),
+        "K": lambda n: _enpo(n, 100, 20),
     }
-    costs = {
-        "seeds": [_enpo(5, 200, n) for n in ranges["seeds"]],
-        "rounds": [_enpo(5, n, 200) for n in ranges["rounds"]],
-        "K": [_enpo(n, 100, 20) for n in ranges["K"]],
-    }
-    rows = []
+    costs = {}
     for name, sizes in ranges.items():
+        costs[name] = [measure[name](n) for n in sizes]
         half = len(sizes) // 2
         slope = np.polyfit(np.log(sizes[half:]), np.log(costs[name][half:]), 1)[0]
         cost = {"seconds at the largest": costs[name][-1], "all": [round(c, 4) for c in costs[name]]}
-        rows.append({"cost against": name, "from": sizes[0], "to": sizes[-1], "exponent": slope, **cost})
-    _draw(ranges, costs)
-    return rows
+        yield {"cost against": name, "from": sizes[0], "to": sizes[-1], "exponent": slope, **cost}
+    _draw(ranges, costs, folder)
 
 
 def _enpo(K: int, rounds: int, seeds: int) -> float:
@@ -164,7 +186,7 @@ def _enpo(K: int, rounds: int, seeds: int) -> float:
     return cpu_seconds(lambda: simulate(ENPO(0.1), game, rounds, seeds, record=1), 3, 3.0)
 
 
-def _draw(ranges: dict[str, list[int]], costs: dict[str, list[float]]) -> None:
+def _draw(ranges: dict[str, list[int]], costs: dict[str, list[float]], folder: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3), layout="constrained")
@@ -174,8 +196,8 @@ def _draw(ranges: dict[str, list[int]], costs: dict[str, list[float]]) -> None:
         axes.loglog(sizes, guide, "k:", label=f"{name}$^{power}$")
         axes.set(xlabel=name, ylabel="CPU seconds")
         axes.legend()
-    RESULTS.mkdir(exist_ok=True)
-    figure.savefig(RESULTS / "regret_growth.png", dpi=150)
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / "regret_growth.png", dpi=150)
 
 
 # -- a million rounds -------------------------------------------------------------------------------------
@@ -196,10 +218,11 @@ def _million(seeds: int, rounds: int, tau: float) -> dict[str, Any]:
         "tau": tau,
         "CPU seconds": seconds,
         "peak memory, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "Reg(10^6)": float(curve.regret[:, -1].mean()),
+        "rounds": rounds,
+        "regret": float(curve.regret[:, -1].mean()),
         "standard error": float(curve.regret[:, -1].std() / np.sqrt(seeds)),
     }
 
 
 if __name__ == "__main__":
-    main()
+    main(toy_asked())

@@ -1,4 +1,8 @@
-"""CPU times, one table, one JSON file: what every benchmark shares."""
+"""What the benchmarks share: CPU times, rows printed and kept as they are measured, one JSON file each.
+
+Every benchmark has `main(toy=False, folder=None)`. At a toy's size it runs the same code on small inputs in
+seconds and writes to results/toy; such times are no measurement.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,20 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pgames.files import atomic
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+Row = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+NOT_INSTALLED = "not installed"
 PEERS = (
     *("numpy", "scipy", "numba", "cvxpy", "clarabel", "ecos", "quantecon", "piqp", "evalica", "open_spiel"),
     *("torch", "transformers", "peft"),
@@ -52,15 +61,43 @@ def environment() -> dict[str, Any]:
     }
 
 
-def write_results(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Write results/<name>.json (atomically): the environment and the rows; return what was written."""
-    document = {"benchmark": name, "environment": environment(), "rows": list(rows)}
-    with atomic(RESULTS / f"{name}.json", "w") as file:
-        json.dump(document, file, indent=1, default=float)
+def toy_asked() -> bool:
+    """Whether the command line says --toy."""
+    return "--toy" in sys.argv[1:]
+
+
+def folder_of(toy: bool, folder: Path | None) -> Path:
+    """Where results are written: `folder` if given, else results/ or results/toy."""
+    return folder or (RESULTS / "toy" if toy else RESULTS)
+
+
+def report(name: str, tables: Iterable[tuple[str, Iterable[Row]]], folder: Path) -> dict[str, Any]:
+    """Measure the rows of `tables` (title, rows) one by one; return the document that <name>.json holds.
+
+    Each row is printed and <name>.json written, atomically, as soon as the row is measured, so a benchmark
+    that is stopped keeps its rows. The document has the environment, the rows and `complete`.
+    """
+    document = {"benchmark": name, "environment": environment(), "complete": False, "rows": []}
+    for title, measured in tables:
+        print(title, flush=True)
+        rows = []
+        for row in measured:
+            rows.append(row)
+            document["rows"].append(row)
+            print("  " + ", ".join(f"{key}: {_cell(value)}" for key, value in row.items()), flush=True)
+            _write(name, document, folder)
+        print_table(title, rows)
+    document["complete"] = True
+    _write(name, document, folder)
     return document
 
 
-def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
+def _write(name: str, document: dict[str, Any], folder: Path) -> None:
+    with atomic(folder / f"{name}.json", "w") as file:
+        json.dump(document, file, indent=1, default=float)
+
+
+def print_table(title: str, rows: Sequence[Row]) -> None:
     """Print rows as one table; its columns are the keys, in order of appearance."""
     from rich.console import Console
     from rich.table import Table
@@ -98,6 +135,6 @@ def _processor() -> str:
 def _commit() -> str:
     try:
         command = ["git", "describe", "--always", "--dirty"]
-        return subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
     except OSError:
         return ""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import pgames as pg
 from llm_backend import Fit, TextArena, judges
 from llm_backend.tiny import tiny_language_model
-from pgames.cli.demo import run_demo
+from pgames.report.demo import run_demo
 from pgames.report.html import grid, paragraph, picture
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.loop import Run, iterate, run, solve
 from pgames.plot.regret import compare
+from pgames.ratings.estimate import estimate
 from pgames.regret.curve import RegretCurve
 from pgames.regret.fit import growth
 from pgames.regret.simulate import simulate
@@ -102,6 +103,7 @@ __all__ = [
     "bounds",
     "compare",
     "duality_gap",
+    "estimate",
     "exploitability",
     "games",
     "growth",

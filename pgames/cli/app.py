@@ -6,6 +6,7 @@ Exit codes: 0 done; 2 bad input, with one line on the standard error that names 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -70,7 +71,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the figures and the page.")] = Path("results/demo"),
 ) -> None:
     """A tour: five solvers, exact answers, figures."""
-    from pgames.cli.demo import run_demo
+    from pgames.report.demo import run_demo
 
     run_demo(out)
 
@@ -93,17 +94,17 @@ def solve(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Run a solver on a game, beside the exact equilibrium."""
-    from pgames.cli.arguments import parse_game, parse_solver
+    from pgames.cli.arguments import parse_solver, parse_source
     from pgames.cli.solving import print_solution, solution, solve_game
 
     if plot is not None and plot.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"a figure is written as .png, .svg or .pdf, got {str(plot)!r}: change its ending.")
     chosen = parse_solver(solver, tau, eta)
-    table = parse_game(game, symmetrise)
-    result = solve_game(table, chosen, rounds)
-    found = solution(game, table, chosen, result)
+    source = parse_source(game, symmetrise)
+    result = solve_game(source.game, chosen, rounds)
+    found = solution(game, source, chosen, result)
     if as_json:
-        print(json.dumps(found, indent=2, allow_nan=False))
+        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
     else:
         print_solution(found)
     if plot is not None:
@@ -127,7 +128,7 @@ def report(
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
 ) -> None:
     """Rate items from votes: ratings, cycles; a page and JSON."""
-    from pgames.report.analyse import write_report
+    from pgames.report.writing import write_report
     from pgames.votes.comparisons import Comparisons
 
     table = Comparisons.read(votes, left=left, right=right, winner=winner, prompt=prompt)

@@ -12,20 +12,25 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pgames import names
 from pgames.arena import PairLoss, Solver
 from pgames.cli.calls import Call, Value, parse
-from pgames.cli.game_files import SUFFIXES, read_game
+from pgames.cli.game_files import SUFFIXES, Source, read_source
 from pgames.games.preference import PreferenceGame
 
 FALLBACK = {"tau": 0.1, "eta": 0.5, "every": 100}  # for parameters that a solver needs and the user left out
 
 
-def parse_game(text: str, symmetrise: bool = False) -> PreferenceGame:
+def parse_game(text: str) -> PreferenceGame:
+    """The game of `parse_source`. Raises ValueError as it does."""
+    return parse_source(text).game
+
+
+def parse_source(text: str, symmetrise: bool = False) -> Source:
     """A game from `name:5,p=0.9`, a matrix P (.csv, .txt, .npz) or votes (.csv, .jsonl, .parquet).
 
     Raises ValueError naming the fault of the text or the file, and the remedy.
     """
     path = Path(text)
     if path.suffix.lower() in SUFFIXES or path.is_file():
-        return read_game(path, symmetrise)
+        return read_source(path, symmetrise)
     known = names.games()
     call = parse(text, known)
     if call.name not in known:
@@ -33,7 +38,7 @@ def parse_game(text: str, symmetrise: bool = False) -> PreferenceGame:
             f"no game or file is named {call.name!r}: pass a file, or one of {', '.join(sorted(known))}."
             f"{names.near_miss(call.name, known)}"
         )
-    return _made(call.name, known[call.name], call)
+    return Source(_made(call.name, known[call.name], call))
 
 
 def parse_solver(text: str, tau: float | None = None, eta: float | None = None) -> Any:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pgames.games.preference import PreferenceGame
+from pgames.ratings.estimate import ranking_model, ranking_worth, shrunk
 from pgames.votes.comparisons import Comparisons
 
 VOTES = (".csv", ".jsonl", ".ndjson", ".parquet")
 SUFFIXES = (*VOTES, ".txt", ".npz")
 
 
-def read_game(path: Path, symmetrise: bool) -> PreferenceGame:
+class Source(NamedTuple):
+    """A game, and where votes were its source, the votes that their ranking's predictions are worth."""
+
+    game: PreferenceGame
+    ranking_worth: float | None = None
+
+
+def read_source(path: Path, symmetrise: bool) -> Source:
     """The game of a file: a matrix P (.csv, .txt, .npz), or votes (.csv, .jsonl, .ndjson, .parquet).
 
     Raises ValueError naming the file, the line where there is one, and the remedy.
@@ -24,12 +32,15 @@ def read_game(path: Path, symmetrise: bool) -> PreferenceGame:
     if not path.is_file():
         raise ValueError(f"{path} is no file: check the path.")
     if path.suffix.lower() == ".npz":
-        return _read_npz(path, symmetrise)
+        return Source(_read_npz(path, symmetrise))
     if path.suffix.lower() not in (".jsonl", ".ndjson", ".parquet") and _is_matrix(path):
-        return _located(path, PreferenceGame, _read_matrix(path), symmetrise=symmetrise)
+        return Source(_located(path, PreferenceGame, _read_matrix(path), symmetrise=symmetrise))
     if path.suffix.lower() not in VOTES:
         raise ValueError(f"{path} is neither a matrix of numbers nor votes: its first line has no numbers.")
-    return Comparisons.read(path).to_game()
+    votes = Comparisons.read(path)
+    model = ranking_model(votes)
+    worth = ranking_worth(votes, model)
+    return Source(shrunk(votes, model, worth), worth)
 
 
 def _located(path: Path, make: Callable[..., PreferenceGame], *values: Any, **named: Any) -> PreferenceGame:

@@ -1,37 +1,69 @@
-"""One solver on one game, beside the exact equilibrium: what `pgames solve` prints."""
+"""One solver on one game beside the exact equilibrium: the output of `pgames solve`."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from pgames.arena import Solver, one_target
+from pgames.cli.game_files import Source
 from pgames.exact.certificates import exploitability
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
 from pgames.loop import Run, run
 from pgames.metrics import Exploitability, kl
+from pgames.ratings.estimate import ESTIMATOR
 from pgames.table.arena import TableArena
 
 SHOWN = 20  # responses in a printed table
 
 
-def temperature(solver: Solver) -> float:
-    """The tau of the game whose equilibrium the solver is after; 0 for solvers without one."""
-    return one_target(solver)
+@dataclass(frozen=True)
+class Exact:
+    """The exact equilibrium and its certificate."""
+
+    policy: list[list[float]]
+    exploitability: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How the game was estimated from votes."""
+
+    method: str
+    ranking_worth: float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solver's last policy beside the exact one, as plain numbers and lists that JSON takes."""
+
+    game: str
+    estimate: Estimate | None  # None for a game that is no file of votes
+    prompts: int
+    responses: int
+    labels: list[str]
+    solver: str
+    rounds: int
+    cpu_seconds: float
+    tau: float
+    policy: list[list[float]]
+    exploitability: dict[str, float]  # in the game of tau, and of tau = 0
+    kl_from_exact: float | None  # None where it is infinite
+    exact: Exact
 
 
 def solve_game(game: PreferenceGame, solver: Solver, rounds: int) -> Run:
     """Run the solver on exact feedback.
 
-    Raises ValueError when the solver needs what a table has not, and KeyboardInterrupt after a Ctrl-C.
+    Raises ValueError when the solver asks for a verb that a table lacks, KeyboardInterrupt after a Ctrl-C.
     """
     try:
         solver.init(TableArena(game))
     except TypeError as error:
         raise ValueError(str(error)) from None
-    tau = temperature(solver)
+    tau = one_target(solver)
     metrics = [Exploitability(tau), Exploitability(0.0)] if tau > 0 else [Exploitability(0.0)]
     result = run(solver, TableArena(game), rounds, record=metrics)
     if result.stopped:
@@ -39,65 +71,70 @@ def solve_game(game: PreferenceGame, solver: Solver, rounds: int) -> Run:
     return result
 
 
-def solution(name: str, game: PreferenceGame, solver: Solver, result: Run) -> dict[str, Any]:
-    """What was found, as plain numbers and lists that JSON takes."""
+def solution(name: str, source: Source, solver: Solver, result: Run) -> Solution:
+    """The solver's last policy beside the exact equilibrium of its target."""
     assert result.state is not None
+    game, worth = source
     policy = np.exp(result.state.policy[0])
-    tau = temperature(solver)
+    tau = one_target(solver)
     exact = nash(game, tau)
     distance = float(kl(exact.policy, policy) @ game.prompt_weights)
-    return {
-        "game": name,
-        "prompts": game.prompts,
-        "responses": game.responses,
-        "labels": list(game.labels),
-        "solver": result.solver,
-        "rounds": int(result.rounds[-1]),
-        "cpu_seconds": result.cpu_seconds,
-        "tau": tau,
-        "policy": policy.tolist(),
-        "exploitability": {
-            "tau": exploitability(game, policy, tau),
-            "tau=0": exploitability(game, policy, 0.0),
+    return Solution(
+        game=name,
+        estimate=None if worth is None else Estimate(ESTIMATOR, worth),
+        prompts=game.prompts,
+        responses=game.responses,
+        labels=list(game.labels),
+        solver=result.solver,
+        rounds=int(result.rounds[-1]),
+        cpu_seconds=result.cpu_seconds,
+        tau=tau,
+        policy=policy.tolist(),
+        exploitability={
+            "tau": float(exploitability(game, policy, tau)),
+            "tau=0": float(exploitability(game, policy, 0.0)),
         },
-        "kl_from_exact": distance if np.isfinite(distance) else None,
-        "exact": {"policy": exact.policy.tolist(), "exploitability": exact.exploitability},
-    }
+        kl_from_exact=distance if np.isfinite(distance) else None,
+        exact=Exact(exact.policy.tolist(), exact.exploitability),
+    )
 
 
-def print_solution(found: dict[str, Any]) -> None:
+def print_solution(found: Solution) -> None:
     """The policy beside the exact one, response by response, and how good they are."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    policy, exact = np.array(found["policy"]), np.array(found["exact"]["policy"])
-    over = f"{found['prompts']} prompts" if found["prompts"] > 1 else "1 prompt"
+    policy, exact = np.array(found.policy), np.array(found.exact.policy)
+    over = f"{found.prompts} prompts" if found.prompts > 1 else "1 prompt"
     table = Table(
-        title=escape(f"{found['solver']} on {found['game']}: {found['rounds']} rounds, {over}"),
+        title=escape(f"{found.solver} on {found.game}: {found.rounds} rounds, {over}"),
         title_justify="left",
     )
     table.add_column("response")
     table.add_column("solver", justify="right")
-    table.add_column(f"exact Nash, tau = {found['tau']:g}", justify="right")
+    table.add_column(f"exact Nash, tau = {found.tau:g}", justify="right")
     mean, mean_exact = policy.mean(axis=0), exact.mean(axis=0)
     order = np.argsort(-np.maximum(mean, mean_exact), kind="stable")
     for y in order[:SHOWN]:
-        table.add_row(escape(found["labels"][y]), f"{mean[y]:.6f}", f"{mean_exact[y]:.6f}")
+        table.add_row(escape(found.labels[y]), f"{mean[y]:.6f}", f"{mean_exact[y]:.6f}")
     if len(order) > SHOWN:
         rest = order[SHOWN:]
         table.add_row(f"{len(rest)} others", f"{mean[rest].sum():.6f}", f"{mean_exact[rest].sum():.6f}")
     console.print(table)
-    gaps, distance = found["exploitability"], found["kl_from_exact"]
-    console.print(f"exploitability at tau = {found['tau']:g}: {gaps['tau']:.3e}", highlight=False)
-    if found["tau"] > 0:
+    if found.estimate is not None:
+        worth = f"worth {found.estimate.ranking_worth:.3g} votes a pair"
+        console.print(f"win rates by {found.estimate.method}, {worth}", highlight=False, soft_wrap=True)
+    gaps, distance = found.exploitability, found.kl_from_exact
+    console.print(f"exploitability at tau = {found.tau:g}: {gaps['tau']:.3e}", highlight=False)
+    if found.tau > 0:
         console.print(f"exploitability at tau = 0: {gaps['tau=0']:.3e}", highlight=False)
     console.print(
         f"KL(exact || solver): {'infinite' if distance is None else f'{distance:.3e}'}", highlight=False
     )
     console.print(
-        f"certificate of the exact policy: {found['exact']['exploitability']:.1e} exploitable",
+        f"certificate of the exact policy: {found.exact.exploitability:.1e} exploitable",
         highlight=False,
     )
-    console.print(f"CPU time: {found['cpu_seconds']:.3f} s", highlight=False)
+    console.print(f"CPU time: {found.cpu_seconds:.3f} s", highlight=False)

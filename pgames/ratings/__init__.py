@@ -1,13 +1,14 @@
-"""Ratings of items, from votes or from a preference game: one number each, and what it leaves out."""
+"""Ratings of items from votes or a preference game, what one number leaves out, and the game behind votes."""
 
 from pgames.ratings.alpha_rank import alpha_rank
 from pgames.ratings.bootstrap import bootstrap
 from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
 from pgames.ratings.counting import average_win_rate, win_count
 from pgames.ratings.elo import elo
+from pgames.ratings.estimate import estimate
 from pgames.ratings.hodge import Cycle, Hodge, hodge, strongest_cycles
 from pgames.ratings.nash_average import NashAverage, nash_average
-from pgames.ratings.table import Ratings
+from pgames.ratings.scores import Ratings
 
 __all__ = [
     "BradleyTerry",
@@ -20,6 +21,7 @@ __all__ = [
     "bootstrap",
     "bradley_terry",
     "elo",
+    "estimate",
     "hodge",
     "nash_average",
     "strongest_cycles",

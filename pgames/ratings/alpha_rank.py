@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
 from pgames.kernels.blocks import njit
-from pgames.ratings.table import Ratings, pair_votes
+from pgames.ratings.scores import Ratings
+from pgames.ratings.sources import pair_counts
 
 STRONGEST = 1e8  # selection x payoff range beyond which nothing changes but rounding
 
@@ -25,6 +26,8 @@ def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int =
     over prompts) or any payoff table float64[Y, Y], A[r, s] to r against s. Everything is done on
     logarithms without a subtraction, so any alpha >= 0 works; alpha * (largest payoff difference) above
     1e8, infinity included, is computed at 1e8, which is the limit of strong selection to 1e-6.
+
+    Raises ValueError when the payoffs are no finite square table, alpha < 0 or population < 2.
     """
     if isinstance(game, PreferenceGame):
         labels, payoffs = game.labels, _mean_preferences(game)
@@ -41,9 +44,9 @@ def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int =
 
 
 def _mean_preferences(game: PreferenceGame) -> NDArray[np.float64]:
-    votes = pair_votes(game)
-    total = votes.wins + votes.wins.T
-    return np.divide(votes.wins, total, out=np.full_like(total, 0.5), where=total > 0)
+    wins = pair_counts(game).wins
+    total = wins + wins.T
+    return np.divide(wins, total, out=np.full_like(total, 0.5), where=total > 0)
 
 
 def _log_fixation(payoffs: NDArray[np.float64], alpha: float, m: int) -> NDArray[np.float64]:

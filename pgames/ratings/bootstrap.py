@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pgames.ratings.table import Ratings, need_votes
+from pgames.ratings.scores import Ratings
+from pgames.ratings.sources import need_votes
 from pgames.votes.comparisons import Comparisons
 
 

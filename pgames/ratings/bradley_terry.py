@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pgames.games.preference import PreferenceGame
 from pgames.kernels.blocks import njit
-from pgames.ratings.table import Ratings, pair_votes
-from pgames.votes.comparisons import Comparisons
+from pgames.ratings.scores import Ratings
+from pgames.ratings.sources import Source, items_of, pair_counts
 
 STEPS = 100  # Newton steps; a handful are needed
 SETTLED = 1e-8  # a step this small is the last: the next would be about its square
@@ -44,7 +44,7 @@ class BradleyTerry(Ratings):
 
 
 def bradley_terry(
-    source: Comparisons | PreferenceGame,
+    source: Source,
     ties: Literal["half", "drop", "davidson"] = "half",
     prior: float = 0.0,
     level: float = 0.95,
@@ -64,35 +64,39 @@ def bradley_terry(
     level : of the normal intervals, in (0, 1).
     robust : covariance of the sandwich form, right also where the model is not (ties counted half, cycles);
         otherwise the inverse of the Hessian.
+
+    Raises ValueError when an argument is out of its range, when the scores or the tie parameter are
+    infinite, naming the items, or when Newton's method does not settle.
     """
     if ties not in ("half", "drop", "davidson"):
         raise ValueError(f'ties must be "half", "drop" or "davidson", got {ties!r}.')
     if not 0 <= prior < np.inf or not 0 < level < 1:
         raise ValueError(f"need prior >= 0 and level in (0, 1), got prior={prior}, level={level}.")
-    votes = pair_votes(source)
-    won, tied = votes.wins, votes.ties
+    counts, items = pair_counts(source), items_of(source)
     if ties == "drop":
-        tied = np.zeros_like(tied)
+        counts = counts.without_ties()
+    won, none = counts.wins, np.zeros_like(counts.wins)
+    tied = none if counts.ties is None else counts.ties
     if prior == 0:
-        _refuse_infinite_scores(won + tied, votes.items)
+        _refuse_infinite_scores(won + tied, items)
     if ties == "davidson" and tied.any():
         if not won.any():
             raise ValueError("every vote is a tie, so Davidson's tie parameter is infinite: use ties='half'.")
         data = _Data(won, tied, prior, models_ties=True)
     else:
-        data = _Data(won + tied / 2, np.zeros_like(tied), prior, models_ties=False)
+        data = _Data(counts.points, none, prior, models_ties=False)
     scores, log_tie = _newton(data)
     centred = scores - scores.mean()
     tie = float(np.exp(log_tie))
     if isinstance(source, PreferenceGame):
-        return BradleyTerry(votes.items, centred, tie=tie)
+        return BradleyTerry(items, centred, tie=tie)
     meat = None
     if robust:
-        meat = _outer_products(data, tied / 2 if ties == "half" else None, scores, log_tie)
+        meat = _outer_products(data, data.won - won if ties == "half" else None, scores, log_tie)
     inverse = np.linalg.inv(_invertible(_derivatives(data, scores, log_tie).hessian, data))
     covariance = _of_centred(inverse if meat is None else inverse @ meat @ inverse, len(scores))
     half = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    return BradleyTerry(votes.items, centred, np.stack([centred - half, centred + half], 1), covariance, tie)
+    return BradleyTerry(items, centred, np.stack([centred - half, centred + half], 1), covariance, tie)
 
 
 class _Data(NamedTuple):

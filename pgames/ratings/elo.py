@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from pgames.kernels.blocks import njit
-from pgames.ratings.table import Ratings, need_votes
+from pgames.ratings.scores import Ratings
+from pgames.ratings.sources import need_votes
 from pgames.votes.comparisons import Comparisons
 
 SHORT = 0.03  # largest change of rate * R that the series of exp is exact for

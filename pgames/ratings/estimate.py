@@ -1,30 +1,66 @@
-"""The preference game behind few votes: each pair's own votes, shrunk to what a ranking predicts."""
+"""The preference game behind few votes: the votes of each pair, shrunk to the prediction of a ranking."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pgames.games.preference import PreferenceGame
-from pgames.ratings import bradley_terry
+from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
 from pgames.votes.comparisons import Comparisons
 
+ESTIMATOR = "pgames.estimate: the votes of each pair, shrunk to Bradley-Terry"  # its name in outputs
 WORTH = np.geomspace(1, 64, 13)  # votes that the ranking's prediction of a pair may be worth
 POOLING = 4.0  # votes that the estimate over all prompts is worth on each of them
-BT_PRIOR = 0.5  # votes won and lost against an average item, where scores would be infinite otherwise
+BT_PRIOR = 0.5  # votes won and lost against an average item, so that no score is infinite
 
 
-def ranking_worth(votes: Comparisons) -> float:
-    """How many votes the Bradley-Terry prediction of a pair is worth, in [1, 64]: few if cycles are strong.
+def estimate(votes: Comparisons, worth: float | None = None) -> PreferenceGame:
+    """The preference game behind votes, one response per item: what `pgames solve` and `pgames report` use.
+
+    With W votes for y against z over all prompts (a tie is half a vote), N votes on the pair and b the win
+    rate that Bradley-Terry predicts,
+
+        P[y, z] = (W[y, z] + worth * b[y, z]) / (N[y, z] + worth)
+
+    the posterior mean under the prior Beta(worth * b, worth * (1 - b)). With several prompts, P is worth 4
+    votes on each: P[x, y, z] = (W[x, y, z] + 4 P[y, z]) / (N[x, y, z] + 4).
+
+    A pair with many votes keeps its own win rate, cycles included; a pair that never met is as the ranking
+    has it. The alternative, 1/2 for such a pair (`Comparisons.to_game`), rewards items for opponents they
+    never met: of A over B over C over D, 9 votes to 1 each, it makes A and C equals, and the equilibrium
+    plays C with probability .3 although every vote speaks for A. Here the equilibrium is A alone. An
+    estimate is never 0 or 1, and both estimators tend to the frequencies as votes grow.
+
+    Parameters
+    ----------
+    worth : how many votes the ranking's prediction of a pair is worth; by default the value in [1, 64] of
+        greatest likelihood (`ranking_worth`), small where cycles are strong.
+
+    Raises ValueError when worth is not above 0 and finite, or when the counts of all prompts would need more
+    than 8 GiB.
+    """
+    model = ranking_model(votes)
+    return shrunk(votes, model, ranking_worth(votes, model) if worth is None else worth)
+
+
+def ranking_model(votes: Comparisons) -> BradleyTerry:
+    """The Bradley-Terry model that `estimate` shrinks to; a small prior keeps every score finite."""
+    return bradley_terry(votes, prior=BT_PRIOR)
+
+
+def ranking_worth(votes: Comparisons, model: BradleyTerry) -> float:
+    """How many votes the model's prediction of a pair is worth, in [1, 64]: few if cycles are strong.
 
     The k of greatest likelihood if the win rate of every pair were drawn from Beta(k b, k (1 - b)), b the
-    win rate of Bradley-Terry, judged by the votes that are not ties (empirical Bayes).
+    win rate of the model, judged by the votes that are not ties (empirical Bayes).
     """
     from scipy.special import betaln
 
     pairs = np.triu_indices(len(votes.items), 1)
     wins = votes.pooled_counts.wins
     won, lost = wins[pairs], wins.T[pairs]
-    rate = bradley_terry(votes, prior=BT_PRIOR).win_rates[pairs]
+    rate = model.win_rates[pairs]
     fit = [
         (betaln(won + k * rate, lost + k * (1 - rate)) - betaln(k * rate, k * (1 - rate))).sum()
         for k in WORTH
@@ -32,20 +68,20 @@ def ranking_worth(votes: Comparisons) -> float:
     return float(WORTH[np.argmax(np.round(fit, 6))])
 
 
-def estimate(votes: Comparisons, worth: float, by_prompt: bool = False) -> PreferenceGame:
-    """The preference game behind the votes, shrunk to what a ranking predicts where votes are few.
+def shrunk(votes: Comparisons, model: BradleyTerry, worth: float) -> PreferenceGame:
+    """The game of `estimate` for a model that is already fitted to the votes.
 
-    With W votes for one side of a pair (a tie is half a vote), N votes on the pair and b the win rates of
-    Bradley-Terry, P = (W + worth b) / (N + worth): a pair never compared is as the ranking has it, not even,
-    or else the equilibrium would be made of items that never met. By prompt, P is worth 4 votes on each.
+    Raises ValueError when worth is not above 0 and finite.
     """
-    wins, ties = votes.pooled_counts
-    model = bradley_terry(votes, prior=BT_PRIOR).win_rates
-    P = (wins + ties / 2 + worth * model) / (wins + wins.T + ties + worth)
-    if not by_prompt:
+    if not 0 < worth < np.inf:
+        raise ValueError(f"worth must be a number of votes, above 0 and finite, got {worth}.")
+    pooled = votes.pooled_counts
+    P = (pooled.points + worth * model.win_rates) / (pooled.votes + worth)
+    if len(votes.prompts) == 1:
         return PreferenceGame(P, labels=votes.items)
-    counts = votes.counts
-    cast = counts.wins + counts.wins.transpose(0, 2, 1) + counts.ties
-    return PreferenceGame(
-        (counts.wins + counts.ties / 2 + POOLING * P) / (cast + POOLING), labels=votes.items
-    )
+    return PreferenceGame(_by_prompt(votes, P), labels=votes.items)
+
+
+def _by_prompt(votes: Comparisons, P: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[X, Y, Y]: the rates of each prompt, to which P float64[Y, Y] adds POOLING votes a pair."""
+    return (votes.counts.points + POOLING * P) / (votes.counts.votes + POOLING)

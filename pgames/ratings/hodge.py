@@ -8,10 +8,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.games.preference import PreferenceGame
 from pgames.kernels.blocks import njit
-from pgames.ratings.table import Ratings, pair_votes
-from pgames.votes.comparisons import Comparisons
+from pgames.ratings.scores import Ratings
+from pgames.ratings.sources import Source, items_of, pair_counts
 
 ROUNDING = 1e-12  # margins up to this are ties
 
@@ -50,7 +49,7 @@ class Hodge(Ratings):
 
 
 def hodge(
-    source: Comparisons | PreferenceGame,
+    source: Source,
     scale: Literal["probability", "logit"] = "probability",
     prior: float = 0.0,
     cycles: int = 10,
@@ -65,6 +64,9 @@ def hodge(
     prior : pseudo-votes for either side of each pair that was compared; the logit of a pair that one side
         always won needs it.
     cycles : how many of the strongest cycles to list.
+
+    Raises ValueError when the scale is another word, prior is negative or infinite, the votes fall into
+    groups never compared with each other, or a logit is infinite.
     """
     if scale not in ("probability", "logit"):
         raise ValueError(f'scale must be "probability" or "logit", got {scale!r}.')
@@ -86,34 +88,33 @@ def hodge(
     )
 
 
-def strongest_cycles(source: Comparisons | PreferenceGame, most: int = 10) -> tuple[Cycle, ...]:
+def strongest_cycles(source: Source, most: int = 10) -> tuple[Cycle, ...]:
     """The `most` cycles of three with the largest smallest margin P - 1/2, strongest first."""
     items, flow, _ = _flow(source, "probability", 0.0)
     return _cycles(flow, items, most)
 
 
 def _flow(
-    source: Comparisons | PreferenceGame, scale: str, prior: float
+    source: Source, scale: str, prior: float
 ) -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.float64]]:
     """(items, flow, weights); antisymmetric and symmetric float64[Y, Y], 0 for pairs never compared."""
     if not 0 <= prior < np.inf:
         raise ValueError(f"prior must be a number of votes, at least 0 and finite, got {prior}.")
-    votes = pair_votes(source)
-    won = votes.wins + votes.ties / 2
+    won, items = pair_counts(source).points, items_of(source)
     weights = won + won.T
     compared = weights > 0
     won = won + prior * compared
     if scale == "probability":
         share = np.divide(won - won.T, won + won.T, out=np.zeros_like(won), where=compared)
-        return votes.items, share / 2, weights
+        return items, share / 2, weights
     if (never := compared & (won == 0)).any():
         y, z = np.argwhere(never)[0]
         raise ValueError(
-            f"{votes.items[z]!r} always beat {votes.items[y]!r}, so the logit of that pair is infinite: "
+            f"{items[z]!r} always beat {items[y]!r}, so the logit of that pair is infinite: "
             'pass prior > 0 or scale="probability".'
         )
     logs = np.log(won, out=np.zeros_like(won), where=compared)
-    return votes.items, logs - logs.T, weights
+    return items, logs - logs.T, weights
 
 
 def _scores(flow: NDArray, weights: NDArray, items: tuple[str, ...]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
-from pgames.ratings.table import Ratings
+from pgames.ratings.scores import Ratings
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -66,15 +66,17 @@ def page(title: str, parts: Iterable[str]) -> str:
 
 
 def heading(text: str) -> str:
+    """The title of a section."""
     return f"<h2>{escape(text)}</h2>"
 
 
 def paragraph(text: str, kind: str = "") -> str:
+    """Plain text as a paragraph; `kind` is its class in STYLE."""
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 
 def cards(facts: Iterable[tuple[str, str]]) -> str:
-    """Short answers in boxes: (the answer, what it means)."""
+    """Short answers in boxes: (the answer, its meaning)."""
     boxes = (f'<div class="card"><b>{escape(a)}</b><span>{escape(b)}</span></div>' for a, b in facts)
     return f'<div class="cards">{"".join(boxes)}</div>'
 
@@ -102,3 +104,14 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[str]], names: Sequence[
         for row in rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>'
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in [0, 1] as a percentage."""
+    return f"{100 * share:.{digits}f}%"
+
+
+def interval(ends: tuple[float, float], digits: int = 0, sign: str = "") -> str:
+    """An interval as "low to high"."""
+    low, high = ends
+    return f"{low:{sign}.{digits}f} to {high:{sign}.{digits}f}"

@@ -1,4 +1,4 @@
-"""Comparisons: pairwise votes as compact rows, their counts, and the preference game they estimate."""
+"""Comparisons: pairwise votes as compact rows, their algebra, counts, and game of smoothed win rates."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
 from pgames.votes.columns import (
     distinct_names,
@@ -20,17 +21,9 @@ from pgames.votes.columns import (
     tally_by_prompt,
     what_is_wrong,
 )
+from pgames.votes.smoothing import NamedCounts, Ties, reference_of, smoothed
 
 COUNTS_LIMIT = 8 * 2**30  # bytes that the tables of counts may take
-
-Ties = Literal["half", "drop"]
-
-
-class Counts(NamedTuple):
-    """How often y beat z, and how often they tied, in each prompt."""
-
-    wins: NDArray[np.float64]  # [X, Y, Y], wins[x, y, z] = votes for y against z
-    ties: NDArray[np.float64]  # [X, Y, Y], symmetric
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -185,8 +178,11 @@ class Comparisons:
         )
 
     @cached_property
-    def counts(self) -> Counts:
-        """Wins and ties, float64[X, Y, Y] each; computed once."""
+    def counts(self) -> PairCounts:
+        """Wins and ties, float64[X, Y, Y] each; computed once.
+
+        Raises ValueError when the tables would need more than 8 GiB.
+        """
         X, Y = len(self.prompts), len(self.items)
         size = 28 * X * Y * Y  # two float64 tables and the int32 tallies they are made from
         if size > COUNTS_LIMIT:
@@ -202,13 +198,14 @@ class Comparisons:
         ties = np.add(votes[:, 1], votes[:, 1].transpose(0, 2, 1), dtype=np.float64)
         wins.setflags(write=False)
         ties.setflags(write=False)
-        return Counts(wins, ties)
+        return PairCounts(wins, ties)
 
     @cached_property
-    def pooled_counts(self) -> Counts:
+    def pooled_counts(self) -> PairCounts:
         """Wins and ties over all prompts, float64[Y, Y] each; computed once, without counts by prompt."""
         counts = self.counts if len(self.prompts) == 1 else self.pooled().counts
-        return Counts(counts.wins[0], counts.ties[0])
+        assert counts.ties is not None
+        return PairCounts(counts.wins[0], counts.ties[0])
 
     def to_game(
         self,
@@ -219,7 +216,7 @@ class Comparisons:
         prompt_weights: ArrayLike | Literal["votes"] | None = None,
         only_seen: bool = False,
     ) -> PreferenceGame:
-        """The preference game that the votes estimate, one response per item.
+        """The preference game of smoothed win rates, one response per item.
 
         With W[x, y, z] votes for y against z on prompt x (a tie is half a vote for each), N = W + W' and
         sums over prompts without index x:
@@ -227,9 +224,11 @@ class Comparisons:
             m[y, z]    = (W[y, z] + prior) / (N[y, z] + 2 prior)
             P[x, y, z] = (W[x, y, z] + pooling * m[y, z] + prior) / (N[x, y, z] + pooling + 2 prior)
 
-        so an estimate is 0 or 1 only if `prior` and `pooling` are 0. With one prompt P = m. Two items that
-        never met are thus taken for equals, and a group that never met inside may share an equilibrium for
-        that reason alone; `pgames.estimate` fills such pairs by the ranking instead.
+        so an estimate is 0 or 1 only if `prior` and `pooling` are 0. With one prompt P = m.
+
+        Each pair is estimated from its own votes alone: two items that never met are equals, P = 1/2, however
+        they fare against the others, and may share an equilibrium for that reason. `pgames.estimate`, which
+        the command line uses, follows a ranking where votes are few.
 
         Parameters
         ----------
@@ -241,66 +240,22 @@ class Comparisons:
         prompt_weights : float64[X], "votes" for the share of votes of each prompt, or uniform by default.
         only_seen : put a response without votes on a prompt outside the game of that prompt (reference
             probability 0); otherwise it takes part with the estimate that prior and pooling give it.
+
+        Raises ValueError when an argument is out of its range, when prior = 0 and a pair in the game has no
+        votes, or when only_seen leaves a prompt without responses.
         """
-        for name, value in {"prior": prior, "pooling": pooling}.items():
-            if not 0 <= value < np.inf:
-                raise ValueError(f"{name} must be a number of votes, at least 0 and finite, got {value}.")
         if ties not in ("half", "drop"):
             raise ValueError(f'ties must be "half" or "drop", got {ties!r}.')
-        half = 0.5 if ties == "half" else 0.0
-        X, Y = len(self.prompts), len(self.items)
-        pair_votes = self.counts.wins + half * self.counts.ties
-        pooled = pair_votes.sum(axis=0)
-        total = pooled + pooled.T
-        policy = self._reference(reference, only_seen)
-        if prior == 0:
-            thin = (
-                np.broadcast_to(total, pair_votes.shape) if pooling > 0 else pair_votes + _turned(pair_votes)
-            )
-            in_game = (policy > 0)[:, :, None] & (policy > 0)[:, None, :] & ~np.eye(Y, dtype=bool)
-            _refuse_unseen((thin == 0) & in_game, self)
-        with np.errstate(invalid="ignore"):
-            mean = (pooled + prior) / (total + 2 * prior)
-            mean[np.isnan(mean)] = 0.5  # pairs outside the game
-            P = (pair_votes + pooling * mean + prior) / (
-                pair_votes + _turned(pair_votes) + pooling + 2 * prior
-            )
-            P[np.isnan(P)] = 0.5
-        P[:, np.arange(Y), np.arange(Y)] = 0.5
+        votes = NamedCounts(self.counts, self.items, self.prompts)
+        policy = reference_of(votes, reference, only_seen)
+        P = smoothed(votes, policy > 0, prior, pooling, ties)
         if isinstance(prompt_weights, str):
             if prompt_weights != "votes":
                 raise ValueError(
                     f'prompt_weights must be float64[X], "votes" or None, got {prompt_weights!r}.'
                 )
-            prompt_weights = np.bincount(self.prompt, minlength=X) / len(self)
+            prompt_weights = np.bincount(self.prompt, minlength=len(self.prompts)) / len(self)
         return PreferenceGame(P, policy, prompt_weights, self.items)
-
-    def _reference(self, reference: ArrayLike | None, only_seen: bool) -> NDArray[np.float64]:
-        X, Y = len(self.prompts), len(self.items)
-        uniform = np.full((X, Y), 1 / Y)
-        policy = uniform if reference is None else np.broadcast_to(np.asarray(reference, float), (X, Y))
-        if not only_seen:
-            return policy
-        seen = (self.counts.wins.sum(2) + self.counts.wins.sum(1) + self.counts.ties.sum(2)) > 0
-        policy = policy * seen
-        mass = policy.sum(axis=1, keepdims=True)
-        if not mass.all():
-            name = self.prompts[int(np.argmin(mass))]
-            raise ValueError(f"prompt {name!r} has no votes: drop it with .subset, or pass only_seen=False.")
-        return policy / mass
-
-
-def _refuse_unseen(unseen: NDArray[np.bool_], votes: Comparisons) -> None:
-    if unseen.any():
-        x, y, z = np.argwhere(unseen)[0]
-        raise ValueError(
-            f"{int(unseen.sum()) // 2} pairs have no votes, the first is {votes.items[y]!r} against "
-            f"{votes.items[z]!r} on prompt {votes.prompts[x]!r}: pass prior > 0 to fill them."
-        )
-
-
-def _turned(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    return table.transpose(0, 2, 1)
 
 
 def _merge(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int32]]:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import pgames as pg
 from pgames import names
 from pgames.cli.app import app
-from pgames.cli.arguments import parse_game, parse_solver
+from pgames.cli.arguments import parse_game, parse_solver, parse_source
 
 VOTES = "left,right,winner\na,b,left\nb,c,right\nc,a,left\na,b,tie\nb,c,left\n"
 
@@ -75,7 +75,7 @@ def test_symmetrise_takes_a_table_that_is_not_antisymmetric(tmp_path):
     refused = invoke("solve", path)
     assert refused.exit_code == 2 and "symmetrise" in refused.stderr
     assert invoke("solve", path, "--symmetrise", "--rounds", 5).exit_code == 0
-    np.testing.assert_allclose(parse_game(str(path), symmetrise=True).P[0, 0, 1], 0.75)
+    np.testing.assert_allclose(parse_source(str(path), symmetrise=True).game.P[0, 0, 1], 0.75)
 
 
 SPELLED = {
@@ -127,6 +127,27 @@ def test_report_writes_a_page_and_its_numbers(tmp_path, votes):
     assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
+def test_solve_and_report_give_one_answer_to_one_file_and_name_the_estimator(tmp_path):
+    """9 votes to 1 on each pair of a chain, and pairs that never met."""
+    rows = [f"{a},{b},{'left' if i else 'right'}" for a, b in ("AB", "BC", "CD") for i in range(10)]
+    path = tmp_path / "few.csv"
+    path.write_text("\n".join(["left,right,winner", *rows]) + "\n")
+    solved = invoke("solve", path, "--solver", "SPPO", "--rounds", 10, "--json")
+    assert invoke("report", path, "--out", tmp_path, "--bootstrap", 2).exit_code == 0
+    found, numbers = json.loads(solved.stdout), json.loads((tmp_path / "report.json").read_text())
+    mixture = {item["name"]: item["nash"]["probability"] for item in numbers["items"]}
+    np.testing.assert_allclose(found["exact"]["policy"][0], [mixture[name] for name in "ABCD"], atol=1e-12)
+    np.testing.assert_allclose(found["exact"]["policy"][0], [1, 0, 0, 0], atol=1e-12)
+    settings = numbers["settings"]
+    assert found["estimate"] == {"method": settings["estimate"], "ranking_worth": settings["ranking_worth"]}
+    assert settings["estimate"].startswith("pgames.estimate: ") and settings["elo_k"] == 4
+    page = (tmp_path / "report.html").read_text()
+    assert "pgames.estimate" in page and "k = 4." in page and "k = 30" not in page
+    assert settings["estimate"] in invoke("solve", path, "--rounds", 3).stdout
+    named = invoke("solve", "comal3", "--rounds", 3, "--json")
+    assert json.loads(named.stdout)["estimate"] is None
+
+
 def test_report_takes_the_names_of_columns(tmp_path):
     path = tmp_path / "battles.csv"
     path.write_text("model_a,model_b,better,task\nx,y,x,t1\ny,z,y,t2\nz,x,tie,t1\n")
@@ -162,7 +183,7 @@ def test_demo_solves_draws_and_says_where(tmp_path):
 
 
 def test_demo_solvers_do_what_its_page_says():
-    from pgames.cli.demo import solve_all
+    from pgames.report.demo_runs import solve_all
 
     lines, runs = solve_all()
     assert len(lines) == 25 and len({line.game for line in lines}) == 5
@@ -319,7 +340,7 @@ def test_the_module_runs_as_a_process_and_keeps_the_streams_apart():
 
 PRESSES_CTRL_C = """
 import os, signal, sys
-import pgames.report.analyse as report
+import pgames.ratings.resampling as report
 solve, calls = report.nash, []
 def nash(*arguments, **options):
     calls.append(1)

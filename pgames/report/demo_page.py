@@ -1,24 +1,22 @@
-"""What the demo shows, told to a newcomer: the table in the terminal, and the page."""
+"""The demo explained to a newcomer: the table in the terminal, and the page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pgames.report.demo_runs import DUELS, ROUNDS, SAMPLED_RUNS, TAU, Line
 from pgames.report.html import grid, heading, page, paragraph, picture
+from pgames.report.numbers import Analysis
 from pgames.report.page import report_parts
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pgames.cli.demo import Line
-
 COLUMNS = ("game", "solver", "tau", "rounds", "exploitability", "distance", "certificate", "CPU time")
 
 
 def _rows(lines: list[Line]) -> list[list[str]]:
-    from pgames.cli.demo import ROUNDS
-
     return [
         [
             line.game,
@@ -57,12 +55,8 @@ def demo_table(lines: list[Line]) -> Table:
     return table
 
 
-def demo_page(
-    lines: list[Line], figures: dict[str, Any], numbers: dict[str, Any], more: Sequence[str] = ()
-) -> str:
+def demo_page(lines: list[Line], figures: dict[str, Any], numbers: Analysis, more: Sequence[str] = ()) -> str:
     """index.html, with the parts of a second half before the report."""
-    from pgames.cli.demo import DUELS, ROUNDS, SAMPLED_RUNS, TAU
-
     parts = [
         "<h1>pgames: a tour in figures, and one report</h1>",
         paragraph(
@@ -87,9 +81,9 @@ def demo_page(
         picture(
             figures["convergence"],
             "Exploitability of five solvers against rounds",
-            "How much the best answer gains on the policy of each round, in the game that the solver is "
-            "after. A straight line on these axes is a power of the number of rounds; a line that bends down "
-            "is faster than any power.",
+            "How much the best answer gains on the policy of each round, in the game whose equilibrium the "
+            "solver seeks. A straight line on these axes is a power of the number of rounds; a line that "
+            "bends down is faster than any power.",
         ),
         grid(COLUMNS, _rows(lines), names=(0, 1)),
         paragraph(

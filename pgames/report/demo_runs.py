@@ -1,24 +1,16 @@
-"""The demo: five solvers through one loop, checked against exact equilibria; then a report on a few votes."""
+"""The solvers, games and votes of the demo, and what they come to."""
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 import pgames as pg
-from pgames.cli.solving import temperature
-from pgames.files import atomic
+from pgames.arena import one_target
 from pgames.metrics import KLToNash
-
-SecondHalf = Callable[[Any], tuple[dict[str, Any], list[str]]]
 
 ROUNDS = 2000
 TAU = 0.1
@@ -88,52 +80,18 @@ def demo_votes(seed: int = 0) -> pg.Comparisons:
     return pg.Comparisons(left, right, winner, names, prompt, prompts)
 
 
-def run_demo(out: str | os.PathLike[str], second_half: SecondHalf | None = None) -> Path:
-    """Solve, print a table, write figures and a page into `out`, and say where they are; the page's path.
-
-    second_half : prints more to the console, and returns more figures and parts of the page.
-    """
-    from rich.console import Console
-
-    from pgames.cli.demo_page import demo_page, demo_table
-    from pgames.plot import save_figure
-    from pgames.report.analyse import analyse
-
-    start = time.monotonic()
-    folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, and a folder is needed: pass another --out.")
-    console = Console()
-    lines, runs = solve_all()
-    console.print(demo_table(lines))
-    figures = _figures(runs)
-    numbers = analyse(demo_votes())
-    more, parts = second_half(console) if second_half else ({}, [])
-    page = demo_page(lines, figures, numbers, parts).encode()
-    figures |= more
-    written = [save_figure(figure, folder / f"{name}.png") for name, figure in figures.items()]
-    for name, content in {"votes.json": json.dumps(numbers, indent=1).encode(), "index.html": page}.items():
-        with atomic(folder / name) as file:
-            file.write(content)
-        written.append(folder / name)
-    console.print(f"Done in {time.monotonic() - start:.1f} s. Written:", highlight=False)
-    for path in written:
-        print(f"  {path}")
-    print(f"Open {written[-1]} in a browser: it explains what is to be seen.")
-    return written[-1]
-
-
 def solve_all() -> tuple[list[Line], dict[str, pg.Run]]:
-    """The table, and the runs on the first game, whose policies are drawn."""
+    """The table, and the runs on the first game, whose policies are drawn.
+
+    Raises KeyboardInterrupt after a Ctrl-C.
+    """
     lines: list[Line] = []
     drawn: dict[str, pg.Run] = {}
     for place, (name, game) in enumerate(demo_games().items()):
         arena = pg.TableArena(game)
         for label, solver in SOLVERS.items():
-            tau = temperature(solver)
-            pg.solve(
-                solver, arena, 2
-            )  # compile what is not yet compiled, so that the time is that of the work
+            tau = one_target(solver)
+            pg.solve(solver, arena, 2)  # compile first, so that the time is that of the rounds
             metrics = [Gap(tau), KLToNash(tau)]
             if place == 0:
                 metrics.append(pg.metrics.Policies())
@@ -149,27 +107,3 @@ def solve_all() -> tuple[list[Line], dict[str, pg.Run]]:
             if place == 0:
                 drawn[label] = result
     return lines, drawn
-
-
-def _figures(runs: dict[str, pg.Run]) -> dict[str, Any]:
-    """simplex, convergence, sampled and bound: the figures of the page."""
-    from pgames import plot
-
-    game = demo_games()["comal3"]
-    nash = {name: pg.nash(game, temperature(solver)).policy[0] for name, solver in SOLVERS.items()}
-    paths = {name: result.values["policy"][:, 0, 0] for name, result in runs.items()}
-    sampled = pg.TableArena(game, runs=SAMPLED_RUNS, seed=0, samples=DUELS)
-    noisy = {
-        name: pg.run(SOLVERS[name], sampled, ROUNDS, record=[Gap(temperature(SOLVERS[name]))])
-        for name in ("SPPO", "NashMD", "EGPO")
-    }
-    initial = float(runs["EGPO"].values[KLToNash(TAU).name][0, 0])
-    bounds = [pg.bounds.nash_md(TAU), pg.bounds.egpo(TAU, 0.5, initial)]
-    return {
-        "simplex": plot.simplex(paths, nash, game.labels),
-        "convergence": plot.convergence(runs, "exploitability"),
-        "sampled": plot.convergence(noisy, "exploitability"),
-        "bound": plot.convergence(
-            {name: runs[name] for name in ("NashMD", "EGPO")}, KLToNash(TAU).name, bounds
-        ),
-    }

@@ -1,15 +1,11 @@
-"""Ratings: one score per item, and the tables that ratings are computed from."""
+"""Ratings: one score per item."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from pgames.games.preference import PreferenceGame
-from pgames.votes.comparisons import Comparisons
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,30 +42,3 @@ class Ratings:
                 line += f"  [{low:.4f}, {high:.4f}]"
             lines.append(line)
         return "\n".join(lines)
-
-
-class PairVotes(NamedTuple):
-    """What pairs of items say, averaged over prompts; a game counts as one vote per pair."""
-
-    items: tuple[str, ...]
-    wins: NDArray[np.float64]  # [Y, Y], votes for y against z without ties
-    ties: NDArray[np.float64]  # [Y, Y], symmetric
-
-
-def pair_votes(source: Comparisons | PreferenceGame) -> PairVotes:
-    """Votes by pair; those of a game are its preferences, weighted over the prompts where both take part."""
-    if isinstance(source, Comparisons):
-        return PairVotes(source.items, *source.pooled_counts)
-    if not isinstance(source, PreferenceGame):
-        raise TypeError(f"need Comparisons or a PreferenceGame, got {type(source).__name__}.")
-    wins = np.zeros((source.responses, source.responses))
-    for weight, P, support in zip(source.prompt_weights, source.P, source.support, strict=True):
-        wins += weight * P * np.outer(support, support)
-    np.fill_diagonal(wins, 0.0)
-    return PairVotes(source.labels, wins, np.zeros_like(wins))
-
-
-def need_votes(source: object, method: str, instead: str) -> None:
-    """Raise TypeError unless source holds votes."""
-    if not isinstance(source, Comparisons):
-        raise TypeError(f"{method} needs Comparisons, got {type(source).__name__}: use {instead} for a game.")

@@ -1,0 +1,79 @@
+"""A Nash mixture, Elo and cycles under resampling, and the transitive share of a mere ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.exact.equilibrium import nash
+from pgames.progress import track
+from pgames.ratings.bradley_terry import BradleyTerry
+from pgames.ratings.elo import elo
+from pgames.ratings.estimate import estimate
+from pgames.ratings.hodge import hodge
+from pgames.votes.comparisons import Comparisons
+
+Steps = Sequence[tuple[int, int]]  # (winner, loser) for each step of a cycle
+
+
+class Resampled(NamedTuple):
+    """The statistics of R resamples of the votes."""
+
+    mixtures: NDArray[np.float64]  # [R, Y], the Nash mixture over all prompts
+    elo: NDArray[np.float64]  # [R, Y]
+    held: NDArray[np.bool_]  # [R, C], whether every step of a cycle was won
+
+
+def resample(
+    votes: Comparisons, worth: float, cycles: Sequence[Steps], resamples: int, seed: int
+) -> Resampled:
+    """Resample the votes and compute the mixture float64[R, Y], Elo float64[R, Y] and the cycles bool[R, C].
+
+    The mixture is the centre of the equilibria of `estimate(resample, worth)` over all prompts. Resample k
+    depends on (seed, k) alone.
+    """
+    shape = resamples, len(votes.items)
+    out = Resampled(np.empty(shape), np.empty(shape), np.empty((resamples, len(cycles)), dtype=bool))
+    drawn = votes.bootstrap(resamples, seed)
+    for k, sample in enumerate(track(drawn, "resampling votes", resamples)):
+        game = estimate(sample.pooled(), worth)
+        out.mixtures[k] = nash(game, select="centre").policy[0]
+        out.elo[k] = elo(sample).scores
+        out.held[k] = [all(game.skew[0, a, b] > 0 for a, b in steps) for steps in cycles]
+    return out
+
+
+def shares_of_a_ranking(
+    votes: Comparisons, model: BradleyTerry, worth: float, resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """float64[R]: the transitive share of R draws of votes for which the model is the whole truth.
+
+    Every pair is asked as often as in the votes, with the model's win rate and the share of ties of the
+    data. A smaller share in the data is evidence of cycles; the rest is noise.
+    """
+    counts = votes.pooled_counts
+    wins, ties = counts.wins.sum(), 0.0 if counts.ties is None else counts.ties.sum()
+    upper = np.triu_indices(len(votes.items), 1)
+    asked = counts.votes[upper].astype(np.int64)
+    rate = 0.5 + 0.5 * np.tanh((model.scores[:, None] - model.scores[None, :])[upper] / 2)
+    tie = np.minimum(ties / (ties + 2 * wins), 2 * np.minimum(rate, 1 - rate))
+    chances = np.stack([rate - tie / 2, tie, np.maximum(1 - rate - tie / 2, 0)], axis=1)
+    chances /= chances.sum(axis=1, keepdims=True)
+    shares = np.empty(resamples)
+    for k in track(range(resamples), "asking a perfect ranking", resamples):
+        won, tied = np.random.default_rng([seed, k, 1]).multinomial(asked, chances).T[:2]
+        again = _expand(*upper, won, tied, asked - won - tied, votes.items)
+        shares[k] = hodge(estimate(again, worth), cycles=0).transitive_share
+    return shares
+
+
+def _expand(
+    left: NDArray, right: NDArray, won: NDArray, tied: NDArray, lost: NDArray, items: tuple[str, ...]
+) -> Comparisons:
+    """Counts by pair as votes."""
+    pairs = np.concatenate([np.repeat(np.arange(len(won)), times) for times in (won, tied, lost)])
+    winner = np.repeat(np.array([1, 0, -1], dtype=np.int8), [won.sum(), tied.sum(), lost.sum()])
+    return Comparisons(left[pairs], right[pairs], winner, items)

@@ -1,0 +1,153 @@
+"""The numbers of a report, typed; `Analysis.plain` is what report.json holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the numbers were computed."""
+
+    estimate: str  # the estimator of the game
+    ranking_worth: float  # votes that the ranking's prediction of a pair is worth
+    pooling: float  # votes that the estimate over all prompts is worth on each prompt
+    select: str  # which equilibrium, where there are several
+    elo_initial: float
+    elo_k: float
+    resamples: int
+    seed: int
+    level: float  # of every interval
+    bradley_terry_prior: float  # 0 where the maximum likelihood scores are finite
+
+
+@dataclass(frozen=True)
+class VoteCounts:
+    """The size of the file."""
+
+    count: int
+    items: int
+    prompts: int
+    ties: int
+    pairs: int
+    pairs_compared: int
+
+
+@dataclass(frozen=True)
+class Played:
+    """How often the Nash mixture plays an item."""
+
+    probability: float
+    interval: Interval
+    share_of_resamples: float  # in which the mixture plays it
+
+
+@dataclass(frozen=True)
+class Score:
+    """A rating with its interval."""
+
+    score: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item, rated in four ways; `elo` and `bradley_terry` are in Elo points."""
+
+    name: str
+    votes: int
+    nash: Played
+    elo: Score
+    bradley_terry: Score
+    win_rate: float
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The Nash mixture: its certificate, and how many items it plays."""
+
+    exploitability: float
+    played: int
+
+
+@dataclass(frozen=True)
+class TransitiveShare:
+    """The share of the preferences that one ranking explains, and its interval if a ranking were true."""
+
+    value: float
+    under_a_perfect_ranking: Interval
+
+
+@dataclass(frozen=True)
+class CycleFacts:
+    """A cycle of three items; `win_rates` and `votes` are those of its steps."""
+
+    items: tuple[str, ...]
+    strength: float
+    win_rates: tuple[float, ...]
+    votes: tuple[int, ...]
+    share_of_resamples: float
+
+
+@dataclass(frozen=True)
+class TopRated:
+    """The item that a rating puts first, and the item that beats it most often, if any does."""
+
+    rating: str
+    item: str
+    exploitability: float
+    beaten_by: str | None
+    win_rate: float | None
+    votes: int | None
+
+
+@dataclass(frozen=True)
+class PromptFacts:
+    """The equilibrium of one prompt, and what the mixture over all prompts loses there."""
+
+    name: str
+    votes: int
+    exploitability: float
+    pooled_mixture_exploitability: float
+    nash: dict[str, float]  # the items played, most played first
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The contextual game."""
+
+    exploitability: float
+    worst_exploitability: float
+    pooled_mixture_exploitability: float
+    each: tuple[PromptFacts, ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Every number of a report. `win_rates` are in the order of `names`, `items` in that of the mixture."""
+
+    pgames: str
+    settings: Settings
+    votes: VoteCounts
+    names: tuple[str, ...]
+    items: tuple[Item, ...]
+    nash: Mixture
+    transitive_share: TransitiveShare
+    cycles: tuple[CycleFacts, ...]
+    top_rated: tuple[TopRated, ...]
+    prompts: Prompts | None
+    win_rates: list[list[float]]
+
+    def plain(self) -> dict[str, Any]:
+        """The same as dictionaries and lists, for JSON."""
+        return _plain(self)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return [_plain(one) for one in value] if isinstance(value, (tuple, list)) else value

@@ -1,0 +1,163 @@
+"""The sections of a report that have figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pgames import plot
+from pgames.games.preference import PreferenceGame
+from pgames.report.html import grid, heading, interval, paragraph, percent, picture
+from pgames.report.numbers import Analysis, Played, Prompts, Score
+
+MOST = 60  # items in a figure
+FRAMED = 4  # cycles in the matrix
+
+
+def ratings_section(numbers: Analysis) -> list[str]:
+    items = numbers.items
+    order = sorted(range(len(items)), key=lambda y: -items[y].bradley_terry.score)[:MOST]
+    nash, elo, strength = zip(*((item.nash, item.elo, item.bradley_terry) for item in items), strict=True)
+    bars = {
+        "Nash mixture": _bars([played.probability for played in nash], nash, 0.0),
+        "Elo": _bars([score.score for score in elo], elo, numbers.settings.elo_initial),
+        "Bradley-Terry (Elo points)": _bars([score.score for score in strength], strength, 0.0),
+    }
+    figure = plot.ratings(bars, [item.name for item in items], order)
+    level = percent(numbers.settings.level)
+    cut = f" The first {MOST} of {len(items)} are drawn." if len(items) > MOST else ""
+    return [
+        heading("Ratings side by side"),
+        picture(
+            figure,
+            "Bar chart of the Nash mixture, Elo and Bradley-Terry ratings of every item",
+            f"Items in the order of Bradley-Terry, with {level} intervals.{cut} Elo and Bradley-Terry give "
+            "one number to each item. The Nash mixture says how often to play each item so that no choice "
+            "wins more than half the time against it; an item with a high rating can be absent, because "
+            "another does its work, and one with a modest rating can be in it, because it beats the "
+            "favourites. The mixture jumps when a preference crosses one half, so its intervals are wide and "
+            "may miss the estimate. Elo depends on the order of the votes, which resampling shuffles: a bar "
+            "that ends outside its interval owes its length to that order.",
+        ),
+        grid(
+            ["item", "votes", "Nash", level, "played in", "Elo", level, "Bradley-Terry", level],
+            [
+                [
+                    item.name,
+                    f"{item.votes:,}",
+                    f"{item.nash.probability:.3f}",
+                    interval(item.nash.interval, 3),
+                    percent(item.nash.share_of_resamples),
+                    f"{item.elo.score:.0f}",
+                    interval(item.elo.interval),
+                    f"{item.bradley_terry.score:+.0f}",
+                    interval(item.bradley_terry.interval, sign="+"),
+                ]
+                for item in items
+            ],
+        ),
+        paragraph(
+            "“Played in”: the share of resampled votes whose Nash mixture plays the item at all.", "quiet"
+        ),
+    ]
+
+
+def _bars(values: list[float], rated: Sequence[Played | Score], baseline: float) -> plot.Bars:
+    low, high = np.array([one.interval for one in rated]).T
+    return plot.Bars(np.array(values), low, high, baseline)
+
+
+def matrix_section(numbers: Analysis) -> list[str]:
+    """Who beats whom as a matrix, the share that one ranking explains, and the strongest cycles."""
+    names = numbers.names
+    game = PreferenceGame(numbers.win_rates, labels=names)
+    strength = {item.name: item.bradley_terry.score for item in numbers.items}
+    order = sorted(range(len(names)), key=lambda y: -strength[names[y]])[:MOST]
+    shown = {names[y] for y in order}
+    framed = [c for c in numbers.cycles if set(c.items) <= shown][:FRAMED]
+    place = {name: y for y, name in enumerate(names)}
+    figure = plot.heatmap(game, order, [[place[name] for name in cycle.items] for cycle in framed])
+    share = numbers.transitive_share
+    low, high = share.under_a_perfect_ranking
+    beyond = (
+        "That is less than noise alone would leave: part of what a ranking cannot explain is real."
+        if share.value < low
+        else "Noise alone can leave as little: these votes are no evidence of cycles."
+    )
+    parts = [
+        heading("Who beats whom"),
+        picture(
+            figure,
+            "Matrix of estimated win rates, strongest items first",
+            "Estimated probability that the item of the row beats that of the column, items in the order of "
+            "Bradley-Terry. If one ranking explained everything, all blue would be above the diagonal and "
+            "all red below; blue below the diagonal is an upset. "
+            + ("Frames mark the strongest cycles." if framed else "There is no cycle of three items."),
+        ),
+        paragraph(
+            f"One ranking explains {percent(share.value, 1)} of the estimated preferences (the transitive "
+            f"share of the Hodge decomposition). Asked as often as here, voters who follow a perfect ranking "
+            f"would show {percent(low, 1)} to {percent(high, 1)}. {beyond}"
+        ),
+    ]
+    if numbers.cycles:
+        parts += [
+            grid(
+                ["cycle", "win rates", "votes", "weakest margin", "held in resamples"],
+                [
+                    [
+                        " > ".join([*cycle.items, cycle.items[0]]),
+                        ", ".join(f"{rate:.2f}" for rate in cycle.win_rates),
+                        ", ".join(map(str, cycle.votes)),
+                        f"{cycle.strength:.3f}",
+                        percent(cycle.share_of_resamples),
+                    ]
+                    for cycle in numbers.cycles
+                ],
+            ),
+            paragraph(
+                "The cycles with the largest weakest margin. They are picked from many, so even the "
+                "strongest would look weaker on new votes.",
+                "quiet",
+            ),
+        ]
+    return parts
+
+
+def prompts_section(prompts: Prompts, names: Sequence[str]) -> list[str]:
+    """The mixture of every prompt, and what one mixture for all prompts loses."""
+    each = prompts.each
+    policies = np.array([[prompt.nash.get(name, 0.0) for name in names] for prompt in each])
+    policies /= policies.sum(axis=1, keepdims=True)
+    figure = plot.prompts(policies[:MOST], names, [prompt.name for prompt in each][:MOST])
+    cut = f" The first {MOST} of {len(each)} prompts are drawn." if len(each) > MOST else ""
+    return [
+        heading("Prompt by prompt"),
+        picture(
+            figure,
+            "Matrix of the Nash mixture of every prompt",
+            "The Nash mixture of each prompt (a column); items that no prompt plays are left out." + cut,
+        ),
+        paragraph(
+            f"With the prompt in view the game is solved to {prompts.worst_exploitability:.1e} on its "
+            "worst prompt. Playing the one mixture above on every prompt can be beaten by "
+            f"{prompts.pooled_mixture_exploitability:.4f} on average: that is what knowing the prompt is "
+            "worth, noise of few votes included."
+        ),
+        grid(
+            ["prompt", "votes", "most played", "probability", "items played", "the one mixture loses"],
+            [
+                [
+                    prompt.name,
+                    f"{prompt.votes:,}",
+                    next(iter(prompt.nash)),
+                    f"{next(iter(prompt.nash.values())):.3f}",
+                    str(len(prompt.nash)),
+                    f"{prompt.pooled_mixture_exploitability:.4f}",
+                ]
+                for prompt in each[:MOST]
+            ],
+            names=(0, 2),
+        ),
+    ]

@@ -1,0 +1,32 @@
+"""The files of a report: one page that needs no network, and the numbers beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from pgames.files import atomic
+from pgames.report.analyse import analyse
+from pgames.report.page import report_page
+from pgames.votes.comparisons import Comparisons
+
+
+def write_report(
+    votes: Comparisons, out: str | os.PathLike[str], title: str = "votes", resamples: int = 200, seed: int = 0
+) -> tuple[Path, Path]:
+    """Compute everything, then write report.html and report.json into the folder; return their paths.
+
+    Raises ValueError when `out` is a file.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, and a folder is needed: pass another --out.")
+    numbers = analyse(votes, resamples, seed)
+    page = report_page(numbers, title).encode()
+    text = json.dumps(numbers.plain(), indent=1, ensure_ascii=False, allow_nan=False).encode()
+    targets = folder / "report.html", folder / "report.json"
+    for target, content in zip(targets, (page, text), strict=True):
+        with atomic(target) as file:
+            file.write(content)
+    return targets

@@ -1,0 +1,78 @@
+"""Win rates of a table of votes, smoothed by pseudo-votes and pooled over prompts."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.counts import PairCounts
+
+Ties = Literal["half", "drop"]
+
+
+class NamedCounts(NamedTuple):
+    """Counts float64[X, Y, Y] with the names of the Y items and the X prompts."""
+
+    counts: PairCounts
+    items: tuple[str, ...]
+    prompts: tuple[str, ...]
+
+
+def smoothed(
+    votes: NamedCounts, in_game: NDArray[np.bool_], prior: float, pooling: float, ties: Ties
+) -> NDArray[np.float64]:
+    """P float64[X, Y, Y] of `Comparisons.to_game`, 1/2 on the diagonal and for pairs outside the game.
+
+    in_game : bool[X, Y], the items that take part on each prompt.
+
+    Raises ValueError when prior or pooling is negative or infinite, or when prior = 0 and a pair in the game
+    has no votes.
+    """
+    for name, value in {"prior": prior, "pooling": pooling}.items():
+        if not 0 <= value < np.inf:
+            raise ValueError(f"{name} must be a number of votes, at least 0 and finite, got {value}.")
+    Y = len(votes.items)
+    won = (votes.counts if ties == "half" else votes.counts.without_ties()).points
+    cast = won + won.transpose(0, 2, 1)
+    pooled = won.sum(axis=0)
+    total = pooled + pooled.T
+    if prior == 0:
+        thin = np.broadcast_to(total, won.shape) if pooling > 0 else cast
+        pairs = in_game[:, :, None] & in_game[:, None, :] & ~np.eye(Y, dtype=bool)
+        _refuse_unseen((thin == 0) & pairs, votes)
+    with np.errstate(invalid="ignore"):
+        mean = (pooled + prior) / (total + 2 * prior)
+        mean[np.isnan(mean)] = 0.5  # pairs outside the game
+        P = (won + pooling * mean + prior) / (cast + pooling + 2 * prior)
+        P[np.isnan(P)] = 0.5
+    P[:, np.arange(Y), np.arange(Y)] = 0.5
+    return P
+
+
+def reference_of(votes: NamedCounts, reference: ArrayLike | None, only_seen: bool) -> NDArray[np.float64]:
+    """The reference float64[X, Y], uniform by default; with only_seen, 0 for items without votes on a prompt.
+
+    Raises ValueError when only_seen leaves a prompt without items.
+    """
+    shape = len(votes.prompts), len(votes.items)
+    uniform = np.full(shape, 1 / shape[1])
+    policy = uniform if reference is None else np.broadcast_to(np.asarray(reference, float), shape)
+    if not only_seen:
+        return policy
+    policy = policy * (votes.counts.votes.sum(axis=2) > 0)
+    mass = policy.sum(axis=1, keepdims=True)
+    if not mass.all():
+        name = votes.prompts[int(np.argmin(mass))]
+        raise ValueError(f"prompt {name!r} has no votes: drop it with .subset, or pass only_seen=False.")
+    return policy / mass
+
+
+def _refuse_unseen(unseen: NDArray[np.bool_], votes: NamedCounts) -> None:
+    if unseen.any():
+        x, y, z = np.argwhere(unseen)[0]
+        raise ValueError(
+            f"{int(unseen.sum()) // 2} pairs have no votes, the first is {votes.items[y]!r} against "
+            f"{votes.items[z]!r} on prompt {votes.prompts[x]!r}: pass prior > 0 to fill them."
+        )

@@ -2,7 +2,7 @@
 
 The peer needs an environment of its own (pip install trl==1.13.0 transformers==5.23.0 peft requests, with the
 torch of this one): its interpreter is PGAMES_TRL_PYTHON, or the first argument. Every measurement runs in a
-process of its own, so that peak memory is its own; ours and the peer's take turns, and CPU seconds per step are
+process of its own, so that peak memory is its own; ours and the peer's take turns. CPU seconds per step are
 medians. Each row is printed, and kept in results/llm.json, as soon as it is measured.
 """
 

@@ -1,4 +1,4 @@
-"""Redraw every figure: `python -m paper_figures [--full] [--out FOLDER]`."""
+"""Redraw every figure: `python -m paper_figures [--full | --toy] [--out FOLDER]`."""
 
 import importlib
 import sys

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import pgames as pg
-from paper_figures.gallery import Check, main
+from paper_figures.gallery import Check, Size, main
 from pgames.plot.style import COLOURS, INK, new_figure, style
 
 if TYPE_CHECKING:
@@ -22,13 +22,17 @@ LEARNERS = {
     "uniform second player": pg.UniformAdversary,
 }
 KAPPA = 0.2
+SIZES = {  # values of 1 / tau, rounds, seeds
+    "toy": ((20, 35, 50), 10**3, 2),
+    "quick": ((10, 20, 30, 40, 50), 10**6, 40),
+    "full": ((5, 10, 15, 20, 25, 30, 35, 40, 45, 50), 10**6, 200),
+}
 
 
 @style()
-def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
-    seeds = 200 if full else 40
-    inverse = np.array([5, 10, 15, 20, 25, 30, 35, 40, 45, 50]) if full else np.array([10, 20, 30, 40, 50])
-    rounds = 10**6
+def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
+    values, rounds, seeds = SIZES[size]
+    inverse = np.array(values)
     figure = new_figure(7.2, 4.4)
     axes = figure.add_subplot()
     finals: dict[str, np.ndarray] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import pgames as pg
-from paper_figures.gallery import Check, main
+from paper_figures.gallery import Check, Size, main
 from pgames.plot.style import COLOURS, INK, new_figure, style
 
 if TYPE_CHECKING:
@@ -26,11 +26,12 @@ EXPECTED = {  # late slope, and regret at 1e4 rounds
     ("ENPO", 30): (0.52, 317),
     ("ENPO", 40): (0.53, 473),
 }
+SIZES = {"toy": (40, 2), "quick": (10_000, 12), "full": (50_000, 32)}  # rounds, seeds
 
 
 @style()
-def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
-    rounds, seeds = (50_000, 32) if full else (10_000, 12)
+def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
+    rounds, seeds = SIZES[size]
     figure = new_figure(10.5, 3.9)
     panels = figure.subplots(1, 3, sharey=True)
     checks = []

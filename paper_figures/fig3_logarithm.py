@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import pgames as pg
-from paper_figures.gallery import Check, main
+from paper_figures.gallery import Check, Size, main
 from pgames.plot.style import COLOURS, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SIZES = {"toy": (3000, 2), "quick": (10**6, 200), "full": (10**7, 1000)}  # rounds, seeds
+
 
 @style()
-def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
-    rounds, seeds = (10**7, 1000) if full else (10**6, 200)
+def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
+    rounds, seeds = SIZES[size]
     figure = new_figure(6.6, 4.2)
     axes = figure.add_subplot()
     checks = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pgames as pg
-from paper_figures.gallery import Check, main
+from paper_figures.gallery import Check, Size, main
 from pgames.plot.style import COLOURS, new_figure, style
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ EXPLORING = {
     (0.04, "Optimistic"): 36,
 }
 COPIES = (1, 20, 200, 2000)
+SIZES = {"toy": (300, 2), "quick": (10**5, 40), "full": (10**5, 200)}  # rounds, seeds
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class UniformOverClones:
 
 
 @style()
-def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
-    seeds = 200 if full else 40
+def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
+    rounds, seeds = SIZES[size]
     figure = new_figure(6.6, 4.2)
     axes = figure.add_subplot()
     checks = []
@@ -59,7 +60,7 @@ def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
         game = pg.games.hidden_rps(tau)
 
         def regret(learner: Any, tau: float = tau, game: pg.PreferenceGame = game) -> np.ndarray:
-            curve = pg.simulate(learner, game, 10**5, seeds, tau=tau, refresh=1.02, record=10)
+            curve = pg.simulate(learner, game, rounds, seeds, tau=tau, refresh=1.02, record=10)
             return curve.regret[:, -1]
 
         uniform = [regret(UniformOverClones(tau, C)) for C in COPIES]
@@ -73,7 +74,10 @@ def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
             axes.plot(COPIES, [mean] * 4, color=COLOURS[i], ls=dash, label=f"{name.lower()}, tau = {tau}")
             checks.append(Check(f"{name.lower()}, tau = {tau}, any C", mean, EXPLORING[tau, name]))
     axes.set(
-        xscale="log", yscale="log", xlabel="clones C of each cycle response", ylabel="regret after 1e5 rounds"
+        xscale="log",
+        yscale="log",
+        xlabel="clones C of each cycle response",
+        ylabel=f"regret after {rounds:.0e} rounds",
     )
     axes.grid(which="major")
     axes.legend(loc="upper left")

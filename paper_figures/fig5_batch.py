@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import pgames as pg
-from paper_figures.gallery import Check, main
+from paper_figures.gallery import Check, Size, main
 from pgames.plot.style import COLOURS, INK, new_figure, style
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ EXPECTED = {  # final gap / gap(reference) by m = 2, 8, 32, 128, 512, 2048
 }
 BATCHES = (2, 8, 32, 128, 512, 2048)
 ADVANTAGE = 0.4  # g: the rare response beats the cycle with 1/2 + g
+SIZES = {"toy": (10, 2, 2), "quick": (1500, 4, 5), "full": (3000, 16, 6)}  # rounds, seeds, values of m
 
 
 @style()
-def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
-    rounds, seeds = (3000, 16) if full else (1500, 4)
-    batches = BATCHES if full else BATCHES[:5]
+def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
+    rounds, seeds, values = SIZES[size]
+    batches = BATCHES[:values]
     figure = new_figure(6.6, 4.2)
     axes = figure.add_subplot()
     checks = []

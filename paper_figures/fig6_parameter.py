@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import pgames as pg
-from paper_figures.gallery import Check, main
+from paper_figures.gallery import Check, Size, main
 from pgames.plot.style import COLOURS, DASHES, new_figure, style
 
 if TYPE_CHECKING:
@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 TAU = 0.05
 LEARNERS = {"greedy": pg.Greedy, "optimistic": pg.Optimistic, "enhancer": pg.Enhancer}
 
+SIZES = {  # rounds, seeds, numbers of responses
+    "toy": (200, 2, (3, 5)),
+    "quick": (10**5, 40, (3, 5, 9, 15)),
+    "full": (10**6, 200, (3, 5, 9, 15, 25)),
+}
+
 
 @style()
-def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
-    rounds, seeds = (10**6, 200) if full else (10**5, 40)
+def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
+    rounds, seeds, responses = SIZES[size]
     margins = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.45])
-    sizes = np.array([3, 5, 9, 15, 25] if full else [3, 5, 9, 15])
+    sizes = np.array(responses)
     figure = new_figure(9.6, 4.0)
     left, right = figure.subplots(1, 2)
     checks = []

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pgames as pg
-from paper_figures.gallery import Check, main
+from paper_figures.gallery import Check, Size, main
 from pgames.metrics import KLToNash
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TAU, ETA = 0.1, 0.4
+ROUNDS = {"toy": 20, "quick": 1000, "full": 10_000}
 
 
-def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
-    rounds = 10_000 if full else 1000
+def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     game = pg.games.comal3().with_reference([0.6, 0.3, 0.1])
     arena, metric = pg.TableArena(game), KLToNash(TAU)
     solvers = {
@@ -26,7 +26,7 @@ def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
         "INPO": pg.INPO(TAU, ETA),
         "EGPO": pg.EGPO(TAU, ETA),
     }
-    runs = {name: pg.run(solver, arena, rounds, [metric]) for name, solver in solvers.items()}
+    runs = {name: pg.run(solver, arena, ROUNDS[size], [metric]) for name, solver in solvers.items()}
     start = float(runs["EGPO"].values[metric.name][0, 0])
     bounds = [pg.bounds.nash_md(TAU), pg.bounds.egpo(TAU, ETA, start)]
     figure = pg.plot.convergence(runs, metric.name, bounds, title="A cycle of three, exact preferences")

@@ -15,7 +15,7 @@ import torch
 import pgames as pg
 from llm_backend import Fit, LanguageModel, TextArena, judges
 from llm_backend.evaluate import Estimate, estimate, kl, win_rate
-from paper_figures.gallery import Check, main
+from paper_figures.gallery import Check, Size, main
 from paper_figures.speaking import speaking_llama
 from pgames.plot.style import COLOURS, new_figure, style
 
@@ -27,6 +27,7 @@ SOLVER = pg.INPO(tau=0.02, eta=4.0)
 FIT = Fit(epochs=2, batch=32, rows=256, lr=2e-3)
 DIGITS = 4  # tokens of an answer at most, EOS included
 FRESH = 16  # answers per held-out prompt in every measurement
+SIZES = {"toy": (4, 1), "quick": (350, 6), "full": (350, 20)}  # steps of training before, rounds of self-play
 
 
 class Measured(NamedTuple):
@@ -87,9 +88,10 @@ def right(arena: TextArena, policy: Any, n: int) -> np.ndarray:
 
 
 @style()
-def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
+def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     torch.set_num_threads(1)
-    found = play(llama(), 20 if full else 6)
+    steps, rounds_played = SIZES[size]
+    found = play(llama(steps), rounds_played)
     figure = new_figure(9.6, 3.7)
     axes = figure.subplots(1, 3)
     rounds = np.arange(len(found))

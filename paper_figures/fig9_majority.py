@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import pgames as pg
 from llm_backend import Fit, LanguageModel, TextArena, judges
-from paper_figures.gallery import Check, main
+from paper_figures.gallery import Check, Size, main
 from paper_figures.speaking import speaking_llama
 from pgames.plot.style import COLOURS, DASHES, new_figure, short, style
 
@@ -34,6 +34,7 @@ REPLIES = tuple(  # there is room for three good things
 TAU, ETA = 0.1, 1.0
 DRAWN = 16  # replies per prompt and mirror step: up to 120 pairs to judge
 FIT = Fit(epochs=12, lr=5e-3)
+SIZES = {"toy": (30, 100, 1), "quick": (150, 2500, 2), "full": (150, 5000, 5)}  # steps, judgements, seeds
 
 
 def reasons(prompt: str, reply: str) -> float:
@@ -127,10 +128,10 @@ def cycles(game: pg.PreferenceGame) -> list[tuple[int, int, int]]:
 
 
 @style()
-def draw(full: bool) -> tuple[Figure, Sequence[Check]]:
+def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     torch.set_num_threads(1)
-    lm = llama()
-    budget, seeds = (5000, 5) if full else (2500, 2)
+    steps, budget, seeds = SIZES[size]
+    lm = llama(steps)
     game = TextArena(lm, PROMPTS, majority(), samples=None, responses=REPLIES).game
     runs = [curves(lm, budget, seed) for seed in range(seeds)]
     figure = new_figure(11.4, 4.4)

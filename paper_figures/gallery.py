@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pgames.plot import save_figure
 
@@ -25,17 +25,20 @@ class Check(NamedTuple):
     source: str = ""
 
 
-Draw = Callable[[bool], "tuple[Figure, Sequence[Check]]"]
+Size = Literal["toy", "quick", "full"]  # seconds, to see that it draws; CI; the setting of the paper
+Draw = Callable[[Size], "tuple[Figure, Sequence[Check]]"]
 
 
 def main(name: str, draw: Draw, arguments: Sequence[str] | None = None) -> Path:
     """Draw one figure, write it as PNG and PDF, and print its numbers beside the expected ones."""
     parser = argparse.ArgumentParser(prog=f"python -m paper_figures.{name}")
-    parser.add_argument("--full", action="store_true", help="the setting of the paper (minutes), not of CI")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--full", action="store_true", help="the setting of the paper (minutes), not of CI")
+    sizes.add_argument("--toy", action="store_true", help="a few rounds and seeds: the numbers mean nothing")
     parser.add_argument("--out", type=Path, default=FOLDER, help=f"folder to write to ({FOLDER})")
     options = parser.parse_args(arguments)
     start = time.process_time()
-    figure, checks = draw(options.full)
+    figure, checks = draw("full" if options.full else "toy" if options.toy else "quick")
     target = save_figure(figure, options.out / f"{name}.png")
     save_figure(figure, options.out / f"{name}.pdf")
     show(name, checks, time.process_time() - start)

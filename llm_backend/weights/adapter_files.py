@@ -69,7 +69,5 @@ def read_adapter(
     except (SafetensorError, OSError) as error:
         if not Path(path).exists():
             raise
-        raise ValueError(
-            f"{path} is no adapter, or cut short ({error}): train it again."
-        ) from None
+        raise ValueError(f"{path} is no adapter, or cut short ({error}): train it again.") from None
     return split["weights"], split["moments"], about.get("id", "")

@@ -93,7 +93,7 @@ def measure(size: Size, device: str) -> dict[str, Any]:
     draws = Draws(samples.prompt, rows, ("",) * len(rows), np.full(len(rows), -1), samples.truncated)
     win, ones = np.linspace(0, 1, len(rows)), np.ones(len(rows))
     objective = PolicyGradient(
-        draws, samples.logprobs, win, ones, samples.by_token, step=10.0, kind="reinforce"
+        draws, samples.logprobs, win, ones, samples.by_token, step=10.0, estimator="reinforce"
     )
     step = Fit(rule="reinforce", epochs=1, batch=size.rows, rows=8, warmup=0.0)
     _reset(device)

@@ -52,7 +52,7 @@ def main() -> None:
         wins = 1 / (1 + np.exp(last[1] - last[0]))
         prior = score(lm, BASE, ids, ours.tokens)
         objective = PolicyGradient(
-            as_draws(ours), prior, wins, np.ones(BATCH), ours.by_token, step=10.0, kind="reinforce"
+            as_draws(ours), prior, wins, np.ones(BATCH), ours.by_token, step=10.0, estimator="reinforce"
         )
         policy = fit(lm, policy, objective, ids, how, key=(0, step)).policy
         clock.stop()

@@ -1,20 +1,20 @@
-"""What a TextArena is given, checked at the start: prompts, lengths, counts, an expert."""
+"""Checks of the arguments of a TextArena, all of them at the start: prompts, lengths, counts, an expert."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from llm_backend.policies.handles import Answers
-from llm_backend.spaces.listed import Listed
+from llm_backend.spaces.protocol import ListedSpace
 
 
 def check_prompts(prompts: Sequence[str]) -> None:
-    """Raise ValueError unless these are texts, at least one."""
+    """Raises ValueError unless prompts are a list of at least one text."""
     if isinstance(prompts, str) or not len(prompts):
         raise ValueError(f"prompts must be a list of at least one text, got {prompts!r:.60}.")
     for x, prompt in enumerate(prompts):
@@ -23,10 +23,10 @@ def check_prompts(prompts: Sequence[str]) -> None:
 
 
 def check_lengths(max_new_tokens: int, min_new_tokens: int, temperature: float, correct: int) -> None:
-    """Raise ValueError unless responses can be drawn like this."""
-    _check_whole("max_new_tokens", max_new_tokens)
-    _check_whole("min_new_tokens", min_new_tokens)
-    _check_whole("correct", correct)
+    """Raises ValueError naming the setting of a response's length or sampling that is out of range."""
+    _check_integer("max_new_tokens", max_new_tokens)
+    _check_integer("min_new_tokens", min_new_tokens)
+    _check_integer("correct", correct)
     if not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be above 0 and finite, got {temperature}.")
     if not 0 <= min_new_tokens <= max_new_tokens or max_new_tokens < 1:
@@ -39,12 +39,12 @@ def check_lengths(max_new_tokens: int, min_new_tokens: int, temperature: float, 
 
 
 def check_counts(samples: int | None, seed: int, per_round: int | None, prompts: int, listed: bool) -> None:
-    """Raise ValueError unless a round can be played like this."""
-    _check_whole("seed", seed)
+    """Raises ValueError naming the setting of a round that is out of range; `prompts` is their number."""
+    _check_integer("seed", seed)
     if samples is not None:
-        _check_whole("samples", samples)
+        _check_integer("samples", samples)
     if per_round is not None:
-        _check_whole("per_round", per_round)
+        _check_integer("per_round", per_round)
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}.")
     if samples is None and not listed:
@@ -58,13 +58,18 @@ def check_counts(samples: int | None, seed: int, per_round: int | None, prompts:
         )
 
 
-def _check_whole(name: str, value: Any) -> None:
+def _check_integer(name: str, value: object) -> None:
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise ValueError(f"{name} must be a whole number, got {value!r}.")
 
 
-def answers_of(expert: ArrayLike | Sequence[Sequence[str]], prompts: int, listed: Listed | None) -> Answers:
-    """An expert as a policy: a list of texts per prompt, or float64[X, Y] over listed responses."""
+def answers_of(
+    expert: ArrayLike | Sequence[Sequence[str]], prompts: int, listed: ListedSpace | None
+) -> Answers:
+    """An expert as a policy: a list of texts per prompt, or float64[X, Y] over listed responses.
+
+    Raises ValueError for an expert of another form or shape, or with a prompt that it does not answer.
+    """
     if isinstance(expert, Sequence):
         if any(isinstance(texts, str) for texts in expert):
             raise ValueError(f"expert must be a list of texts per prompt, got a text: {expert!r:.60}.")
@@ -74,12 +79,12 @@ def answers_of(expert: ArrayLike | Sequence[Sequence[str]], prompts: int, listed
         raise ValueError(
             "a distribution as expert needs responses=[...]: pass them, or a list of texts per prompt."
         )
-    given, shape = np.asarray(expert, dtype=np.float64), listed.support.shape
-    if given.shape != shape or not (given >= 0).all() or (given.sum(axis=1) <= 0).any():
+    table, shape = np.asarray(expert, dtype=np.float64), listed.support.shape
+    if table.shape != shape or not (table >= 0).all() or (table.sum(axis=1) <= 0).any():
         raise ValueError(
-            f"expert must be at least 0 with no row of zeros, of shape {shape}, got {given.tolist()!r:.60}."
+            f"expert must be at least 0 with no row of zeros, of shape {shape}, got {table.tolist()!r:.60}."
         )
-    weights = [row[: len(texts)] / row.sum() for row, texts in zip(given, listed.texts, strict=True)]
+    weights = [row[: len(texts)] / row.sum() for row, texts in zip(table, listed.texts, strict=True)]
     return Answers(tuple(map(tuple, listed.texts)), tuple(weights))
 
 

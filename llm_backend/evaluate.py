@@ -1,22 +1,27 @@
 """How good a policy is: exploitability from below, win rates, KL, length, entropy, each with its interval.
 
 Everything is measured on fresh responses whose randomness no training shares. Intervals are for the prompts
-at hand: they say what other responses to these prompts would change, not what other prompts would.
+at hand: they cover the choice of responses to these prompts, not the choice of prompts.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
-import pgames
-from llm_backend.policies.handles import Answers, Blend, Policy, members
+from llm_backend.arena import TextArena
+from llm_backend.policies.handles import Policy
+from llm_backend.spaces import scores
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs.verdicts import judged
 
 LEVEL = 0.95
 EVALUATION = 1 << 20  # keys of these draws begin with it, so that no training draw shares them
+
+Interval = dict[str, float]  # {"mean": ..., "margin": ...}
+Measures = dict[str, float | Interval | dict[str, Interval]]
 
 
 class Estimate(NamedTuple):
@@ -27,18 +32,22 @@ class Estimate(NamedTuple):
 
     @property
     def low(self) -> float:
+        """The lower end of the interval."""
         return self.mean - self.margin
 
     @property
     def high(self) -> float:
+        """The upper end of the interval."""
         return self.mean + self.margin
 
 
 def estimate(values: Floats, bounded: bool = False) -> Estimate:
     """The mean over prompts and draws float64[X, m], m >= 2, by Student's t on the variance within prompts.
 
-    `bounded`: values lie in [0, 1], and the variance is taken as if a 0 and a 1 had been seen beside them, so
-    that a clean sweep of a few duels is no certainty.
+    bounded : values lie in [0, 1], and the variance is taken as if one 0 and one 1 had been drawn as well, so
+        that a few duels which are all won do not look certain.
+
+    Raises ValueError when m < 2.
     """
     from scipy.stats import t
 
@@ -53,29 +62,34 @@ def estimate(values: Floats, bounded: bool = False) -> Estimate:
     return Estimate(float(values.mean()), margin)
 
 
-def win_rate(arena: Any, first: Policy, second: Policy, samples: int) -> Estimate:
-    """P(first > second) from `samples` fresh duels per prompt."""
+def win_rate(arena: TextArena, first: Policy, second: Policy, samples: int) -> Estimate:
+    """P(first > second) from `samples` fresh duels per prompt. Raises ValueError when `samples` < 2."""
     ours, theirs = _draw(arena, first, samples, "first"), _draw(arena, second, samples, "second")
     return estimate(_duels(arena, ours, theirs).reshape(-1, samples), bounded=True)
 
 
-def kl(arena: Any, policy: Policy, samples: int) -> Estimate:
-    """KL(policy || reference) of whole responses in nats, the mean over prompts."""
+def kl(arena: TextArena, policy: Policy, samples: int) -> Estimate:
+    """KL(policy || reference) of whole responses in nats, the mean over prompts.
+
+    Raises ValueError when `samples` < 2, or when the policy has no log-probability; see `scored`.
+    """
     draws = _draw(arena, policy, samples, "first")
     ratio = log_probabilities(arena, policy, draws) - log_probabilities(arena, arena.reference, draws)
     return estimate(ratio.reshape(-1, samples))
 
 
 def exploitability(
-    arena: Any, policy: Policy, tau: float, samples: int, best: Policy | None = None
+    arena: TextArena, policy: Policy, tau: float, samples: int, best: Policy | None = None
 ) -> Estimate:
-    """A lower bound on max_p J_tau(p, policy) - 1/2, the mean over prompts: what one opponent gains.
+    """A lower bound on max_p J_tau(p, policy) - 1/2, the mean over prompts: the gain of one opponent.
 
     The opponent is the regularised best response, trained by the arena itself:
-    best = mirror_step(reference, opponent=policy, 1 / tau); its gain
+    best = mirror_step(reference, opponent=policy, 1 / tau). Its gain
     P(best > policy) - tau KL(best || ref) + tau KL(policy || ref) - 1/2 is measured on fresh duels. However
     badly it was trained, the mean of the estimate is at most the exploitability. Pass `best` to measure the
     gain of another opponent, for instance of one trained on other prompts.
+
+    Raises ValueError when `samples` < 2, or when a policy has no log-probability; see `scored`.
     """
     rival: Policy = arena.mirror_step(arena.reference, policy, 1 / tau) if best is None else best
     ours, theirs = _draw(arena, rival, samples, "first"), _draw(arena, policy, samples, "second")
@@ -87,72 +101,61 @@ def exploitability(
     return estimate(gains.reshape(-1, samples))
 
 
-def exact_exploitability(arena: Any, policy: Policy, tau: float) -> float:
-    """max_p J_tau(p, policy) - 1/2 of an enumerable game, the mean over prompts."""
-    game = arena.game.with_reference(arena.probs(arena.reference))
-    return float(np.mean(pgames.exploitability(game, arena.probs(policy), tau)))
+def log_probabilities(arena: TextArena, policy: Policy, draws: Draws) -> Floats:
+    """log pi(response | prompt), float64[B], of the law that the arena draws the policy by.
 
-
-def log_probabilities(arena: Any, policy: Policy, draws: Draws) -> Floats:
-    """log pi(response | prompt) float64[B] of the policy that draws are of.
-
-    A geometric mixture of free text is the one that is sampled, token by token. ValueError unless `scored`.
+    A geometric mixture of free text is drawn, and so scored, token by token.
+    Raises ValueError unless the policy is `scored`.
     """
-    if arena.listed:
-        return arena.space.logs(policy)[draws.prompt, draws.column]
-    if not scored(arena, policy):
-        raise ValueError(
-            "this policy has no log-probability (answers, or a geometric mixture corrected by resampling): "
-            "measure one that was fitted to it, arena.distil(policy)."
-        )
-    parts = [np.log(weight) + arena.space.score(member, draws) for weight, member in members(policy)]
-    return np.logaddexp.reduce(parts)
+    return scores.log_probabilities(arena.space, policy, draws)
 
 
-def scored(arena: Any, policy: Policy) -> bool:
-    """Whether log pi(response) is known for what is drawn of the policy."""
-    unknown = (Answers, Blend) if not arena.listed and arena.space.correct > 1 else (Answers,)
-    return arena.listed or not any(isinstance(member, unknown) for _, member in members(policy))
+def scored(arena: TextArena, policy: Policy) -> bool:
+    """Whether log pi(response) is known for the arena's draws of the policy."""
+    return scores.scored(arena.space, policy)
 
 
-def measure(arena: Any, policy: Policy, past: dict[int, Policy], samples: int) -> dict[str, Any]:
-    """Win rates against reference and past selves, KL to the reference, entropy, length, truncated share.
+def measure(arena: TextArena, policy: Policy, past: Mapping[int, Policy], samples: int) -> Measures:
+    """Win rates against reference and past policies, KL to the reference, entropy, length, truncated share.
 
     `entropy` is that of whole responses, in nats; `length` is in tokens, EOS included. A geometric mixture of
     free text is measured as it is sampled, token by token; with `correct` > 1 it has no KL and no entropy.
+    `past` has the earlier policies by round. Raises ValueError when `samples` < 2.
     """
     draws = _draw(arena, policy, samples, "first")
     base = _draw(arena, arena.reference, samples, "second")
     length = [len(row) for row in draws.tokens]
-    row: dict[str, Any] = {}
+    known: Measures = {}
     if scored(arena, policy):
         logs = log_probabilities(arena, policy, draws)
         ratio = (logs - log_probabilities(arena, arena.reference, draws)).reshape(-1, samples)
-        row = {
-            "kl_reference": _row(estimate(ratio)),
+        known = {
+            "kl_reference": _interval(estimate(ratio)),
             "entropy": float(-logs.mean()),
             "entropy_per_token": float(-logs.sum() / sum(length)),
         }
     return {
-        "win_rate_reference": _row(win_rate(arena, policy, arena.reference, samples)),
-        "win_rate_past": {str(t): _row(win_rate(arena, policy, old, samples)) for t, old in past.items()},
-        **row,
+        "win_rate_reference": _interval(win_rate(arena, policy, arena.reference, samples)),
+        "win_rate_past": {
+            str(t): _interval(win_rate(arena, policy, old, samples)) for t, old in past.items()
+        },
+        **known,
         "length": float(np.mean(length)),
         "length_reference": float(np.mean([len(row) for row in base.tokens])),
         "truncated": float(draws.truncated.mean()),
     }
 
 
-def _row(value: Estimate) -> dict[str, float]:
+def _interval(value: Estimate) -> Interval:
     return {"mean": value.mean, "margin": value.margin}
 
 
-def _draw(arena: Any, policy: Policy, samples: int, role: str) -> Draws:
-    """`samples` responses per prompt, prompt by prompt, that no training has seen."""
+def _draw(arena: TextArena, policy: Policy, samples: int, role: str) -> Draws:
+    """`samples` responses per prompt, prompt by prompt, whose randomness no training shares."""
     key = (arena.seed, EVALUATION + arena.round, *role.encode())
     draws = arena.space.draw(policy, samples, key)
     return draws.take(np.argsort(draws.prompt, kind="stable"))
 
 
-def _duels(arena: Any, first: Draws, second: Draws) -> Floats:
+def _duels(arena: TextArena, first: Draws, second: Draws) -> Floats:
     return judged(arena.judge, arena.prompts, first, second)

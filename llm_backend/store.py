@@ -1,4 +1,4 @@
-"""A solver's state on disk: one JSON file for its shape and numbers, one safetensors file per adapter."""
+"""A solver's state on disk: a JSON file of its structure and numbers, and a safetensors file per adapter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from llm_backend.models.language_model import LanguageModel
-from llm_backend.policies.handles import BASE, Adapter, Answers, Base, Blend, League, Policy
+from llm_backend.policies.handles import BASE, Adapter, Answers, Base, Blend, Mixture, Policy
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Draws
 from llm_backend.verbs.evidence import Buffer, Duels, Labels, Samples
@@ -19,16 +19,19 @@ from pgames.arena import State
 from pgames.files import atomic
 
 VERSION = 1
-RECORDS = {
-    kind.__name__: kind for kind in (Blend, League, Answers, Duels, Samples, Buffer, Labels, Draws, State)
+RECORDS: dict[str, type] = {
+    kind.__name__: kind for kind in (Blend, Mixture, Answers, Duels, Samples, Buffer, Labels, Draws, State)
 }
+OLD_NAMES: dict[str, type] = {"League": Mixture}  # of records in files that earlier versions wrote
 
 
 def save(lm: LanguageModel, state: State, folder: Path, asked: str) -> None:
     """Write `state` to folder/state.json and the adapters it needs to folder/<id>.safetensors.
 
-    `asked` says which prompts and responses the rows of its evidence mean.
-    Of several processes all must call it, for their shares of the weights; the first one writes.
+    asked : a digest of the prompts and responses that the rows of its evidence index.
+
+    Of several processes all must call it, with their shards of the weights; the first one writes.
+    Raises TypeError for a state that holds anything but policies, numbers, text, evidence and their tuples.
     """
     adapters: dict[str, Adapter] = {}
     shared: dict[int, int] = {}
@@ -58,9 +61,13 @@ def save(lm: LanguageModel, state: State, folder: Path, asked: str) -> None:
 
 
 def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None) -> State:
-    """The state in a folder; rows equal to those of `known` are it.
+    """The state that `save` wrote to a folder.
 
-    Raises ValueError for a damaged file, and for evidence or answers to other prompts than those `asked`.
+    asked : the digest that was passed to `save`.
+    known : rows that are used themselves where the state holds equal ones, so that evidence shares them.
+
+    Raises FileNotFoundError for a missing file, and ValueError for a damaged one or for evidence or answers
+    to other prompts than those `asked`.
     """
     path = folder / "state.json"
     try:
@@ -109,7 +116,7 @@ def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None
 
 
 def _is_there(path: Path, name: str) -> bool:
-    """Whether the file is that of this adapter, and not cut short."""
+    """Whether the file holds this adapter and is complete."""
     try:
         with safe_open(path, "np") as file:
             return (file.metadata() or {}).get("id") == name
@@ -118,7 +125,7 @@ def _is_there(path: Path, name: str) -> bool:
 
 
 def _points(value: Any) -> bool:
-    """Whether some part of a state means prompts and responses by their places."""
+    """Whether a part of a state refers to prompts or responses by their index."""
     if isinstance(value, Answers) or (isinstance(value, Draws) and len(value)):
         return True
     if isinstance(value, tuple | list):
@@ -127,7 +134,7 @@ def _points(value: Any) -> bool:
 
 
 def _plain(value: Any, kept: Callable[[Any], Any]) -> Any:
-    """What JSON takes, for a value whose parts `kept` turns into it."""
+    """A value in terms that JSON takes; `kept` converts its parts."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Base):
@@ -145,6 +152,7 @@ def _plain(value: Any, kept: Callable[[Any], Any]) -> Any:
 
 
 def _made(value: Any, made: Callable[[Any], Any]) -> Any:
+    """The value that `_plain` converted; `made` converts its parts back."""
     if isinstance(value, list):
         return tuple(made(part) for part in value)
     if not isinstance(value, dict):
@@ -156,7 +164,10 @@ def _made(value: Any, made: Callable[[Any], Any]) -> Any:
             return np.array(value["array"], dtype=value["type"]).reshape(value["shape"])
         except ValueError as error:
             raise TypeError(str(error)) from None
-    return RECORDS[value["record"]](**{name: made(part) for name, part in value["fields"].items()})
+    name = value["record"]
+    return (OLD_NAMES.get(name) or RECORDS[name])(
+        **{field: made(part) for field, part in value["fields"].items()}
+    )
 
 
 def _fields(value: Any) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ class GameArena(TextArena):
         if responses is not None:
             return super().probs(policy, responses)[None]
         table = np.zeros(self.support.shape)
-        table[self.support] = super().probs(policy)[self.space.support]
+        table[self.support] = super().probs(policy)[self.context.listing.support]
         return table[None]
 
     def policy(self, probs: ArrayLike) -> Adapter:

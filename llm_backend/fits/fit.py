@@ -1,47 +1,50 @@
-"""Fit: how a policy is trained on a round's data, and the loop that does it."""
+"""Fit, the settings of training a policy on the data of a round, and `fit`, the loop that trains it."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from llm_backend.fits.objectives import Ints, Objective
+from llm_backend.fits.adam import Adam
+from llm_backend.fits.objectives import ESTIMATORS, Estimator, Objective
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import token_logprobs
 from llm_backend.policies.handles import BASE, Adapter, Leaf
-from llm_backend.processes.fsdp import local_shard
 from llm_backend.processes.workers import workers
-from llm_backend.spaces.draws import by_prompt
+from llm_backend.spaces.draws import Floats, Ints, by_prompt
 
-RULES = ("regress", "logistic", "reinforce", "rloo", "grpo", "ppo")
+Rule = Literal["regress", "logistic", "reinforce", "rloo", "grpo", "ppo"]
+RULES: tuple[Rule, ...] = get_args(Rule)
 
 
 @dataclass(frozen=True)
 class Fit:
     """How a policy is fitted to the data of a round.
 
-    rule : "regress", least squares on log-ratios (any data); "logistic", cross entropy on them; or a policy
-        gradient, "reinforce", "rloo", "grpo", "ppo", with the KL of the whole response in the reward.
-    epochs : passes over the data. batch : prompts per optimiser step. rows : responses per forward pass
-        (lower it when memory runs out; results do not depend on it beyond rounding); four times as many are
-        drawn at a time.
+    rule : "regress", least squares on log-ratios, for any data; "logistic", cross entropy on them; or a
+        policy gradient, "reinforce", "rloo", "grpo" or "ppo", with the KL of whole responses in the reward.
+    epochs : passes over the data, at least 1.
+    batch : prompts per optimiser step, at least 1.
+    rows : responses per forward pass, at least 1; lower it when memory runs out. Results do not depend on it
+        beyond rounding. Four times as many are drawn at a time.
     lr, betas, eps, weight_decay : of AdamW. beta1 is 0: momentum makes self-play spiral on cyclic games.
-    warmup, final : share of the steps that the rate rises over, and what share of lr it falls to (cosine).
-    clip : largest norm of a gradient.
-    moments : keep the optimiser's moments with the policy, and go on from them where training starts from it.
-        Off, because every round has a new target: on exact games fresh moments fit a hundred times closer.
+    warmup, final : share of the steps in which the rate rises, and share of lr that it falls to (cosine).
+    clip : largest norm of a gradient, above 0.
+    moments : keep the optimiser's moments with the policy, and continue from them when training starts from
+        it. Off, because every round has a new target: on exact games fresh moments fit 100 times closer.
     per_token : pair losses take log-ratios per token instead of summed (IPO as its authors ran it).
     greed : the step that stands for step = inf, the best response, in sampled play.
+
+    Raises ValueError naming the setting that is out of range.
     """
 
-    rule: Literal["regress", "logistic", "reinforce", "rloo", "grpo", "ppo"] = "regress"
+    rule: Rule = "regress"
     epochs: int = 2
     batch: int = 32
     rows: int = 64
@@ -73,6 +76,11 @@ class Fit:
                 f"{self.warmup}, {self.final} and {self.weight_decay}."
             )
 
+    @property
+    def estimator(self) -> Estimator | None:
+        """The estimator of the policy gradient that the rule is, or None for a regression."""
+        return next((estimator for estimator in ESTIMATORS if estimator == self.rule), None)
+
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of step 0, 1, ..., steps - 1."""
         rise = math.ceil(self.warmup * steps)
@@ -83,7 +91,12 @@ class Fit:
 
 
 class Fitted(NamedTuple):
-    """The policy, the mean loss per prompt of every optimiser step, and what it cost."""
+    """A trained policy.
+
+    losses : the mean loss per prompt, one per optimiser step.
+    tokens : tokens of prompts and responses that were trained on, over all epochs.
+    seconds : wall-clock time.
+    """
 
     policy: Adapter
     losses: list[float]
@@ -101,7 +114,21 @@ def fit(
     key: Sequence[int] = (0,),
     shortest: int = 0,
 ) -> Fitted:
-    """Train a copy of `start` on the objective. The order of prompts is a function of `key` alone."""
+    """Train a copy of `start` on the objective.
+
+    Parameters
+    ----------
+    lm : the language model that holds `start`.
+    start : the leaf whose weights training starts from.
+    objective : the loss, and the responses that it reads.
+    prompts : the tokens of X prompts, which `objective.draws.prompt` indexes.
+    how : the settings.
+    temperature : of the log-probabilities that are trained.
+    key : the order of the prompts is a function of it alone.
+    shortest : stop tokens are forbidden before this many tokens.
+
+    Raises FloatingPointError when the loss of a step is not finite.
+    """
     began, us = time.perf_counter(), workers()
     draws = objective.draws
     groups = {x: rows for x, rows in enumerate(by_prompt(draws, len(prompts))) if len(rows)}
@@ -133,58 +160,8 @@ def fit(
     return Fitted(policy, losses, tokens, time.perf_counter() - began)
 
 
-class Adam:
-    """AdamW that keeps no first moment when beta1 is 0, and goes on from given moments.
-
-    Of parameters in shares it updates those of this process; the norm of the gradient is that of all.
-    """
-
-    def __init__(self, parameters: Mapping[str, torch.nn.Parameter], how: Fit, moments: Mapping[str, Tensor]):
-        self.parameters, self.how = parameters, how
-        shares = {name: local_shard(p.detach()) for name, p in parameters.items()}
-        self.split = any(shares[name].shape != p.shape for name, p in parameters.items())
-        self.steps = int(moments["steps"]) if moments else 0
-        self.second = {name: self._start(moments, f"second.{name}", p) for name, p in shares.items()}
-        coarse = {name: p for name, p in shares.items() if p.dtype != torch.float32}
-        self.exact = {name: p.float() for name, p in coarse.items()}  # small steps add up there
-        moving = shares.items() if how.betas[0] else ()
-        self.first = {name: self._start(moments, f"first.{name}", p) for name, p in moving}
-
-    @staticmethod
-    def _start(moments: Mapping[str, Tensor], name: str, parameter: Tensor) -> Tensor:
-        return moments[name].clone() if name in moments else torch.zeros_like(parameter, dtype=torch.float32)
-
-    @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """One update from the gradients, which are then cleared."""
-        (beta1, beta2), self.steps = self.how.betas, self.steps + 1
-        gradients = {name: local_shard(p.grad) for name, p in self.parameters.items() if p.grad is not None}
-        squares = sum(float(gradient.float().square().sum()) for gradient in gradients.values())
-        total = math.sqrt(workers().summed(squares)[0] if self.split else squares)
-        shrink = min(1.0, self.how.clip / total) if total > 0 else 1.0
-        scale1, scale2 = 1 - beta1**self.steps, 1 - beta2**self.steps
-        for name, gradient in gradients.items():
-            parameter = local_shard(self.parameters[name])
-            gradient = gradient.float().mul_(shrink)
-            second = self.second[name].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            if beta1:
-                gradient = self.first[name].mul_(beta1).add_(gradient, alpha=1 - beta1) / scale1
-            exact = self.exact.get(name, parameter)
-            if self.how.weight_decay:
-                exact.mul_(1 - rate * self.how.weight_decay)
-            exact.add_(gradient / (second / scale2).sqrt_().add_(self.how.eps), alpha=-rate)
-            if name in self.exact:
-                parameter.copy_(exact)
-            self.parameters[name].grad = None
-
-    def moments(self) -> dict[str, Tensor]:
-        """What another Adam needs to go on."""
-        kept = {f"second.{name}": value for name, value in self.second.items()}
-        kept |= {f"first.{name}": value for name, value in self.first.items()}
-        return {"steps": torch.tensor(self.steps), **kept}
-
-
 def _batches(prompts: list[int], how: Fit, key: Sequence[int]) -> Iterator[list[int]]:
+    """The prompts of every optimiser step, shuffled in every epoch if there are several steps in one."""
     for epoch in range(how.epochs):
         order = prompts
         if how.batch < len(prompts):
@@ -194,7 +171,7 @@ def _batches(prompts: list[int], how: Fit, key: Sequence[int]) -> Iterator[list[
 
 
 def _passes(groups: list[Ints], rows: int) -> Iterator[Ints]:
-    """Rows of whole prompts, as many at a time as there is room for."""
+    """Rows of whole prompts, at most `rows` at a time unless one prompt has more."""
     part: list[Ints] = []
     for group in groups:
         if part and sum(map(len, part)) + len(group) > rows:
@@ -205,12 +182,12 @@ def _passes(groups: list[Ints], rows: int) -> Iterator[Ints]:
         yield np.concatenate(part)
 
 
-def value(objective: Objective, logp: np.ndarray) -> float:
+def value(objective: Objective, logp: Floats) -> float:
     """The loss at log-probabilities of whole responses, float64[B]."""
     mask = torch.ones(len(logp), 1, dtype=torch.bool)
     return objective(torch.from_numpy(logp)[:, None], mask, np.arange(len(logp)))[0]
 
 
-def best_start(objective: Objective, scores: dict[Leaf, np.ndarray]) -> Leaf:
-    """The leaf that fits best already, given its log-probabilities of the rows; the base if there is none."""
+def best_start(objective: Objective, scores: dict[Leaf, Floats]) -> Leaf:
+    """The leaf of smallest loss, from the leaves' log-probabilities float64[B]; the base if there is none."""
     return min(scores, key=lambda leaf: value(objective, scores[leaf]), default=BASE)

@@ -1,15 +1,15 @@
-"""What a fit minimises: losses and their gradients with respect to log-probabilities.
+"""Objectives: losses of a fit, with their gradients with respect to token log-probabilities.
 
-An objective is called with the token log-probabilities of some of its rows, float64[B, L] with a mask, those
-of all rows of some prompts together, and returns the loss summed over these prompts and its gradient
-float64[B, L]. Nothing here sees a model, so every rule can be held against exact enumeration.
+An objective is called with the token log-probabilities float64[B, L], with a mask, of all its rows of some
+prompts. It returns the loss summed over these prompts and its gradient float64[B, L]. Nothing here sees a
+model, so every objective can be compared with exact enumeration.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -18,22 +18,29 @@ from torch import Tensor
 from llm_backend.spaces.draws import Draws, Floats, Ints
 from pgames.arena import PairLoss
 
-Kind = Literal["reinforce", "rloo", "grpo", "ppo"]
+Estimator = Literal["reinforce", "rloo", "grpo", "ppo"]
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 
 class Objective(Protocol):
     """A loss of the log-probabilities of `draws`."""
 
     @property
-    def draws(self) -> Draws: ...
+    def draws(self) -> Draws:
+        """The N responses that the loss reads."""
+        ...
 
     def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
-        """(loss summed over the prompts of `rows`, its gradient with respect to `logp`)."""
+        """(loss summed over the prompts of `rows`, its gradient float64[B, L] with respect to `logp`).
+
+        logp, mask : float64[B, L] and bool[B, L], tokens of the responses `rows`, 0 and False after the end.
+        rows : int64[B], all rows of some prompts.
+        """
         ...
 
 
 class Groups:
-    """Sums and weighted means over the rows of one prompt."""
+    """Sums over the rows that answer one prompt; `prompt` int64[B] are the prompts of B rows."""
 
     def __init__(self, prompt: Ints):
         _, inverse = np.unique(prompt, return_inverse=True)
@@ -41,12 +48,12 @@ class Groups:
         self.count = int(inverse.max()) + 1
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over a row's prompt, one per row."""
+        """float64[B]: per row the sum of `values` float64[B] over the rows of its prompt."""
         total = torch.zeros(self.count, dtype=values.dtype).index_add_(0, self.of, values)
         return total[self.of]
 
     def log_normalised(self, logs: Tensor) -> Tensor:
-        """logs minus the log of the sum of exp over a row's prompt."""
+        """float64[B]: `logs` float64[B], normalised over the rows of each prompt."""
         top = torch.full((self.count,), -math.inf, dtype=logs.dtype)
         top = top.scatter_reduce(0, self.of, logs, "amax")[self.of]
         return logs - top - self.sum(torch.exp(logs - top)).log()
@@ -56,8 +63,9 @@ class Groups:
 class Regress:
     """Within-prompt variance of log pi - prior - target under `weight`, whose minimiser is the mirror step.
 
-    prior, target, weight float64[B]: log prior up to a constant per prompt, step * win rate, and weights that
-    sum to 1 per prompt. A constant per prompt added to any of them changes nothing.
+    prior : float64[N], log prior; a constant per prompt added to it or to `target` changes nothing.
+    target : float64[N], step * win rate.
+    weight : float64[N], summing to 1 per prompt.
     """
 
     draws: Draws
@@ -76,8 +84,10 @@ class Regress:
 class Logistic:
     """Cross entropy of sigmoid(difference of log pi / prior) to sigmoid(difference of targets), over pairs.
 
-    The same minimiser as `Regress` where wins are exact (DNO, arXiv:2404.03715); with wins from few draws
+    The same minimiser as `Regress` where wins are exact (DNO, arXiv:2404.03715). With wins from few draws
     the sigmoid of a noisy target is biased towards 1/2.
+
+    prior, target, weight : float64[N], as for `Regress`.
     """
 
     draws: Draws
@@ -103,13 +113,17 @@ class PolicyGradient:
 
     R = win - (log pi - log prior) / step, A = R - baseline, gradient -sum weight ratio A grad log pi.
 
-    prior, win, weight float64[B] : as for `Regress`; the rows were drawn with `weight` from the policy
-        whose token log-probabilities are `old`.
-    kind : "reinforce", baseline 1/2, and "rloo", the mean of the others, weigh a response by the ratio
-        pi / old of the whole of it; "grpo", (R - mean) / std, and "ppo", the mean of the others, by that of
-        each token, and stop where it leaves [1 - clip, 1 + clip] in the direction of the advantage.
+    prior, win, weight : float64[N], log prior, win rates, and weights that sum to 1 per prompt. The rows were
+        drawn with `weight` from the policy of `old`.
+    old : the token log-probabilities float64[L_i] that row i was drawn with.
+    step : above 0.
+    estimator : "reinforce" has baseline 1/2 and "rloo" the mean of the other rows; both weigh a response by
+        the ratio pi / old of the whole of it. "grpo" takes A = (R - mean) / std and "ppo" the mean of the
+        others; both weigh a token by its own ratio, and stop where that leaves [1 - clip, 1 + clip] in the
+        direction of the advantage.
     listed : the rows are all responses of an enumerable game, weighted by the old policy: the expectation
         is exact, the baseline is the policy's own mean, and ratios are those of the normalised policies.
+    clip : in (0, 1).
     """
 
     draws: Draws
@@ -118,7 +132,7 @@ class PolicyGradient:
     weight: Floats
     old: list[Floats]
     step: float
-    kind: Kind = "rloo"
+    estimator: Estimator = "rloo"
     listed: bool = False
     clip: float = 0.2
 
@@ -134,7 +148,7 @@ class PolicyGradient:
         reward = _tensor(self.win[rows]) - (total - _tensor(self.prior[rows])) / self.step
         advantage = self._advantage(reward, weight * ratio if self.listed else weight, groups)
         value = float((weight * ratio * reward).sum())
-        if self.kind in ("reinforce", "rloo"):
+        if self.estimator in ("reinforce", "rloo"):
             return -value, _spread(-weight * ratio * advantage, mask)
         each = torch.exp(logp - old)
         stopped = torch.where(advantage[:, None] > 0, each > 1 + self.clip, each < 1 - self.clip)
@@ -142,10 +156,10 @@ class PolicyGradient:
         return -value, pull * mask
 
     def _advantage(self, reward: Tensor, weight: Tensor, groups: Groups) -> Tensor:
-        if self.kind == "reinforce" and not self.listed:
+        if self.estimator == "reinforce" and not self.listed:
             return reward - 0.5
         centred = reward - groups.sum(weight * reward)
-        if self.kind == "grpo":
+        if self.estimator == "grpo":
             return centred / (groups.sum(weight * centred**2).sqrt() + 1e-4)
         if self.listed:
             return centred
@@ -157,10 +171,15 @@ class PolicyGradient:
 class FitPairs:
     """Mean over pairs of loss(beta * (d_winner - d_loser)), d = log pi / prior: `PairLoss` brings the slope.
 
-    pairs int64[M, 2] of rows, wins float64[M, 2] how often the first and the second won. `scale` float64[B]
-    multiplies d: ones for sums over tokens, 1 / length for the per-token mean (IPO as its authors ran it).
-    Plus, with `bonus` float64[B], sum bonus log pi, of responses with beta |d| below `bound` (XPO); with
-    `listed`, pi and d are normalised over the rows of a prompt.
+    Plus, with `bonus`, the sum of bonus log pi over responses with beta |d| below `bound` (XPO).
+
+    prior : float64[N], log prior up to a constant per prompt.
+    pairs, wins : int64[M, 2] and float64[M, 2], rows and how often the first and the second of them won.
+    beta : above 0.
+    scale : float64[N], factors of d: ones for sums over tokens, 1 / length for the mean per token (IPO as its
+        authors ran it).
+    bonus : float64[N], or None.
+    listed : pi and d of the bonus are normalised over the rows of a prompt.
     """
 
     draws: Draws
@@ -185,8 +204,8 @@ class FitPairs:
         pull = np.bincount(i, slope, len(rows)) - np.bincount(j, slope, len(rows))
         gradient = _tensor(self.beta * self.scale[rows] * pull)
         if self.bonus is not None:
-            told, push = self._bonus(logp.sum(dim=1), rows)
-            value, gradient = value + told, gradient + push
+            bonus, push = self._bonus(logp.sum(dim=1), rows)
+            value, gradient = value + bonus, gradient + push
         return float(value), _spread(gradient, mask)
 
     def _bonus(self, total: Tensor, rows: Ints) -> tuple[float, Tensor]:
@@ -203,9 +222,13 @@ class FitPairs:
 class FitLabels:
     """Mean over pairs of (d - d' - step label)^2 + ridge |d|^2 + sft KL(opponent || pi), d = log pi / prior.
 
-    pairs int64[M, 2] of rows with labels float64[M]. `ridge` pulls d, centred over the rows of a prompt,
-    to 0: a response that no pair speaks of stays at the prior. `opponent` float64[B] weighs the rows for the
-    SFT term; with `listed` the policy is normalised over its rows.
+    prior : float64[N], log prior up to a constant per prompt.
+    pairs, labels : int64[M, 2] and float64[M], rows and the difference of their win rates.
+    step : the step of the mirror step that is fitted.
+    ridge : pulls d, centred over the rows of a prompt, to 0: a response in no pair stays at the prior.
+    sft : weight of the KL, at least 0.
+    opponent : float64[N], the weight of each row as the opponent's own response.
+    listed : the policy of the KL is normalised over the rows of a prompt.
     """
 
     draws: Draws
@@ -233,14 +256,18 @@ class FitLabels:
             value += self.ridge * float((centred**2).sum())
             pull = pull + 2 * self.ridge * centred.numpy()
         if self.sft:
-            told, push = _likelihood(total, _tensor(self.opponent[rows]), groups, self.listed)
-            value, pull = value - self.sft * told, pull - self.sft * push.numpy()
+            likelihood, push = _likelihood(total, _tensor(self.opponent[rows]), groups, self.listed)
+            value, pull = value - self.sft * likelihood, pull - self.sft * push.numpy()
         return value, _spread(_tensor(pull), mask)
 
 
 @dataclass(frozen=True, eq=False)
 class Imitate:
-    """Cross entropy to responses, - sum weight log pi; with `listed`, pi is normalised over its rows."""
+    """Cross entropy to responses, - sum weight log pi.
+
+    weight : float64[N], summing to 1 per prompt.
+    listed : pi is normalised over the rows of a prompt.
+    """
 
     draws: Draws
     weight: Floats
@@ -265,12 +292,12 @@ def _tensor(values: Floats) -> Tensor:
 
 
 def _spread(per_response: Tensor, mask: Tensor) -> Tensor:
-    """The same gradient for every token: that of a sum over tokens."""
+    """The gradient [B, L] of a sum over tokens: that of the response, float64[B], at each of its tokens."""
     return per_response[:, None] * mask
 
 
 def _pairs_of(pairs: Ints, rows: Ints) -> tuple[Ints, Ints, Ints]:
-    """(which pairs lie within `rows`, the place of their first and of their second in it)."""
+    """(numbers of the pairs within `rows`, positions there of their first and of their second responses)."""
     place = np.full(max(int(pairs.max(initial=-1)), int(rows.max())) + 1, -1)
     place[rows] = np.arange(len(rows))
     i, j = place[pairs[:, 0]], place[pairs[:, 1]]

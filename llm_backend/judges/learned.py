@@ -1,4 +1,4 @@
-"""A preference learned from duels, with the width of an ensemble: the judge where there are only duels."""
+"""LearnedPreference: a judge estimated from duels, with the spread of an ensemble as its width."""
 
 from __future__ import annotations
 
@@ -21,23 +21,55 @@ BLOCK = 4096  # pairs whose features are held at a time
 
 
 class LastLayer:
-    """Features float64[B, D]: the base's last hidden states, averaged over the tokens of a response and EOS.
+    """Features of (prompt, response): the base's last hidden states, averaged over response tokens and EOS.
 
-    They depend on the prompt and never change: the adapters are off. Known ones are kept in memory. A pass
-    reads one response, because in a batch the last bits depend on what else is in it, and a run that goes on
-    after a kill asks for all its evidence at once.
+    They depend on nothing else, because the adapters are off, so rows may be kept and computed again at will.
+    One forward pass reads one response: in a batch the last bits would depend on the other rows.
+
+    Parameters
+    ----------
+    lm : the language model.
+    mebibytes : the most memory that kept rows take, at least 0; 1024 holds 131072 rows of 1024 features. When
+        it is full, the rows asked for longest ago make room; of a call that alone exceeds it the first rows
+        are kept.
+
+    Raises ValueError when `mebibytes` is negative.
     """
 
-    def __init__(self, lm: LanguageModel):
-        self.lm = lm
-        self._known: dict[tuple[str, str], Floats] = {}
+    def __init__(self, lm: LanguageModel, mebibytes: float = 1024.0):
+        if not mebibytes >= 0:
+            raise ValueError(f"mebibytes must be at least 0, got {mebibytes}.")
+        self.lm, self.limit = lm, int(mebibytes * 2**20)
+        self.used = 0  # bytes of the rows that are kept
+        self._kept: dict[tuple[str, str], Floats] = {}  # from the one asked for longest ago to the latest
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Floats:
+        """float64[B, D], one row per response. Raises ValueError when one exceeds the model's context."""
         pairs = list(zip(prompts, responses, strict=True))
+        rows: dict[tuple[str, str], Floats] = {}
         for pair in pairs:
-            if pair not in self._known:
-                self._known[pair] = self._states(*pair)
-        return np.array([self._known[pair] for pair in pairs])
+            if pair not in rows:
+                rows[pair] = self._known(pair)
+        self._keep(rows)
+        return np.array([rows[pair] for pair in pairs])
+
+    def _known(self, pair: tuple[str, str]) -> Floats:
+        """The row of a pair, taken out of what is kept or computed."""
+        if (row := self._kept.pop(pair, None)) is None:
+            return self._states(*pair)
+        self.used -= row.nbytes
+        return row
+
+    def _keep(self, rows: dict[tuple[str, str], Floats]) -> None:
+        """Keep as many rows as there is room for, in the place of those asked for earlier."""
+        for pair, row in rows.items():
+            while self.used + row.nbytes > self.limit:
+                oldest = next(iter(self._kept), None)
+                if oldest is None or oldest in rows:
+                    return
+                self.used -= self._kept.pop(oldest).nbytes
+            self._kept[pair] = row
+            self.used += row.nbytes
 
     @torch.no_grad()
     def _states(self, prompt: str, response: str) -> Floats:
@@ -50,46 +82,52 @@ class LastLayer:
 
 
 @dataclass(frozen=True, eq=False)
-class Belief:
-    """What duels say: P = mean_m sigmoid(s_m), width = the standard deviation over the members m.
+class LearnedPreference:
+    """A judge learned from duels: P = mean_m sigmoid(s_m); its width is the deviation over the members m.
 
     s_m(y, z) = w_m (f(y) - f(z)) + f(y)' A_m f(z) with A_m antisymmetric, so s_m(y, z) = -s_m(z, y) by
     construction and cycles can be learned, which a score per response (A = 0, Bradley-Terry) cannot. f are
     features of (prompt, response), standardised and projected. As a judge it answers P + optimism * width,
     clipped to [0, 1]: with optimism both P(y, z) and P(z, y) may be above 1/2, and P(y, y) = 1/2 always.
+
+    features : (prompts, responses) -> float64[B, D].
+    centre, projection : float64[D] and float64[D, d], f = (features - centre) projection.
+    weights : float64[M, d + d (d - 1) / 2], of the M members.
+    optimism : how many widths are added, at least 0.
     """
 
     features: Features
     centre: Floats = field(repr=False)
-    projection: Floats = field(repr=False)  # float64[D, d]
-    weights: Floats = field(repr=False)  # float64[M, d + d (d - 1) / 2]
+    projection: Floats = field(repr=False)
+    weights: Floats = field(repr=False)
     optimism: float = 0.0
 
     as_is = True
 
     @property
     def antisymmetric(self) -> bool:
-        """Whether P(y, z) + P(z, y) = 1, so that one order of a pair says all."""
+        """Whether P(y, z) + P(z, y) = 1, so that one order of a pair determines the other."""
         return self.optimism == 0
 
     @property
     def name(self) -> str:
+        """A digest of everything that the answers depend on but the features."""
         digest = hashlib.sha256(self.weights.tobytes() + self.projection.tobytes())
-        return f"Belief({digest.hexdigest()[:12]}, optimism={self.optimism})"
+        return f"LearnedPreference({digest.hexdigest()[:12]}, optimism={self.optimism})"
 
-    def optimistic(self, optimism: float) -> Belief:
-        """The same evidence seen with another optimism."""
+    def optimistic(self, optimism: float) -> LearnedPreference:
+        """The same estimate with another optimism. Raises ValueError unless it is finite and at least 0."""
         return replace(self, optimism=_check_optimism(optimism))
 
     def prefer(self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]) -> Floats:
-        """P(first > second) + optimism * width, float64[B] in [0, 1]."""
+        """P(first > second) + optimism * width, clipped: float64[B] in [0, 1]."""
         mean, width = self.rates(prompts, firsts, seconds)
         return np.clip(mean + self.optimism * width, 0.0, 1.0)
 
     def rates(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
     ) -> tuple[Floats, Floats]:
-        """The believed P(first > second) and its width, float64[B] each; 1/2 and 0 for the same text."""
+        """The estimated P(first > second) and its width, float64[B] each; 1/2 and 0 for equal texts."""
         check_batch(prompts, firsts, seconds)
         if not len(prompts):
             return np.empty(0), np.empty(0)
@@ -101,7 +139,7 @@ class Belief:
         return members.mean(axis=1), members.std(axis=1, ddof=1)
 
 
-def believe(
+def learn_preference(
     features: Features,
     prompts: Sequence[str],
     firsts: Sequence[str],
@@ -112,30 +150,36 @@ def believe(
     dimensions: int = 32,
     spread: float = 2.0,
     seed: int = 0,
-) -> Belief:
-    """The belief that duels leave: an ensemble of regularised logistic regressions.
+) -> LearnedPreference:
+    """The preference estimated from duels by an ensemble of regularised logistic regressions.
 
     Member m minimises sum_n b_n loss_n(s) + |theta - theta_m|^2 / (2 spread^2), with b_n ~ Exp(1) (a Bayesian
     bootstrap of the duels) and theta_m ~ N(0, spread^2) a draw of the prior: approximate posterior samples.
-    Priors come in pairs theta, -theta, so that no evidence is P = 1/2. Convex and deterministic.
+    Priors come in pairs theta, -theta, so that without evidence P = 1/2. Convex and deterministic.
 
     Parameters
     ----------
     features : (prompts, responses) -> float64[B, D], as `LastLayer(lm)`.
-    prompts, firsts, seconds : texts of N duels. wins : float64[N] in [0, 1], 1 where the first won.
-    optimism : how many widths are added. members : size of the ensemble, even.
-    dimensions : d of the projected features; any preference among d + 1 responses can be learned.
-    spread : standard deviation of the prior. seed : of prior, bootstrap and projection.
+    prompts, firsts, seconds : the texts of N duels.
+    wins : float64[N] in [0, 1], 1 where the first won.
+    optimism : how many widths are added, at least 0.
+    members : size of the ensemble, even and at least 2.
+    dimensions : d of the projected features, at least 1; any preference among d + 1 responses can be learned.
+    spread : standard deviation of the prior, above 0.
+    seed : of prior, bootstrap and projection.
+
+    Raises ValueError for lists of different lengths and parameters out of range; JudgeError for wins that are
+    no probabilities.
     """
     check_batch(prompts, firsts, seconds)
     won = check_answers("the evidence", wins, prompts, firsts, seconds)
     if members < 2 or members % 2 or dimensions < 1 or not spread > 0:
         raise ValueError(
-            "believe: need an even number of members >= 2, dimensions >= 1 and spread > 0, got "
+            "learn_preference: need an even number of members >= 2, dimensions >= 1 and spread > 0, got "
             f"{members}, {dimensions} and {spread}."
         )
     met = list(dict.fromkeys([*zip(prompts, firsts, strict=True), *zip(prompts, seconds, strict=True)]))
-    raw = features([x for x, _ in met] or ["?"], [y for _, y in met] or ["?"])  # any, for its size
+    raw = features([x for x, _ in met] or ["?"], [y for _, y in met] or ["?"])  # any text, for D
     centre, projection = _projection(raw if met else raw * 0, dimensions, seed)
     f = (raw - centre) @ projection
     place = {item: i for i, item in enumerate(met)}
@@ -153,7 +197,7 @@ def believe(
         np.add.at(y, which, bootstrap * won)
         np.add.at(n, which, bootstrap)
         weights.append(_logistic_regression(design, y, n, prior if m % 2 else -prior, spread))
-    return Belief(features, centre, projection, np.array(weights), _check_optimism(optimism))
+    return LearnedPreference(features, centre, projection, np.array(weights), _check_optimism(optimism))
 
 
 def pair_features(f: Floats, g: Floats) -> Floats:
@@ -163,9 +207,9 @@ def pair_features(f: Floats, g: Floats) -> Floats:
 
 
 def _projection(raw: Floats, dimensions: int, seed: int) -> tuple[Floats, Floats]:
-    """Centre and float64[D, d]: coordinates to unit variance, then few random directions, so |f|^2 ~ 1."""
+    """Centre float64[D] and projection float64[D, d]: to unit variance and random directions, |f|^2 ~ 1."""
     deviation = raw.std(axis=0)
-    floor = 1e-2 * deviation.mean()  # what hardly ever moves is not blown up
+    floor = 1e-2 * deviation.mean()  # a feature that hardly varies is not blown up
     scale = np.maximum(deviation, floor) if floor > 0 else np.ones(raw.shape[1])
     D, d = raw.shape[1], min(dimensions, raw.shape[1])
     turn = np.eye(D) if d == D else np.random.default_rng([seed, 0]).normal(size=(D, d)) / np.sqrt(d)
@@ -173,7 +217,7 @@ def _projection(raw: Floats, dimensions: int, seed: int) -> tuple[Floats, Floats
 
 
 def _logistic_regression(design: Floats, y: Floats, n: Floats, prior: Floats, spread: float) -> Floats:
-    """argmin of n log(1 + exp(s)) - y s, summed, + |theta - prior|^2 / (2 spread^2), s = design theta."""
+    """argmin of the sum of n log(1 + exp(s)) - y s, + |theta - prior|^2 / (2 spread^2), s = design theta."""
     from scipy.optimize import minimize
 
     def value(theta: Floats) -> tuple[float, Floats]:

@@ -21,6 +21,9 @@ class Base:
 
     id: str = "base"
 
+    def __deepcopy__(self, memo: object) -> Base:
+        return self  # a handle names the weights it was made for
+
 
 BASE = Base()
 
@@ -35,6 +38,12 @@ class Adapter:
 
     id: str
     moments: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __copy__(self) -> Adapter:
+        return self  # a language model knows the handle itself, not its id
+
+    def __deepcopy__(self, memo: object) -> Adapter:
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +68,13 @@ class Blend:
 
 
 @dataclass(frozen=True, eq=False)
-class League:
+class Mixture:
     """sum_i w_i member_i: a member is drawn anew for every response."""
 
     terms: tuple[tuple[float, Leaf | Blend | Answers], ...]
 
 
-Policy = Base | Adapter | Answers | Blend | League
+Policy = Base | Adapter | Answers | Blend | Mixture
 
 
 def scalar(weight: ArrayLike, name: str = "a weight") -> float:
@@ -82,12 +91,12 @@ def blend_terms(policy: Policy) -> tuple[tuple[float, Leaf], ...]:
         return ((1.0, policy),)
     if isinstance(policy, Blend):
         return policy.terms
-    if not isinstance(policy, League | Answers):
+    if not isinstance(policy, Mixture | Answers):
         raise TypeError(
-            f"{policy!r:.60} is no policy of a language model: if a state is to be gone on from, it must be "
-            "one that the same solver left."
+            f"{policy!r:.60} is no policy of a language model: to resume, pass a state produced by the same "
+            "solver."
         )
-    what = "a mixture of policies" if isinstance(policy, League) else "a set of answers"
+    what = "a mixture of policies" if isinstance(policy, Mixture) else "a set of answers"
     raise ValueError(
         f"{what} has no log-probability in closed form, so it can be an opponent but not a prior or a term "
         "of a geometric mixture: distil it first, arena.distil(policy)."
@@ -96,7 +105,7 @@ def blend_terms(policy: Policy) -> tuple[tuple[float, Leaf], ...]:
 
 def members(policy: Policy) -> tuple[tuple[float, Leaf | Blend | Answers], ...]:
     """The (weight, member) terms that a response is drawn from."""
-    return policy.terms if isinstance(policy, League) else ((1.0, policy),)
+    return policy.terms if isinstance(policy, Mixture) else ((1.0, policy),)
 
 
 def geometric_mixture(*terms: tuple[Any, Policy]) -> Policy:
@@ -133,7 +142,7 @@ def mixture(*terms: tuple[Any, Policy]) -> Policy:
     if abs(total - 1) > 1e-6:
         raise ValueError(f"the weights of a mixture must sum to 1, got {total:.9g}.")
     kept = tuple((w / total, member) for member, w in merged.items() if w > NEGLIGIBLE)
-    return kept[0][1] if len(kept) == 1 else League(kept)
+    return kept[0][1] if len(kept) == 1 else Mixture(kept)
 
 
 def leaves(policy: Policy) -> tuple[Leaf, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -16,12 +17,13 @@ from llm_backend.arena import TextArena
 from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_prompts
 from llm_backend.engines.vllm import VLLM
 from llm_backend.fits.fit import Fit
+from llm_backend.judges.shared import AbsentJudge, SharedJudge
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.text import check_text
 from llm_backend.processes.workers import workers
 from llm_backend.runs.config import TINY, ConfigError, Configuration, Reader, made, settings
 from llm_backend.spaces.recorded import Recorded
-from llm_backend.spaces.shared import Elsewhere, share
+from llm_backend.spaces.shared import Shared
 from llm_backend.tiny import PROMPTS, tiny_language_model
 from pgames import names
 from pgames.arena import PairLoss, Solver
@@ -60,7 +62,7 @@ def build(config: Configuration, folder: Path) -> Made:
     prompts, answers, reading = _prompts(config)
     held: list[Any] = []
     workers().once(lambda: held.append(_cached(config, folder)))
-    judge = held[0] if held else Elsewhere()
+    judge = held[0] if held else AbsentJudge()
     if config.run.shard and workers().size == 1:
         raise ConfigError(
             "run.shard needs several processes: start them with accelerate launch, or unset it."
@@ -91,16 +93,18 @@ def build(config: Configuration, folder: Path) -> Made:
             played = TextArena(lm, texts[some], judge, fit=how, per_round=size, **expert, **arena)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"[arena] {error}") from error
-        share(played)
-        played.space = Recorded(played.space, folder / "draws")
-        return played
+        space, asked = played.space, played.judge
+        if workers().size > 1:
+            asked = SharedJudge(asked)
+            space = space if played.listed else Shared(space)  # each process computes the table of a list
+        return played.within(replace(played.context, judge=asked, space=Recorded(space, folder / "draws")))
 
     size = reading["per_round"]
     if size is not None and not 1 <= size <= kept:
         raise ConfigError(f"data.per_round = {size}: it must be from 1 to {kept}, the number of prompts.")
     played = arena_of(slice(kept), size)
     other = played if texts[measured] == played.prompts else arena_of(measured)
-    read = json.dumps([texts, answers, played.space.ids, other.space.ids])
+    read = json.dumps([texts, answers, played.space.sampling.prompts, other.space.sampling.prompts])
     return Made(solver, played, other, hashlib.sha256(read.encode()).hexdigest())
 
 

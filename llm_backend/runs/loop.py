@@ -125,8 +125,7 @@ def _rounds(
     made: Made, state: State, past: dict[int, Policy], config: Configuration, meter: Meter
 ) -> Iterator[tuple[State, Row]]:
     """(state, row) after every round that is left. `past` are the policies to be met, by round."""
-    for arena in {id(arena): arena for arena in (made.arena, made.measured)}.values():
-        meter.watch(arena)
+    made = made._replace(arena=meter.watch(made.arena), measured=meter.watch(made.measured))
     arena = made.arena
     while state.t < config.run.rounds:
         arena.journal.clear()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_backend.arena import TextArena
+from llm_backend.context import Note
 from llm_backend.engines.vllm import Discrepancy
 from llm_backend.judges.base import antisymmetric, name_of
 from llm_backend.spaces.draws import Draws
+from llm_backend.spaces.metered import Metered
 
 PHASES = ("collect", "judge", "score", "fit", "evaluate", "checkpoint")
 
@@ -57,14 +61,20 @@ class Meter:
             self.phase = outer
             self.say(outer)
 
-    def watch(self, arena: Any) -> None:
-        """Measure what the arena draws, scores and asks from now on."""
-        if (engine := getattr(arena.space, "engine", None)) is not None:
-            self.reports = engine.reports
-        arena.space = _Space(arena.space, self)
-        arena.judge = _Judge(arena.judge, self)
+    def count(self, draws: Draws) -> None:
+        """Count responses that were drawn, and their tokens."""
+        self.drawn += len(draws)
+        self.tokens += sum(map(len, draws.tokens))
+        self.truncated += int(draws.truncated.sum())
 
-    def row(self, journal: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def watch(self, arena: TextArena) -> TextArena:
+        """A view of the arena in which all that is drawn, scored and asked is measured."""
+        if (engine := arena.space.sampling.engine) is not None:
+            self.reports = engine.reports
+        space, judge = Metered(arena.space, self), _Judge(arena.judge, self)
+        return arena.within(replace(arena.context, space=space, judge=judge))
+
+    def row(self, journal: Sequence[Note]) -> dict[str, Any]:
         """The numbers of the round, with the arena's own notes of what was fitted in it."""
         fits = [entry for entry in journal if "loss" in entry]
         generation = self.seconds["collect"]
@@ -87,28 +97,6 @@ class Meter:
         tokens = sum(report.tokens for report in new)
         mean, outside = (sum(r[i] * r.tokens for r in new) / tokens for i in (1, 2))
         return {"discrepancy": {"largest": max(r.largest for r in new), "mean": mean, "outside": outside}}
-
-
-class _Space:
-    """The responses of an arena, with draws and scores on the meter."""
-
-    def __init__(self, space: Any, meter: Meter):
-        self._space, self._meter = space, meter
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._space, name)
-
-    def draw(self, *arguments: Any, **options: Any) -> Draws:
-        with self._meter.measure("collect"):
-            draws = self._space.draw(*arguments, **options)
-        self._meter.drawn += len(draws)
-        self._meter.tokens += sum(map(len, draws.tokens))
-        self._meter.truncated += int(draws.truncated.sum())
-        return draws
-
-    def score(self, *arguments: Any, **options: Any) -> Any:
-        with self._meter.measure("score"):
-            return self._space.score(*arguments, **options)
 
 
 class _Judge:

@@ -1,1 +1,1 @@
-"""Response spaces: free text or a list, with decorators that record, meter and share draws."""
+"""Spaces: the responses to some prompts, free or listed, and decorators that record, meter and share them."""

@@ -1,4 +1,4 @@
-"""Responses in rows, and how they are grouped."""
+"""Draws: responses in rows, and how rows are grouped."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Responses in rows: `prompt` int64[B] each answers, its tokens (EOS included) and its text.
+    """Responses in B rows. A value: a copy is the same object, so evidence about a list shares its rows.
 
-    `column` int64[B] is the place in the list of an enumerable game, -1 elsewhere. `truncated` bool[B] marks
-    responses cut at the length limit: they did not end, so they have no EOS.
+    prompt : int64[B], the number of the prompt that each answers.
+    tokens : its tokens, EOS included.
+    texts : its text.
+    column : int64[B], its column in the list of an enumerable game; -1 elsewhere.
+    truncated : bool[B], True where a response was cut at the length limit, so that it has no EOS.
     """
 
     prompt: Ints
@@ -29,8 +32,14 @@ class Draws:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def __copy__(self) -> Draws:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Draws:
+        return self
+
     def take(self, rows: Sequence[int] | Ints) -> Draws:
-        """Some of the rows, in that order."""
+        """The rows of these numbers, int64[b], in that order."""
         at = np.asarray(rows, dtype=np.int64)
         return Draws(
             self.prompt[at],
@@ -42,7 +51,7 @@ class Draws:
 
     @staticmethod
     def join(parts: Sequence[Draws]) -> Draws:
-        """All rows, one part after the other."""
+        """All rows, part after part."""
         return Draws(
             np.concatenate([part.prompt for part in parts]),
             tuple(row for part in parts for row in part.tokens),
@@ -56,7 +65,7 @@ NO_DRAWS = Draws(np.empty(0, np.int64), (), (), np.empty(0, np.int64), np.empty(
 
 
 def distinct(draws: Draws) -> tuple[Draws, Ints]:
-    """The rows without repetitions, in their order, and the place int64[B] of each row among them."""
+    """The rows without repetitions, in their order, and the number int64[B] of each row among them."""
     first: dict[tuple[int, tuple[int, ...]], int] = {}
     keys = [(int(x), tokens) for x, tokens in zip(draws.prompt, draws.tokens, strict=True)]
     where = np.array([first.setdefault(key, len(first)) for key in keys], np.int64)
@@ -65,7 +74,7 @@ def distinct(draws: Draws) -> tuple[Draws, Ints]:
 
 
 def by_prompt(draws: Draws, prompts: int) -> list[Ints]:
-    """The rows of every prompt."""
+    """The row numbers of each of X = `prompts` prompts, in increasing order: a list of int64[...]."""
     order = np.argsort(draws.prompt, kind="stable")
     return np.split(order, np.searchsorted(draws.prompt[order], np.arange(1, prompts)))
 

@@ -1,75 +1,85 @@
-"""Free: responses are whatever the model says, one token after the other."""
+"""Free: a response is whatever the model says, one token after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from llm_backend.engines.local.generate import generate
 from llm_backend.engines.local.token_mixture import score_token_mixture
-from llm_backend.engines.vllm import VLLM
-from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import Adapter, Base, Blend, Leaf, Policy
 from llm_backend.spaces.draws import Draws, Floats
+from llm_backend.spaces.protocol import Sampling
 
 
+@dataclass(frozen=True, eq=False)
 class Free:
     """Responses of `shortest` to `longest` tokens to some prompts, drawn and scored at one temperature.
 
-    With an `engine` the server draws for the reference and for adapters; mixtures, which no server can
-    sample, are drawn here.
+    An engine draws for the reference and for adapters. Mixtures are drawn here: no server samples them.
+    Raises ValueError when `longest` is missing, or when a prompt and its response exceed the model's context.
     """
 
-    def __init__(
-        self,
-        lm: LanguageModel,
-        prompts: Sequence[list[int]],
-        longest: int,
-        temperature: float,
-        rows: int,
-        shortest: int = 0,
-        correct: int = 1,
-        engine: VLLM | None = None,
-    ):
-        self.lm, self.ids, self.temperature, self.rows = lm, list(prompts), temperature, rows
-        self.longest, self.shortest, self.correct, self.engine = longest, shortest, correct, engine
-        lm.check_length(max(map(len, self.ids)) + longest)
+    sampling: Sampling
+
+    def __post_init__(self) -> None:
+        how = self.sampling
+        if how.longest is None:
+            raise ValueError("Free needs Sampling(longest=...), the most tokens of a response; got None.")
+        how.lm.check_length(max(map(len, how.prompts)) + how.longest)
+
+    @property
+    def listed(self) -> None:
+        """There is no list: any text may be a response."""
+        return None
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
-        """`n` responses to every prompt, or to the prompts `which`; the same whoever else is asked."""
-        at = list(range(len(self.ids))) if which is None else list(which)
-        asked, lengths = [self.ids[x] for x in at], {"max_new_tokens": self.longest}
-        lengths["min_new_tokens"] = self.shortest
-        if self.engine is not None and isinstance(policy, Base | Adapter):
-            samples = self.engine.generate(
-                self.lm, policy, asked, n, **lengths, temperature=self.temperature, key=key, which=at
-            )
-        else:
-            samples = generate(
-                self.lm,
+        """`n` responses to each prompt, or to each of the prompts `which`: B = n * prompts rows."""
+        how = self.sampling
+        assert how.longest is not None
+        at = list(range(len(how.prompts))) if which is None else list(which)
+        asked = [how.prompts[x] for x in at]
+        if how.engine is not None and isinstance(policy, Base | Adapter):
+            drawn = how.engine.generate(
+                how.lm,
                 policy,
                 asked,
                 n,
-                **lengths,
-                temperature=self.temperature,
+                max_new_tokens=how.longest,
+                min_new_tokens=how.shortest,
+                temperature=how.temperature,
                 key=key,
                 which=at,
-                correct=self.correct,
-                rows=4 * self.rows,
+            )
+        else:
+            drawn = generate(
+                how.lm,
+                policy,
+                asked,
+                n,
+                max_new_tokens=how.longest,
+                min_new_tokens=how.shortest,
+                temperature=how.temperature,
+                key=key,
+                which=at,
+                correct=how.correct,
+                rows=4 * how.rows,
             )
         return Draws(
-            np.asarray(at, dtype=np.int64)[samples.prompt],
-            tuple(map(tuple, samples.tokens)),
-            tuple(map(self.lm.decode, samples.tokens)),
-            np.full(len(samples.tokens), -1),
-            samples.truncated,
+            np.asarray(at, dtype=np.int64)[drawn.prompt],
+            tuple(map(tuple, drawn.tokens)),
+            tuple(map(how.lm.decode, drawn.tokens)),
+            np.full(len(drawn.tokens), -1),
+            drawn.truncated,
         )
 
     def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
-        """log pi(response | prompt), nats summed over tokens: float64[B]; of mixtures as they are sampled."""
-        asked, how = [self.ids[x] for x in draws.prompt], self.temperature
+        """log pi(response | prompt), float64[B] in nats, summed over tokens; of a blend as it is sampled."""
+        how = self.sampling
+        asked = [how.prompts[x] for x in draws.prompt]
         if isinstance(policy, Blend):
-            return score_token_mixture(self.lm, policy, asked, draws.tokens, how, self.shortest)
-        return score(self.lm, policy, asked, draws.tokens, how, self.rows, self.shortest)
+            return score_token_mixture(how.lm, policy, asked, draws.tokens, how.temperature, how.shortest)
+        return score(how.lm, policy, asked, draws.tokens, how.temperature, how.rows, how.shortest)

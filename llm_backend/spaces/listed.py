@@ -1,4 +1,4 @@
-"""Listed: responses come from a list, so a policy is a table and every expectation a sum."""
+"""Listed: responses come from a list, so a policy is a table and every expectation is a sum."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import score
-from llm_backend.policies.handles import Answers, Leaf, Policy, blend_terms, members
+from llm_backend.policies.handles import Answers, Blend, Leaf, Policy, blend_terms, members
 from llm_backend.spaces.draws import Draws, Floats
+from llm_backend.spaces.protocol import Sampling
 
 
 class Listed:
-    """The responses of an enumerable game: Y texts for all prompts, or a list for each.
+    """The responses of an enumerable game: Y texts for all prompts, or a list for each prompt.
 
-    Policies are normalised over the list of a prompt; `support` bool[X, Y] says where there is a response.
+    Policies are normalised over the list of a prompt. `texts` are the lists, `support` bool[X, Y] says where
+    there is a response, and `all` has every response once, prompt by prompt.
+
+    Parameters
+    ----------
+    sampling : how the model scores; its `longest` stays None, because a listed text may have any length.
+    responses : texts for all prompts, or one list of texts per prompt.
+
+    Raises ValueError for responses that are not texts, repeat, are equal in tokens, or do not match the
+    number of prompts.
     """
 
-    shortest = 0  # a text of the list may have any length
-
-    def __init__(
-        self,
-        lm: LanguageModel,
-        prompts: Sequence[list[int]],
-        responses: Sequence[str] | Sequence[Sequence[str]],
-        temperature: float,
-        rows: int,
-    ):
+    def __init__(self, sampling: Sampling, responses: Sequence[str] | Sequence[Sequence[str]]):
+        lm, prompts = sampling.lm, sampling.prompts
         lists = _lists(responses, len(prompts))
         if len(lists) != len(prompts):
             raise ValueError(
@@ -39,8 +40,7 @@ class Listed:
         for x, texts in enumerate(lists):
             if not texts or len(set(texts)) < len(texts):
                 raise ValueError(f"the responses to prompt {x} must be different texts, got {texts[:8]}.")
-        self.lm, self.ids, self.temperature, self.rows = lm, list(prompts), temperature, rows
-        self.texts = lists
+        self.sampling, self.texts = sampling, lists
         self.places = [{text: y for y, text in enumerate(texts)} for texts in lists]
         sizes = np.array([len(texts) for texts in lists])
         self.support: NDArray[np.bool_] = np.arange(sizes.max()) < sizes[:, None]
@@ -58,17 +58,22 @@ class Listed:
         self.all = Draws(x, tokens, texts, y, np.zeros(len(x), np.bool_))
         self._tables: weakref.WeakKeyDictionary[Leaf, Floats] = weakref.WeakKeyDictionary()
 
+    @property
+    def listed(self) -> Listed:
+        """This list."""
+        return self
+
     def table(self, leaf: Leaf) -> Floats:
-        """log pi(response | prompt) of the model itself, float64[X, Y], -inf where there is none."""
+        """log pi(response | prompt) of the model itself, float64[X, Y], -inf outside the support."""
         if leaf not in self._tables:
-            table = np.full(self.support.shape, -np.inf)
-            prompts = [self.ids[x] for x in self.all.prompt]
-            table[self.support] = score(self.lm, leaf, prompts, self.all.tokens, self.temperature, self.rows)
+            how, table = self.sampling, np.full(self.support.shape, -np.inf)
+            prompts = [how.prompts[x] for x in self.all.prompt]
+            table[self.support] = score(how.lm, leaf, prompts, self.all.tokens, how.temperature, how.rows)
             self._tables[leaf] = table
         return self._tables[leaf]
 
     def logs(self, policy: Policy) -> Floats:
-        """log pi normalised over the list, float64[X, Y]."""
+        """log pi normalised over the list of each prompt, float64[X, Y]."""
         parts = [(w, self._member(member)) for w, member in members(policy)]
         if len(parts) == 1:
             return parts[0][1]
@@ -89,19 +94,19 @@ class Listed:
         return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
 
     def probs(self, policy: Policy) -> Floats:
-        """Probabilities float64[X, Y]."""
+        """Probabilities float64[X, Y]; rows sum to 1."""
         return np.exp(self.logs(policy))
 
     def place(self, prompt: int, text: str) -> int:
-        """Where a response stands in the list of its prompt. Raises ValueError when it does not."""
+        """The column of a response in the list of its prompt. Raises ValueError when it is not there."""
         if text not in self.places[prompt]:
             raise ValueError(f"{text!r} is no response to prompt {prompt} in this game: add it to responses.")
         return self.places[prompt][text]
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
-        """`n` responses to every prompt, or to the prompts `which`."""
+        """`n` responses to each prompt, or to each of the prompts `which`: B = n * prompts rows."""
         p, picked = self.probs(policy), []
-        asked = np.arange(len(self.ids)) if which is None else np.asarray(which, dtype=np.int64)
+        asked = np.arange(len(self.sampling.prompts)) if which is None else np.asarray(which, dtype=np.int64)
         for x in asked:
             cumulative = np.cumsum(p[x])
             u = np.random.default_rng([*key, int(x)]).random(n) * cumulative[-1]
@@ -109,25 +114,29 @@ class Listed:
         return self.at(np.repeat(asked, n), np.concatenate(picked))
 
     def of(self, prompts: Sequence[int] | NDArray[np.int64]) -> tuple[Draws, NDArray[np.int64]]:
-        """All responses to some prompts, and the rows of `all` that they are."""
+        """All responses to some prompts, and their rows int64[B] in `all`."""
         rows = np.flatnonzero(np.isin(self.all.prompt, prompts))
         return (self.all if len(rows) == len(self.all) else self.all.take(rows)), rows
 
     def at(self, prompt: NDArray[np.int64], column: NDArray[np.int64]) -> Draws:
-        """The responses in these places."""
+        """The responses at (prompt, column), int64[B] each."""
         return self.all.take(self.row(prompt, column))
 
     def row(self, prompt: NDArray[np.int64], column: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows of `all` that these are."""
+        """The rows int64[B] in `all` of the responses at (prompt, column), int64[B] each."""
         return np.concatenate([[0], np.cumsum(self.support.sum(axis=1))])[prompt] + column
 
-    def score(self, leaf: Leaf, draws: Draws) -> Floats:
-        """log pi(response | prompt) of the model itself, float64[B]: read from its table."""
-        return self.table(leaf)[draws.prompt, draws.column]
+    def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
+        """log pi(response | prompt), float64[B]: of a leaf the model's own, read from its table.
+
+        Of a geometric mixture it is normalised over the list, as it is sampled.
+        """
+        table = self.logs(policy) if isinstance(policy, Blend) else self.table(policy)
+        return table[draws.prompt, draws.column]
 
 
 def _lists(responses: Sequence[str] | Sequence[Sequence[str]], prompts: int) -> list[list[str]]:
-    """The texts for each prompt; ValueError for what is neither texts nor lists of them."""
+    """The texts of each prompt. Raises ValueError unless these are texts or lists of texts."""
     if isinstance(responses, str):
         raise ValueError(f"responses must be a list of texts, got one text: pass [{responses!r:.60}].")
     if all(isinstance(one, str) for one in responses):

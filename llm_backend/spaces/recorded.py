@@ -1,53 +1,72 @@
-"""Responses written to a folder when drawn, and read back when asked for again."""
+"""Recorded: a space whose draws are kept in a folder, and read back when asked for again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from llm_backend.policies.handles import Adapter, Answers, Base, Policy
+from llm_backend.policies.handles import Adapter, Answers, Base, Blend, Leaf, Policy
 from llm_backend.processes.workers import workers
-from llm_backend.spaces.draws import Draws
+from llm_backend.spaces.draws import Draws, Floats
+from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
 from pgames.files import atomic
 
 
+@dataclass(frozen=True, eq=False)
 class Recorded:
-    """The responses of an arena, nothing of which is drawn twice.
+    """A space that draws nothing twice: a round that was interrupted continues from the files in `folder`.
 
-    A file is named by the key of the draw and the policy's fingerprint; it holds tokens, so nothing is drawn
-    twice when a round is interrupted. Files of finished rounds may be deleted. Of several processes the first
-    one writes and reads, for all.
+    The name of a file is a digest of the policy, the prompts, the limits and the key of the draw. Files of
+    finished rounds may be deleted. Of several processes the first one writes and reads, for all of them.
     """
 
-    def __init__(self, space: Any, folder: Path):
-        self._space, self._folder = space, folder
+    space: Space
+    folder: Path
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._space, name)
+    @property
+    def sampling(self) -> Sampling:
+        """How responses are drawn and scored."""
+        return self.space.sampling
+
+    @property
+    def listed(self) -> ListedSpace | None:
+        """The list beneath, or None."""
+        return self.space.listed
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
-        """`n` responses to every prompt, or to the prompts `which`, drawn or read."""
-        which = range(len(self._space.ids)) if which is None else which
-        asked = {"policy": described(policy), "n": n, "key": list(key), "prompts": self._prompts(which)}
-        digest = hashlib.blake2b(json.dumps(asked).encode(), digest_size=12).hexdigest()
-        path = self._folder / f"{digest}.json"
+        """`n` responses to each prompt, or to each of the prompts `which`, drawn or read.
+
+        Raises ValueError naming the file when it is no record of responses.
+        """
+        which = range(len(self.sampling.prompts)) if which is None else which
+        asked = {"policy": described(policy), "n": n, "key": list(key), "prompts": self._digest(which)}
+        path = self.folder / f"{_digest(asked)}.json"
         kept = workers().once(lambda: _read(path) if path.is_file() else None)
         if kept is not None:
             return kept
-        draws = self._space.draw(policy, n, key, which)
+        draws = self.space.draw(policy, n, key, which)
         workers().once(lambda: _write(path, draws))
         return draws
 
-    def _prompts(self, which: Sequence[int]) -> str:
-        names = ("longest", "shortest", "correct", "temperature", "texts")
-        how = [getattr(self._space, name, None) for name in names]
-        asked = [(x, self._space.ids[x]) for x in which]
-        return hashlib.blake2b(json.dumps([asked, how]).encode(), digest_size=12).hexdigest()
+    def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
+        """log pi(response | prompt), float64[B] in nats; not recorded."""
+        return self.space.score(policy, draws)
+
+    def _digest(self, which: Sequence[int]) -> str:
+        """A digest of the prompts `which`, and of everything else that responses to them depend on."""
+        how, listed = self.sampling, self.listed
+        correct, texts = (how.correct, None) if listed is None else (None, listed.texts)
+        asked = [(x, how.prompts[x]) for x in which]
+        return _digest([asked, [how.longest, how.shortest, correct, how.temperature, texts]])
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=12).hexdigest()
 
 
 def _write(path: Path, draws: Draws) -> None:
@@ -76,8 +95,8 @@ def _read(path: Path) -> Draws:
         raise ValueError(f"{path} is no record of responses ({error}): delete it.") from None
 
 
-def described(policy: Policy) -> Any:
-    """What a policy is, in terms that a restart does not change."""
+def described(policy: Policy) -> object:
+    """A policy in values that JSON takes and a restart does not change; adapters by their fingerprint."""
     if isinstance(policy, Base | Adapter):
         return policy.id
     if isinstance(policy, Answers):

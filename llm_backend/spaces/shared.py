@@ -1,76 +1,50 @@
-"""What processes share of an arena: each draws and scores a part, the first one judges."""
+"""Shared: a space of which each of several processes draws and scores a part."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from llm_backend.judges import JudgeError
-from llm_backend.judges.base import antisymmetric, name_of
 from llm_backend.policies.handles import Blend, Leaf, Policy, leaves
 from llm_backend.processes.workers import workers
-from llm_backend.spaces.draws import NO_DRAWS, Draws
+from llm_backend.spaces.draws import NO_DRAWS, Draws, Floats
+from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
 
 
-def share(arena: Any) -> None:
-    """Let the processes draw and score their shares of what the arena asks, and the first one judge.
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """A space whose work is split over the processes of a run; every process gets all of the result.
 
-    An enumerable game is a table of log-probabilities, which every process makes for itself.
+    All processes call `draw` and `score` together, with the same arguments. Each does every size-th prompt or
+    row. The list of an enumerable game is not split: every process computes its table of log-probabilities.
     """
-    if workers().size > 1:
-        arena.judge = _Judge(arena.judge)
-        if not arena.listed:
-            arena.space = _Space(arena.space)
 
+    space: Space
 
-class _Space:
-    """The responses of an arena, each process drawing and scoring a share of them."""
+    @property
+    def sampling(self) -> Sampling:
+        """How responses are drawn and scored."""
+        return self.space.sampling
 
-    def __init__(self, space: Any):
-        self._space = space
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._space, name)
+    @property
+    def listed(self) -> ListedSpace | None:
+        """The list beneath, or None."""
+        return self.space.listed
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
-        asked = range(len(self._space.ids)) if which is None else which
+        """`n` responses to each prompt, or to each of the prompts `which`, in the order of one process."""
+        asked = range(len(self.sampling.prompts)) if which is None else which
         mine = list(workers().mine(asked))
-        with self._space.lm.unsharded(leaves(policy)):
-            draws = self._space.draw(policy, n, key, mine) if mine else NO_DRAWS
-        each = [draws.take(np.arange(i * n, (i + 1) * n)) for i in range(len(mine))]  # by prompt
+        with self.sampling.lm.unsharded(leaves(policy)):
+            draws = self.space.draw(policy, n, key, mine) if mine else NO_DRAWS
+        each = [draws.take(np.arange(i * n, (i + 1) * n)) for i in range(len(mine))]  # one item per prompt
         return Draws.join(workers().gathered(each))
 
-    def score(self, policy: Leaf | Blend, draws: Draws) -> NDArray[np.float64]:
+    def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
+        """log pi(response | prompt), float64[B] in nats, rows in the order of `draws`."""
         rows = workers().mine(range(len(draws)))
-        with self._space.lm.unsharded(leaves(policy)):
-            mine = self._space.score(policy, draws.take(list(rows))) if len(rows) else ()
+        with self.sampling.lm.unsharded(leaves(policy)):
+            mine = self.space.score(policy, draws.take(list(rows))) if len(rows) else np.empty(0)
         return np.array(workers().gathered(list(mine)))
-
-
-class _Judge:
-    """A judge that only the first process asks."""
-
-    as_is = True
-
-    def __init__(self, judge: Any):
-        self._judge = judge
-        self.name, self.antisymmetric = workers().once(lambda: (name_of(judge), antisymmetric(judge)))
-
-    def prefer(
-        self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
-    ) -> NDArray[np.float64]:
-        return workers().once(lambda: self._judge.prefer(prompts, firsts, seconds))
-
-
-class Elsewhere:
-    """Stands for the judge where it is not loaded."""
-
-    as_is = True
-
-    def prefer(
-        self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
-    ) -> NDArray[np.float64]:
-        raise JudgeError("only the first process has the judge.")

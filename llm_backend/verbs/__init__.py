@@ -1,1 +1,1 @@
-"""What each verb means on text: draw, judge, and say what a fit has to do."""
+"""The verbs on text, each a function of a `Context`: draw, judge, and describe the fit."""

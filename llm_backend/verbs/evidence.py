@@ -1,10 +1,10 @@
-"""What duels leave behind: judged pairs, pairs to be judged, labels to regress on. All are values."""
+"""Evidence, all of it values: judged pairs, samples, pairs yet to be judged, labels to regress on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import overload
 
 import numpy as np
 
@@ -13,7 +13,11 @@ from llm_backend.spaces.draws import NO_DRAWS, Draws, Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class Duels:
-    """Pairs int64[M, 2] of rows; wins float64[M, 2] how often the first and the second of them won."""
+    """Judged pairs, which add up with `+`.
+
+    pairs : int64[M, 2], rows of `draws`.
+    wins : float64[M, 2], how often the first and the second response of a pair won, at least 0.
+    """
 
     draws: Draws
     pairs: Ints
@@ -24,7 +28,7 @@ class Duels:
         return Duels(draws, np.concatenate([self.pairs, shifted]), np.concatenate([self.wins, other.wins]))
 
     def table(self, shape: tuple[int, int]) -> Floats:
-        """float64[X, Y, Y] of an enumerable game: how often response y beat z."""
+        """How often response y beat z, float64[X, Y, Y], in an enumerable game of shape (X, Y)."""
         out = np.zeros((*shape, shape[1]))
         prompt = self.draws.prompt[self.pairs[:, 0]]
         y, z = self.draws.column[self.pairs].T
@@ -35,9 +39,9 @@ class Duels:
 
 @dataclass(frozen=True, eq=False)
 class Samples(Sequence[list[str]]):
-    """Responses of a policy: `samples[x]` lists the texts that answer prompt x, `+` pools them.
+    """Responses of a policy: `samples[x]` lists the texts that answer prompt x, and `+` pools them.
 
-    `weight` float64[B] is how often each row was drawn (its probability, in exact play).
+    weight : float64[B], how often each row was drawn; in exact play its probability.
     """
 
     draws: Draws
@@ -51,7 +55,14 @@ class Samples(Sequence[list[str]]):
     def __len__(self) -> int:
         return int(self.draws.prompt.max(initial=-1)) + 1
 
-    def __getitem__(self, x: Any) -> Any:
+    @overload
+    def __getitem__(self, x: int) -> list[str]: ...
+
+    @overload
+    def __getitem__(self, x: slice) -> list[list[str]]: ...
+
+    def __getitem__(self, x: int | slice) -> list[str] | list[list[str]]:
+        """The texts that answer prompt x. Raises IndexError when no prompt has that number."""
         if isinstance(x, slice):
             return [self[i] for i in range(*x.indices(len(self)))]
         if not -len(self) <= x < len(self):
@@ -61,22 +72,24 @@ class Samples(Sequence[list[str]]):
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """Pairs int64[M, 2] of rows met so far, not judged."""
+    """Pairs met so far and not judged: `pairs` int64[M, 2] of rows of `draws`."""
 
     draws: Draws
     pairs: Ints
 
     def add(self, draws: Draws, pairs: Ints) -> Buffer:
-        """The buffer with more pairs."""
+        """The buffer with more pairs, int64[m, 2] of rows of `draws`."""
         joined, shifted = _joined(self.draws, draws, pairs)
         return Buffer(joined, np.concatenate([self.pairs, shifted]))
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Pairs int64[M, 2] of rows with labels float64[M] to regress differences of log-ratios on.
+    """Labelled pairs, on which differences of log-ratios are regressed.
 
-    `opponent` float64[B] weighs the rows that are the opponent's own responses, for the SFT term.
+    pairs : int64[M, 2], rows of `draws`.
+    labels : float64[M], the difference of win rates of the first and the second response, in [-1, 1].
+    opponent : float64[B], the weight of each row as the opponent's own response, for the SFT term.
     """
 
     draws: Draws
@@ -92,7 +105,7 @@ EMPTY = Buffer(NO_DRAWS, NO_PAIRS)
 
 
 def _joined(first: Draws, second: Draws, pairs: Ints) -> tuple[Draws, Ints]:
-    """Both sets of rows, and pairs of the second renumbered; a set joined with itself stays one."""
+    """Both sets of rows, and the pairs of the second renumbered; a set joined with itself is kept once."""
     if first is second or not len(first):
         return second, pairs
     if not len(second):

@@ -1,4 +1,4 @@
-"""Scores: what RLHF puts in the place of a preference."""
+"""Scores: RLHF puts a number for every response in the place of a preference."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
+from llm_backend.context import Context
 from llm_backend.judges.learned import Features
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs.evidence import Duels
+from pgames.losses import logistic, minimise
 
-RIDGE = 1e-2  # on the weights of a linear score, per duel
+RIDGE = 1e-2  # penalty on the weights of a linear score, per duel
 
 
 class Score(Protocol):
@@ -25,7 +27,7 @@ class Score(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ListedScore:
-    """Scores float64[X, Y] of the responses of an enumerable game."""
+    """Scores of the responses of an enumerable game: `table` float64[X, Y]."""
 
     table: Floats
 
@@ -35,7 +37,12 @@ class ListedScore:
 
 @dataclass(frozen=True, eq=False)
 class LinearScore:
-    """weights . standardised last hidden states of the base, averaged over the response."""
+    """weights . features / scale, with the base's last hidden states as features.
+
+    prompts : the texts that `draws.prompt` indexes.
+    scale : float64[D], the standard deviation of each feature over the duels.
+    weights : float64[D].
+    """
 
     features: Features
     prompts: tuple[str, ...]
@@ -47,8 +54,21 @@ class LinearScore:
         return (phi / self.scale) @ self.weights
 
 
+def fit_reward(context: Context, pairs: Duels) -> Score:
+    """The Bradley-Terry score by maximum likelihood: free per response where they are listed, else linear.
+
+    Raises ValueError when the score is linear and there is no duel.
+    """
+    if (listed := context.space.listed) is not None:
+        return ListedScore(minimise(logistic, pairs.table(listed.support.shape)))
+    return linear_score(context.features, context.prompts, pairs)
+
+
 def linear_score(features: Features, prompts: Sequence[str], duels: Duels) -> LinearScore:
-    """The Bradley-Terry score, linear in last hidden states, by penalised maximum likelihood."""
+    """The Bradley-Terry score that is linear in features float64[B, D], by penalised maximum likelihood.
+
+    Raises ValueError when there is no duel.
+    """
     from scipy.optimize import minimize
 
     if not len(duels.pairs):

@@ -1,110 +1,118 @@
-"""Mirror steps and tilts on text: what each response is worth, and the policy fitted to it."""
+"""Mirror steps, tilts and imitation on text: what each response is worth, and the policy fitted to it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from llm_backend.context import Context
 from llm_backend.fits.fit import best_start, fit
-from llm_backend.fits.objectives import Imitate, Kind, Logistic, Objective, PolicyGradient, Regress
+from llm_backend.fits.objectives import Imitate, Logistic, Objective, PolicyGradient, Regress
 from llm_backend.models.logprobs import token_rows
 from llm_backend.policies.handles import BASE, Adapter, Leaf, Policy, blend_terms, leaves
 from llm_backend.spaces.draws import Draws, Floats, distinct, pairs_within
-from llm_backend.verbs.verdicts import judged_both_ways, wins_against, wins_among
+from llm_backend.verbs.verdicts import judged_both_ways, rates, wins_against, wins_among
 
-if TYPE_CHECKING:
-    from llm_backend.arena import TextArena
-
-Value = Callable[[Draws], Floats]  # what each row is worth: how often it wins, or its score
-REGRESSIONS = ("regress", "logistic")
+Value = Callable[[Draws], Floats]  # Draws of B rows -> float64[B]: how often each row wins, or its score
 
 
-def mirror_step(arena: TextArena, prior: Policy, opponent: Policy, step: float) -> Adapter:
-    """`TextArena.mirror_step`."""
+def mirror_step(context: Context, prior: Policy, opponent: Policy, step: float) -> Adapter:
+    """argmax_pi P(pi > opponent) - KL(pi || prior) / step, fitted by `fit.rule`.
+
+    A regression rule judges the opponent's own draws against all of them, or every response in exact play.
+    A policy gradient judges draws of the policy that training starts from against draws of the opponent.
+    step = inf is the best response: exact in exact play, else a step of size `fit.greed`.
+    Raises ValueError when step is 0, and for a policy gradient when it is negative.
+    """
     if step == 0:
         raise ValueError("a mirror step of 0 is its prior: use that.")
-    if step == math.inf and arena.samples is None:
-        return _best_response(arena, prior, opponent)
-    step = step if math.isfinite(step) else math.copysign(arena.fit.greed, step)
-    if arena.fit.rule in REGRESSIONS:
+    if step == math.inf and context.exact:
+        return _best_response(context, prior, opponent)
+    step = step if math.isfinite(step) else math.copysign(context.fit.greed, step)
+    if context.fit.estimator is None:
         return _regressed(
-            arena, prior, opponent, lambda draws: wins(arena, draws, opponent), step, "mirror_step"
+            context, prior, opponent, lambda draws: wins(context, draws, opponent), step, "mirror_step"
         )
-    return _ascended(arena, prior, lambda draws: _wins_apart(arena, draws, opponent), step, "mirror_step")
+    return _ascended(context, prior, lambda draws: _wins_apart(context, draws, opponent), step, "mirror_step")
 
 
-def tilt(arena: TextArena, prior: Policy, score: Value, step: float) -> Adapter:
-    """`TextArena.tilt`."""
-    if arena.fit.rule in REGRESSIONS:
-        return _regressed(arena, prior, prior, score, step, "tilt")
-    return _ascended(arena, prior, score, step, "tilt")
+def tilt(context: Context, prior: Policy, score: Value, step: float) -> Adapter:
+    """prior * exp(step * score), normalised: fitted on draws of the prior, in exact play on every response.
 
-
-def distil(arena: TextArena, policy: Policy) -> Adapter:
-    """`TextArena.distil`."""
-    exact = arena.samples is None
-    if exact:
-        draws, weight = arena.space.all, arena.space.probs(policy)[arena.space.support]
-    else:
-        draws = arena.draw(policy, "opponent")
-        weight = np.full(len(draws), 1 / cast(int, arena.samples))
-    objective = Imitate(draws, weight, exact)
-    scores = {leaf: arena.space.score(leaf, draws) for leaf in leaves(policy) or (BASE,)}
-    return train(arena, objective, best_start(objective, scores), "distil")
-
-
-def wins(arena: TextArena, draws: Draws, opponent: Policy) -> Floats:
-    """How often the opponent's own draws (any, in exact play) beat it: float64[B]."""
-    if arena.samples is None:
-        table = np.einsum("xyz,xz->xy", arena.rates(), arena.space.probs(opponent))
-        return table[draws.prompt, draws.column]
-    if arena.listed:
-        return _wins_of_list(arena, draws, opponent)
-    return wins_among(arena.judge, arena.prompts, draws)
-
-
-def _wins_of_list(arena: TextArena, draws: Draws, opponent: Policy) -> Floats:
-    """`wins_among`, the opponent's draws weighed by what is known of it: p / (1 - (1 - p)^K), normalised.
-
-    A response drawn once or more of K times weighs its probability over that of being drawn, instead of how
-    often it was: of few responses the noise is a fraction, of many rare ones both are the same.
+    score : draws of B rows -> float64[B]. Raises ValueError for a policy gradient with a negative step.
     """
-    pairs = pairs_within(draws, len(arena.prompts))
+    if context.fit.estimator is None:
+        return _regressed(context, prior, prior, score, step, "tilt")
+    return _ascended(context, prior, score, step, "tilt")
+
+
+def distil(context: Context, policy: Policy) -> Adapter:
+    """The adapter that imitates a policy by cross entropy to draws; in exact play to probabilities."""
+    exact = context.exact
+    if exact:
+        draws, weight = context.listing.all, context.listing.probs(policy)[context.listing.support]
+    else:
+        draws = context.draw(policy, "opponent")
+        weight = np.full(len(draws), 1 / context.drawn)
+    objective = Imitate(draws, weight, exact)
+    scores = {leaf: context.space.score(leaf, draws) for leaf in leaves(policy) or (BASE,)}
+    return train(context, objective, best_start(objective, scores), "distil")
+
+
+def wins(context: Context, draws: Draws, opponent: Policy) -> Floats:
+    """P(row > opponent), float64[B]. `draws` are the opponent's own; in exact play they may be any."""
+    if context.exact:
+        table = np.einsum("xyz,xz->xy", rates(context), context.listing.probs(opponent))
+        return table[draws.prompt, draws.column]
+    if context.listed:
+        return _wins_of_list(context, draws, opponent)
+    return wins_among(context.judge, context.prompts, draws)
+
+
+def _wins_of_list(context: Context, draws: Draws, opponent: Policy) -> Floats:
+    """`wins_among` with less noise, float64[B]: a response weighs p / (1 - (1 - p)^K), normalised.
+
+    An opponent's response that was drawn weighs its probability over that of being drawn at least once in K,
+    instead of how often it was drawn. With few responses the noise is a fraction of that of counts; with many
+    rare ones both are the same.
+    """
+    listed = context.listing
+    pairs = pairs_within(draws, len(context.prompts))
     first, second = draws.take(pairs[:, 0]), draws.take(pairs[:, 1])
-    won = judged_both_ways(arena.judge, arena.prompts, first, second)
-    (X, Y), (y, z) = arena.space.support.shape, (first.column, second.column)
+    won = judged_both_ways(context.judge, context.prompts, first, second)
+    (X, Y), (y, z) = listed.support.shape, (first.column, second.column)
     total, met = np.zeros((X, Y, Y)), np.zeros((X, Y, Y))
     for this, other, some in ((y, z, won[0]), (z, y, won[1])):
         np.add.at(total, (first.prompt, this, other), some)
         np.add.at(met, (first.prompt, this, other), 1)
     lead = np.where(met > 0, total / np.maximum(met, 1) - 0.5, 0.0)
-    p, drawn = arena.space.probs(opponent), np.zeros((X, Y), np.bool_)
+    p, drawn = listed.probs(opponent), np.zeros((X, Y), np.bool_)
     drawn[draws.prompt, draws.column] = True
     with np.errstate(divide="ignore"):
-        chance = -np.expm1(cast(int, arena.samples) * np.log1p(-np.minimum(p, 1.0)))
+        chance = -np.expm1(context.drawn * np.log1p(-np.minimum(p, 1.0)))
     weight = np.where(drawn, p / np.where(drawn, chance, 1.0), 0.0)
     table = np.einsum("xyz,xz->xy", lead, weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300))
     return 0.5 + table[draws.prompt, draws.column]
 
 
-def train(arena: TextArena, objective: Objective, start: Leaf, verb: str) -> Adapter:
-    """The policy that minimises the objective, noted in the arena's journal."""
+def train(context: Context, objective: Objective, start: Leaf, verb: str) -> Adapter:
+    """The policy that minimises the objective, trained from `start`; appends a note to the journal."""
+    how = context.space.sampling
     fitted = fit(
-        arena.lm,
+        context.lm,
         start,
         objective,
-        arena.space.ids,
-        arena.fit,
-        arena.temperature,
-        arena.key("order"),
-        arena.space.shortest,
+        how.prompts,
+        context.fit,
+        how.temperature,
+        context.key("order"),
+        how.shortest,
     )
-    arena.journal.append(
+    context.journal.append(
         {
-            "round": arena.round,
+            "round": context.round,
             "verb": verb,
             "loss": fitted.losses[-1],
             "first_loss": fitted.losses[0],
@@ -116,67 +124,81 @@ def train(arena: TextArena, objective: Objective, start: Leaf, verb: str) -> Ada
     return fitted.policy
 
 
-def scored(arena: TextArena, prior: Policy, draws: Draws) -> tuple[dict[Leaf, Floats], Floats]:
-    """Log-probabilities of the prior's leaves, and of the prior up to a constant per prompt."""
+def leaf_scores(context: Context, prior: Policy, draws: Draws) -> tuple[dict[Leaf, Floats], Floats]:
+    """Log-probabilities float64[B] of the prior's leaves, and of the prior up to a constant per prompt."""
     terms = blend_terms(prior)
-    scores = {leaf: arena.space.score(leaf, draws) for _, leaf in terms}
+    scores = {leaf: context.space.score(leaf, draws) for _, leaf in terms}
     return scores, np.sum([w * scores[leaf] for w, leaf in terms], axis=0)
 
 
+def heaviest_leaf(policy: Policy) -> Leaf:
+    """The leaf of largest absolute weight in a geometric mixture. Raises ValueError where there is none."""
+    return max(blend_terms(policy), key=lambda term: abs(term[0]))[1]
+
+
+def half_uniform(context: Context, policy: Policy) -> Floats:
+    """float64[B] over every listed response, summing to 1 per prompt: half the policy, half uniform.
+
+    So that the fit reaches responses which the policy hardly ever gives.
+    """
+    draws, support = context.listing.all, context.listing.support
+    return 0.5 * context.listing.probs(policy)[support] + 0.5 / support.sum(axis=1)[draws.prompt]
+
+
 def _regressed(
-    arena: TextArena, prior: Policy, sampler: Policy, value: Value, step: float, verb: str
+    context: Context, prior: Policy, sampler: Policy, value: Value, step: float, verb: str
 ) -> Adapter:
     """prior * exp(step value), fitted by regression on draws of the sampler."""
-    if arena.samples is None:
-        draws, support = arena.space.all, arena.space.support
-        weight = 0.5 * arena.space.probs(sampler)[support] + 0.5 / support.sum(axis=1)[draws.prompt]
+    if context.exact:
+        draws, weight = context.listing.all, half_uniform(context, sampler)
     else:
-        draws = arena.draw(sampler, "opponent")
-        weight = np.full(len(draws), 1 / arena.samples)
+        draws = context.draw(sampler, "opponent")
+        weight = np.full(len(draws), 1 / context.drawn)
     worth = value(draws)
-    draws, where = distinct(draws)  # a repeated response is trained once, on the mean of what it was worth
+    draws, where = distinct(draws)  # a repeated response is trained on once, at the mean of its values
     mass = np.bincount(where, weight).astype(np.float64)
     worth, weight = np.bincount(where, weight * worth) / mass, mass
-    scores, log_prior = scored(arena, prior, draws)
-    rule = Regress if arena.fit.rule == "regress" else Logistic
-    objective = rule(draws, log_prior, step * worth, weight)
-    return train(arena, objective, best_start(objective, scores), verb)
+    scores, log_prior = leaf_scores(context, prior, draws)
+    loss = Regress if context.fit.rule == "regress" else Logistic
+    objective = loss(draws, log_prior, step * worth, weight)
+    return train(context, objective, best_start(objective, scores), verb)
 
 
-def _ascended(arena: TextArena, prior: Policy, value: Value, step: float, verb: str) -> Adapter:
+def _ascended(context: Context, prior: Policy, value: Value, step: float, verb: str) -> Adapter:
     """prior * exp(step value), by policy gradient from the prior's heaviest leaf."""
     if step < 0:
         raise ValueError(f"a policy gradient needs a step above 0, got {step}: use Fit(rule='regress').")
-    start = max(blend_terms(prior), key=lambda term: abs(term[0]))[1]
-    if arena.listed:
-        draws, _ = arena.space.of(arena.turn())
-        weight = arena.space.probs(start)[draws.prompt, draws.column]
+    start, listed, how = heaviest_leaf(prior), context.space.listed, context.space.sampling
+    if listed is not None:
+        draws, _ = listed.of(context.turn())
+        weight = listed.probs(start)[draws.prompt, draws.column]
     else:
-        draws = arena.draw(start, "candidates")
-        weight = np.full(len(draws), 1 / cast(int, arena.samples))
-    asked = [arena.space.ids[x] for x in draws.prompt]
-    how = (arena.temperature, arena.fit.rows, arena.space.shortest)
-    old = token_rows(arena.lm, start, asked, draws.tokens, *how)
-    _, log_prior = scored(arena, prior, draws)
-    kind = cast(Kind, arena.fit.rule)
-    objective = PolicyGradient(draws, log_prior, value(draws), weight, old, step, kind, arena.listed)
-    return train(arena, objective, start, verb)
+        draws = context.draw(start, "candidates")
+        weight = np.full(len(draws), 1 / context.drawn)
+    asked = [how.prompts[x] for x in draws.prompt]
+    old = token_rows(context.lm, start, asked, draws.tokens, how.temperature, context.fit.rows, how.shortest)
+    _, log_prior = leaf_scores(context, prior, draws)
+    assert context.fit.estimator is not None
+    objective = PolicyGradient(
+        draws, log_prior, value(draws), weight, old, step, context.fit.estimator, context.listed
+    )
+    return train(context, objective, start, verb)
 
 
-def _best_response(arena: TextArena, prior: Policy, opponent: Policy) -> Adapter:
+def _best_response(context: Context, prior: Policy, opponent: Policy) -> Adapter:
     """The prior restricted to the best responses of an enumerable game, imitated."""
-    draws, support = arena.space.all, arena.space.support
-    rates = np.full(support.shape, -np.inf)
-    rates[support] = wins(arena, draws, opponent)
-    best = rates >= rates.max(axis=1, keepdims=True) - 1e-12
-    wanted = np.where(best, arena.space.probs(prior), 0.0)
+    draws, support = context.listing.all, context.listing.support
+    worth = np.full(support.shape, -np.inf)
+    worth[support] = wins(context, draws, opponent)
+    best = worth >= worth.max(axis=1, keepdims=True) - 1e-12
+    wanted = np.where(best, context.listing.probs(prior), 0.0)
     objective = Imitate(draws, (wanted / wanted.sum(axis=1, keepdims=True))[support], listed=True)
-    scores, _ = scored(arena, prior, draws)
-    return train(arena, objective, best_start(objective, scores), "mirror_step")
+    scores, _ = leaf_scores(context, prior, draws)
+    return train(context, objective, best_start(objective, scores), "mirror_step")
 
 
-def _wins_apart(arena: TextArena, draws: Draws, opponent: Policy) -> Floats:
-    """How often draws of any policy beat fresh draws of the opponent."""
-    if arena.samples is None:
-        return wins(arena, draws, opponent)
-    return wins_against(arena.judge, arena.prompts, draws, arena.draw(opponent, "opponent"))
+def _wins_apart(context: Context, draws: Draws, opponent: Policy) -> Floats:
+    """P(row > opponent), float64[B], of draws of any policy, against fresh draws of the opponent."""
+    if context.exact:
+        return wins(context, draws, opponent)
+    return wins_against(context.judge, context.prompts, draws, context.draw(opponent, "opponent"))

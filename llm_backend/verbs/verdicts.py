@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from llm_backend.judges import ask
-from llm_backend.judges.base import antisymmetric
+from llm_backend.context import Context
+from llm_backend.judges.base import Judge, antisymmetric, ask
+from llm_backend.policies.handles import Policy
 from llm_backend.spaces.draws import Draws, Floats, by_prompt, pairs_within
-from llm_backend.spaces.listed import Listed
+from llm_backend.spaces.protocol import ListedSpace, listing
 
 
-def judged(judge: Any, prompts: Sequence[str], first: Draws, second: Draws) -> Floats:
+def judged(judge: Judge, prompts: Sequence[str], first: Draws, second: Draws) -> Floats:
     """P(row of first > row of second), float64[B]; equal texts are 1/2 without asking."""
     answers = np.full(len(first), 0.5)
     at = [i for i in range(len(first)) if first.texts[i] != second.texts[i]]
@@ -28,14 +28,14 @@ def judged(judge: Any, prompts: Sequence[str], first: Draws, second: Draws) -> F
 
 
 def judged_both_ways(
-    judge: Any, prompts: Sequence[str], first: Draws, second: Draws
+    judge: Judge, prompts: Sequence[str], first: Draws, second: Draws
 ) -> tuple[Floats, Floats]:
     """P(row of first > row of second) and P(row of second > row of first), float64[B] each."""
     won = judged(judge, prompts, first, second)
     return won, 1 - won if antisymmetric(judge) else judged(judge, prompts, second, first)
 
 
-def wins_among(judge: Any, prompts: Sequence[str], draws: Draws) -> Floats:
+def wins_among(judge: Judge, prompts: Sequence[str], draws: Draws) -> Floats:
     """How often each row beats the rows of its prompt, itself included at 1/2: float64[B]."""
     pairs = pairs_within(draws, len(prompts))
     won = judged_both_ways(judge, prompts, draws.take(pairs[:, 0]), draws.take(pairs[:, 1]))
@@ -45,8 +45,8 @@ def wins_among(judge: Any, prompts: Sequence[str], draws: Draws) -> Floats:
     return total / np.bincount(draws.prompt, minlength=len(prompts))[draws.prompt]
 
 
-def wins_against(judge: Any, prompts: Sequence[str], draws: Draws, opponents: Draws) -> Floats:
-    """How often each row beats the opponent's rows of its prompt: float64[B]."""
+def wins_against(judge: Judge, prompts: Sequence[str], draws: Draws, opponents: Draws) -> Floats:
+    """How often each row of `draws` beats the opponent's rows of its prompt: float64[B]."""
     groups = by_prompt(opponents, len(prompts))
     ours = np.repeat(np.arange(len(draws)), [len(groups[x]) for x in draws.prompt])
     theirs = np.concatenate([groups[x] for x in draws.prompt])
@@ -54,8 +54,8 @@ def wins_against(judge: Any, prompts: Sequence[str], draws: Draws, opponents: Dr
     return np.bincount(ours, won, len(draws)) / np.bincount(ours, minlength=len(draws))
 
 
-def preferences(judge: Any, prompts: Sequence[str], space: Listed) -> Floats:
-    """P(y > z) float64[X, Y, Y] of all pairs of listed responses; 1/2 where there is none."""
+def preferences(judge: Judge, prompts: Sequence[str], space: ListedSpace) -> Floats:
+    """P(y > z) float64[X, Y, Y] of all pairs of listed responses; 1/2 outside the support."""
     X, Y = space.support.shape
     pairs = pairs_within(space.all, X)
     first, second = space.all.take(pairs[:, 0]), space.all.take(pairs[:, 1])
@@ -64,3 +64,26 @@ def preferences(judge: Any, prompts: Sequence[str], space: Listed) -> Floats:
     table[first.prompt, first.column, second.column] = won[0]
     table[first.prompt, second.column, first.column] = won[1]
     return table
+
+
+def rates(context: Context) -> Floats:
+    """P(y > z), float64[X, Y, Y], of an enumerable game; the judge is asked about all pairs, once.
+
+    Raises AttributeError when responses are free text.
+    """
+    if context.cache.rates is None:
+        listed = listing(context.space, "rates")
+        context.cache.rates = preferences(context.judge, context.prompts, listed)
+    return context.cache.rates
+
+
+def win_rate(context: Context, first: Policy, second: Policy) -> float:
+    """P(first > second) in [0, 1], averaged over the prompts of the round.
+
+    In exact play it is a sum over the list; else the mean of `samples` duels per prompt.
+    """
+    if context.exact:
+        p, q = context.listing.probs(first), context.listing.probs(second)
+        return float(np.einsum("xy,xyz,xz->x", p, rates(context) - 0.5, q).mean() + 0.5)
+    ours, theirs = context.draw(first, "first"), context.draw(second, "second")
+    return float(judged(context.judge, context.prompts, ours, theirs).mean())

@@ -33,9 +33,15 @@ def policy(arena):
     return arena.mirror_step(arena.reference, arena.reference, 3.0)
 
 
+def exact_exploitability(arena, policy, tau):
+    """max_p J_tau(p, policy) - 1/2, the mean over prompts."""
+    game = arena.game.with_reference(arena.probs(arena.reference))
+    return float(np.mean(pg.exploitability(game, arena.probs(policy), tau)))
+
+
 def test_the_lower_bound_is_below_the_exact_exploitability_and_near_it(arena, policy):
     for pi in (arena.reference, policy):
-        exact = evaluate.exact_exploitability(arena, pi, TAU)
+        exact = exact_exploitability(arena, pi, TAU)
         bound = evaluate.exploitability(arena, pi, TAU, samples=4000)
         assert exact == pytest.approx(arena.exploitability(pi, TAU), abs=1e-12)
         assert bound.low < exact
@@ -43,7 +49,7 @@ def test_the_lower_bound_is_below_the_exact_exploitability_and_near_it(arena, po
 
 
 def test_a_badly_trained_opponent_only_weakens_the_bound(arena, policy):
-    exact = evaluate.exact_exploitability(arena, policy, TAU)
+    exact = exact_exploitability(arena, policy, TAU)
     nothing = evaluate.exploitability(arena, policy, TAU, samples=4000, best=policy)
     assert abs(nothing.mean) < nothing.margin
     weak = evaluate.exploitability(arena, policy, TAU, samples=4000, best=arena.reference)
@@ -55,7 +61,7 @@ def test_at_the_nash_nothing_is_to_be_gained(arena):
     from llm_backend.policies.handles import Answers
 
     pi = Answers((WORDS,) * len(PROMPTS), tuple(nash))
-    assert evaluate.exact_exploitability(arena, pi, TAU) < 1e-9
+    assert exact_exploitability(arena, pi, TAU) < 1e-9
     bound = evaluate.exploitability(arena, pi, TAU, samples=4000)
     assert bound.low < 0 and bound.mean < 2 * bound.margin
 
@@ -98,7 +104,7 @@ def test_a_mixture_is_measured_as_it_is_sampled():
             )
 
     every, kl, entropy, whole = list(responses()), [], [], []
-    for ids in free.space.ids:
+    for ids in free.space.sampling.prompts:
         logs = np.zeros((3, len(every)))
         for i, tokens in enumerate(every):
             parts = [full_logits(lm, leaf, ids, tokens)[: len(tokens)] for leaf in leaves]
@@ -108,7 +114,7 @@ def test_a_mixture_is_measured_as_it_is_sampled():
             each = [part.log_softmax(-1)[range(len(tokens)), tokens].sum() for part in parts]
             logs[2, i] = sum(w * log for (w, _), log in zip(blend.terms, each, strict=True))
         draws = Draws(
-            np.full(len(every), free.space.ids.index(ids)),
+            np.full(len(every), free.space.sampling.prompts.index(ids)),
             tuple(map(tuple, every)),
             ("",) * len(every),
             np.full(len(every), -1),

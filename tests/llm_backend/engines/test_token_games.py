@@ -109,7 +109,7 @@ def test_sentences_reach_the_nash_to_a_thousandth():
     arena = sentences(tiny_lm(spread=0.1, lora=16), how)
     solver, state = pg.EGPO(tau=0.5, eta=1.6), None
     for epochs, lr, rounds in ((60, 1e-2, 2), (150, 5e-3, 3), (250, 3e-3, 3)):  # ever closer fits
-        arena.fit = dataclasses.replace(how, epochs=epochs, lr=lr)
+        arena.context = dataclasses.replace(arena.context, fit=dataclasses.replace(how, epochs=epochs, lr=lr))
         state = pg.solve(solver, arena, rounds, state)
     assert apart(arena.probs(state.policy), pg.nash(arena.game, 0.5).policy) < 1e-3
 

@@ -217,7 +217,7 @@ def test_what_the_server_does_not_have(served):
 def test_mixtures_and_full_weights_are_refused():
     engine, lm = VLLM("http://127.0.0.1:9/v1", "base"), tiny_lm()
     policy = trained(lm)
-    for kind, mixed in (("Blend", geometric_mixture((0.5, policy), (0.5, BASE))), ("League", None)):
+    for kind, mixed in (("Blend", geometric_mixture((0.5, policy), (0.5, BASE))), ("Mixture", None)):
         with pytest.raises(ValueError, match=f"not a {kind}: draw from mixtures"):
             engine.generate(lm, mixed or mixture((0.5, policy), (0.5, BASE)), PROMPTS, max_new_tokens=2)
     with pytest.raises(ValueError, match="folder is needed"):

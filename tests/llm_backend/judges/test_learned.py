@@ -10,7 +10,7 @@ pytest.importorskip("transformers")
 
 import pgames as pg  # noqa: E402
 from llm_backend import judges  # noqa: E402
-from llm_backend.judges.learned import LastLayer, believe  # noqa: E402
+from llm_backend.judges.learned import LastLayer, learn_preference  # noqa: E402
 from tests.support.llm_tiny import tiny_lm  # noqa: E402
 
 WORDS = ["a", "b", "c", "d e", "f g h"]
@@ -49,7 +49,7 @@ def test_features_are_the_hidden_states_of_the_base(features):
 
 @pytest.mark.parametrize("number", [0, 1, 30, 400])
 def test_antisymmetric_and_one_half_on_the_diagonal(features, number):
-    mean, width = tables(believe(features, *duels(CYCLE, number)))
+    mean, width = tables(learn_preference(features, *duels(CYCLE, number)))
     np.testing.assert_allclose(mean + mean.T, 1, atol=1e-12)
     np.testing.assert_allclose(width, width.T, atol=1e-12)
     assert (np.diag(mean) == 0.5).all() and (np.diag(width) == 0).all()
@@ -59,7 +59,7 @@ def test_antisymmetric_and_one_half_on_the_diagonal(features, number):
 
 def test_it_learns_a_cycle_where_bradley_terry_cannot(features):
     evidence = duels(CYCLE, 4000)
-    mean, _ = tables(believe(features, *evidence))
+    mean, _ = tables(learn_preference(features, *evidence))
     np.testing.assert_allclose(mean, CYCLE, atol=0.05)
     game = pg.PreferenceGame(mean, symmetrise=True)
     assert pg.exploitability(pg.PreferenceGame(CYCLE), pg.nash(game, tau=0.1).policy, 0.1) < 2e-3
@@ -76,17 +76,17 @@ def test_it_learns_a_cycle_where_bradley_terry_cannot(features):
 def test_prompts_have_games_of_their_own(features):
     here, there = duels(CYCLE, 3000), duels(CYCLE.T, 3000, seed=1, prompt="j")
     joined = [[*a, *b] for a, b in zip(here, there, strict=True)]
-    belief = believe(features, *joined)  # pyright: ignore
+    belief = learn_preference(features, *joined)  # pyright: ignore
     np.testing.assert_allclose(tables(belief)[0], CYCLE, atol=0.08)
     np.testing.assert_allclose(tables(belief, "j")[0], CYCLE.T, atol=0.08)
 
 
 def test_the_width_shrinks_with_evidence_and_only_where_there_is_some(features):
-    widths = [tables(believe(features, *duels(CYCLE, n)))[1].sum() / 20 for n in (0, 30, 300, 3000)]
+    widths = [tables(learn_preference(features, *duels(CYCLE, n)))[1].sum() / 20 for n in (0, 30, 300, 3000)]
     assert widths[0] > 0.2 and widths[3] < 0.03
     assert all(2 * after < 1.5 * before for before, after in pairwise(widths))
     among = duels(CYCLE[:4, :4], 3000)  # the fifth response is never seen
-    _, width = tables(believe(features, *among))
+    _, width = tables(learn_preference(features, *among))
     unseen, seen = width[4, :4], width[:4, :4][~np.eye(4, dtype=bool)]
     assert unseen.min() > 3 * seen.max()
 
@@ -95,14 +95,14 @@ def test_the_width_covers_the_truth(features):
     """A loose check of calibration: most errors are within two widths."""
     within = []
     for seed in range(6):
-        mean, width = tables(believe(features, *duels(CYCLE, 200, seed)))
+        mean, width = tables(learn_preference(features, *duels(CYCLE, 200, seed)))
         upper = np.triu_indices(5, 1)
         within += list(np.abs(mean - CYCLE)[upper] <= 2 * width[upper])
     assert 0.75 < np.mean(within)
 
 
 def test_optimism_raises_both_sides_and_never_the_diagonal(features):
-    belief = believe(features, *duels(CYCLE, 30))
+    belief = learn_preference(features, *duels(CYCLE, 30))
     hope = belief.optimistic(1.5)
     assert belief.antisymmetric and not hope.antisymmetric and belief.name != hope.name
     mean, width = tables(belief)
@@ -115,17 +115,17 @@ def test_optimism_raises_both_sides_and_never_the_diagonal(features):
 
 def test_a_belief_is_a_function_of_evidence_and_seed(features):
     evidence = duels(CYCLE, 50)
-    first, second = (believe(features, *evidence, seed=3) for _ in range(2))
-    assert first.name == second.name != believe(features, *evidence, seed=4).name
+    first, second = (learn_preference(features, *evidence, seed=3) for _ in range(2))
+    assert first.name == second.name != learn_preference(features, *evidence, seed=4).name
     np.testing.assert_array_equal(tables(first)[0], tables(second)[0])
 
 
 def test_bad_evidence(features):
     with pytest.raises(judges.JudgeError, match=r"the evidence returned 2\.0 for item 0"):
-        believe(features, ["i"], ["a"], ["b"], [2.0])
+        learn_preference(features, ["i"], ["a"], ["b"], [2.0])
     with pytest.raises(ValueError, match="equally many"):
-        believe(features, ["i"], ["a"], ["b", "c"], [1.0])
+        learn_preference(features, ["i"], ["a"], ["b", "c"], [1.0])
     with pytest.raises(ValueError, match="even number of members"):
-        believe(features, ["i"], ["a"], ["b"], [1.0], members=3)
+        learn_preference(features, ["i"], ["a"], ["b"], [1.0], members=3)
     with pytest.raises(ValueError, match="optimism must be a finite number"):
-        believe(features, ["i"], ["a"], ["b"], [1.0], optimism=-1)
+        learn_preference(features, ["i"], ["a"], ["b"], [1.0], optimism=-1)

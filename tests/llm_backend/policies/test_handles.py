@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llm_backend.policies import handles as policy
-from llm_backend.policies.handles import BASE, Adapter, Blend, League, geometric_mixture, mixture
+from llm_backend.policies.handles import BASE, Adapter, Blend, Mixture, geometric_mixture, mixture
 
 
 def test_blends_are_flattened_merged_and_reduced():
@@ -16,7 +16,7 @@ def test_blends_are_flattened_merged_and_reduced():
     assert geometric_mixture((1.0, a), (0.0, b)) is a
     assert geometric_mixture((2.0, geometric_mixture((0.5, a), (0.5, b))), (-1.0, b)) is a
     league = mixture((0.5, mixture((0.5, a), (0.5, nested))), (0.5, a))
-    assert isinstance(league, League)
+    assert isinstance(league, Mixture)
     assert [w for w, _ in league.terms] == [0.75, 0.25]
     assert policy.leaves(league) == (a, b, BASE)
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ pytest.importorskip("torch")
 import torch
 
 from llm_backend.arena import TextArena
+from llm_backend.judges.shared import SharedJudge
 from llm_backend.runs.logs import rows
 from llm_backend.runs.loop import run
 from llm_backend.runs.meter import Meter
 from llm_backend.spaces.draws import Draws
-from llm_backend.spaces.shared import _Judge as Shared
 from llm_backend.tiny import PROMPTS, tiny_tokenizer
 from llm_backend.verbs.verdicts import wins_among
 from tests.llm_backend.runs.test_runs import as_toml, described, tensors, told
@@ -207,16 +208,15 @@ class Hopeful:
         return np.array([0.6 if y > z else 0.5 for y, z in zip(firsts, seconds, strict=True)])
 
 
-@pytest.mark.parametrize("wrap", [lambda judge: judge, Shared], ids=["plain", "shared"])
+@pytest.mark.parametrize("wrap", [lambda judge: judge, SharedJudge], ids=["plain", "shared"])
 @pytest.mark.parametrize("antisymmetric", [False, True])
 def test_both_orders_are_asked_of_a_judge_that_is_not_antisymmetric(wrap, antisymmetric, monkeypatch):
     monkeypatch.setattr(Hopeful, "antisymmetric", antisymmetric)
     arena = TextArena(tiny_lm(), ["a"], Hopeful(), samples=3, responses=["c", "d", "e"])
-    arena.judge = wrap(arena.judge)
     meter = Meter()
-    meter.watch(arena)
+    arena = meter.watch(arena.within(replace(arena.context, judge=wrap(arena.judge))))
     assert (arena.judge.name, arena.judge.as_is) == ("Hopeful", True)
-    draws: Draws = arena.space.all
+    draws: Draws = arena.context.listing.all
     upper, lower = (0.5, 0.6) if not antisymmetric else (0.5, 0.5)
     assert arena.rates()[0].tolist() == [[0.5, upper, upper], [lower, 0.5, upper], [lower, lower, 0.5]]
     expected = arena.rates()[0].mean(axis=1)

@@ -24,12 +24,12 @@ def test_free_play_agrees_with_the_enumerated_game():
     judge = Short(table[None].repeat(2, 0), ["a", "b c"], texts)
     free = TextArena(lm, ["a", "b c"], judge, samples=600, max_new_tokens=1, fit=Fit(epochs=40, lr=1e-2))
     step = free.mirror_step(BASE, BASE, 2.0)
-    draws = free.draw(BASE, "first", 4000)
+    draws = free.context.draw(BASE, "first", 4000)
     # a response of one token without EOS has been cut: the game is over the first token
     assert draws.truncated.mean() > 0.5
     first = np.zeros((2, len(lm.tokenizer)))
     moved = np.zeros_like(first)
-    with_step = free.draw(step, "first", 4000)
+    with_step = free.context.draw(step, "first", 4000)
     for counts, some in ((first, draws), (moved, with_step)):
         np.add.at(counts, (some.prompt, [row[0] for row in some.tokens]), 1 / 4000)
     worth = np.zeros(len(lm.tokenizer))

@@ -1,5 +1,7 @@
 """Enumerable games: what a few draws say of them, and responses the model cannot tell apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,9 +40,9 @@ def test_wins_of_a_list_are_those_of_few_draws_with_less_noise(samples, bias, sh
     often = 4000 // samples
     errors = {"known": np.zeros((often, 3, 5)), "counted": np.zeros((often, 3, 5))}
     for t, known, counted in zip(range(often), *errors.values(), strict=True):
-        draws = arena.at(t).draw(opponent, "opponent")
+        draws = arena.at(t).context.draw(opponent, "opponent")
         place, before = (draws.prompt, draws.column), arena.judge.asked
-        known[place] = steps.wins(arena, draws, opponent) - exact[place]
+        known[place] = steps.wins(arena.context, draws, opponent) - exact[place]
         asked = arena.judge.asked - before
         counted[place] = wins_among(arena.judge, arena.prompts, draws) - exact[place]
         assert arena.judge.asked - before == 2 * asked
@@ -54,16 +56,16 @@ def test_wins_of_a_list_are_those_of_few_draws_with_less_noise(samples, bias, sh
 
 def test_among_many_rare_responses_nothing_changes():
     arena, opponent, _ = uneven(26, 3, power=0.0)
-    draws = arena.draw(opponent, "opponent")
+    draws = arena.context.draw(opponent, "opponent")
     assert len({(x, y) for x, y in zip(draws.prompt, draws.column, strict=True)}) == len(draws)
     counted = wins_among(arena.judge, arena.prompts, draws)
-    np.testing.assert_allclose(steps.wins(arena, draws, opponent), counted, atol=1e-12)
+    np.testing.assert_allclose(steps.wins(arena.context, draws, opponent), counted, atol=1e-12)
 
 
 def test_few_draws_a_step_come_close_to_the_nash():
     """EGPO at a large step and a small tau, where noise of the wins was all that was left (TV .04)."""
     arena, _, _ = uneven(5, 64)
-    arena.fit = Fit(epochs=20, lr=1e-2)
+    arena = arena.within(replace(arena.context, fit=Fit(epochs=20, lr=1e-2)))
     nash, apart = pg.nash(arena.game, 0.1).policy, []
     for state in pg.iterate(pg.EGPO(0.1, 2.0), arena, 20):
         apart.append(0.5 * np.abs(arena.probs(state.policy) - nash).sum(axis=1).max())

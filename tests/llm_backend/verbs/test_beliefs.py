@@ -46,10 +46,11 @@ def test_the_nash_of_a_learned_belief_is_that_of_the_responses_drawn():
     belief = arena.at(1).believe(arena.duel(BASE, BASE))
     texts = [lm.decode([token]) for token in range(len(lm.tokenizer))]
     both = [(y, z) for y in texts for z in texts]
-    rates = [belief.belief.prefer([x] * len(both), *map(list, zip(*both, strict=True))) for x in prompts]
+    rates = [belief.preference.prefer([x] * len(both), *map(list, zip(*both, strict=True))) for x in prompts]
 
     def first(leaf):
-        return np.array([full_logits(lm, leaf, ids, [])[0].softmax(-1).numpy() for ids in arena.space.ids])
+        prompts = arena.space.sampling.prompts
+        return np.array([full_logits(lm, leaf, ids, [])[0].softmax(-1).numpy() for ids in prompts])
 
     table = np.reshape(rates, (2, len(texts), len(texts)))
     nash = pg.nash(pg.PreferenceGame(table, first(BASE), symmetrise=True), tau).policy

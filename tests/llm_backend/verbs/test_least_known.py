@@ -35,9 +35,9 @@ def test_an_adversary_answers_the_prompts_it_will_be_met_on():
     buffer = arena.collect(arena.empty_buffer(), BASE, BASE, 3)
     adversary = arena.least_known(buffer, BASE)
     assert [len(texts) for texts in adversary.texts] == [0, 0, 1, 1]
-    assert set(arena.at(1).draw(adversary, "first").prompt) == {2, 3}
+    assert set(arena.at(1).context.draw(adversary, "first").prompt) == {2, 3}
     with pytest.raises(ValueError, match="none to prompt 0: it was made for the prompts of another round"):
-        arena.draw(adversary, "first")
+        arena.context.draw(adversary, "first")
     with pytest.raises(ValueError, match="no pair for prompt 2"):
         arena.at(1).label(buffer, BASE, 1)
-    assert [set(arena.at(t).draw(BASE, "first").prompt) for t in range(3)] == [{0, 1}, {2, 3}, {0, 1}]
+    assert [set(arena.at(t).context.draw(BASE, "first").prompt) for t in range(3)] == [{0, 1}, {2, 3}, {0, 1}]

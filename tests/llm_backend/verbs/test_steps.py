@@ -5,7 +5,7 @@ import pytest
 
 import pgames as pg
 from llm_backend import Fit, TextArena
-from llm_backend.policies.handles import BASE, Adapter, League
+from llm_backend.policies.handles import BASE, Adapter, Mixture
 from tests.support.llm_free import MoreOfA
 from tests.support.llm_listed import TAU, apart, make
 from tests.support.llm_tiny import TableJudge, tiny_lm
@@ -57,7 +57,7 @@ def test_pair_losses_sum_log_ratios_or_average_them(per_token):
 
 def test_mixtures_are_distilled_into_one_adapter(text, pi):
     league = text.mixture((0.5, pi), (0.5, BASE))
-    assert isinstance(league, League)
+    assert isinstance(league, Mixture)
     one = text.distil(league)
     assert isinstance(one, Adapter)
     assert apart(text.probs(one), text.probs(league)) < 1e-2

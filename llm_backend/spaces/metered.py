@@ -1,0 +1,54 @@
+"""Metered: a space whose draws and scores are timed and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from llm_backend.policies.handles import Blend, Leaf, Policy
+from llm_backend.spaces.draws import Draws, Floats
+from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
+
+
+class Gauge(Protocol):
+    """What measures: `llm_backend.runs.meter.Meter` is one."""
+
+    def measure(self, phase: str) -> AbstractContextManager[None]:
+        """Count the time of the block as that of a phase, "collect" or "score"."""
+        ...
+
+    def count(self, draws: Draws) -> None:
+        """Count responses that were drawn, and their tokens."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Metered:
+    """A space on a meter: the same draws and scores, with their time and number counted."""
+
+    space: Space
+    meter: Gauge
+
+    @property
+    def sampling(self) -> Sampling:
+        """How responses are drawn and scored."""
+        return self.space.sampling
+
+    @property
+    def listed(self) -> ListedSpace | None:
+        """The list beneath, or None."""
+        return self.space.listed
+
+    def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
+        """`n` responses to each prompt, or to each of the prompts `which`; the phase is "collect"."""
+        with self.meter.measure("collect"):
+            draws = self.space.draw(policy, n, key, which)
+        self.meter.count(draws)
+        return draws
+
+    def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
+        """log pi(response | prompt), float64[B] in nats; the phase is "score"."""
+        with self.meter.measure("score"):
+            return self.space.score(policy, draws)

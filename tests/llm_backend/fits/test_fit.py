@@ -21,7 +21,7 @@ def regression(lm):
     space = arena.space
     weight = np.full(len(space.all), 1 / 5)
     target = np.random.default_rng(0).normal(size=len(space.all))
-    return rules.Regress(space.all, space.score(BASE, space.all), target, weight), space.ids
+    return rules.Regress(space.all, space.score(BASE, space.all), target, weight), space.sampling.prompts
 
 
 def test_training_is_reproducible_and_independent_of_the_batch():

@@ -17,7 +17,8 @@ from benchmarks.llm_model import BATCH, Clock, model, prompts, tokenizer
 
 def main() -> None:
     """One configuration, in this process."""
-    from llm_backend.engines.local.generate import Samples, generate_together
+    from llm_backend.engines.local.generate import generate_together
+    from llm_backend.engines.protocol import Responses
     from llm_backend.fits.fit import Fit, fit
     from llm_backend.fits.objectives import PolicyGradient
     from llm_backend.models.language_model import LanguageModel
@@ -31,7 +32,7 @@ def main() -> None:
     texts = prompts()
     clock = Clock()
 
-    def as_draws(samples: Samples) -> Draws:
+    def as_draws(samples: Responses) -> Draws:
         tokens = tuple(map(tuple, samples.tokens))
         return Draws(
             samples.prompt,

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import shutil
-import time
-import urllib.error
-import urllib.request
-import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import save as safetensors_bytes
 
-from llm_backend.engines.local.generate import Samples
 from llm_backend.engines.local.randomness import uniforms
+from llm_backend.engines.lora_server import EngineError, LoraServer
+from llm_backend.engines.protocol import Responses
+from llm_backend.http import Client
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import token_rows
 from llm_backend.policies.handles import Adapter, Base, Leaf, Policy
-from pgames.files import atomic
 
-COLDEST = 0.01  # vLLM samples at this temperature when asked for a lower one, without a word
-
-
-class EngineError(RuntimeError):
-    """The server cannot be reached, refuses, or answers what it must not."""
-
-
-class _Unknown(EngineError):
-    """The server has no model of that name."""
+COLDEST = 0.01  # vLLM silently raises lower temperatures to this one
+LONGEST = 1 << 28  # bytes of an answer, which holds log-probabilities of every token
 
 
 class Discrepancy(NamedTuple):
@@ -42,27 +27,29 @@ class Discrepancy(NamedTuple):
 
     largest: float
     mean: float
-    outside: float  # share of tokens whose probability ratio is outside [0.9, 1.1]
+    outside: float  # fraction of tokens whose probability ratio is outside [0.9, 1.1]
     tokens: int
 
 
 class VLLM:
     """`generate` through the OpenAI-compatible interface of a vLLM server that holds the same base.
 
-    Responses are scored again by the trainer, whose log-probabilities the samples carry; `reports` keeps how
+    The trainer scores the responses again, and the result carries its log-probabilities; `reports` keeps how
     far the server's were from them, one `Discrepancy` per call. Start the server with
     `vllm serve BASE --enable-lora --max-lora-rank RANK --logprobs-mode processed_logprobs
-    --generation-config vllm` and, so that adapters can be sent while it runs,
+    --generation-config vllm` and, so that adapters can be sent while it runs, with
     VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment. An adapter leaves server and folder after the
-    last handle on it is gone; a server that has lost one, as after a restart, is given it again.
+    last handle on it is gone; one that the server has lost, as after a restart, is loaded again.
 
     Parameters
     ----------
     url : base address up to the version, as in http://127.0.0.1:8000/v1. model : the base's name there.
     folder : where adapters are written for the server to read, in PEFT's format: both must see it.
     key_variable : the environment variable that holds the API key; None sends no key.
-    timeout : seconds for one answer. retries : further attempts after a refused connection, a timeout or
+    timeout : seconds for one answer. retries : further attempts after a failed connection, a timeout or
         status 429 or 5xx, waiting `backoff` * 2^k seconds before each. workers : most requests at once.
+
+    Raises ValueError for a url, key or number that cannot work.
     """
 
     def __init__(
@@ -76,15 +63,12 @@ class VLLM:
         backoff: float = 1.0,
         workers: int = 64,
     ):
-        if not url.startswith(("http://", "https://")):
-            raise ValueError(f"VLLM: url must begin with http:// or https://, got {url!r}.")
-        if key_variable is not None and not os.environ.get(key_variable):
-            raise ValueError(f"VLLM: the environment variable {key_variable} is not set: put the key there.")
-        self.url, self.model, self.key_variable = url.rstrip("/"), model, key_variable
+        url = url.rstrip("/")
+        client = Client("VLLM", url, key_variable, timeout, retries, backoff, workers, LONGEST)
+        self.url, self.model = url, model
         self.folder = None if folder is None else Path(folder)
-        self.timeout, self.retries, self.backoff, self.workers = timeout, retries, backoff, workers
         self.reports: list[Discrepancy] = []
-        self._loaded: dict[str, weakref.ref[Adapter]] = {}
+        self._server = LoraServer(client, model, self.folder)
 
     def generate(
         self,
@@ -98,11 +82,12 @@ class VLLM:
         temperature: float = 1.0,
         key: Sequence[int] = (0,),
         which: Sequence[int] | None = None,
-    ) -> Samples:
+    ) -> Responses:
         """`n` responses of a leaf to each prompt, in the form that `engines.local.generate` has.
 
-        The server draws with a seed that is a function of (key, which[x]); its samples are its own.
-        Raises EngineError when it cannot be reached or refuses, ValueError for a mixture.
+        The server's seed is a function of (key, which[x]); its samples differ from those of local decoding.
+        Raises EngineError when it cannot be reached or refuses, ValueError for a mixture and for a
+        temperature below `COLDEST`.
         """
         leaf = _leaf(policy)
         if temperature < COLDEST:
@@ -115,7 +100,7 @@ class VLLM:
             "max_tokens": max_new_tokens,
             "min_tokens": min_new_tokens,
             "temperature": temperature,
-            "top_p": 1.0,  # said aloud: the server would take them from the model's generation_config
+            "top_p": 1.0,  # stated, or the server takes this and the next ones from generation_config
             "top_k": -1,
             "min_p": 0.0,
             "repetition_penalty": 1.0,
@@ -129,14 +114,9 @@ class VLLM:
             fields | {"prompt": list(ids), "seed": int(seed)}
             for ids, seed in zip(prompt_ids, seeds, strict=True)
         ]
-        try:
-            replies = self._completions(self._name(lm, leaf), bodies)
-        except _Unknown:
-            self._loaded.pop(leaf.id, None)
-            replies = self._completions(self._name(lm, leaf), bodies)
         tokens: list[list[int]] = []
         theirs: list[NDArray[np.float64]] = []
-        for reply in replies:
+        for reply in self._server.complete(lm, leaf, bodies):
             for row, logs in self._responses(reply, n, lm, max_new_tokens):
                 tokens.append(row)
                 theirs.append(logs)
@@ -145,15 +125,12 @@ class VLLM:
         ours = token_rows(lm, leaf, asked, tokens, temperature, shortest=min_new_tokens)
         self.reports.append(discrepancy(ours, theirs))
         truncated = np.array([row[-1] not in lm.stops for row in tokens], dtype=bool)
-        return Samples(prompt, tokens, ours, truncated)
-
-    def _completions(self, name: str, bodies: Sequence[dict[str, Any]]) -> list[Any]:
-        with ThreadPoolExecutor(max(1, min(self.workers, len(bodies)))) as pool:
-            return list(pool.map(lambda body: self._send("/completions", body | {"model": name}), bodies))
+        return Responses(prompt, tokens, ours, truncated)
 
     def _responses(
         self, reply: Any, n: int, lm: LanguageModel, longest: int
     ) -> list[tuple[list[int], NDArray[np.float64]]]:
+        """Tokens and the server's log-probabilities of each response, once they are known to be usable."""
         try:
             choices = sorted(reply["choices"], key=lambda choice: choice["index"])
             rows = [list(map(int, choice["token_ids"])) for choice in choices]
@@ -182,88 +159,14 @@ class VLLM:
             ):
                 raise EngineError(
                     f"the server at {self.url} ended a response for the reason {reason!r} after token "
-                    f"{row[-1:]}, which is none of the model's stop tokens {list(lm.stops)}: has it the "
-                    "same base, with the same generation_config.json?"
+                    f"{row[-1:]}, which is none of the model's stop tokens {list(lm.stops)}: does it hold "
+                    "the same base, with the same generation_config.json?"
                 )
         return list(zip(rows, logs, strict=True))
 
-    def _name(self, lm: LanguageModel, leaf: Leaf) -> str:
-        """What the server calls the leaf, which it has been given."""
-        if isinstance(leaf, Base):
-            return self.model
-        if lm.lora is None:
-            raise ValueError(
-                "a vLLM server takes policies as LoRA adapters: train with lora=, not all weights."
-            )
-        if self.folder is None:
-            raise ValueError("VLLM: folder is needed to hand adapters to the server: a folder both can see.")
-        for name in [name for name, handle in self._loaded.items() if handle() is None]:
-            self._unload(name)
-        if leaf.id not in self._loaded:
-            path = str((self.folder / leaf.id).resolve())
-            export(lm, leaf, path)
-            there = self._models()
-            if there.get(leaf.id) != path:  # else a run before this one has handed it over
-                if leaf.id in there:
-                    self._unload(leaf.id)
-                try:
-                    self._send("/load_lora_adapter", {"lora_name": leaf.id, "lora_path": path})
-                except EngineError:
-                    if self._models().get(leaf.id) != path:  # else another process was faster
-                        raise
-        self._loaded[leaf.id] = weakref.ref(leaf)
-        return leaf.id
-
-    def _models(self) -> dict[str, str | None]:
-        """The folder of every adapter that the server has, by name."""
-        reply = self._send("/models")
-        try:
-            return {card["id"]: card.get("root") for card in reply["data"]}
-        except (KeyError, TypeError, AttributeError):
-            raise EngineError(f"{self.url}/models lists no models: is a vLLM server there?") from None
-
-    def _unload(self, name: str) -> None:
-        try:
-            self._send("/unload_lora_adapter", {"lora_name": name})
-        except _Unknown:
-            pass
-        if self._loaded.pop(name, None) is not None:
-            shutil.rmtree(cast(Path, self.folder) / name, ignore_errors=True)
-
-    def _send(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The answer to a POST of `body`, or to a GET without one."""
-        headers = {"Content-Type": "application/json"}
-        if self.key_variable is not None:
-            headers["Authorization"] = f"Bearer {os.environ[self.key_variable]}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers)
-        problem, kind = "", EngineError
-        for attempt in range(self.retries + 1):
-            if attempt:
-                time.sleep(self.backoff * 2 ** (attempt - 1))
-            try:
-                with urllib.request.urlopen(request, timeout=self.timeout) as response:
-                    text = response.read().decode()
-                return json.loads(text) if text.startswith("{") else text
-            except urllib.error.HTTPError as error:
-                with error:
-                    said = error.read().decode(errors="replace")[:300]
-                problem, kind = f"status {error.code}: {said}", _Unknown if error.code == 404 else EngineError
-                if error.code != 429 and error.code < 500:
-                    break
-            except (OSError, http.client.HTTPException) as error:
-                problem = str(getattr(error, "reason", error)) or type(error).__name__
-            except ValueError as error:
-                problem = f"no JSON ({error})"
-        raise kind(
-            f"the vLLM server at {self.url}{path} failed after {attempt + 1} attempts: {problem}. Is it up, "
-            "and started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True? "
-            "llm_backend.engines.local.generate needs no server."
-        )
-
 
 def discrepancy(ours: Sequence[NDArray[np.float64]], theirs: Sequence[NDArray[np.float64]]) -> Discrepancy:
-    """How far two lists of token log-probabilities are apart, over the tokens that both have."""
+    """How far two lists of token log-probabilities float64[L] differ, over the tokens that both have."""
     gaps = [a[: len(b)] - b[: len(a)] for a, b in zip(ours, theirs, strict=True)]
     gap = np.abs(np.concatenate(gaps)) if gaps else np.zeros(0)
     if not len(gap):
@@ -273,35 +176,10 @@ def discrepancy(ours: Sequence[NDArray[np.float64]], theirs: Sequence[NDArray[np
     return Discrepancy(float(gap.max()), float(gap.mean()), float(outside.mean()), len(gap))
 
 
-def export(lm: LanguageModel, adapter: Adapter, folder: str | os.PathLike[str]) -> None:
-    """Write an adapter as PEFT does, for programs that read that: adapter_config.json and safetensors."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors, layers = {}, set()
-    for name, weight in lm.weights(adapter).items():
-        path, half = name.rsplit(".", 1)
-        layers.add(path.rsplit(".", 1)[-1])
-        tensors[f"base_model.model.{path}.lora_{half}.weight"] = weight.detach().cpu().contiguous()
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "r": lm.lora,
-        "lora_alpha": lm.lora,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "target_modules": sorted(layers),
-        "base_model_name_or_path": None,
-    }
-    with atomic(folder / "adapter_model.safetensors") as file:
-        file.write(safetensors_bytes(tensors, {"format": "pt"}))
-    with atomic(folder / "adapter_config.json", "w") as file:
-        json.dump(config, file, indent=1)
-
-
 def _leaf(policy: Policy) -> Leaf:
     if isinstance(policy, Base | Adapter):
         return policy
     raise ValueError(
         f"a vLLM server samples one model at a time, not a {type(policy).__name__}: draw from mixtures with "
-        "llm_backend.engines.local.generate.generate."
+        "llm_backend.engines.local.generate."
     )

@@ -43,6 +43,11 @@ def name_of(judge: Any) -> str:
     return getattr(judge, "name", None) or f"<{type(judge).__name__}>"
 
 
+def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-values)), with sigmoid(-v) = 1 - sigmoid(v) to the last bit of both."""
+    return 0.5 + 0.5 * np.tanh(0.5 * values)
+
+
 def antisymmetric(judge: Any) -> bool:
     """Whether P(y, z) + P(z, y) = 1 holds of a judge, so that one order of a pair says all."""
     return getattr(judge, "antisymmetric", True)

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_backend.judges.base import check_answers, check_batch
-from llm_backend.judges.scored import sigmoid
+from llm_backend.judges.base import check_answers, check_batch, sigmoid
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE
 

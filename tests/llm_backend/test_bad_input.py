@@ -41,6 +41,7 @@ from llm_backend.policies.handles import BASE
 from llm_backend.runs.config import ConfigError
 from llm_backend.runs.loop import run
 from llm_backend.tiny import PROMPTS, tiny_language_model, tiny_tokenizer
+from tests.support.chat_server import Server, reply
 
 SHORTER = judges.Rule(judges.rules.shorter)
 SHAPE = {
@@ -269,23 +270,23 @@ def test_complex_answers_are_refused(lm):
 def test_ctrl_c_does_not_wait_for_a_judge_that_hangs(monkeypatch):
     asked, silent = threading.Event(), threading.Event()
 
-    class Hangs(judges.Chat):
-        def _send(self, body, place):
-            asked.set()
-            silent.wait(60)
-            return "[[A]]", False
+    def hangs(handler, n, content):
+        asked.set()
+        silent.wait(60)
+        reply(handler, "[[A]]")
 
     def interrupted(jobs, return_when):
         asked.wait(60)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("llm_backend.judges.chat.wait", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        Hangs("http://127.0.0.1:9/v1", "m", workers=1).prefer(["p"], ["a"], ["b"])
-    (left,) = [thread for thread in threading.enumerate() if thread.name == "Chat"]
-    assert left.daemon  # nor does the end of the program wait for it
-    silent.set()
-    left.join()
+    monkeypatch.setattr("llm_backend.http.wait", interrupted)
+    with Server(hangs) as server:
+        with pytest.raises(KeyboardInterrupt):
+            judges.Chat(server.url, "m", workers=1).prefer(["p"], ["a"], ["b"])
+        (left,) = [thread for thread in threading.enumerate() if thread.name == "Chat"]
+        assert left.daemon  # nor does the end of the program wait for it
+        silent.set()
+        left.join()
 
 
 # -- what is on disk ------------------------------------------------------------------------------------

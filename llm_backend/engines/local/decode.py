@@ -1,4 +1,4 @@
-"""One token at a time: forward passes with a key-value cache, several leaves of one base in one batch."""
+"""Decoders: forward passes with a key-value cache, several leaves of one base in one batch."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ if TYPE_CHECKING:
 
 
 class Decoder(Protocol):
-    """Rows of tokens that grow together. Rows of one leaf are neighbours, leaves in the given order."""
+    """R rows that grow by a token at a time. Rows of one leaf are contiguous, leaves in the given order."""
 
     def prefill(self, ids: Tensor, valid: Tensor, copies: Tensor, room: int) -> Tensor:
-        """Read left-padded prompts int64[P, L]; row i of the batch goes on from prompt copies[i].
+        """Read left-padded prompts int64[P, L], mask `valid` bool[P, L]; row i continues prompt copies[i].
 
-        Returns the states [R, D] that the next token depends on; there is room for `room` tokens.
+        Returns the states [R, D] that predict the next token, and reserves a cache for `room` more tokens.
         """
         ...
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Append a token to every row; the states [R, D] after it."""
+        """Append a token int64[R] to every row; returns the states [R, D] that predict the next one."""
         ...
 
     def head(self, states: Tensor) -> Tensor:
-        """Logits [R, V]: linear in the states, so a geometric mixture may be taken before it."""
+        """Logits [R, V]. They are linear in the states [R, D], so geometric mixtures may be taken before."""
         ...
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with these rows only."""
+        """Keep only the rows int64[K], in that order."""
         ...
 
 
 def decoder(lm: LanguageModel, leaves: Sequence[Leaf], sizes: Sequence[int]) -> Decoder:
-    """A decoder of leaves that share one base: `sizes[i]` rows of leaf i."""
+    """A decoder of leaves on one base, with `sizes[i]` rows of leaf i."""
     kind = Lean if is_lean(lm.causal.config) else General
     return kind(lm, leaves, sizes)
 
 
 class General:
-    """Any Hugging Face causal LM through its own forward pass, with PEFT's mixed batches of adapters."""
+    """A decoder of any Hugging Face causal LM: its own forward pass, and PEFT's mixed batches of adapters."""
 
     def __init__(self, lm: LanguageModel, leaves: Sequence[Leaf], sizes: Sequence[int]):
         self.lm, self.leaves, self.sizes = lm, list(leaves), list(sizes)

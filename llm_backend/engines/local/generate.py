@@ -1,38 +1,18 @@
-"""Responses of a policy: batched decoding, geometric mixtures of leaves token by token."""
+"""Responses of a policy: batched decoding, with geometric mixtures sampled token by token."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_backend.engines.local.randomness import choose, uniforms
 from llm_backend.engines.local.rollout import Limits, decode
+from llm_backend.engines.protocol import Responses
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import Answers, Blend, Leaf, Policy, members
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Responses in rows, all of prompt 0 first.
-
-    `prompt` int64[B] indexes the prompts. `tokens` end with a stop token unless `truncated` bool[B], which
-    marks responses cut at the length limit: they have not ended. `by_token` are the log-probabilities, in
-    nats, that the tokens were drawn with, and `logprobs` float64[B] their sums: of the policy at the sampling
-    temperature (for a blend: of its token-level mixture; for a league: of the member drawn).
-    """
-
-    prompt: NDArray[np.int64]
-    tokens: list[list[int]]
-    by_token: list[NDArray[np.float64]]
-    truncated: NDArray[np.bool_]
-
-    @property
-    def logprobs(self) -> NDArray[np.float64]:
-        return np.array([each.sum() for each in self.by_token])
 
 
 def generate(
@@ -48,22 +28,26 @@ def generate(
     which: Sequence[int] | None = None,
     correct: int = 1,
     rows: int = 256,
-) -> Samples:
+) -> Responses:
     """`n` responses of a policy to each prompt.
 
-    A geometric mixture is drawn token by token, prod_i pi_i(token | before) ** w_i normalised at every step,
-    which is not the mixture of whole responses: total variation .03/.07/.11 at length 2/4/6 for two unrelated
-    policies of weight 1/2, .001/.003/.004 for weight .01. `correct` = m > 1 draws m candidates for every
-    response and keeps one by importance resampling; the answer tends to the mixture of whole responses as m
-    grows, at m times the cost. In a mixture this is done for members that are geometric mixtures.
+    A geometric mixture is drawn token by token, prod_i pi_i(token | before) ** w_i normalised at every step.
+    This is not the mixture of whole responses: their total variation is .03/.07/.11 at length 2/4/6 for two
+    unrelated policies of weight 1/2, and .001/.003/.004 for weight .01. `correct` = m > 1 draws m candidates
+    per response and keeps one by importance resampling; the result tends to the mixture of whole responses as
+    m grows, at m times the cost. In a mixture this applies to the members that are geometric mixtures.
 
     Parameters
     ----------
-    min_new_tokens : stop tokens are forbidden before it, in drawing and in `logprobs`.
-    temperature : of every leaf: pi_i(token) ~ exp(logit / temperature). Score at the same one.
-    key : the random numbers are a function of (key, which[x], row) alone, not of what shares the batch.
-    which : the prompts' places in a larger list when these are a part of it; default 0, 1, ...
+    prompt_ids : token ids of X prompts.
+    min_new_tokens : stop tokens are forbidden below this length, in drawing and in `logprobs`.
+    temperature : pi_i(token) ~ exp(logit / temperature) for every leaf. Score at the same temperature.
+    key : the random numbers are a function of (key, which[x], row) alone, whatever else is in the batch.
+    which : positions of the prompts in a larger list, by default 0, 1, ...
     rows : responses decoded, and candidates scored, at a time.
+
+    Raises ValueError for an empty prompt, a prompt and response beyond the context, and parameters out of
+    range.
     """
     requests = [(policy, tuple(key))]
     limits = Limits(min_new_tokens, max_new_tokens, temperature)
@@ -85,10 +69,11 @@ def generate_together(
     temperature: float = 1.0,
     which: Sequence[int] | None = None,
     rows: int = 256,
-) -> list[Samples]:
-    """`generate` for several (policy, key) in the same batches, which share what they have in common.
+) -> list[Responses]:
+    """`generate` for several requests (policy, key) in the same batches, one result per request.
 
-    Policies on one base share its matrix products; a mixture shares the prompt's pass with its leaves.
+    Policies on one base share its matrix products, and a mixture shares the pass over the prompt with its
+    leaves. Raises ValueError as `generate` does.
     """
     limits = Limits(min_new_tokens, max_new_tokens, temperature)
     _check(limits, prompt_ids, n, 1, rows)
@@ -122,8 +107,8 @@ def _generate(
     which: Sequence[int] | None,
     rows: int,
     candidates: int = 1,
-) -> list[Samples]:
-    """`candidates` in a row for each response, all of one member; only a blend fills more than the first."""
+) -> list[Responses]:
+    """`candidates` rows per response, all of one member; only a blend fills more than the first."""
     many, each = len(prompt_ids), n * candidates
     prompt, row = np.repeat(np.arange(many), each), np.tile(np.arange(each), many)
     place = prompt if which is None else np.repeat(np.asarray(which, dtype=np.int64), each)
@@ -131,10 +116,10 @@ def _generate(
     if many:
         lm.check_length(int(lengths.max()) + limits.longest)
     answers = [
-        Samples(prompt, [[]] * len(prompt), [np.zeros(0)] * len(prompt), np.zeros(len(prompt), dtype=bool))
+        Responses(prompt, [[]] * len(prompt), [np.zeros(0)] * len(prompt), np.zeros(len(prompt), dtype=bool))
         for _ in requests
     ]
-    todo: list[tuple[int, int]] = []  # (request, row of its answer)
+    todo: list[tuple[int, int]] = []  # (request, row of its responses)
     chosen: list[list[Leaf | Blend | Answers]] = []
     for r, (policy, key) in enumerate(requests):
         chosen.append(_chosen(policy, key, place, row // candidates))
@@ -148,7 +133,7 @@ def _generate(
                 answers[r].by_token[i] = np.log(member.weights[place[i]][text : text + 1])
             else:
                 todo.append((r, i))
-    todo.sort(key=lambda item: lengths[prompt[item[1]]], reverse=True)  # the hungriest batch first
+    todo.sort(key=lambda item: lengths[prompt[item[1]]], reverse=True)  # the largest batch first
     for start in range(0, len(todo), rows):
         batch = todo[start : start + rows]
         groups: dict[Leaf | Blend | Answers, list[tuple[int, int]]] = {}
@@ -181,20 +166,20 @@ def _resampled(
     lm: LanguageModel,
     policy: Policy,
     prompt_ids: Sequence[Sequence[int]],
-    many: Samples,
+    many: Responses,
     correct: int,
     key: tuple[int, ...],
     which: Sequence[int] | None,
     limits: Limits,
     rows: int,
-) -> Samples:
-    """One of every `correct` candidates of a blend, drawn in proportion to prod_i pi_i(y) ** w_i / q(y)."""
+) -> Responses:
+    """Keep one of every `correct` candidates y of a blend, with weights prod_i pi_i(y) ** w_i / q(y)."""
     prompt = many.prompt[::correct]
     place = prompt if which is None else np.asarray(which, dtype=np.int64)[prompt]
     response = np.arange(len(prompt)) % max(1, len(prompt) // max(1, len(prompt_ids)))
     chosen = _chosen(policy, key, place, response)
     ratio = np.full((len(prompt), correct), -np.inf)
-    ratio[:, 0] = 0.0  # other members have one candidate
+    ratio[:, 0] = 0.0  # members other than blends have one candidate
     for member in dict.fromkeys(chosen):
         if isinstance(member, Blend):
             own = np.array([one is member for one in chosen])
@@ -207,4 +192,4 @@ def _resampled(
     u = uniforms((*key, correct), place, response, 1)
     picked = np.arange(len(ratio)) * correct + (ratio <= u * ratio[:, -1:]).sum(axis=1)
     tokens, by_token = [many.tokens[i] for i in picked], [many.by_token[i] for i in picked]
-    return Samples(prompt, tokens, by_token, many.truncated[picked])
+    return Responses(prompt, tokens, by_token, many.truncated[picked])

@@ -1,4 +1,4 @@
-"""The forward pass of the Llama family, without what a decode step does not need."""
+"""A decoder for the Llama family whose forward pass does only what a decode step needs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from llm_backend.policies.handles import Base, Leaf
 if TYPE_CHECKING:
     from llm_backend.models.language_model import LanguageModel
 
-FAMILY = ("llama", "mistral", "qwen2", "qwen3")  # model types whose layers are these
+FAMILY = ("llama", "mistral", "qwen2", "qwen3")  # model types with these layers
 STATIC_ROPE = ("default", "linear", "llama3", "yarn")  # angles that do not change with the length
-PREFILL_TOKENS = 1 << 14  # of prompts read at a time
-PACKED_BYTES = (
-    1 << 30
-)  # of weights are laid out anew on a CPU, where small products then take 2/3 of the time
+PREFILL_TOKENS = 1 << 14  # tokens of prompts in one pass
+PACKED_BYTES = 1 << 30  # up to this size, CPU weights are packed: small products then take 2/3 of the time
 
 
 def is_lean(config: Any) -> bool:
-    """Whether `Lean` computes what a model of this configuration does."""
+    """Whether `Lean` supports models of this configuration."""
     rope = getattr(config, "rope_parameters", None) or {}
     return (
         config.model_type in FAMILY
@@ -34,15 +32,15 @@ def is_lean(config: Any) -> bool:
 
 
 class Product:
-    """x -> x @ weight' + bias for a few weights of one input, their outputs side by side."""
+    """x @ weight.T + bias for several weights of one input x [N, in]; outputs are concatenated."""
 
     def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor | None], packed: bool):
         self.widths = [len(weight) for weight in weights]
         self.bias = None if biases[0] is None else torch.cat([b for b in biases if b is not None])
         self.weights, self.packed = list(weights), None
         if packed:
-            whole = self.weights[0] if len(self.weights) == 1 else torch.cat(self.weights)
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(whole)
+            joined = self.weights[0] if len(self.weights) == 1 else torch.cat(self.weights)
+            self.packed = torch.ops.mkldnn._reorder_linear_weight(joined)
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.packed is not None:
@@ -56,14 +54,14 @@ class Product:
 
 
 class Adapted(NamedTuple):
-    """Linear maps of the same input: the base's, and the leaves' low-rank updates of them."""
+    """Linear maps of one input: those of the base, and each leaf's low-rank updates of them."""
 
     base: Product
-    down: list[Tensor | None]  # per leaf: the maps' A, one below the other [maps * r, in]; None: base
-    up: list[list[Tensor]]  # per leaf: each map's B, transposed [r, out]
+    down: list[Tensor | None]  # per leaf: the A of all maps, stacked [maps * r, in]; None: base
+    up: list[list[Tensor]]  # per leaf: the B of each map, transposed [r, out]
 
     def __call__(self, x: Tensor, spans: list[slice]) -> Tensor:
-        """Outputs side by side, float[N, sum of outs]; `spans` are the rows of the leaves."""
+        """Outputs of x [N, in], concatenated: float[N, out]. `spans` are the rows of the leaves."""
         y = self.base(x)
         for span, down, ups in zip(spans, self.down, self.up, strict=True):
             if down is not None and span.stop > span.start:
@@ -87,11 +85,11 @@ class Layer(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the tokens of one pass stand: their rotations, what they may look at, and their leaves."""
+    """The tokens of one pass: their rotations, attention mask, cache columns and leaves."""
 
-    cos: Tensor  # [tokens, 1, size of a head]
+    cos: Tensor  # [tokens, 1, head size]
     sin: Tensor
-    mask: Tensor | None  # None: all that came before
+    mask: Tensor | None  # None: attend to everything before
     at: slice  # columns of the cache
     spans: list[slice]
 
@@ -99,8 +97,8 @@ class Place(NamedTuple):
 class Lean:
     """A `Decoder` for the Llama family.
 
-    The rows of all leaves share the base's matrix products; low-rank updates touch only the rows of their
-    leaf, so rows of the base are exactly the base. The cache is allocated once.
+    The rows of all leaves share the matrix products of the base, and low-rank updates touch only the rows of
+    their leaf, so rows of the base equal the base exactly. The cache is allocated once.
     """
 
     def __init__(self, lm: LanguageModel, leaves: Sequence[Leaf], sizes: Sequence[int]):
@@ -115,7 +113,7 @@ class Lean:
         adapters = [{} if lm.lora is None or isinstance(leaf, Base) else lm.weights(leaf) for leaf in leaves]
         packed = _packs(lm)
         names = {id(module): name for name, module in lm.causal.named_modules()}
-        with lm.active(leaves[0]):  # full fine-tuning: its weights; with LoRA only the base's are read
+        with lm.active(leaves[0]):  # full weights: those of this leaf; with LoRA only the base is read
 
             def adapted(*modules: Any) -> Adapted:
                 return _adapted([(names[id(module)], module) for module in modules], adapters, packed)
@@ -144,13 +142,13 @@ class Lean:
         self.used, width = length, length + room
         self.starts = (~valid).sum(dim=1).repeat(self.leaves)
         cos, sin = self.rotary(self.embedding[:1], torch.arange(width, device=device)[None])
-        sin[..., : self.size // 2] *= -1  # x cos + (halves of x swapped) sin' is the rotation
+        sin[..., : self.size // 2] *= -1  # the rotation is now x * cos + (x with halves swapped) * sin
         self.cos, self.sin = cos[0], sin[0]
         shape = (2, many * self.leaves, self.groups, length, self.size)  # keys, values
         caches = [torch.empty(shape, dtype=dtype, device=device) for _ in self.layers]
         states = []
         causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
-        itself = torch.eye(length, dtype=torch.bool, device=device)  # or padding would divide 0 by 0
+        itself = torch.eye(length, dtype=torch.bool, device=device)  # else padding would give 0 / 0
         positions = (torch.arange(length, device=device) - self.starts[:, None]).clamp(min=0)
         share = max(1, PREFILL_TOKENS // length)
         for leaf in range(self.leaves):
@@ -227,7 +225,7 @@ class Lean:
         cache[:, :, :, at] = kv.permute(2, 0, 3, 1, 4)
         keys, values = cache[:, :, :, : at.stop]
         q = qkv[:, :, : self.heads].transpose(1, 2)
-        if length == 1:  # the heads that share keys are queries of one row
+        if length == 1:  # heads that share keys become queries of one row
             q = q.reshape(rows, self.groups, -1, self.size)
             y = F.scaled_dot_product_attention(q, keys, values, attn_mask=place.mask)
         else:
@@ -244,7 +242,7 @@ class Lean:
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
         if x.is_cuda or x.dtype != torch.float32:
             return F.rms_norm(x, weight.shape, weight, self.eps)
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # half the calls of torch's on a CPU
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # half the calls of F.rms_norm on a CPU
         scale = torch.addcmul(self.small, norm, norm, value=1 / x.shape[-1]).rsqrt_()
         return (x * scale).mul_(weight)
 
@@ -265,7 +263,7 @@ def _adapted(
 
 
 def _packs(lm: LanguageModel) -> bool:
-    """Whether this machine's oneDNN can lay weights out for products with few rows."""
+    """Whether oneDNN can pack these weights for products with few rows."""
     weight = lm.head.weight
     size = sum(p.numel() * p.element_size() for p in lm.causal.parameters())
     return (
@@ -283,12 +281,12 @@ def _norm(attention: Any, name: str) -> Tensor | None:
 
 
 def _spans(sizes: Sequence[int], length: int) -> list[slice]:
-    """Where the leaves' rows lie in a batch of `length` tokens a row."""
+    """The slice of each leaf's rows in a batch of `length` tokens a row."""
     ends = torch.tensor(sizes).cumsum(0).mul(length).tolist()
     return [slice(end - size * length, end) for size, end in zip(sizes, ends, strict=True)]
 
 
 def sizes_after(sizes: Sequence[int], rows: Tensor) -> list[int]:
-    """How many of the kept rows belong to each leaf."""
+    """How many of the kept rows int64[R] belong to each leaf."""
     edges = torch.tensor(sizes).cumsum(0)
     return torch.bincount(torch.bucketize(rows.cpu(), edges, right=True), minlength=len(sizes)).tolist()

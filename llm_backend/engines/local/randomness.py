@@ -1,4 +1,4 @@
-"""Random numbers that are a function of (key, prompt, row), and tokens drawn with them."""
+"""Random numbers that are a function of (key, prompt, row), and the tokens drawn with them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from pgames.kernels.streams import GOLDEN, mix64
 
-BLOCK = 256  # tokens whose probabilities are summed before any one of them is looked at
+BLOCK = 256  # tokens whose probabilities are summed first; only one block is then searched
 
 
 def uniforms(key: Sequence[int], prompts: NDArray, rows: NDArray, count: int) -> NDArray[np.float64]:
-    """float64[len(rows), count] in [0, 1): numbers 0..count-1 of the stream of (key, prompt, row)."""
+    """float64[R, count] in [0, 1): the first `count` numbers of the streams (key, prompts[i], rows[i])."""
     mixed: Callable[[NDArray[np.uint64]], NDArray[np.uint64]]
     mixed = getattr(mix64, "py_func", mix64)  # on arrays: the same bits without compiling
     state = np.zeros(len(rows), dtype=np.uint64)
@@ -26,15 +26,15 @@ def uniforms(key: Sequence[int], prompts: NDArray, rows: NDArray, count: int) ->
 
 
 def choose(u: NDArray[np.float64], weights: Sequence[float] | NDArray[np.float64]) -> NDArray[np.int64]:
-    """Indices drawn with these weights, at quantiles u."""
+    """Indices int64[R] drawn with `weights` float64[N] at quantiles u float64[R]."""
     total = np.cumsum(weights)
     return np.minimum(np.searchsorted(total, u * total[-1], side="right"), len(total) - 1)
 
 
 def draw(logits: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens int64[R] of softmax(logits float32[R, V]) at quantiles u float64[R], their log-probabilities.
+    """Tokens int64[R] of softmax(logits float32[R, V]) at quantiles u float64[R]; their log-probabilities.
 
-    One uniform number a row: the cumulative sums are taken over blocks of tokens, then inside the one hit.
+    Cumulative sums are taken over blocks of tokens, then inside the block that contains the quantile.
     """
     rows, vocabulary = logits.shape
     p = torch.softmax(logits, dim=-1)
@@ -51,9 +51,9 @@ def draw(logits: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _first_above(cumulative: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The first place whose cumulative sum exceeds the target, and the sum before it."""
+    """The first position whose cumulative sum exceeds the target, and the sum before it."""
     last = cumulative[:, -1]
-    target = torch.minimum(target, torch.nextafter(last, torch.zeros_like(last)))  # rounding ends inside
+    target = torch.minimum(target, torch.nextafter(last, torch.zeros_like(last)))  # against rounding
     place = torch.searchsorted(cumulative, target[:, None], right=True)
     before = cumulative.gather(1, (place - 1).clamp(min=0))[:, 0]
     return place[:, 0], torch.where(place[:, 0] > 0, before, 0.0)

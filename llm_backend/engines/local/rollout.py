@@ -15,11 +15,11 @@ from llm_backend.engines.local.randomness import draw
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import Leaf, Policy, blend_terms
 
-SPARSE = 0.75  # finished rows are dropped when at most this share of the batch is alive
+SPARSE = 0.75  # finished rows are dropped when at most this fraction of the batch is alive
 
 
 class Limits(NamedTuple):
-    """How long a response may be, and the temperature it is drawn at."""
+    """Least and most tokens of a response, and the sampling temperature."""
 
     shortest: int
     longest: int
@@ -34,9 +34,10 @@ def decode(
     u: NDArray[np.float64],
     limits: Limits,
 ) -> list[tuple[list[int], NDArray[np.float64], bool]]:
-    """Tokens, their log-probabilities and whether it ended, of one response to each prompt.
+    """(tokens, their log-probabilities, whether it ended) of one response to each of B prompts.
 
-    `groups` are neighbouring rows of one policy; a row's leaves are fed the same tokens, each with its cache.
+    `groups` gives the policy and size of each contiguous group of rows, `u` float64[B, L] the quantiles of up
+    to L tokens. All leaves of a row read the same tokens, each with its own cache.
     """
     distinct = {tuple(ids): i for i, ids in enumerate(dict.fromkeys(map(tuple, prompts)))}
     width, device = max(map(len, distinct)), lm.device
@@ -45,7 +46,7 @@ def decode(
     source = torch.tensor([distinct[tuple(p)] for p in prompts])
 
     sizes = [size for _, size in groups]
-    alive = torch.arange(len(prompts))  # the responses still growing, in the order of `prompts`
+    alive = torch.arange(len(prompts))  # rows that still grow, in the order of `prompts`
     parts, states = [], []
     for part, copies in _parts(lm, groups, source, len(distinct)):
         parts.append(part)
@@ -54,7 +55,7 @@ def decode(
     quantiles = torch.as_tensor(u, device=device)
     chosen = torch.zeros(len(prompts), limits.longest, dtype=torch.long, device=device)
     logprobs = torch.zeros(len(prompts), limits.longest, dtype=torch.float64, device=device)
-    growing = torch.ones(len(prompts), dtype=torch.bool, device=device)  # of the rows alive
+    growing = torch.ones(len(prompts), dtype=torch.bool, device=device)  # of the rows in `alive`
     where = alive.to(device)
     for t in range(limits.longest):
         logits = _logits(parts, states, sizes).float()
@@ -86,7 +87,7 @@ def decode(
 
 
 class _Part(NamedTuple):
-    """The leaves that one decoder serves: which rows of it make up the states of each group."""
+    """A decoder and its leaves: which of its rows make up the states of each group."""
 
     decoder: Decoder
     terms: list[tuple[int, float, int]]  # (group, weight, leaf of this decoder)
@@ -96,24 +97,24 @@ class _Part(NamedTuple):
 def _parts(
     lm: LanguageModel, groups: Sequence[tuple[Policy, int]], source: Tensor, prompts: int
 ) -> list[tuple[_Part, Tensor]]:
-    """One decoder for all leaves of a base (LoRA) or one for each (full weights), and what its rows copy."""
+    """One decoder for all leaves (LoRA) or one per leaf (full weights), and the prompts its rows continue."""
     terms = [blend_terms(policy) for policy, _ in groups]
     leaves = list(dict.fromkeys(leaf for group in terms for _, leaf in group))
     shared = [leaves] if lm.lora is not None else [[leaf] for leaf in leaves]
     by_group = source.split([size for _, size in groups])
     found = []
-    for own in shared:
-        index: dict[Leaf, int] = {leaf: i for i, leaf in enumerate(own)}
+    for served in shared:
+        index: dict[Leaf, int] = {leaf: i for i, leaf in enumerate(served)}
         mine = [(g, w, index[leaf]) for g, group in enumerate(terms) for w, leaf in group if leaf in index]
-        mine.sort(key=lambda term: term[2])  # rows of one leaf are neighbours
-        rows = [sum(groups[g][1] for g, _, leaf in mine if leaf == i) for i in range(len(own))]
+        mine.sort(key=lambda term: term[2])  # rows of one leaf are contiguous
+        rows = [sum(groups[g][1] for g, _, leaf in mine if leaf == i) for i in range(len(served))]
         copies = torch.cat([by_group[g] + leaf * prompts for g, _, leaf in mine])
-        found.append((_Part(decoder(lm, own, rows), mine, len(own)), copies))
+        found.append((_Part(decoder(lm, served, rows), mine, len(served)), copies))
     return found
 
 
 def _logits(parts: Sequence[_Part], states: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
-    """sum_i w_i logits_i of every response, float[R, V]; the weighted sum is taken before the head."""
+    """sum_i w_i logits_i of every response, float[R, V]; the sum is taken over states, before the head."""
     logits: Tensor | None = None
     parts_states = sorted(
         zip(parts, states, strict=True), key=lambda ps: -len({g for g, _, _ in ps[0].terms})
@@ -140,7 +141,7 @@ def _logits(parts: Sequence[_Part], states: Sequence[Tensor], sizes: Sequence[in
 
 
 def _fed(part: _Part, sizes: Sequence[int], tokens: Tensor) -> Tensor:
-    """The tokens of the responses, once for every row of the decoder."""
+    """The tokens of the responses, repeated for every row of the decoder."""
     by_group = tokens.split(list(sizes))
     return torch.cat([by_group[g] for g, _, _ in part.terms])
 

@@ -1,4 +1,4 @@
-"""Log-probabilities of geometric mixtures as they are sampled: mixed token by token."""
+"""Log-probabilities of geometric mixtures as they are sampled: token by token."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def score_token_mixture(
 ) -> NDArray[np.float64]:
     """sum_t log of prod_i pi_i(token_t | before) ** w_i normalised over tokens, float64[B], nats.
 
-    It is what `generate` draws a mixture with, normalised, where the mixture of whole responses is known only
-    up to a constant per prompt. One response is scored at a time: its logits are held for all its tokens.
+    `generate` draws from this distribution. It is normalised, while the mixture of whole responses is known
+    only up to a constant per prompt. Responses are scored one at a time, with all their logits in memory.
     """
     asked = [(tuple(prompt), tuple(response)) for prompt, response in zip(prompts, responses, strict=True)]
     found: dict[tuple[tuple[int, ...], tuple[int, ...]], float] = {}
@@ -35,7 +35,7 @@ def score_token_mixture(
                 states = lm.trunk(row)[0, len(prompt) - 1 : -1]
                 logits = torch.nn.functional.linear(states, lm.head.weight, lm.head.bias)
             mixed = mixed + weight / temperature * logits.double().cpu()
-        mixed[:shortest, list(lm.stops)] = -torch.inf  # as they are drawn
+        mixed[:shortest, list(lm.stops)] = -torch.inf  # as in sampling
         said = torch.tensor(response)[:, None]
         found[prompt, response] = float(torch.log_softmax(mixed, dim=-1).gather(-1, said).sum())
     return np.array([found[pair] for pair in asked])

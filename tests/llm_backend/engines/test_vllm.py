@@ -13,7 +13,8 @@ import torch
 from peft import PeftModel
 
 from llm_backend import LanguageModel, TextArena, judges
-from llm_backend.engines.vllm import VLLM, EngineError, discrepancy, export
+from llm_backend.engines.lora_server import EngineError, export
+from llm_backend.engines.vllm import VLLM, discrepancy
 from llm_backend.judges import rules
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import BASE, geometric_mixture, mixture

@@ -162,7 +162,9 @@ def test_chat_refusals_are_not_retried(status, monkeypatch):
 
     with Server(refuse) as server:
         judge = chat(server, workers=1, key_variable="JUDGE_KEY")
-        with pytest.raises(JudgeError, match=f"answered {status}.*no such model.*not retried") as caught:
+        with pytest.raises(
+            JudgeError, match=f"answered with status {status}.*no such model.*not retried"
+        ) as caught:
             judge.prefer(["p"], ["a"], ["b"])
     assert judge.calls == 1 and server.headers[0]["Authorization"] == "Bearer secret"
     assert "secret" not in str(caught.value) + judge.name

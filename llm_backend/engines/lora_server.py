@@ -1,0 +1,153 @@
+"""A vLLM server and the LoRA adapters loaded into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from safetensors.torch import save as safetensors_bytes
+
+from llm_backend.http import Body, Client, RequestError, Transient
+from llm_backend.models.language_model import LanguageModel
+from llm_backend.policies.handles import Adapter, Base, Leaf
+from pgames.files import atomic
+
+
+class EngineError(RuntimeError):
+    """The server cannot be reached, refuses, or sends an answer that cannot be used."""
+
+
+class UnknownModel(EngineError):
+    """The server has no model of that name."""
+
+
+class LoraServer:
+    """Completions of a base model and of adapters, which are loaded when they are first asked for.
+
+    `base` is the name of the base on the server, and `folder` is where adapters are written for the server to
+    read. An adapter leaves server and folder after the last handle on it is gone.
+    """
+
+    def __init__(self, client: Client, base: str, folder: Path | None):
+        self.client, self.base, self.folder = client, base, folder
+        self._loaded: dict[str, weakref.ref[Adapter]] = {}
+
+    def complete(self, lm: LanguageModel, leaf: Leaf, bodies: Sequence[Body]) -> list[Any]:
+        """The completions of a leaf, as the server sends them, one per body.
+
+        An adapter that the server has lost, as after a restart, is loaded again. Raises EngineError when it
+        cannot be reached or refuses, ValueError when the leaf is no LoRA adapter or there is no folder.
+        """
+        try:
+            return self._completions(self._name(lm, leaf), bodies)
+        except UnknownModel:
+            self._loaded.pop(leaf.id, None)
+            return self._completions(self._name(lm, leaf), bodies)
+
+    def _completions(self, name: str, bodies: Sequence[Body]) -> list[Any]:
+        path = "/completions"
+        batch = self.client.answers(path, bodies, lambda body: {**body, "model": name}, _content)
+        if batch.failure is not None:
+            raise self._error(path, batch.failure[1])
+        return [batch.answers[i] for i in range(len(bodies))]
+
+    def _name(self, lm: LanguageModel, leaf: Leaf) -> str:
+        """The leaf's name on the server, once it is loaded there."""
+        if isinstance(leaf, Base):
+            return self.base
+        if lm.lora is None:
+            raise ValueError(
+                "a vLLM server takes policies as LoRA adapters: train with lora=, not all weights."
+            )
+        if self.folder is None:
+            raise ValueError("VLLM: folder is needed to hand adapters to the server: a folder both can see.")
+        for name in [name for name, handle in self._loaded.items() if handle() is None]:
+            self._unload(name)
+        if leaf.id not in self._loaded:
+            self._load(lm, leaf, str((self.folder / leaf.id).resolve()))
+        self._loaded[leaf.id] = weakref.ref(leaf)
+        return leaf.id
+
+    def _load(self, lm: LanguageModel, leaf: Adapter, path: str) -> None:
+        export(lm, leaf, path)
+        loaded = self._models()
+        if loaded.get(leaf.id) == path:  # by an earlier run
+            return
+        if leaf.id in loaded:
+            self._unload(leaf.id)
+        try:
+            self._send("/load_lora_adapter", {"lora_name": leaf.id, "lora_path": path})
+        except EngineError:
+            if self._models().get(leaf.id) != path:  # else another process has just loaded it
+                raise
+
+    def _models(self) -> dict[str, str | None]:
+        """The folder of every model on the server, by name."""
+        reply = self._send("/models")
+        try:
+            return {card["id"]: card.get("root") for card in reply["data"]}
+        except (KeyError, TypeError, AttributeError):
+            raise EngineError(f"{self.client.url}/models lists no models: is a vLLM server there?") from None
+
+    def _unload(self, name: str) -> None:
+        try:
+            self._send("/unload_lora_adapter", {"lora_name": name})
+        except UnknownModel:
+            pass
+        if self._loaded.pop(name, None) is not None:
+            shutil.rmtree(cast(Path, self.folder) / name, ignore_errors=True)
+
+    def _send(self, path: str, body: Body | None = None) -> Any:
+        try:
+            return self.client.answer(path, body, _content)
+        except RequestError as error:
+            raise self._error(path, error) from None
+
+    def _error(self, path: str, error: BaseException) -> BaseException:
+        if not isinstance(error, RequestError):
+            return error
+        kind = UnknownModel if error.status == 404 else EngineError
+        return kind(
+            f"the vLLM server at {self.client.url}{path} failed after {error.attempts} attempts: {error}. "
+            "Is it up, and started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True? "
+            "llm_backend.engines.local.generate needs no server."
+        )
+
+
+def _content(data: bytes) -> Any:
+    """The JSON object of an answer, or its text when it is none."""
+    try:
+        text = data.decode()
+        return json.loads(text) if text.startswith("{") else text
+    except (ValueError, RecursionError) as error:
+        raise Transient(f"no JSON ({error})") from None
+
+
+def export(lm: LanguageModel, adapter: Adapter, folder: str | os.PathLike[str]) -> None:
+    """Write an adapter in PEFT's format, for other programs: adapter_config.json and safetensors."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors, layers = {}, set()
+    for name, weight in lm.weights(adapter).items():
+        path, half = name.rsplit(".", 1)
+        layers.add(path.rsplit(".", 1)[-1])
+        tensors[f"base_model.model.{path}.lora_{half}.weight"] = weight.detach().cpu().contiguous()
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": lm.lora,
+        "lora_alpha": lm.lora,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": sorted(layers),
+        "base_model_name_or_path": None,
+    }
+    with atomic(folder / "adapter_model.safetensors") as file:
+        file.write(safetensors_bytes(tensors, {"format": "pt"}))
+    with atomic(folder / "adapter_config.json", "w") as file:
+        json.dump(config, file, indent=1)

@@ -1,0 +1,59 @@
+"""What a space asks of an engine: responses of a policy, with the log-probabilities of their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_backend.models.language_model import LanguageModel
+from llm_backend.policies.handles import Policy
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """Responses in rows, grouped by prompt: B rows, those to prompt 0 first.
+
+    `prompt` int64[B] indexes the prompts. `tokens` end with a stop token unless `truncated` bool[B], which
+    marks responses cut at the length limit. `by_token` holds, per row, the log-probabilities in nats of its
+    tokens at the sampling temperature: of the policy, of the token-level mixture of a geometric mixture, and
+    of the member drawn from a mixture.
+    """
+
+    prompt: NDArray[np.int64]
+    tokens: list[list[int]]
+    by_token: list[NDArray[np.float64]]
+    truncated: NDArray[np.bool_]
+
+    @property
+    def logprobs(self) -> NDArray[np.float64]:
+        """Log-probabilities of whole responses, float64[B]: the sums of `by_token`."""
+        return np.array([each.sum() for each in self.by_token])
+
+
+class Engine(Protocol):
+    """Draws responses; `engines.local.generate` does so in this process, `VLLM` on a server."""
+
+    def generate(
+        self,
+        lm: LanguageModel,
+        policy: Policy,
+        prompt_ids: Sequence[Sequence[int]],
+        n: int = 1,
+        *,
+        max_new_tokens: int,
+        min_new_tokens: int = 0,
+        temperature: float = 1.0,
+        key: Sequence[int] = (0,),
+        which: Sequence[int] | None = None,
+    ) -> Responses:
+        """`n` responses of a policy to each prompt, of `min_new_tokens` to `max_new_tokens` tokens.
+
+        The random numbers are a function of (key, which[x]) alone, where `which` holds the positions of these
+        prompts in a larger list (by default 0, 1, ...). Raises ValueError for a policy or a temperature that
+        the engine cannot sample.
+        """
+        ...

@@ -1,0 +1,311 @@
+"""One HTTP client for judges and engines behind a server: threads, retries, deadlines, size limits, keys."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import threading
+import time
+import urllib.request
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+Body = Mapping[str, object]
+RETRIED = {408, 409, 425, 429}  # statuses worth another attempt, as every 5xx is
+ERROR_BYTES = 1 << 16  # read of a refusal
+QUOTED = 300  # characters of a refusal that an error message quotes
+
+
+class Transient(Exception):
+    """A failure worth another attempt, after at least `pause` seconds."""
+
+    def __init__(self, problem: str, pause: float = 0.0):
+        super().__init__(problem)
+        self.pause = pause
+
+
+class RequestError(Exception):
+    """A request that failed for good, after `attempts` attempts.
+
+    `status` is that of a refusal. Without one the attempts are used up, and the message is the last problem.
+    """
+
+    def __init__(self, problem: str, attempts: int, status: int | None = None):
+        super().__init__(problem)
+        self.attempts, self.status = attempts, status
+
+
+class Batch(NamedTuple, Generic[R]):
+    """Answers by the position of their item, and the first failure: its position and error."""
+
+    answers: dict[int, R]
+    failure: tuple[int, BaseException] | None
+
+
+@dataclass(frozen=True)
+class Client:
+    """JSON requests to one server.
+
+    Parameters
+    ----------
+    owner : the class that asks, for error messages and as the name of its threads.
+    url : base address, as in http://127.0.0.1:8000/v1; paths are appended to it. Redirects are not followed,
+        so that the key is sent to no other address. Proxies are those of the environment.
+    key_variable : the environment variable that holds the API key; None sends no key. Messages of this client
+        show *** in its place.
+    timeout : seconds for one answer. retries : further attempts after a failed connection, a timeout, a
+        status in `RETRIED` or 5xx, or a `Transient` answer, waiting `backoff` * 2^k seconds before each, or
+        as long as Retry-After says, at most `timeout`.
+    workers : most requests at once. longest : most bytes of an answer.
+
+    Raises ValueError when the url is no plain http(s) address, the variable holds no key that a header can
+    carry, or a number is out of range.
+    """
+
+    owner: str
+    url: str
+    key_variable: str | None
+    timeout: float
+    retries: int
+    backoff: float
+    workers: int
+    longest: int = 1 << 24
+
+    def __post_init__(self) -> None:
+        scheme, _, rest = self.url.rpartition("://")
+        if "@" in rest.partition("/")[0] or "?" in rest or "#" in rest:
+            raise ValueError(
+                f"{self.owner}: url must hold no user, password, query or fragment: put the key into an "
+                "environment variable and name it in key_variable."
+            )
+        if scheme not in ("http", "https") or not rest:
+            raise ValueError(f"{self.owner}: url must begin with http:// or https://, got {self.url!r}.")
+        if not self.timeout > 0 or self.retries < 0 or not self.backoff >= 0 or self.workers < 1:
+            raise ValueError(
+                f"{self.owner}: need timeout > 0, retries >= 0, backoff >= 0 and workers >= 1, "
+                f"got {self.timeout}, {self.retries}, {self.backoff} and {self.workers}."
+            )
+        self._key()
+
+    def answer(self, path: str, body: Body | None, read: Callable[[bytes], R]) -> R:
+        """`read` of the answer to one request: a POST of `body`, or a GET without one.
+
+        Raises RequestError when it fails for good, and whatever `read` raises except Transient.
+        """
+        with self._session() as session:
+            return self._attempts(session, path, body, read, lambda: None, threading.Event())
+
+    def answers(
+        self,
+        path: str,
+        items: Sequence[Q],
+        body: Callable[[Q], Body],
+        read: Callable[[bytes], R],
+        begin: Callable[[], None] = lambda: None,
+    ) -> Batch[R]:
+        """`read` of the answers to a POST of `body(item)` for every item, `workers` at a time.
+
+        `begin` is called before every attempt and may raise. After the first failure no further attempt
+        begins; requests under way are finished. Ctrl-C waits for none of them.
+        """
+        if not items:
+            return Batch({}, None)
+        session, stop = self._session(), threading.Event()
+
+        def call(item: Q) -> R:
+            try:
+                return self._attempts(session, path, body(item), read, begin, stop)
+            except BaseException:
+                stop.set()
+                raise
+
+        batch = in_threads(call, items, self.workers, stop, self.owner)
+        session.close()  # not after Ctrl-C: threads still read from it
+        return batch
+
+    def masked(self, text: str) -> str:
+        """The text without the API key."""
+        if self.key_variable is None or not (key := os.environ.get(self.key_variable)):
+            return text
+        for form in (key, repr(key)[1:-1], json.dumps(key)[1:-1]):
+            text = text.replace(form, "***")
+        return text
+
+    # -- one request ------------------------------------------------------------------------------------
+
+    def _attempts(
+        self,
+        session: httpx2.Client,
+        path: str,
+        body: Body | None,
+        read: Callable[[bytes], R],
+        begin: Callable[[], None],
+        stop: threading.Event,
+    ) -> R:
+        problem = ""
+        for attempt in range(self.retries + 1):
+            if stop.is_set():
+                raise _Stopped
+            begin()
+            pause = self.backoff * 2**attempt
+            try:
+                status, data, wanted = self._send(session, path, body)
+                if status is None:
+                    return read(data)
+                said = repr(self.masked(data.decode("utf-8", "replace")))[:QUOTED]
+                problem = f"status {status}: {said}"
+                if status not in RETRIED and status < 500:
+                    raise RequestError(problem, attempt + 1, status)
+                pause = max(pause, wanted)
+            except Transient as error:
+                problem, pause = self.masked(str(error)), max(pause, error.pause)
+            if attempt < self.retries:
+                stop.wait(min(pause, self.timeout))
+        raise RequestError(problem, self.retries + 1)
+
+    def _send(self, session: httpx2.Client, path: str, body: Body | None) -> tuple[int | None, bytes, float]:
+        """(None, answer, 0), or (status, beginning of the refusal, seconds of Retry-After)."""
+        import httpx2
+
+        headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
+        if (key := self._key()) is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        data = None if body is None else json.dumps(body).encode()
+        method = "GET" if data is None else "POST"
+        try:
+            with session.stream(method, self.url.rstrip("/") + path, content=data, headers=headers) as reply:
+                deadline = time.monotonic() + self.timeout
+                if not reply.is_success:
+                    pause = _seconds(reply.headers.get("Retry-After", "0"))
+                    return reply.status_code, _read(reply, deadline, ERROR_BYTES), pause
+                answer = _read(reply, deadline, self.longest + 1)
+        except (httpx2.TransportError, OSError) as error:  # refused, reset, timed out, cut short
+            raise Transient(" ".join(f"{type(error).__name__}: {error}".split())) from None
+        except httpx2.InvalidURL as error:
+            raise RequestError(f"no address ({error})", 1) from None
+        if len(answer) > self.longest:
+            raise RequestError(f"an answer of more than {self.longest} bytes", 1)
+        return None, answer, 0.0
+
+    def _session(self) -> httpx2.Client:
+        """A pool of connections, for one batch."""
+        import httpx2
+
+        parts = urlsplit(self.url)
+        proxy = None
+        if not urllib.request.proxy_bypass(parts.netloc):
+            proxy = urllib.request.getproxies().get(parts.scheme)
+        if proxy is not None and "://" not in proxy:
+            proxy = f"http://{proxy}"
+        return httpx2.Client(
+            verify=_tls(),
+            proxy=proxy,
+            trust_env=False,  # else .netrc and ALL_PROXY too
+            timeout=httpx2.Timeout(self.timeout, pool=None),
+            limits=httpx2.Limits(max_keepalive_connections=self.workers),
+        )
+
+    def _key(self) -> str | None:
+        if self.key_variable is None:
+            return None
+        key = os.environ.get(self.key_variable)
+        if not key:
+            raise ValueError(
+                f"{self.owner}: the environment variable {self.key_variable} is not set: put the key there."
+            )
+        if not key.isascii() or not key.isprintable() or key != key.strip():
+            raise ValueError(
+                f"{self.owner}: the environment variable {self.key_variable} holds a line break, a blank at "
+                "an end or a character outside ASCII, which no header can carry: set it to the bare key."
+            )
+        return key
+
+
+def in_threads(
+    call: Callable[[Q], R], items: Sequence[Q], workers: int, stop: threading.Event, name: str
+) -> Batch[R]:
+    """`call` of every item, in order, by at most `workers` daemon threads; none begins once `stop` is set.
+
+    After the first failure, calls under way finish and count. Ctrl-C is raised at once, and neither it nor
+    the end of the program waits for a call that hangs.
+    """
+    jobs: list[Future[R]] = [Future() for _ in items]
+    waiting = deque(zip(jobs, items, strict=True))
+
+    def serve() -> None:
+        while True:
+            try:
+                job, item = waiting.popleft()
+            except IndexError:
+                return
+            if stop.is_set():
+                job.cancel()
+                continue
+            try:
+                job.set_result(call(item))
+            except BaseException as error:
+                job.set_exception(error)
+
+    threads = [threading.Thread(target=serve, name=name, daemon=True) for _ in range(min(workers, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    try:
+        wait(jobs, return_when=FIRST_EXCEPTION)
+    finally:
+        stop.set()  # calls that wait between two attempts give up
+    for thread in threads:  # answers under way are paid for; Ctrl-C does not come here
+        thread.join()
+    answers: dict[int, R] = {}
+    failure = None
+    for i, job in enumerate(jobs):
+        if job.cancelled():
+            continue
+        if (error := job.exception()) is None:
+            answers[i] = job.result()
+        elif not isinstance(error, _Stopped):
+            failure = failure or (i, error)
+    return Batch(answers, failure)
+
+
+class _Stopped(Exception):
+    """Another request of the batch has failed."""
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    import ssl
+
+    return ssl.create_default_context()
+
+
+def _read(reply: httpx2.Response, deadline: float, most: int) -> bytes:
+    """The body, or its first `most` bytes. A server that sends it byte by byte meets the deadline too."""
+    blocks, size = [], 0
+    for block in reply.iter_raw():
+        blocks.append(block[: most - size])
+        size += len(blocks[-1])
+        if size >= most:
+            break
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer took longer than timeout")
+    return b"".join(blocks)
+
+
+def _seconds(text: str) -> float:
+    """What Retry-After asks for; 0 for an HTTP date."""
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return 0.0

@@ -1,7 +1,8 @@
 """Equilibria to the last digit, each with a certificate computed from its policy alone."""
 
 from pgames.exact.certificates import best_response, duality_gap, exploitability
-from pgames.exact.equilibrium import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
+from pgames.exact.equilibrium import Equilibrium, nash
+from pgames.exact.zero_sum import ZeroSumEquilibrium, nash_zero_sum
 
 __all__ = [
     "Equilibrium",

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from pgames.extras import need
 
-Vector = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 
-def equilibrium(A: Vector, reference: Vector, tau: float, select: str) -> Vector:
+def equilibrium(A: Array, reference: Array, tau: float, select: str) -> Array:
     """x float64[n] for A float64[n, n] antisymmetric and a positive reference.
 
     tau > 0: argmin of the exploitability, tau KL(x || reference) + tau logsumexp(log reference + A x / tau).

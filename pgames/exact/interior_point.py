@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pgames.exact.linear import LU, factor_resolvent, factor_transposed
 from pgames.exact.newton import FOUND, PATIENCE, STALLED, newton
 
-Vector = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 MAX_STEPS = 200
 CLOSED = 1e-15  # the path ends where x's falls below this
@@ -39,7 +39,7 @@ HANDOVER = 0.1  # else it takes over when x's is below this share of tau
 class PathEnd(NamedTuple):
     """Where the path was left: a point, who is played in the limit (at tau = 0), and whether x is exact."""
 
-    x: Vector
+    x: Array
     played: NDArray[np.bool_]
     exact: bool
     steps: int
@@ -48,16 +48,16 @@ class PathEnd(NamedTuple):
 class System(NamedTuple):
     """The linear system of one step, from the point (x, s)."""
 
-    A: Vector
+    A: Array
     tau: float
-    x: Vector
-    drift: Vector  # by how much s is off its definition: rounding, and the curvature of the logarithm
-    d: Vector
+    x: Array
+    drift: Array  # by how much s is off its definition: rounding, and the curvature of the logarithm
+    d: Array
     lu: LU
-    flow: Vector  # the change of x per unit of -dv
+    flow: Array  # the change of x per unit of -dv
     mass: float  # its sum
 
-    def direction(self, r: Vector) -> tuple[Vector, float]:
+    def direction(self, r: Array) -> tuple[Array, float]:
         """((dx, ds), dv) with s dx + x ds = r and sum(dx) = 0."""
         change = np.empty((2, len(r)))
         dx = change[0]
@@ -70,7 +70,7 @@ class System(NamedTuple):
         return change, dv
 
 
-def follow_path(A: Vector, log_reference: Vector, tau: float, rounding: float) -> PathEnd:
+def follow_path(A: Array, log_reference: Array, tau: float, rounding: float) -> PathEnd:
     """Solve A float64[n, n], antisymmetric with largest entry 1 (or 0), whose entries err by `rounding`."""
     n = len(A)
     played, steps, buffer = np.ones(n, dtype=bool), 0, np.empty((n, n))
@@ -121,7 +121,7 @@ def follow_path(A: Vector, log_reference: Vector, tau: float, rounding: float) -
         gradient = tau * (np.log(point[0]) - log_reference) - A @ point[0]
 
 
-def solve_support(A: Vector, played: NDArray[np.bool_], rounding: float) -> Vector | None:
+def solve_support(A: Array, played: NDArray[np.bool_], rounding: float) -> Array | None:
     """The equilibrium that plays exactly these responses, provided that it is the game's only one.
 
     Then A_BB x_B = 0, sum(x_B) = 1 has one solution, it is positive, and A x < 0 off the support; all of
@@ -149,6 +149,6 @@ def solve_support(A: Vector, played: NDArray[np.bool_], rounding: float) -> Vect
     return x if (A @ x)[~played].max(initial=-1.0) < -margin else None
 
 
-def _reach(point: Vector, change: Vector) -> float:
+def _reach(point: Array, change: Array) -> float:
     """The largest t with point + t change >= 0."""
     return 1 / max(-float((change / point).min()), 1e-300)

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from pgames.kernels.blocks import njit
 
-Vector = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 
 class LU(NamedTuple):
     """L, U and the row exchanges of a matrix."""
 
-    factors: Vector
+    factors: Array
     pivots: NDArray[np.int32]
 
-    def solve(self, right: Vector) -> Vector:
+    def solve(self, right: Array) -> Array:
         """The solution for float64[n] or float64[n, k]."""
         from scipy.linalg import lapack
 
@@ -35,14 +35,14 @@ class LU(NamedTuple):
         return lapack.dgecon(self.factors, norm)[0]  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def factor_transposed(rows: Vector) -> LU:
+def factor_transposed(rows: Array) -> LU:
     """The LU of rows.T, in the memory of `rows` (C order, destroyed): LAPACK reads by columns."""
     from scipy.linalg import lapack
 
     return LU(*lapack.dgetrf(rows.T, overwrite_a=True)[:2])  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def factor_resolvent(A: Vector, d: Vector, buffer: Vector | None = None) -> LU:
+def factor_resolvent(A: Array, d: Array, buffer: Array | None = None) -> LU:
     """The LU of I - diag(d) A diag(d) for antisymmetric A; `buffer` float64[n, n] is overwritten."""
     transposed = np.multiply(A, d[:, None], out=buffer)  # as K' = -K, the transpose of I - K is I + K
     transposed *= d

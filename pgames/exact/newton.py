@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pgames.exact.linear import factor_resolvent
 
-Vector = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 HEAVY = 1e-13  # lighter responses are left out of the linear system, though not out of the equation
 EXACT = 4 * float(np.finfo(float).eps)  # a residual that needs no improvement
@@ -19,8 +19,8 @@ FOUND = 1e-9  # a residual from which only rounding can keep Newton
 
 
 def newton(
-    A: Vector, log_reference: Vector, tau: float, log_x: Vector, patience: int
-) -> tuple[Vector, float, int]:
+    A: Array, log_reference: Array, tau: float, log_x: Array, patience: int
+) -> tuple[Array, float, int]:
     """(x, ||x - softmax(log_reference + A x / tau)||_1, steps) for A float64[n, n], antisymmetric; tau > 0.
 
     With x = exp(log_x) and g the error of log_x, the step is d log x = g + A dx / tau - constant, where
@@ -49,7 +49,7 @@ def newton(
         log_x = normalised(log_x + error + A @ dx / tau)
 
 
-def normalised(logits: Vector) -> Vector:
+def normalised(logits: Array) -> Array:
     """logits - logsumexp(logits)."""
     logits = logits - logits.max()
     return logits - np.log(np.exp(logits).sum())

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Vector = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 MAX_STEPS = 100
 COMPLEMENTARY = 1e-12  # products of slack and multiplier at the end
@@ -21,12 +21,12 @@ COMPLEMENTARY = 1e-12  # products of slack and multiplier at the end
 class Face(NamedTuple):
     """An inner point and the free directions, in the coordinates of B; payoffs of N against B."""
 
-    point: Vector
-    directions: Vector
-    losing: Vector
+    point: Array
+    directions: Array
+    losing: Array
 
 
-def optimal_face(A: Vector, x: Vector, played: NDArray[np.bool_], rounding: float) -> Face | None:
+def optimal_face(A: Array, x: Array, played: NDArray[np.bool_], rounding: float) -> Face | None:
     """The face around x, an approximate equilibrium inside it; None if there is no such face.
 
     `rounding` is the error of the entries of A; singular values below it count as 0.
@@ -46,7 +46,7 @@ def optimal_face(A: Vector, x: Vector, played: NDArray[np.bool_], rounding: floa
     return face if inside else None
 
 
-def centre(face: Face) -> Vector:
+def centre(face: Face) -> Array:
     """argmax sum_B log x + sum_N log(-A_NB x): the analytic centre, by damped Newton."""
     x, Z = face.point, face.directions
     G = np.vstack([Z, -face.losing @ Z])
@@ -62,7 +62,7 @@ def centre(face: Face) -> Vector:
     return x
 
 
-def closest(face: Face, reference: Vector) -> Vector:
+def closest(face: Face, reference: Array) -> Array:
     """argmin KL(x || reference) over the face: by a primal-dual interior-point method, then on its edge.
 
     Multipliers z >= 0 of the slacks s = (x, -A_NB x), z s -> 0; each step solves for dt and dz together. The
@@ -94,7 +94,7 @@ def closest(face: Face, reference: Vector) -> Vector:
     return x
 
 
-def _on_edge(face: Face, x: Vector, binding: NDArray[np.bool_], reference: Vector) -> Vector:
+def _on_edge(face: Face, x: Array, binding: NDArray[np.bool_], reference: Array) -> Array:
     """argmin KL(x || reference) where the responses in `binding` tie, by Newton's method from nearby."""
     G = face.losing[binding] @ face.directions
     x = x - face.directions @ np.linalg.lstsq(G, face.losing[binding] @ x, rcond=None)[0]

@@ -9,76 +9,34 @@ import math
 
 import numpy as np
 
+from pgames.exact.small import find_inside, scratch, solve_warm
 from pgames.kernels.elementary import njit
-from pgames.table.fit_kernels import normalise_row
-
-
-@njit
-def centred_residual(u, log_reference, rates, scale):
-    """(F, p): p = softmax(u) and F = u - log_reference - scale * rates p, centred by its p-mean."""
-    p = np.exp(u - u.max())
-    p /= p.sum()
-    F = u - log_reference - scale * (rates @ p)
-    return F - p @ F, p
-
-
-@njit
-def newton_nash(u, log_reference, rates, scale, tolerance):
-    """(u, error) with u ~ log_reference + scale * rates softmax(u): damped Newton steps from u."""
-    n = u.size
-    F, p = centred_residual(u, log_reference, rates, scale)
-    error = np.abs(F).max()
-    for _ in range(60):
-        if error <= tolerance:
-            break
-        jacobian = np.empty((n, n))
-        played = rates @ p
-        for i in range(n):
-            for j in range(n):
-                jacobian[i, j] = -scale * p[j] * (rates[i, j] - played[i])
-            jacobian[i, i] += 1.0
-        # every column of F's derivative is centred by p; solving without that shifts u by a constant
-        move = np.linalg.solve(jacobian, F)
-        damping, improved = 1.0, False
-        while damping > 1e-4:
-            trial = u - damping * move
-            trial_F, trial_p = centred_residual(trial, log_reference, rates, scale)
-            trial_error = np.abs(trial_F).max()
-            if trial_error < (1.0 - 0.25 * damping) * error or trial_error <= tolerance:
-                u, F, p, error, improved = trial - trial.max(), trial_F, trial_p, trial_error, True
-                break
-            damping *= 0.5
-        if not improved:
-            break
-    return u, error
 
 
 @njit
 def belief_nash(rates, log_reference, tau, start):
-    """The regularised Nash of every run's belief: log-probabilities float64[S, X, Y], by warm-started Newton.
+    """The regularised Nash of every run's belief: log-probabilities float64[S, X, Y], by Newton from `start`.
 
-    `rates` float64[S, X, Y, Y] with rates + rates' = 1, `start` float64[S, X, Y] finite inside the game. When
-    Newton fails from `start`, the beliefs are turned on in 40 steps from indifference.
+    rates float64[S, X, Y, Y] with rates + rates' = 1, log_reference float64[X, Y], start float64[S, X, Y]
+    finite inside the game, tau > 0.
     """
     S, X, Y = start.shape
     out = np.full((S, X, Y), -np.inf)
+    A, index, played = np.empty((Y, Y)), np.empty(Y, np.int64), np.empty(Y, np.bool_)
+    base, p, log_p = np.empty(Y), np.empty(Y), np.empty(Y)
+    work, matrix, pivots = scratch(Y)
     for x in range(X):
-        inside = np.flatnonzero(log_reference[x] > -np.inf)
-        n = inside.size
-        base = log_reference[x][inside]
+        n = find_inside(log_reference[x], index)
+        for i in range(n):
+            base[i] = log_reference[x, index[i]]
         for s in range(S):
-            P = np.empty((n, n))
             for i in range(n):
+                log_p[i] = start[s, x, index[i]]
                 for j in range(n):
-                    P[i, j] = rates[s, x, inside[i], inside[j]] - 0.5
-            u, error = newton_nash(start[s, x][inside], base, P, 1.0 / tau, 1e-10)
-            if not error <= 1e-10:
-                u = base.copy()
-                for level in range(1, 41):
-                    u, error = newton_nash(u, base, P, level / 40.0 / tau, 1e-10)
-            normalise_row(u)
+                    A[i, j] = 0.5 * (rates[s, x, index[i], index[j]] - rates[s, x, index[j], index[i]])
+            solve_warm(A, n, tau, base, p, log_p, played, work, matrix, pivots)
             for i in range(n):
-                out[s, x, inside[i]] = u[i]
+                out[s, x, index[i]] = log_p[i]
     return out
 
 

@@ -1,0 +1,47 @@
+"""One antisymmetric game of any scale: its path, then the choice among its equilibria."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.exact.interior_point import PathEnd, follow_path
+from pgames.exact.optimal_face import centre, closest, optimal_face
+
+Array = NDArray[np.float64]
+Select = Literal["centre", "max_entropy", "closest"]
+
+WORSE = 1e-14  # the exploitability (largest payoff 1) up to which a choice among equilibria is accepted
+
+
+def solve(A: Array, reference: Array, tau: float, select: Select) -> tuple[Array, int]:
+    """(x float64[n], linear systems factored) for A float64[n, n], antisymmetric, of any scale."""
+    A, scale, rounding = scaled(A)
+    end = follow_path(A, np.log(reference), tau / scale, rounding)
+    return (end.x if end.exact else select_equilibrium(A, end, rounding, reference, select)), end.steps
+
+
+def scaled(A: Array) -> tuple[Array, float, float]:
+    """(A with largest entry 1, the factor taken out, the error of its entries: that of P near 1/2)."""
+    scale = float(A.max()) or 1.0
+    return A / scale, scale, float(np.finfo(float).eps) * max(1.0, 0.5 / scale)
+
+
+def select_equilibrium(A: Array, end: PathEnd, rounding: float, reference: Array, select: Select) -> Array:
+    """The equilibrium that `select` means, among those around the end of the path."""
+    face = optimal_face(A, end.x, end.played, rounding)
+    if face is None:
+        return end.x
+    if face.directions.shape[1] == 0:
+        inner = face.point
+    elif select == "centre":
+        inner = centre(face)
+    else:
+        inner = closest(face, reference[end.played] if select == "closest" else np.ones(len(face.point)))
+    x = np.zeros(len(A))
+    x[end.played] = np.maximum(inner, 0)
+    x /= x.sum()
+    # a game within rounding of a degenerate one may have no face; then the end of the path is as good as any
+    return x if (A @ x).max() <= max(WORSE, (A @ end.x).max()) else end.x

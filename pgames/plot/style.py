@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pgames.extras import need
 from pgames.files import atomic
 
 if TYPE_CHECKING:
@@ -55,17 +56,13 @@ STYLE: dict[Any, Any] = {
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the house style; also a decorator."""
-    import matplotlib
-
-    with matplotlib.rc_context(STYLE):
+    with need("matplotlib", "plot").rc_context(STYLE):
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of that many inches, apart from any global state of pyplot."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
+    return need("matplotlib.figure", "plot").Figure(figsize=(width, height), layout="constrained")
 
 
 def short(name: str, longest: int = 30) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pgames.arena import Solver, Weight
+from pgames.extras import need
 from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, NashEMA, NashMD
 from pgames.tracing.compiled import run_compiled
 from pgames.tracing.recording import Blend, Recorder, Trace, trace
@@ -164,9 +165,7 @@ def family_rows(tau: float = 0.1, eta: float = 0.5) -> list[dict[str, str]]:
 
 def family_table(tau: float = 0.1, eta: float = 0.5) -> Table:
     """`family_rows` as a table to print with rich."""
-    from rich.markup import escape
-    from rich.table import Table
-
+    escape, Table = need("rich.markup", "votes").escape, need("rich.table", "votes").Table
     rows = family_rows(tau, eta)
     table = Table(title=f"One round of each solver at tau = {tau:g}, eta = {eta:g}: exponents and payoffs")
     for column in rows[0]:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.extras import need
+
 PIECE = 8 * 2**20  # bytes of CSV or JSON lines read at once
 PIECE_ROWS = 2**18  # rows of Parquet read at once
 WORDS = {"left": 1, "tie": 0, "tie (bothbad)": 0, "right": -1}
@@ -64,8 +66,7 @@ class Encoder:
 
     def _dictionary(self, name: str, values: Any) -> tuple[NDArray, list[str]]:
         """(codes, distinct values) of a column of strings without gaps."""
-        import pyarrow as pa
-
+        pa = need("pyarrow", "votes")
         column = values if isinstance(values, pa.Array) else pa.array([str(value) for value in values])
         try:
             column = column.cast(pa.string())
@@ -106,8 +107,7 @@ class Encoder:
 
 def read_votes(path: str | os.PathLike[str], left: str, right: str, winner: str, prompt: str | None) -> tuple:
     """The arguments of Comparisons, from a file; errors are one line and begin with the path."""
-    import pyarrow as pa
-
+    pa = need("pyarrow", "votes")
     readers = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
     path = Path(path)
     reader = readers.get(path.suffix.lower())

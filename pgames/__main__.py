@@ -1,5 +1,5 @@
 """python -m pgames."""
 
-from pgames.cli.app import main
+from pgames.cli import main
 
 main()

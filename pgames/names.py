@@ -6,11 +6,12 @@ A solver has the name that `pgames` exports it by (`EGPO`, `Average`); one of yo
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, get_type_hints
 
 import pgames as pg
 from pgames import losses
@@ -89,6 +90,18 @@ def imported(path: str) -> Any:
     return getattr(module, name)
 
 
+def signature(make: Maker) -> inspect.Signature:
+    """The signature of a class or a function with its annotations as types, Any where they cannot be read."""
+    plain = inspect.isclass(make) and not dataclasses.is_dataclass(make)
+    try:
+        hints = get_type_hints(make.__init__ if plain else make)  # type: ignore[misc]
+    except NameError:  # a type that is imported for type checkers only
+        hints = {}
+    found = inspect.signature(make)
+    known = [p.replace(annotation=hints.get(name, Any)) for name, p in found.parameters.items()]
+    return found.replace(parameters=known, return_annotation=hints.get("return", Any))
+
+
 def one_of(name: str, known: Iterable[str], own: str = "") -> str:
     """ "it must be one of a, b, c", with what `own` adds and the near miss of `name`."""
     known = list(known)
@@ -121,10 +134,7 @@ def _class(name: str, known: dict[str, Maker]) -> Maker:
 
 def _makes_solver(make: Any) -> bool:
     if inspect.isfunction(make):
-        try:
-            make = inspect.signature(make, eval_str=True).return_annotation
-        except NameError:  # a type that is imported for type checkers only
-            return False
+        make = signature(make).return_annotation
     return inspect.isclass(make) and make is not Solver and _is_solver(make)
 
 
@@ -133,5 +143,5 @@ def _is_solver(kind: type) -> bool:
 
 
 def _takes_numbers(make: Maker) -> bool:
-    parameters = inspect.signature(make, eval_str=True).parameters.values()
+    parameters = signature(make).parameters.values()
     return all(parameter.annotation in (int, float) for parameter in parameters)

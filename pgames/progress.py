@@ -1,7 +1,8 @@
-"""A progress bar for work of more than a second; silent where nobody watches."""
+"""A progress bar on a terminal for work of more than a second."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,8 +15,11 @@ PATIENCE = 1.0  # seconds before a bar appears
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield `advance(done)`; after a second of work it draws a bar, with the time left, on a terminal."""
-    if not sys.stderr.isatty():
+    """Yield `advance(done)`, which draws a bar with the time left after a second of work.
+
+    Nothing is drawn where the standard error is no terminal, or rich is not installed.
+    """
+    if not sys.stderr.isatty() or importlib.util.find_spec("rich") is None:
         yield lambda done: None
         return
     from rich.console import Console

@@ -47,3 +47,10 @@ def test_the_bar_goes_when_the_work_fails(monkeypatch):
         advance(1)
         raise KeyboardInterrupt
     assert "counting" in screen.getvalue() and "\x1b[?25h" in screen.getvalue()
+
+
+def test_without_rich_there_is_no_bar(monkeypatch):
+    screen = watch(monkeypatch)
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert list(track("abc", "counting", 3)) == ["a", "b", "c"]
+    assert screen.getvalue() == ""

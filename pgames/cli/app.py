@@ -26,7 +26,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise
-        except (ValueError, OSError, MemoryError) as error:
+        except (ValueError, OSError, MemoryError, ModuleNotFoundError) as error:
             print(f"pgames: {' '.join(str(error).split())}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
@@ -42,11 +42,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Preference games: exact equilibria, Nash learning from human feedback, ratings from votes.",
 )
-
-
-def main() -> None:
-    """The entry point."""
-    app(prog_name="pgames")
 
 
 def _print_version(wanted: bool) -> None:
@@ -146,5 +141,5 @@ def families() -> None:
 
     from pgames.tracing.tableau import family_table
 
-    # a table that nobody watches is for a file or a pipe: wide enough not to wrap
+    # in a file or a pipe, wide enough not to wrap
     Console(width=None if sys.stdout.isatty() else 160).print(family_table())

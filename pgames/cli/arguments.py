@@ -70,7 +70,7 @@ def parse_learner(text: str, tau: float) -> Any:
         make = names.learner_class(call.name)
     except ValueError as error:
         raise ValueError(f"no learner is named {call.name!r}: {error}") from None
-    if "tau" in inspect.signature(make).parameters and not call.values:
+    if "tau" in names.signature(make).parameters and not call.values:
         call = call._replace(named={"tau": tau, **call.named})
     return _made(call.name, make, call)
 
@@ -99,7 +99,7 @@ def _class(call: Call) -> Any:
 
 
 def _parameters(call: Call) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(_class(call), eval_str=True).parameters
+    return names.signature(_class(call)).parameters
 
 
 def _inner(call: Call) -> dict[str, Call]:
@@ -144,7 +144,7 @@ def _solver(call: Call) -> Any:
 
 def _made(name: str, make: Any, call: Call) -> Any:
     """make(*values, **named); raises ValueError naming what `name` takes when they do not fit."""
-    signature = inspect.signature(make, eval_str=True)
+    signature = names.signature(make)
     try:
         bound = signature.bind(*call.values, **call.named)
     except TypeError as error:

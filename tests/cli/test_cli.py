@@ -348,7 +348,7 @@ def nash(*arguments, **options):
         os.kill(os.getpid(), signal.SIGINT)
     return solve(*arguments, **options)
 report.nash = nash
-from pgames.cli.app import main
+from pgames.cli import main
 main()
 """
 
@@ -360,3 +360,30 @@ def test_ctrl_c_exits_with_130_and_writes_nothing(tmp_path, votes):
     assert done.returncode == 130 and done.stdout == ""
     assert "stopped" in done.stderr and done.stderr.count("\n") == 1
     assert not out.exists()
+
+
+def test_a_class_in_the_folder_of_work_can_be_named(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "solvers.py").write_text(
+        "from dataclasses import dataclass\nimport pgames as pg\n\n"
+        "@dataclass(frozen=True)\nclass Mine(pg.MMD):\n    pass\n"
+    )
+    command = [sys.executable, "-P", "-m", "pgames", "solve", "duel", "--rounds", "3", "--solver"]
+    for text in ("own.solvers:Mine", "Average(own.solvers:Mine(0.2))", "own.solvers:Mine:0.2"):
+        done = subprocess.run([*command, text], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0 and "Mine(tau=0." in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_a_missing_package_of_the_command_line_is_named_with_its_extra(missing):
+    code = f"import sys; sys.modules[{missing!r}] = None; from pgames.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "families"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == f"pgames: this call needs {missing}: pip install 'pgames[votes]' brings it.\n"
+
+
+def test_a_missing_reader_of_votes_is_named_with_its_extra(votes, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    result = invoke("report", votes, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr == "pgames: this call needs pyarrow: pip install 'pgames[votes]' brings it.\n"

@@ -1,4 +1,4 @@
-"""The command line: `pgames demo`, `pgames solve`, `pgames report`, `pgames regret`, `pgames families`.
+"""The commands: `pgames demo`, `pgames solve`, `pgames report`, `pgames regret`, `pgames families`.
 
 Exit codes: 0 done; 2 bad input, with one line on the standard error that names the value and the remedy;
 130 stopped by Ctrl-C. Files appear whole or not at all.
@@ -19,9 +19,10 @@ from pgames.cli.regret import regret
 
 
 class Commands(TyperGroup):
-    """Says what is wrong with the input in one line, and leaves with a code that scripts can read."""
+    """Commands that report bad input in one line and leave with an exit code for scripts."""
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises typer.Exit with code 2 on bad input and 130 after a Ctrl-C."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -76,7 +77,12 @@ def solve(
     game: Annotated[
         str, typer.Argument(help="A name such as cyclic:5,p=0.9, a matrix of win rates, or a file of votes.")
     ],
-    solver: Annotated[str, typer.Option(help="A name such as EGPO or COMAL:every=50.")] = "EGPO",
+    solver: Annotated[
+        str,
+        typer.Option(
+            help="A name such as EGPO, COMAL:every=50 or Average(MMD), or package.module:Class of your own."
+        ),
+    ] = "EGPO",
     tau: Annotated[
         float | None, typer.Option(help="Weight of the KL to the reference, at least 0 (default 0.1).")
     ] = None,
@@ -92,8 +98,7 @@ def solve(
     from pgames.cli.arguments import parse_solver, parse_source
     from pgames.cli.solving import print_solution, solution, solve_game
 
-    if plot is not None and plot.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"a figure is written as .png, .svg or .pdf, got {str(plot)!r}: change its ending.")
+    _check_figure(plot)
     chosen = parse_solver(solver, tau, eta)
     source = parse_source(game, symmetrise)
     result = solve_game(source.game, chosen, rounds)
@@ -109,6 +114,11 @@ def solve(
         print(f"figure: {plot}", file=sys.stderr if as_json else sys.stdout)
 
 
+def _check_figure(path: Path | None) -> None:
+    if path is not None and path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"a figure is written as .png, .svg or .pdf, got {str(path)!r}: change its ending.")
+
+
 @app.command()
 def report(
     votes: Annotated[Path, typer.Argument(help="Votes: .csv, .jsonl or .parquet, one comparison per row.")],
@@ -120,7 +130,7 @@ def report(
         str | None, typer.Option(help="Column of the prompt (default: prompt, where there is one).")
     ] = None,
     bootstrap: Annotated[int, typer.Option(min=2, help="Resamples behind every interval.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
 ) -> None:
     """Rate items from votes: ratings, cycles; a page and JSON."""
     from pgames.report.writing import write_report

@@ -26,7 +26,11 @@ def whole(text: str) -> int:
 
 def regret(
     learner: Annotated[
-        list[str], typer.Option(help="A name such as enpo or optimistic:optimism=0.3; give it several times.")
+        list[str],
+        typer.Option(
+            help="A name such as enpo or optimistic:optimism=0.3, or package.module:Class of your own; give "
+            "it several times."
+        ),
     ],
     game: Annotated[
         str,
@@ -37,7 +41,7 @@ def regret(
     rounds: Annotated[int, typer.Option(parser=whole, metavar="T", help="How many, such as 1e6.")] = 10_000,
     seeds: Annotated[int, typer.Option(parser=whole, metavar="S", help="Independent runs.")] = 100,
     tau: Annotated[
-        float, typer.Option(help="Weight of the KL to the reference, of learners and regret.")
+        float, typer.Option(help="Weight of the KL to the reference, for learners and for regret.")
     ] = 0.05,
     refresh: Annotated[
         float | None,
@@ -45,21 +49,19 @@ def regret(
             help="Update when t has grown by this factor (1.02), for learners that can; else every round."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all randomness.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for figure, table and data.")] = Path("results/regret"),
 ) -> None:
     """Simulate learners that know a game only from duels; write their regret as figure, table and data."""
     import pgames as pg
-    from pgames.cli.arguments import parse_game, parse_learner
+    from pgames.cli.arguments import parse_game
     from pgames.cli.regret_output import Row, print_table, write_csv, write_json
     from pgames.plot import save_figure
     from pgames.plot.regret import compare
     from pgames.regret.simulate import check_refresh
 
     table = parse_game(_with_tau(game, tau))
-    chosen = {text: parse_learner(text, tau) for text in learner}
-    if len(chosen) < len(learner):
-        raise ValueError(f"a learner is given twice, in {', '.join(learner)}: name each once.")
+    chosen = _chosen(learner, tau)
     if refresh is not None:
         check_refresh(refresh)
     pace = {text: refresh if _can_wait(one, table) else None for text, one in chosen.items()}
@@ -80,7 +82,20 @@ def regret(
     write_json(out / "regret.json", rows, {"game": game, "tau": tau, "seeds": seeds, "seed": seed})
     print_table(title, rows)
     print(f"figure, table and data: {out}")
-    if rows[-1].curve.stopped:
+    _pass_on_a_stop(rows[-1].curve.stopped)
+
+
+def _chosen(learners: list[str], tau: float) -> dict[str, Any]:
+    from pgames.cli.arguments import parse_learner
+
+    chosen = {text: parse_learner(text, tau) for text in learners}
+    if len(chosen) < len(learners):
+        raise ValueError(f"a learner is given twice, in {', '.join(learners)}: name each once.")
+    return chosen
+
+
+def _pass_on_a_stop(stopped: bool) -> None:
+    if stopped:
         raise KeyboardInterrupt
 
 

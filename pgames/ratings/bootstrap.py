@@ -24,6 +24,9 @@ def bootstrap(
     Bradley-Terry without a prior where somebody loses every vote, needs its regularised form:
 
         bootstrap(lambda votes: bradley_terry(votes, prior=0.5), votes)
+
+    Raises TypeError when given a game, and ValueError when resamples < 2, when level is outside (0, 1), or
+    when the method refuses a resample, which is named.
     """
     need_votes(votes, "bootstrap", "game.to_game on each of votes.bootstrap(...)")
     if resamples < 2 or not 0 < level < 1:

@@ -21,9 +21,9 @@ SETTLED = 1e-8  # a step this small is the last: the next would be about its squ
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BradleyTerry(Ratings):
-    """log-strengths with mean 0 (multiply by 400 / ln 10 for the Elo scale), and how sure they are.
+    """Log-strengths with mean 0 (multiply by 400 / ln 10 for the Elo scale), and their covariance.
 
-    covariance : float64[Y, Y] of the scores; None for a game, which does not say how many votes it has.
+    covariance : float64[Y, Y] of the scores; None for a game, whose number of votes is unknown.
     tie : nu of Davidson's model, the odds of a tie between equals being nu / 2; 0 without ties.
     """
 
@@ -32,7 +32,7 @@ class BradleyTerry(Ratings):
 
     @property
     def strengths(self) -> NDArray[np.float64]:
-        """exp(scores) scaled to sum 1: P(y beats z) = strength_y / (strength_y + strength_z)."""
+        """float64[Y]: exp(scores) scaled to sum 1; P(y beats z) = strength_y / (strength_y + strength_z)."""
         weights = np.exp(self.scores - self.scores.max())
         return weights / weights.sum()
 
@@ -52,7 +52,7 @@ def bradley_terry(
 ) -> BradleyTerry:
     """Maximum likelihood scores of P(y beats z) = 1 / (1 + exp(s_z - s_y)).
 
-    Of a game: the scores nearest to its preferences in KL, every pair counting the same.
+    For a game: the scores nearest to its preferences in KL, every pair counting the same.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def bradley_terry(
         Without it (0) scores are infinite where one group of items never lost to the others, or was
         never compared with them: that is an error naming them.
     level : of the normal intervals, in (0, 1).
-    robust : covariance of the sandwich form, right also where the model is not (ties counted half, cycles);
+    robust : use the sandwich covariance, which is valid where the model is not (ties counted half, cycles);
         otherwise the inverse of the Hessian.
 
     Raises ValueError when an argument is out of its range, when the scores or the tie parameter are

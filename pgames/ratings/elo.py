@@ -24,6 +24,8 @@ def elo(
 
     This is stochastic gradient ascent on the Bradley-Terry likelihood with a step that never shrinks, so
     on cyclic preferences the result is an artefact of who met whom, and when.
+
+    Raises TypeError when given a game, and ValueError when an argument is out of its range.
     """
     need_votes(votes, "elo", "bradley_terry")
     if not (base > 1 and scale > 0 and k > 0 and math.isfinite(initial + k)):

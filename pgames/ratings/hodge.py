@@ -16,7 +16,7 @@ ROUNDING = 1e-12  # margins up to this are ties
 
 
 class Cycle(NamedTuple):
-    """Each item beats the next, and the last the first, all by a margin of at least `strength`."""
+    """Three items: each beats the next, and the last beats the first, by a margin of at least `strength`."""
 
     items: tuple[str, str, str]
     strength: float
@@ -26,8 +26,8 @@ class Cycle(NamedTuple):
 class Hodge(Ratings):
     """flow = gradient + rotation + harmonic, antisymmetric float64[Y, Y] each, orthogonal under `weights`.
 
-    gradient[y, z] = scores[y] - scores[z]; rotation is a sum of cycles of three items; harmonic is made of
-    longer cycles around pairs that were never compared, and 0 when every pair was.
+    gradient[y, z] = scores[y] - scores[z]; rotation is a sum of cycles of three items; harmonic is a sum of
+    longer cycles around pairs that were never compared, and 0 when every pair was compared.
     """
 
     flow: NDArray[np.float64] = field(kw_only=True)
@@ -44,7 +44,7 @@ class Hodge(Ratings):
         return self.energy(self.gradient) / whole if whole > 0 else 1.0
 
     def energy(self, part: NDArray[np.float64]) -> float:
-        """sum over pairs of weight * part ** 2."""
+        """The sum over pairs of weight * part ** 2, for a part float64[Y, Y]."""
         return float((self.weights * part**2).sum() / 2)
 
 

@@ -13,7 +13,7 @@ from pgames.ratings.scores import Ratings
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NashAverage(Ratings):
-    """Scores against the equilibrium (at most 0, and 0 for the items in it), and the equilibrium itself."""
+    """Scores against the equilibrium (at most 0, and 0 for the items in it), and its policy float64[X, Y]."""
 
     policy: NDArray[np.float64] = field(kw_only=True)  # [X, Y]
 
@@ -24,6 +24,8 @@ def nash_average(game: PreferenceGame | ArrayLike) -> NashAverage:
     arXiv:1806.02643. Copies of an item change nobody's score, and none gains by beating weak ones more often.
     An antisymmetric table float64[Y, Y] of payoffs is taken as well; the scores are then in its units. An
     item outside the game of some prompts is scored on those where it takes part.
+
+    Raises ValueError when a table of payoffs is not finite, square and antisymmetric.
     """
     from pgames.exact.equilibrium import nash
 

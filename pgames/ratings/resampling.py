@@ -20,11 +20,15 @@ Steps = Sequence[tuple[int, int]]  # (winner, loser) for each step of a cycle
 
 
 class Resampled(NamedTuple):
-    """The statistics of R resamples of the votes."""
+    """The statistics of R resamples of the votes.
 
-    mixtures: NDArray[np.float64]  # [R, Y], the Nash mixture over all prompts
-    elo: NDArray[np.float64]  # [R, Y]
-    held: NDArray[np.bool_]  # [R, C], whether every step of a cycle was won
+    mixtures float64[R, Y] : the Nash mixture over all prompts; elo float64[R, Y]; held bool[R, C] : whether
+    every step of a cycle was won.
+    """
+
+    mixtures: NDArray[np.float64]
+    elo: NDArray[np.float64]
+    held: NDArray[np.bool_]
 
 
 def resample(

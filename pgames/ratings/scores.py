@@ -18,7 +18,7 @@ class Ratings:
 
     @property
     def order(self) -> NDArray[np.intp]:
-        """The numbers of the items, best first; equals keep their order."""
+        """int64[Y]: the numbers of the items, best first; equal scores keep the order of the items."""
         return np.argsort(-self.scores, kind="stable")
 
     @property
@@ -27,7 +27,7 @@ class Ratings:
         return tuple(self.items[i] for i in self.order)
 
     def __getitem__(self, item: str) -> float:
-        """The score of an item, by name."""
+        """The score of an item, by name. Raises KeyError when no item has that name."""
         if item not in self.items:
             raise KeyError(f"no item is named {item!r}; the best is {self.ranking[0]!r}")
         return float(self.scores[self.items.index(item)])

@@ -11,7 +11,10 @@ from pgames.kernels.blocks import njit
 
 
 def integer_column(name: str, values: ArrayLike, dtype: type) -> NDArray:
-    """A read-only contiguous integer column; refuses fractions and numbers that do not fit."""
+    """A read-only contiguous column dtype[N].
+
+    Raises ValueError when the values are not one-dimensional integers, or do not fit in `dtype`.
+    """
     column = np.asarray(values)
     if column.ndim != 1 or not (np.issubdtype(column.dtype, np.integer) or column.size == 0):
         raise ValueError(
@@ -32,7 +35,10 @@ def integer_column(name: str, values: ArrayLike, dtype: type) -> NDArray:
 
 
 def distinct_names(kind: str, names: Sequence[str] | None, needed: int) -> tuple[str, ...]:
-    """At least `needed` different names; the numbers themselves when None."""
+    """At least `needed` different names; the numbers themselves when `names` is None.
+
+    Raises ValueError when there are fewer names, or when one stands twice.
+    """
     if names is None:
         return tuple(str(i) for i in range(needed))
     names = tuple(str(name) for name in names)
@@ -44,8 +50,8 @@ def distinct_names(kind: str, names: Sequence[str] | None, needed: int) -> tuple
     return names
 
 
-def what_is_wrong(row: int, left: int, right: int, winner: int, prompt: int) -> str:
-    """Why this row is not a vote."""
+def fault(row: int, left: int, right: int, winner: int, prompt: int) -> str:
+    """The reason why a row is not a vote, in one line."""
     if left == right:
         return f"row {row + 1} compares item {left} with itself: drop it."
     if not -1 <= winner <= 1:
@@ -75,7 +81,7 @@ def first_bad_row(left, right, winner, prompt):
 
 @njit
 def tally(left, right, winner, Y):
-    """int32[3, Y, Y]: how often (left, right) ended with winner -1, 0, +1."""
+    """int32[3, Y, Y]: how often the pair (left, right) ended with winner -1, 0, +1."""
     out = np.zeros((3, Y, Y), dtype=np.int32)
     for n in range(left.size):
         out[winner[n] + 1, left[n], right[n]] += 1

@@ -15,11 +15,11 @@ from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
 from pgames.votes.columns import (
     distinct_names,
+    fault,
     first_bad_row,
     integer_column,
     tally,
     tally_by_prompt,
-    what_is_wrong,
 )
 from pgames.votes.smoothing import NamedCounts, Ties, reference_of, smoothed
 
@@ -39,7 +39,7 @@ class Comparisons:
     prompts : the names of the X prompts.
 
     Values are immutable; `+` concatenates two, matching items and prompts by name. Raises ValueError,
-    naming the first wrong row, when a vote is not one between two different items.
+    naming the first wrong row, when a row is no vote between two different items.
     """
 
     left: NDArray[np.int32]
@@ -75,7 +75,7 @@ class Comparisons:
         item_names = distinct_names("items", items, most_item + 1)
         prompt_names = distinct_names("prompts", prompts, most_prompt + 1)
         if bad >= 0:
-            raise ValueError(what_is_wrong(bad, *(int(column[bad]) for column in columns.values())))
+            raise ValueError(fault(bad, *(int(column[bad]) for column in columns.values())))
         for name, value in {**columns, "items": item_names, "prompts": prompt_names}.items():
             object.__setattr__(self, name, value)
 
@@ -88,6 +88,8 @@ class Comparisons:
         prompt: Sequence[str] | None = None,
     ) -> Comparisons:
         """Votes given by names; a winner is "left", "right", "tie" or the name of the item that won.
+
+        Raises ValueError, naming the row, when a row is no vote, and ModuleNotFoundError without pyarrow.
 
         >>> Comparisons.from_names(["rock", "paper"], ["paper", "rock"], ["right", "paper"])
         Comparisons(votes=2, items=2, prompts=1, ties=0)
@@ -111,8 +113,8 @@ class Comparisons:
 
         `left`, `right`, `winner` and `prompt` name its columns; a column "prompt" is used when there is one.
         A winner is "left", "right" or "tie" (in any case), the name of the column or of the item that won.
-        Items and prompts are sorted by name. Raises ValueError for a file that is missing, empty, cut or
-        not such a table, naming the row and the value.
+        Items and prompts are sorted by name. Raises ValueError, naming the row and the value, when the file
+        is missing, empty, cut or no table of votes, and ModuleNotFoundError when pyarrow is not installed.
         """
         from pgames.votes.reading import read_votes
 
@@ -141,7 +143,10 @@ class Comparisons:
         )
 
     def subset(self, prompt: str | Iterable[str]) -> Comparisons:
-        """The votes on one prompt, or on several, by name. All items stay, so tables keep their shape."""
+        """The votes on one prompt, or on several, by name. All items stay, so tables keep their shape.
+
+        Raises ValueError when a prompt has another name, or none is named.
+        """
         wanted = [prompt] if isinstance(prompt, str) else [str(name) for name in prompt]
         unknown = [name for name in wanted if name not in self.prompts]
         if unknown:

@@ -21,7 +21,7 @@ NAMED = 2  # marks a winner given by the item's name
 
 
 class Encoder:
-    """Turns pieces of named votes into integer columns; names are sorted at the end."""
+    """Encodes pieces of named votes as integer columns; names are sorted at the end."""
 
     def __init__(self, left: str, right: str, winner: str, prompt: str | None):
         self.names = (left, right, winner, prompt)
@@ -31,7 +31,10 @@ class Encoder:
         self.rows = 0
 
     def add(self, left: Any, right: Any, winner: Any, prompt: Any = None) -> None:
-        """Add votes: sequences of str or pyarrow arrays of one length."""
+        """Add votes: sequences of str or pyarrow arrays of one length.
+
+        Raises ValueError, naming the row, when a row is no vote.
+        """
         i = self._encode(self.names[0], left, self.items)
         j = self._encode(self.names[1], right, self.items)
         if not len(i) == len(j) == len(winner):
@@ -48,7 +51,10 @@ class Encoder:
         self.rows += len(i)
 
     def columns(self) -> tuple[NDArray, NDArray, NDArray, tuple[str, ...], NDArray, tuple[str, ...] | None]:
-        """left, right, winner, items, prompt, prompts: the arguments of Comparisons."""
+        """The arguments of Comparisons: left, right int32[N], winner int8[N], items, prompt int32[N], prompts.
+
+        Raises ValueError when there are no votes.
+        """
         if not self.rows:
             raise ValueError("there are no votes: at least one comparison is needed.")
         left, right, winner, prompt = (np.concatenate(column) for column in zip(*self.pieces, strict=True))
@@ -106,7 +112,11 @@ class Encoder:
 
 
 def read_votes(path: str | os.PathLike[str], left: str, right: str, winner: str, prompt: str | None) -> tuple:
-    """The arguments of Comparisons, from a file; errors are one line and begin with the path."""
+    """The arguments of Comparisons, from a file.
+
+    Raises ValueError, in one line that begins with the path, when the file is not readable as votes, and
+    ModuleNotFoundError when pyarrow is not installed.
+    """
     pa = need("pyarrow", "votes")
     readers = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
     path = Path(path)
@@ -185,7 +195,10 @@ def _choose(columns: list[str], prompt: str | None, found: Sequence[str]) -> lis
 
 
 def _refuse_cut_end(path: Path, encoder: Encoder) -> None:
-    """A last line without its end that stops in quotes, or in a name: seen once, and the start of another."""
+    """Raises ValueError when the last line is cut.
+
+    Such a line has no newline, and ends inside quotes or in a name that occurs once and begins another name.
+    """
     with open(path, "rb") as file:
         file.seek(max(path.stat().st_size - 2**16, 0))
         last_line = file.read().splitlines(keepends=True)[-1]
@@ -199,13 +212,13 @@ def _refuse_cut_end(path: Path, encoder: Encoder) -> None:
         name = list(encoder.items)[item]
         if seen == 1 and any(other != name and other.startswith(name) for other in encoder.items):
             raise ValueError(
-                f"the last row has no end of line and names {name!r}, which is seen nowhere else and begins "
+                f"the last row has no end of line and names {name!r}, which occurs nowhere else and begins "
                 "another name: the file looks cut. End it with a newline if it is whole."
             )
 
 
 def _sorted(vocabulary: dict[str, int]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    """The names in order (numbers by value), and the place of each number in it."""
+    """The names in order (decimal names by value), and the place of each number among them."""
     numeric = all(name.isdecimal() for name in vocabulary)
     names = sorted(vocabulary, key=lambda name: (int(name), name) if numeric else (0, name))
     place = np.empty(len(names), dtype=np.int32)

@@ -30,7 +30,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     start = float(runs["EGPO"].values[metric.name][0, 0])
     bounds = [pg.bounds.nash_md(TAU), pg.bounds.egpo(TAU, ETA, start)]
     figure = pg.plot.convergence(runs, metric.name, bounds, title="A cycle of three, exact preferences")
-    finals = {name: float(run.values[metric.name][-1, 0]) for name, run in runs.items()}
+    finals = {name: float(run.values[metric.name][0, -1]) for name, run in runs.items()}
     sources = ("spirals", "biased", "slope -2", "linear", "linear")
     return figure, [
         Check(f"{name}: KL to the Nash", value, None, source)

@@ -10,14 +10,14 @@ True
 from pgames import bounds, games, losses, metrics, plot, ratings
 from pgames.arena import PairLoss, Solver, State
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
+from pgames.curves import Curve
 from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
 from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.games.preference import PreferenceGame
-from pgames.loop import Run, iterate, run, solve
-from pgames.plot.regret import compare
+from pgames.loop import iterate, run, solve
+from pgames.plot import compare
 from pgames.ratings.estimate import estimate
-from pgames.regret.curve import RegretCurve
-from pgames.regret.fit import growth
+from pgames.regret.growth import growth
 from pgames.regret.simulate import simulate
 from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
@@ -39,9 +39,8 @@ from pgames.sweeps.sweep import Sweep, sweep
 from pgames.table.arena import TableArena, Tally
 from pgames.table.duels import DuelArena
 from pgames.tracing.tableau import tableau
+from pgames.version import __version__ as __version__
 from pgames.votes.comparisons import Comparisons
-
-__version__ = "0.1.0"
 
 __all__ = [
     "COMAL",
@@ -69,6 +68,7 @@ __all__ = [
     "Average",
     "Best",
     "Comparisons",
+    "Curve",
     "DoubleThompson",
     "DuelArena",
     "Enhancer",
@@ -87,8 +87,6 @@ __all__ = [
     "Passive",
     "PreferenceGame",
     "ProximalPoint",
-    "RegretCurve",
-    "Run",
     "SLiC",
     "Schedule",
     "Solver",
@@ -120,3 +118,8 @@ __all__ = [
     "sweep",
     "tableau",
 ]
+
+
+def __dir__() -> list[str]:
+    """The public names; submodules such as `pgames.loop` can be imported but are not listed."""
+    return sorted([*__all__, "__version__"])

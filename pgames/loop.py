@@ -2,77 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pgames.arena import Solver, State, target_of
-from pgames.files import atomic, read_npz
+from pgames.curves import Curve
 from pgames.metrics import Exploitability, Metric
 from pgames.progress import progress
-from pgames.table.arena import TableArena
+from pgames.table.arena import Policy, TableArena
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from pgames.bounds import Bound
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Run:
-    """What a solver did: `values[name]` float64[R, S, ...] at `rounds` int64[R].
-
-    `state` is where it ended (None when loaded from a file), `cpu_seconds` what the rounds cost without the
-    metrics, `stopped` whether Ctrl-C ended it early.
-    """
-
-    solver: str
-    rounds: NDArray[np.int64]
-    values: dict[str, NDArray[np.float64]]
-    state: State | None
-    cpu_seconds: float
-    stopped: bool = False
-
-    def __repr__(self) -> str:
-        final = ", ".join(
-            f"{name}={np.median(value[-1]):.3g}" for name, value in self.values.items() if value.ndim == 2
-        )
-        return f"Run({self.solver}, rounds={self.rounds[-1]}, {final}, cpu_seconds={self.cpu_seconds:.3g})"
-
-    def plot(self, metric: str | None = None, bound: Bound | None = None) -> Figure:
-        """Draw a metric (the first by default) against rounds, with a band over runs and a bound over it."""
-        from pgames import plot
-
-        return plot.convergence([self], metric or next(iter(self.values)), bound=bound)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything but the state to one .npz file, atomically."""
-        meta = {"solver": self.solver, "cpu_seconds": self.cpu_seconds, "stopped": self.stopped}
-        values = {f"value:{name}": value for name, value in self.values.items()}
-        with atomic(path) as file:
-            np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), rounds=self.rounds, **values)
-
-    @staticmethod
-    def load(path: str | os.PathLike[str]) -> Run:
-        """Read what `save` wrote. Raises ValueError when the file is no such file."""
-        arrays = read_npz(path, "a saved run")
-        values = {key.removeprefix("value:"): a for key, a in arrays.items() if key.startswith("value:")}
-        try:
-            meta = json.loads(str(arrays["meta"]))
-            return Run(meta["solver"], arrays["rounds"], values, None, meta["cpu_seconds"], meta["stopped"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a saved run, it lacks {error}.") from None
+Array = NDArray[np.float64]
 
 
 def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> Iterator[State]:
-    """Yield the state after each of `rounds` rounds; pass `state` to go on from an earlier one."""
+    """Yield the state after each of `rounds` rounds; pass `state` to continue from an earlier one.
+
+    Raises ValueError when `rounds` is negative.
+    """
     if rounds < 0:
         raise ValueError(f"rounds must be at least 0, got {rounds}.")
     state = solver.init(arena) if state is None else state
@@ -82,14 +33,14 @@ def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None)
 
 
 def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> State:
-    """The state after `rounds` rounds."""
+    """The state after `rounds` rounds, of `state` or of a fresh start."""
     start = solver.init(arena) if state is None else state
     last = deque(iterate(solver, arena, rounds, start), maxlen=1)
     return last[0] if last else start
 
 
 def log_grid(rounds: int, points: int = 100) -> NDArray[np.int64]:
-    """0 and up to `points` rounds spread evenly on a log scale, the last one included."""
+    """int64[R]: 0 and up to `points` rounds spread evenly on a log scale, the last one included."""
     if rounds < 1:
         return np.zeros(1, dtype=np.int64)
     return np.unique(np.r_[0, np.round(np.geomspace(1, rounds, points))]).astype(np.int64)
@@ -102,38 +53,42 @@ def run(
     record: Sequence[Metric] | None = None,
     compiled: bool = False,
     points: int = 100,
-) -> Run:
+) -> Curve:
     """Run `solver` for `rounds` rounds and measure it at about `points` of them, log-spaced.
 
     `record` defaults to the exploitability of the game itself and, for a solver whose target is above 0, of
     the game regularised with that tau. `compiled` runs a traceable solver in one kernel, bit-identical to the
-    loop (TypeError names the verb that stands in the way). Ctrl-C ends the run early and keeps what was
-    measured.
+    loop. Ctrl-C ends the run early and keeps the measurements made so far.
+
+    Raises ValueError when `rounds` is negative or a metric does not return one value per run, and TypeError
+    when `compiled` and a verb of the solver cannot be compiled; the message names the verb.
     """
     if rounds < 0:
         raise ValueError(f"rounds must be at least 0, got {rounds}.")
     metrics = _default_metrics(solver) if record is None else list(record)
     state, cpu_seconds, stopped = solver.init(arena), 0.0, False
     reached: list[int] = []
-    measured: list[list[NDArray[np.float64]]] = []
+    measured: list[list[Array]] = []
     try:
-        with progress(type(solver).__name__, rounds) as advance:
+        with progress(type(solver).__name__, rounds) as bar:
             for target in log_grid(rounds, points).tolist():
                 start = time.process_time()
-                state = _go_on(solver, arena, state, target - state.t, compiled)
+                state = _continue(solver, arena, state, target - state.t, compiled)
                 cpu_seconds += time.process_time() - start
-                measured.append([metric(arena, state.policy) for metric in metrics])
+                measured.append([_measure(metric, arena, state.policy) for metric in metrics])
                 reached.append(target)
-                advance(target)
+                bar(target)
     except KeyboardInterrupt:
         if not reached:
             raise
         stopped = True
     values = {
-        metric.name: np.stack([row[i] for row in measured[: len(reached)]])
+        metric.name: np.stack([row[i] for row in measured[: len(reached)]], axis=1)
         for i, metric in enumerate(metrics)
     }
-    return Run(repr(solver), np.array(reached), values, state, cpu_seconds, stopped)
+    return Curve(
+        repr(solver), np.array(reached), values, state=state, cpu_seconds=cpu_seconds, stopped=stopped
+    )
 
 
 def _default_metrics(solver: Solver) -> list[Metric]:
@@ -142,9 +97,20 @@ def _default_metrics(solver: Solver) -> list[Metric]:
     return [Exploitability(0.0), *regularised]
 
 
-def _go_on(solver: Solver, arena: TableArena, state: State, rounds: int, compiled: bool) -> State:
+def _measure(metric: Metric, arena: TableArena, policy: Policy) -> Array:
+    """One value per run, float64[S, ...]."""
+    value = np.asarray(metric(arena, policy))
+    if value.shape[:1] != (arena.runs,):
+        raise ValueError(
+            f"metric {metric.name!r} must return one value per run, float64[{arena.runs}], got shape "
+            f"{value.shape}."
+        )
+    return value
+
+
+def _continue(solver: Solver, arena: TableArena, state: State, rounds: int, compiled: bool) -> State:
     if compiled and rounds > 0:
-        from pgames.tracing.tableau import run_compiled
+        from pgames.tracing.compiled import run_compiled
 
         return run_compiled(solver, arena, state, rounds)
     return solve(solver, arena, rounds, state)

@@ -1,49 +1,93 @@
-"""A progress bar on a terminal for work of more than a second."""
+"""One progress bar for every loop: drawn on a terminal after a second of work, and cleared at the end."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 PATIENCE = 1.0  # seconds before a bar appears
+_SILENT = ContextVar("silent", default=False)
+
+
+class Bar:
+    """Call it with the units done so far, and optionally a note to show at the end of the bar."""
+
+    def __init__(self, label: str, total: int, done: int, columns: Progress | None):
+        self._columns, self._begun = columns, time.monotonic()
+        if columns is not None:
+            self._task = columns.add_task(label, total=total, completed=done, note="")
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody can see the bar."""
+        return self._columns is not None
+
+    def __call__(self, done: int, note: str = "") -> None:
+        """Move the bar to `done` units; it appears once the work has lasted longer than a second."""
+        if self._columns is None:
+            return
+        if not self._columns.live.is_started and time.monotonic() - self._begun > PATIENCE:
+            self._columns.start()
+        self._columns.update(self._task, completed=done, note=note)
+
+    def print(self, line: str) -> None:
+        """Write one line to the standard error, above the bar where there is one."""
+        if self._columns is None:
+            print(line, file=sys.stderr)
+        else:
+            self._columns.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield `advance(done)`, which draws a bar with the time left after a second of work.
+def progress(label: str, total: int, done: int = 0) -> Iterator[Bar]:
+    """Yield a Bar of `total` units, `done` of them finished before the start.
 
-    Nothing is drawn where the standard error is no terminal, or rich is not installed.
+    Nothing is drawn when the standard error is no terminal, rich is not installed, or inside
+    `silent`.
     """
-    if not sys.stderr.isatty() or importlib.util.find_spec("rich") is None:
-        yield lambda done: None
+    if _SILENT.get() or not sys.stderr.isatty() or importlib.util.find_spec("rich") is None:
+        yield Bar(label, total, done, None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(label, total=total)
-    begun = time.monotonic()
-
-    def advance(done: int) -> None:
-        if not bar.live.is_started and time.monotonic() - begun > PATIENCE:
-            bar.start()
-        bar.update(task, completed=done)
-
+    columns = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
     try:
-        yield advance
+        yield Bar(label, total, done, columns)
     finally:
-        bar.stop()
+        columns.stop()
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Draw no bars inside the block; for work that another bar already counts."""
+    token = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
 
 
 def track(items: Iterable[T], label: str, total: int) -> Iterator[T]:
-    """The items, one by one, under a bar."""
-    with progress(label, total) as advance:
+    """Yield the items one by one under a bar of `total` units."""
+    with progress(label, total) as bar:
         for done, item in enumerate(items, start=1):
             yield item
-            advance(done)
+            bar(done)

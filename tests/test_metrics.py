@@ -64,4 +64,4 @@ def test_a_run_records_any_of_them_under_its_name(measured):
     wanted = [metrics.Entropy(), metrics.Support(), metrics.KLToReference(), metrics.DualityGap(0.1)]
     result = pg.run(pg.EGPO(0.1, 0.5), arena, 50, record=wanted)
     assert list(result.values) == [metric.name for metric in wanted]
-    assert all(value.shape == (len(result.rounds), 2) for value in result.values.values())
+    assert all(value.shape == (2, len(result.rounds)) for value in result.values.values())

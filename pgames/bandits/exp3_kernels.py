@@ -12,9 +12,9 @@ import numpy as np
 
 from pgames.kernels.blocks import LANES, exp_block, load, spread, store, width_of
 from pgames.kernels.elementary import exp, log, njit
+from pgames.kernels.gaps import gap_block
 from pgames.kernels.judging import coin_key, compare, run_key
 from pgames.kernels.streams import uniform
-from pgames.regret.ledger import gap_block
 
 U = np.uint64
 SMALLEST = 1e-300
@@ -147,9 +147,9 @@ def exp3_update(left_losses, right_losses, sizes, eta, drawn, won, t):
 
 
 @njit
-def exp3_rounds(left_losses, right_losses, policy, sizes, eta, seed, first_run, t, rounds, sheets):
+def exp3_rounds(left_losses, right_losses, policy, sizes, eta, seed, first_run, t, rounds, arrays):
     """`rounds` rounds of every run from round t, in place, each policy booked."""
-    skew, log_reference, prompt_weights, tau, gap, regret, policies, divergence = sheets
+    skew, log_reference, prompt_weights, tau, gap, regret, policies, divergence = arrays
     S, X, responses = policy.shape
     Y, size = U(responses), (X, responses * LANES)
     left_loss, right_loss, left, right = np.empty(size), np.empty(size), np.empty(size), np.empty(size)

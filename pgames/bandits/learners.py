@@ -62,7 +62,7 @@ class SparringEXP3:
     def leap(self, arena: Any, state: State, rounds: int, ledger: Ledger) -> State:
         left, right = (losses.copy() for losses in state.memory)
         policy, sizes, eta = state.policy.copy(), arena.support.sum(axis=1), self.eta or 0.0
-        exp3_rounds(left, right, policy, sizes, eta, *arena.stream, state.t, rounds, ledger.sheets)
+        exp3_rounds(left, right, policy, sizes, eta, *arena.stream, state.t, rounds, ledger.arrays)
         return _leapt(arena, state, rounds, ledger, policy, (left, right))
 
 
@@ -163,7 +163,7 @@ def _many_pairs(learner: Any, arena: Any, state: State, rule: int, rounds: int, 
         *arena.stream,
         state.t,
         rounds,
-        ledger.sheets,
+        ledger.arrays,
     )
     return _leapt(arena, state, rounds, ledger, policy, (wins, pair, best))
 

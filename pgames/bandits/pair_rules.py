@@ -11,9 +11,9 @@ import math
 import numpy as np
 
 from pgames.kernels.elementary import njit
+from pgames.kernels.gaps import charge
 from pgames.kernels.judging import coin_key, compare, run_key
 from pgames.kernels.streams import uniform
-from pgames.regret.ledger import charge
 
 RUCB_RULE, THOMPSON_RULE = 0, 1
 
@@ -162,12 +162,12 @@ def choose_pairs(rule, wins, inside, alpha, t, best, coins):
 
 
 @njit
-def pair_rounds(rule, wins, inside, alpha, best, pair, policy, seed, first_run, t, rounds, sheets):
+def pair_rounds(rule, wins, inside, alpha, best, pair, policy, seed, first_run, t, rounds, arrays):
     """`rounds` rounds of every run from round t, in place, each policy booked."""
     S, X, Y, _ = wins.shape
-    among, score, skew = np.empty(Y, dtype=np.bool_), np.empty(Y), sheets.skew
+    among, score, skew = np.empty(Y, dtype=np.bool_), np.empty(Y), arrays.skew
     for now in range(t, t + rounds):
-        charge(sheets, policy, 1.0)
+        charge(arrays, policy, 1.0)
         for s in range(S):
             for x in range(X):
                 key, y, z = run_key(seed, first_run + s, x), pair[0, s, x], pair[1, s, x]

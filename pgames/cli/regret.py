@@ -56,8 +56,7 @@ def regret(
     import pgames as pg
     from pgames.cli.arguments import parse_game
     from pgames.cli.regret_output import Row, print_table, write_csv, write_json
-    from pgames.plot import save_figure
-    from pgames.plot.regret import compare
+    from pgames.plot import compare, save_figure
     from pgames.regret.simulate import check_refresh
 
     table = parse_game(_with_tau(game, tau))

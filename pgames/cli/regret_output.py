@@ -22,7 +22,7 @@ class Row(NamedTuple):
     """A learner by the name it was given, its curve, its refresh and its CPU seconds."""
 
     name: str
-    curve: pg.RegretCurve
+    curve: pg.Curve
     refresh: float | None
     cpu_seconds: float
 
@@ -49,7 +49,7 @@ def write_json(path: Path, rows: list[Row], configuration: dict[str, Any]) -> No
     learners = [
         {
             "name": row.name,
-            "learner": row.curve.learner,
+            "learner": row.curve.solver,
             "refresh": row.refresh,
             "cpu_seconds": round(row.cpu_seconds, 3),
             "stopped": row.curve.stopped,

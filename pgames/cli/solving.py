@@ -8,10 +8,11 @@ import numpy as np
 
 from pgames.arena import Solver, one_target
 from pgames.cli.game_files import Source
+from pgames.curves import Curve
 from pgames.exact.certificates import exploitability
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
-from pgames.loop import Run, run
+from pgames.loop import run
 from pgames.metrics import Exploitability, kl
 from pgames.ratings.estimate import ESTIMATOR
 from pgames.table.arena import TableArena
@@ -54,7 +55,7 @@ class Solution:
     exact: Exact
 
 
-def solve_game(game: PreferenceGame, solver: Solver, rounds: int) -> Run:
+def solve_game(game: PreferenceGame, solver: Solver, rounds: int) -> Curve:
     """Run the solver on exact feedback.
 
     Raises ValueError when the solver asks for a verb that a table lacks, KeyboardInterrupt after a Ctrl-C.
@@ -71,9 +72,9 @@ def solve_game(game: PreferenceGame, solver: Solver, rounds: int) -> Run:
     return result
 
 
-def solution(name: str, source: Source, solver: Solver, result: Run) -> Solution:
+def solution(name: str, source: Source, solver: Solver, result: Curve) -> Solution:
     """The solver's last policy beside the exact equilibrium of its target."""
-    assert result.state is not None
+    assert result.state is not None and result.cpu_seconds is not None
     game, worth = source
     policy = np.exp(result.state.policy[0])
     tau = one_target(solver)

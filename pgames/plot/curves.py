@@ -1,97 +1,93 @@
-"""Convergence: a gap against rounds, on logarithmic axes."""
+"""Shared by all figures of curves: names, the horizontal axis, bands over runs, bounds with their status."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pgames.plot.style import COLOURS, DASHES, INK, new_figure, style
+from pgames.plot.style import INK, short
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from pgames.bounds import Bound
-    from pgames.loop import Run
+    from pgames.curves import Curve
 
-FLOOR = 1e-17  # a gap of exactly 0 has no logarithm: it is drawn here
-ROUNDING = 2.2e-16
+By = Literal["rounds", "bits"]
+LABELS = {"rounds": "rounds", "bits": "judgements asked for (bits)"}
+NAMED = 44  # characters of a name in a legend
+# the metrics that a bound on a quantity may be drawn over, by the start of their names
+BOUNDED = {"kl": "KL to the Nash", "exploitability": "exploitability", "log_ratio": "log-ratio"}
+BOUND_DASHES: dict[str, Any] = {
+    "proved": "-",
+    "sketch": (0, (1, 2)),
+    "observed": (0, (5, 2, 1, 2)),
+    "order": (0, (8, 3)),
+}
+BOUND_SHADES = (INK, "#8C8C8C", "#8C6D46", "#B3B3B3")
 
 
-@style()
-def convergence(
-    runs: Run | Sequence[Run] | Mapping[str, Run],
-    metric: str | None = None,
-    bound: Bound | Sequence[Bound] | None = None,
-    *,
-    quantiles: tuple[float, float] = (0.1, 0.9),
-    title: str = "",
-) -> Figure:
-    """The median of a metric over runs against rounds, with the band between two quantiles.
+def named(curves: Curve | Sequence[Curve] | Mapping[str, Curve]) -> dict[str, Curve]:
+    """Curves by the name to show; repeated solvers are numbered. Raises ValueError when there is none."""
+    found: dict[str, Curve] = {}
+    if isinstance(curves, Mapping):
+        found = {short(name, NAMED): curve for name, curve in curves.items()}
+    else:
+        for curve in curves if isinstance(curves, Sequence) else [curves]:
+            name = short(curve.solver, NAMED)
+            found[name if name not in found else f"{name} ({len(found) + 1})"] = curve
+    if not found:
+        raise ValueError("there is no curve to draw: pass at least one.")
+    return found
 
-    Parameters
-    ----------
-    runs : a Run, a sequence of them, or a mapping of names to them.
-    metric : which of their recorded values to draw; the first by default.
-    bound : a Bound of `pgames.bounds`, or several, drawn dashed with its status (proved, sketch, observed).
-    """
-    named = _named(runs)
-    if not named:
-        raise ValueError("there is no run to draw: pass at least one.")
-    metric = metric or next(iter(next(iter(named.values())).values))
-    figure = new_figure(7.2, 4.6)
-    axes = figure.add_subplot()
-    lowest, last = np.inf, 1
-    for i, (name, run) in enumerate(named.items()):
-        if metric not in run.values:
-            recorded = ", ".join(map(repr, run.values))
+
+def along(curve: Curve, by: By) -> NDArray[np.int64]:
+    """The horizontal axis int64[R]. Raises ValueError when the curve counts no judgements."""
+    if by == "rounds":
+        return np.asarray(curve.rounds)
+    if curve.bits is None:
+        raise ValueError(f"{curve.solver} counts no judgements, got by='bits': plot by rounds.")
+    return np.asarray(curve.bits)
+
+
+def checked_bounds(bound: Bound | Sequence[Bound] | None, by: By, metric: str) -> list[Bound]:
+    """The bounds as a list. Raises ValueError when `by` is unknown or a bound is not on the metric drawn."""
+    if by not in LABELS:
+        raise ValueError(f"by must be 'rounds' or 'bits', got {by!r}.")
+    bounds = [] if bound is None else list(bound) if isinstance(bound, Sequence) else [bound]
+    if bounds and by == "bits":
+        raise ValueError("a bound counts rounds, got by='bits': leave out the bound, or plot by rounds.")
+    for one in bounds:
+        drawable = BOUNDED.get(one.quantity, one.quantity)
+        if not metric.startswith(drawable):
             raise ValueError(
-                f"run {name!r} did not record {metric!r}, only {recorded}: add it to record=[...]."
+                f"the bound {one.name!r} is on {one.quantity}, not on {metric}: draw it over a metric named "
+                f"{drawable!r}, or leave it out."
             )
-        drawn = np.asarray(run.rounds) >= 1
-        rounds, values = np.asarray(run.rounds)[drawn], np.maximum(run.values[metric][drawn], FLOOR)
-        low, middle, high = np.quantile(values, (quantiles[0], 0.5, quantiles[1]), axis=1)
-        colour = COLOURS[i % len(COLOURS)]
-        # a dash pattern that differs from its neighbours' tells curves apart without colour
-        axes.plot(rounds, middle, color=colour, linestyle=DASHES[i % len(DASHES)], label=name, zorder=3)
-        if values.shape[1] > 1:
-            axes.fill_between(rounds, low, high, color=colour, alpha=0.18, linewidth=0)
-        lowest, last = min(lowest, low.min()), max(last, rounds[-1])
-    axes.set(xscale="log", yscale="log", xlabel="rounds", ylabel=metric, title=title)
-    axes.set_xlim(1, max(last, 2))
-    _draw_bounds(axes, bound, last)
-    if lowest < ROUNDING:
-        axes.axhspan(FLOOR / 2, ROUNDING, color="#F2F2F2", zorder=0, linewidth=0)
-        where = axes.get_yaxis_transform()  # x in fractions of the axes, y in data
-        axes.text(0.01, 3e-17, "rounding error of float64", transform=where, color="#737373", fontsize=8)
-        axes.set_ylim(bottom=FLOOR / 2)
-    axes.grid(which="major")
-    longest = max(len(str(line.get_label())) for line in axes.get_lines())
-    figure.legend(loc="outside lower center", ncols=5 if longest < 18 else 2)
-    return figure
+    return bounds
 
 
-def _named(runs: Run | Sequence[Run] | Mapping[str, Run]) -> Mapping[str, Run]:
-    if isinstance(runs, Mapping):
-        return runs
-    named: dict[str, Run] = {}
-    for run in runs if isinstance(runs, Sequence) else [runs]:
-        name = str(run.solver)
-        named[name if name not in named else f"{name} ({len(named) + 1})"] = run
-    return named
+def draw_band(axes: Any, x: NDArray[Any], low: NDArray[Any], high: NDArray[Any], colour: str) -> None:
+    """Shade between low and high float64[R] at x [R]."""
+    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
-def _draw_bounds(axes: Any, bound: Bound | Sequence[Bound] | None, last: int) -> None:
-    if bound is None:
-        return
+def draw_bounds(axes: Any, bounds: Sequence[Bound], last: int) -> float:
+    """Draw bounds on rounds 1 to `last`, the dash and the legend by status; return their largest value."""
     grid = np.unique(np.geomspace(1, max(last, 2), 200).round().astype(np.int64))
-    low, high = axes.get_ylim()
-    for i, one in enumerate(bound if isinstance(bound, Sequence) else [bound]):
+    highest = 0.0
+    for i, one in enumerate(bounds):
         values = one(grid)
-        label = f"bound: {one.name} ({one.status})"
+        label = f"{short(one.name, NAMED)} ({one.status}{', lower' if one.side == 'lower' else ''})"
         axes.plot(
-            grid, values, color=INK, linestyle=(0, (2 + 3 * i, 2)), linewidth=1.2, label=label, zorder=2
+            grid,
+            np.where(values > 0, values, np.nan),  # 0 has no logarithm
+            color=BOUND_SHADES[i % len(BOUND_SHADES)],
+            linestyle=BOUND_DASHES[one.status],
+            linewidth=1.3,
+            label=label,
+            zorder=2,
         )
-        high = max(high, values[np.isfinite(values)].max(initial=0) * 1.5)
-    axes.set_ylim(low, high)
+        highest = max(highest, float(values[np.isfinite(values)].max(initial=0)))
+    return highest

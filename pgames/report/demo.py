@@ -65,11 +65,11 @@ def run_demo(out: str | os.PathLike[str], second_half: SecondHalf | None = None)
     return written[-1]
 
 
-def _figures(runs: dict[str, pg.Run]) -> dict[str, Any]:
+def _figures(runs: dict[str, pg.Curve]) -> dict[str, Any]:
     """simplex, convergence, sampled and bound: the figures of the page."""
     game = demo_games()["comal3"]
     nash = {name: pg.nash(game, one_target(solver)).policy[0] for name, solver in SOLVERS.items()}
-    paths = {name: result.values["policy"][:, 0, 0] for name, result in runs.items()}
+    paths = {name: result.values["policy"][0, :, 0] for name, result in runs.items()}
     sampled = pg.TableArena(game, runs=SAMPLED_RUNS, seed=0, samples=DUELS)
     noisy = {
         name: pg.run(SOLVERS[name], sampled, ROUNDS, record=[Gap(one_target(SOLVERS[name]))])

@@ -80,13 +80,13 @@ def demo_votes(seed: int = 0) -> pg.Comparisons:
     return pg.Comparisons(left, right, winner, names, prompt, prompts)
 
 
-def solve_all() -> tuple[list[Line], dict[str, pg.Run]]:
+def solve_all() -> tuple[list[Line], dict[str, pg.Curve]]:
     """The table, and the runs on the first game, whose policies are drawn.
 
     Raises KeyboardInterrupt after a Ctrl-C.
     """
     lines: list[Line] = []
-    drawn: dict[str, pg.Run] = {}
+    drawn: dict[str, pg.Curve] = {}
     for place, (name, game) in enumerate(demo_games().items()):
         arena = pg.TableArena(game)
         for label, solver in SOLVERS.items():
@@ -99,10 +99,10 @@ def solve_all() -> tuple[list[Line], dict[str, pg.Run]]:
             if result.stopped:
                 raise KeyboardInterrupt
             exact = pg.nash(game, tau)
-            assert result.state is not None
+            assert result.state is not None and result.cpu_seconds is not None
             policy = arena.probs(result.state.policy)[0]
             distance = float(np.abs(policy - exact.policy).sum() / 2)
-            gap = float(result.values["exploitability"][-1, 0])
+            gap = float(result.values["exploitability"][0, -1])
             lines.append(Line(name, label, tau, gap, distance, exact.exploitability, result.cpu_seconds))
             if place == 0:
                 drawn[label] = result

@@ -11,8 +11,8 @@ import numpy as np
 
 from pgames import games
 from pgames.arena import Solver, State, one_target
+from pgames.curves.fit import line
 from pgames.games.preference import PreferenceGame
-from pgames.regret.fit import line
 from pgames.regret.simulate import simulate
 from pgames.table.duels import DuelArena
 from pgames.testing.claims import difference

@@ -34,7 +34,7 @@ def test_figure_table_and_data(tmp_path: Path) -> None:
     assert numbers["tau"] == 0.1 and numbers["seeds"] == 12
     enpo, greedy = numbers["learners"]
     assert enpo["bits"] == 8000 and greedy["bits"] == 1000 and enpo["rounds"] == 1000
-    curve = pg.RegretCurve.load(out / "Greedy.npz")
+    curve = pg.Curve.load(out / "Greedy.npz")
     assert greedy["mean"] == pytest.approx(curve.regret[:, -1].mean())
     assert greedy["slope"] == pytest.approx(curve.late_slope().slope)
     same = pg.simulate(pg.Greedy(0.1), pg.games.hidden_rps(0.1), 1000, 12)

@@ -5,14 +5,15 @@ import pytest
 
 import pgames as pg
 from pgames import plot
-from pgames.loop import Run
+from pgames.curves import Curve
 from pgames.plot.style import COLOURS, short
 
 CORNERS = np.array([[0, 0], [1, 0], [0.5, np.sqrt(0.75)]])
 
 
-def fake_run(name, values, rounds=(0, 1, 10, 100)):
-    return Run(name, np.array(rounds), {"gap": np.array(values, dtype=float)}, None, 0.0)
+def fake_run(name, values, rounds=(0, 1, 10, 100), metric="gap"):
+    """A curve of `metric` from values float64[R, S]."""
+    return Curve(name, np.array(rounds), {metric: np.array(values, dtype=float).T})
 
 
 def legend(figure):
@@ -44,7 +45,8 @@ def test_one_run_has_no_band_and_zeros_are_drawn_at_the_floor():
 
 def test_the_bound_is_overlaid_with_its_status_in_the_legend():
     bound = pg.bounds.nash_md(0.5)
-    figure = plot.convergence([fake_run("A", [[1], [1], [1], [1]])], "gap", bound)
+    metric = pg.metrics.KLToNash(0.5).name
+    figure = plot.convergence([fake_run("A", [[1], [1], [1], [1]], metric=metric)], metric, bound)
     drawn = figure.axes[0].get_lines()[1]
     np.testing.assert_allclose(drawn.get_ydata(), 8 / (0.25 * (np.asarray(drawn.get_xdata()) + 1)))
     assert drawn.get_xdata()[0] == 1 and drawn.get_xdata()[-1] == 100
@@ -56,18 +58,20 @@ def test_runs_of_one_name_are_told_apart_and_an_unknown_metric_is_refused():
     assert legend(plot.convergence(runs)) == ["A", "A (2)"]
     with pytest.raises(ValueError, match=r"'A' did not record 'kl', only 'gap'"):
         plot.convergence(runs, "kl")
-    with pytest.raises(ValueError, match="no run"):
+    with pytest.raises(ValueError, match="no curve to draw"):
         plot.convergence([])
 
 
 def test_a_real_run_plots_itself():
-    result = pg.run(pg.EGPO(0.1, 0.5), pg.TableArena(pg.games.comal3(), runs=3), 50)
+    metrics = [pg.metrics.KLToNash(0.1)]
+    game = pg.games.comal3().with_reference([0.6, 0.3, 0.1])
+    result = pg.run(pg.EGPO(0.1, 0.5), pg.TableArena(game, runs=3), 50, metrics)
     figure = result.plot(bound=pg.bounds.egpo(0.1, 0.5, 1.0))
     (axes,) = figure.axes
     first = next(iter(result.values))
     assert axes.get_ylabel() == first
     np.testing.assert_allclose(
-        axes.get_lines()[0].get_ydata(), np.maximum(np.median(result.values[first][1:], axis=1), 1e-17)
+        axes.get_lines()[0].get_ydata(), np.maximum(np.median(result.values[first][:, 1:], axis=0), 1e-17)
     )
 
 

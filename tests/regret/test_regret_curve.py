@@ -9,22 +9,23 @@ import pytest
 from scipy import stats
 
 from pgames.bounds import Bound
+from pgames.curves import Curve
+from pgames.curves.summary import RESAMPLES, resampled_means
 from pgames.games import hidden_rps
 from pgames.loop import log_grid
-from pgames.plot import figure_bytes
-from pgames.plot.regret import compare
-from pgames.regret.curve import RegretCurve
-from pgames.regret.fit import RESAMPLES, growth, resampled_means
+from pgames.plot import compare, figure_bytes
+from pgames.regret.growth import growth
 from pgames.regret.simulate import simulate
 from pgames.solvers.oracle import Greedy
 
 ROUNDS = log_grid(100_000, 60)[1:]
 
 
-def curve(regret, rounds=ROUNDS, bits=None, learner="Known()", tau=0.1) -> RegretCurve:
+def curve(regret, rounds=ROUNDS, bits=None, learner="Known()", tau=0.1) -> Curve:
     regret = np.asarray(regret, dtype=np.float64)
     bits = 2 * rounds if bits is None else np.asarray(bits)
-    return RegretCurve(learner, tau, rounds, regret, regret, regret, regret, bits)
+    names = ("regret", "gap", "external", "average_gap")
+    return Curve(learner, rounds, dict.fromkeys(names, regret), bits, tau)
 
 
 def seeds(value, spread=0.3, S=200, seed=0) -> np.ndarray:
@@ -227,17 +228,17 @@ def test_measured_growth_of_greedy() -> None:
 def test_saved_and_loaded(tmp_path: Path) -> None:
     known = curve(seeds(ROUNDS**0.5))
     known.save(tmp_path / "curve.npz")
-    again = RegretCurve.load(tmp_path / "curve.npz")
+    again = Curve.load(tmp_path / "curve.npz")
     assert repr(again) == repr(known) and np.array_equal(again.regret, known.regret)
     assert again.late_slope() == known.late_slope()
     whole = (tmp_path / "curve.npz").read_bytes()
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         (tmp_path / "curve.npz").write_bytes(whole[:length])
-        with pytest.raises(ValueError, match=r"curve\.npz is not a saved regret curve, or cut short"):
-            RegretCurve.load(tmp_path / "curve.npz")
+        with pytest.raises(ValueError, match=r"curve\.npz is not a saved curve, or cut short"):
+            Curve.load(tmp_path / "curve.npz")
     np.savez(tmp_path / "other.npz", P=np.eye(2))
-    with pytest.raises(ValueError, match=r"other\.npz is not a saved regret curve"):
-        RegretCurve.load(tmp_path / "other.npz")
+    with pytest.raises(ValueError, match=r"other\.npz is not a saved curve"):
+        Curve.load(tmp_path / "other.npz")
 
 
 # -- plots -----------------------------------------------------------------------------------------------

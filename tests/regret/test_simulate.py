@@ -155,14 +155,15 @@ def test_a_solver_that_needs_the_preference_itself_is_refused(solver):
 def test_curves_survive_the_disk(tmp_path):
     curve = simulate(Greedy(0.1), pg.games.duel(), 50, seeds=2)
     curve.save(tmp_path / "curve.npz")
-    back = pg.RegretCurve.load(tmp_path / "curve.npz")
+    back = pg.Curve.load(tmp_path / "curve.npz")
     np.testing.assert_array_equal(back.regret, curve.regret)
-    assert back.learner == "Greedy(tau=0.1)" and back.tau == 0.1
+    assert back.solver == "Greedy(tau=0.1)" and back.tau == 0.1
     (tmp_path / "cut.npz").write_bytes((tmp_path / "curve.npz").read_bytes()[:200])
     with pytest.raises(ValueError, match="cut short"):
-        pg.RegretCurve.load(tmp_path / "cut.npz")
+        pg.Curve.load(tmp_path / "cut.npz")
     pg.run(pg.SPPO(0.5), pg.TableArena(pg.games.duel()), 5).save(tmp_path / "run.npz")
-    with pytest.raises(ValueError, match="is not a saved regret curve"):
-        pg.RegretCurve.load(tmp_path / "run.npz")
-    with pytest.raises(ValueError, match="is not a saved run"):
-        pg.Run.load(tmp_path / "curve.npz")
+    run = pg.Curve.load(tmp_path / "run.npz")
+    with pytest.raises(ValueError, match=r"'SPPO\(eta=0.5\)' did not record 'regret', only 'exploitability"):
+        run.regret  # noqa: B018
+    with pytest.raises(ValueError, match="did not record 'exploitability', only 'regret', 'gap'"):
+        back.only("exploitability")

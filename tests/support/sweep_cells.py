@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pgames.curves import Curve
 from pgames.games import hidden_rps
-from pgames.regret.curve import RegretCurve
 from pgames.regret.simulate import simulate
 from pgames.solvers.oracle import Greedy, Optimistic
 from pgames.sweeps.sweep import Sweep, sweep
@@ -24,16 +24,16 @@ def cell(tau, learner, rounds=40, seeds=3, seed=0):
     return simulate(learner(tau), hidden_rps(tau), rounds, seeds, seed=seed)
 
 
-def noted(tau: float, learner: str, notes: str) -> RegretCurve:
+def noted(tau: float, learner: str, notes: str) -> Curve:
     """A curve made of nothing but its arguments, which notes that it was computed, and where."""
     with open(notes, "a") as file:
         file.write(f"{tau} {learner} {os.getpid()}\n")
     rounds = np.array([1, 10, 100])
     rows = np.arange(6.0).reshape(2, 3) * tau
-    return RegretCurve(learner, tau, rounds, rows, rows, rows, rows, rounds)
+    return Curve(learner, rounds, {"regret": rows}, rounds, tau)
 
 
-def slow_at_the_end(tau: float, learner: str, notes: str) -> RegretCurve:
+def slow_at_the_end(tau: float, learner: str, notes: str) -> Curve:
     """As `noted`, but the last cells do not finish."""
     curve = noted(tau, learner, notes)
     if tau == 0.3 and os.environ.get("SWEEP_TEST_HANG"):

@@ -165,7 +165,7 @@ def test_another_configuration_is_refused_by_name(tmp_path: Path, changed: dict,
 
 def test_another_version_is_refused(tmp_path: Path, monkeypatch) -> None:
     sweep({"tau": [0.1]}, made(), tmp_path / "runs")
-    monkeypatch.setattr("pgames.__version__", "9.9")
+    monkeypatch.setattr("pgames.sweeps.grid.__version__", "9.9")
     with pytest.raises(ValueError, match=r"versions\.pgames is .* there and \"9\.9\" now"):
         sweep({"tau": [0.1]}, made(), tmp_path / "runs")
 
@@ -173,7 +173,7 @@ def test_another_version_is_refused(tmp_path: Path, monkeypatch) -> None:
 def test_cells_older_than_an_edit_of_the_package_are_mentioned(tmp_path: Path, monkeypatch, capsys) -> None:
     sweep(TWO, noting(tmp_path), tmp_path / "runs")
     assert sweep(TWO, noting(tmp_path), tmp_path / "runs").computed == 0 and not capsys.readouterr().err
-    monkeypatch.setattr("pgames.sweeps.sweep.source_digest", lambda package: "another")
+    monkeypatch.setattr("pgames.sweeps.store.source_digest", lambda package: "another")
     assert sweep(TWO, noting(tmp_path), tmp_path / "runs").computed == 0
     assert "4 cells" in capsys.readouterr().err
 
@@ -265,7 +265,7 @@ def test_a_simulation_must_return_a_curve(tmp_path: Path) -> None:
     def nothing(tau: float) -> float:
         return tau
 
-    with pytest.raises(TypeError, match="must return a RegretCurve, got float"):
+    with pytest.raises(TypeError, match="must return a Curve, got float"):
         sweep({"tau": [0.1]}, nothing, tmp_path / "runs")
 
 

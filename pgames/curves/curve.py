@@ -1,0 +1,263 @@
+"""Curve: what a solver did, as quantities over runs and rounds, and the statistics read off them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.arena import State
+from pgames.curves import fit, saved
+from pgames.curves.fit import LogFit, Slope
+from pgames.curves.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pgames.bounds import Bound
+
+Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Curve:
+    """Quantities of S runs of a solver, recorded at R rounds. Returned by `pgames.run` and `pgames.simulate`.
+
+    Raises ValueError when the shapes or types of the arrays do not fit each other.
+
+    Parameters
+    ----------
+    solver : repr of the solver or learner.
+    rounds : int64[R], increasing.
+    values : name -> float64[S, R], or float64[S, R, ...] for a metric with further axes, such as policies.
+        Statistics and plots use the first quantity; `only` selects another.
+    bits : int64[R], judgements that one run has asked for, or None where they are not counted.
+    tau : KL weight of the regret; None where every metric has its own.
+    state : where the solver ended; None when loaded from a file.
+    cpu_seconds : CPU time of the rounds without the metrics, or None where it was not measured.
+    stopped : whether Ctrl-C ended it early.
+    """
+
+    solver: str
+    rounds: Counts
+    values: dict[str, Array]
+    bits: Counts | None = None
+    tau: float | None = None
+    state: State | None = None
+    cpu_seconds: float | None = None
+    stopped: bool = False
+
+    def __post_init__(self) -> None:
+        _check_rounds(self.rounds)
+        _check_values(self.values, len(self.rounds))
+        if self.bits is not None:
+            _check_bits(self.bits, len(self.rounds))
+
+    def __repr__(self) -> str:
+        parts = [self.solver, f"T={self.rounds[-1]}", f"seeds={self.seeds}"]
+        for name, value in self.values.items():
+            if value.ndim == 2:
+                final = value[:, -1]
+                error = f" ± {final.std() / np.sqrt(self.seeds):.2g}" if self.seeds > 1 else ""
+                parts.append(f"{name}={final.mean():.4g}{error}")
+        return f"Curve({', '.join(parts)})"
+
+    @property
+    def seeds(self) -> int:
+        """Number of runs S."""
+        return len(next(iter(self.values.values()))) if self.values else 0
+
+    # -- quantities -------------------------------------------------------------------------------------
+
+    def recorded(self, name: str) -> Array:
+        """The quantity of that name, float64[S, R, ...]. Raises ValueError when it was not recorded."""
+        if name not in self.values:
+            there = ", ".join(map(repr, self.values))
+            raise ValueError(
+                f"{self.solver!r} did not record {name!r}, only {there}: name one of them, or run again with "
+                "that metric in record=[...]."
+            )
+        return self.values[name]
+
+    def only(self, name: str) -> Curve:
+        """The curve of one quantity alone. Raises ValueError when it was not recorded."""
+        return replace(self, values={name: self.recorded(name)})
+
+    @property
+    def regret(self) -> Array:
+        """sum_t gap(pi_t), float64[S, R]. Raises ValueError when it was not recorded."""
+        return self.recorded("regret")
+
+    @property
+    def gap(self) -> Array:
+        """gap of the policy played in that round, float64[S, R]. Raises ValueError when not recorded."""
+        return self.recorded("gap")
+
+    @property
+    def external(self) -> Array:
+        """Regret against the best fixed policy, float64[S, R], at most `regret`.
+
+        Raises ValueError when it was not recorded.
+        """
+        return self.recorded("external")
+
+    @property
+    def average_gap(self) -> Array:
+        """gap of the average policy, float64[S, R], at most external / T.
+
+        Raises ValueError when it was not recorded.
+        """
+        return self.recorded("average_gap")
+
+    # -- over runs --------------------------------------------------------------------------------------
+
+    def summary(self, seed: int = 0) -> Summary:
+        """Mean, its bootstrap interval (drawn by `seed`), median and quantiles at every recorded round.
+
+        Raises ValueError when the first quantity has axes beyond [S, R].
+        """
+        return summarise(self.rounds, self.bits, self._first(), seed)
+
+    def at(self, rounds: ArrayLike, seed: int = 0) -> Summary:
+        """The summary after int64[N] rounds; the quantity and bits are linear between recorded rounds.
+
+        Raises ValueError when a round lies outside those recorded.
+        """
+        wanted = np.atleast_1d(np.asarray(rounds, dtype=np.int64))
+        values = self.interpolate(wanted)
+        bits = None if self.bits is None else np.interp(wanted, self.rounds, self.bits).astype(np.int64)
+        return summarise(wanted, bits, values, seed)
+
+    def at_bits(self, bits: ArrayLike, seed: int = 0) -> Summary:
+        """The summary after int64[N] judgements: compares learners at equal cost, not at equal rounds.
+
+        If several rounds share a count, the last one is used. Raises ValueError when judgements are not
+        counted, or a count lies outside those recorded.
+        """
+        counted = self.bits
+        if counted is None:
+            raise ValueError(f"{self.solver} counts no judgements: compare by rounds, with at(rounds).")
+        wanted = np.atleast_1d(np.asarray(bits, dtype=np.int64))
+        if (wanted < counted[0]).any() or (wanted > counted[-1]).any():
+            raise ValueError(
+                f"{self.solver} asked for {counted[0]} bits in its first round and {counted[-1]} in "
+                f"all, got {wanted.min()} to {wanted.max()}: stay within, or simulate more rounds."
+            )
+        i = np.searchsorted(counted, wanted, side="right") - 1
+        j = np.minimum(i + 1, len(counted) - 1)
+        step = np.maximum(counted[j] - counted[i], 1)
+        rounds = self.rounds[i] + (wanted - counted[i]) * (self.rounds[j] - self.rounds[i]) // step
+        return summarise(rounds, wanted, self.interpolate(rounds), seed)
+
+    def interpolate(self, rounds: Counts) -> Array:
+        """The first quantity float64[S, N] after int64[N] rounds, linear between recorded ones.
+
+        Raises ValueError when a round lies outside those recorded.
+        """
+        if (rounds < self.rounds[0]).any() or (rounds > self.rounds[-1]).any():
+            raise ValueError(
+                f"the curve is recorded from round {self.rounds[0]} to {self.rounds[-1]}, got {rounds.min()} "
+                f"to {rounds.max()}: stay within, or simulate more rounds."
+            )
+        values = self._first()
+        i = np.searchsorted(self.rounds, rounds, side="right") - 1
+        j = np.minimum(i + 1, len(self.rounds) - 1)
+        weight = (rounds - self.rounds[i]) / np.maximum(self.rounds[j] - self.rounds[i], 1)
+        return (1 - weight) * values[:, i] + weight * values[:, j]
+
+    def late_slope(self, seed: int = 0) -> Slope:
+        """d ln(mean) / d ln(rounds) on the last decade. Regret: 1 if linear, 1/2 if sqrt T, to 0 if log T.
+
+        Raises ValueError when fewer than three rounds are recorded there, or a mean is 0.
+        """
+        return fit.late_slope(self.rounds, self._first(), seed)
+
+    def fit_log(self, from_round: int = 1000, seed: int = 0) -> LogFit:
+        """mean = a + b ln T, fitted to the recorded rounds from `from_round` on.
+
+        Raises ValueError when fewer than three rounds are recorded there.
+        """
+        return fit.fit_log(self.rounds, self._first(), from_round, seed)
+
+    def plot(
+        self,
+        metric: str | None = None,
+        bound: Bound | Sequence[Bound] | None = None,
+        by: Literal["rounds", "bits"] = "rounds",
+        title: str = "",
+    ) -> Figure:
+        """Draw a quantity, the first by default, on logarithmic axes with bounds over it.
+
+        Regret is drawn by `plot.compare` as a mean with its bootstrap band, every other quantity by
+        `plot.convergence` as a median with a band of quantiles. Raises ValueError when the quantity was not
+        recorded, or the bound is on another quantity.
+        """
+        from pgames import plot
+
+        name = metric or self._name()
+        if name == "regret":
+            return plot.compare(self, by, bound, title=title)
+        return plot.convergence(self, name, bound, by=by, title=title)
+
+    # -- files ------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything but the state to one .npz file, atomically."""
+        about = {name: getattr(self, name) for name in saved.ABOUT}
+        saved.write(path, about, self.rounds, self.values, self.bits)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Curve:
+        """Read a file of `save`, or a run or regret curve saved by an earlier version.
+
+        Raises ValueError when the file is cut short, or holds no curve.
+        """
+        about, rounds, values, bits = saved.read(path)
+        try:
+            return Curve(rounds=rounds, values=values, bits=bits, **about)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is not a saved curve: {error}") from None
+
+    def _name(self) -> str:
+        if not self.values:
+            raise ValueError("the curve holds no quantity: run again with a metric in record=[...].")
+        return next(iter(self.values))
+
+    def _first(self) -> Array:
+        name = self._name()
+        values = self.values[name]
+        if values.ndim != 2:
+            raise ValueError(
+                f"{name!r} has shape {values.shape}, and statistics need one number per run and round: "
+                "select another quantity with only(name)."
+            )
+        return values
+
+
+def _check_rounds(rounds: Counts) -> None:
+    if rounds.ndim != 1 or rounds.size == 0 or rounds.dtype.kind not in "iu":
+        raise ValueError(f"rounds must be int64[R] with R >= 1, got {rounds.dtype} of shape {rounds.shape}.")
+    if rounds[0] < 0 or (rounds[1:] <= rounds[:-1]).any():
+        raise ValueError("rounds must increase from 0 or more: sort them and drop duplicates.")
+
+
+def _check_values(values: dict[str, Array], R: int) -> None:
+    runs = set()
+    for name, value in values.items():
+        if value.ndim < 2 or value.shape[1] != R or value.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{name!r} must be float64[S, R, ...] with R = {R}, got {value.dtype} of shape {value.shape}."
+            )
+        runs.add(value.shape[0])
+    if len(runs) > 1 or 0 in runs:
+        raise ValueError(f"all quantities need the same number of runs, at least 1, got {sorted(runs)}.")
+
+
+def _check_bits(bits: Counts, R: int) -> None:
+    if bits.shape != (R,) or bits.dtype.kind not in "iu" or (bits[1:] < bits[:-1]).any():
+        raise ValueError(f"bits must be int64[R] with R = {R}, never falling, got {bits.dtype}{bits.shape}.")

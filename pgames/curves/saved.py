@@ -1,0 +1,86 @@
+"""Curves as .npz files: one format to write, and the two formats of earlier versions to read.
+
+A file holds `meta`, JSON text with "format": 2; `rounds`; `bits` where judgements are counted; and
+`value:NAME` float64[S, R, ...] for every quantity. Format 1 has no "format" in its `meta`, and two kinds:
+runs with `value:NAME` float64[R, S, ...], and regret curves with one array per field.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.files import atomic, read_npz
+
+FORMAT = 2
+ABOUT = ("solver", "tau", "cpu_seconds", "stopped")  # the fields kept in `meta`
+REGRET_FIELDS = ("regret", "gap", "external", "average_gap")  # of a regret curve in format 1
+PREFIX = "value:"
+
+Arrays = dict[str, NDArray[Any]]
+Parts = tuple[dict[str, Any], NDArray[Any], Arrays, NDArray[Any] | None]
+
+
+def write(
+    path: str | os.PathLike[str],
+    about: dict[str, Any],
+    rounds: NDArray[np.int64],
+    values: dict[str, NDArray[np.float64]],
+    bits: NDArray[np.int64] | None,
+) -> None:
+    """Write rounds int64[R], values float64[S, R, ...] by name and bits int64[R], atomically."""
+    arrays: Arrays = {PREFIX + name: value for name, value in values.items()}
+    if bits is not None:
+        arrays["bits"] = bits
+    meta = np.array(json.dumps({"format": FORMAT, **about}))
+    with atomic(path) as file:
+        np.savez(file, allow_pickle=False, meta=meta, rounds=rounds, **arrays)
+
+
+def read(path: str | os.PathLike[str]) -> Parts:
+    """About (dict), rounds [R], values [S, R, ...] by name, and bits [R] or None, not yet checked.
+
+    Raises ValueError when the file is cut short, is no saved curve, or has a newer format.
+    """
+    arrays = read_npz(path, "a saved curve")
+    try:
+        meta = json.loads(str(arrays["meta"]))
+        if not isinstance(meta, dict):
+            raise ValueError("meta must be an object")
+        written = meta.get("format", 1)
+        if written not in (1, FORMAT):
+            raise ValueError(f"format {written!r} is newer than {FORMAT}; install a newer pgames")
+        about = {name: meta.get(name) for name in ABOUT}
+        if written == FORMAT or "learner" not in meta:
+            values = _prefixed(arrays, turned=written == 1)
+        else:
+            about["solver"] = meta["learner"]
+            values = {name: arrays[name] for name in REGRET_FIELDS}
+        _check_about(about)
+        return about, arrays["rounds"], values, arrays.get("bits")
+    except KeyError as error:
+        raise ValueError(f"{path} is not a saved curve: it lacks {error}.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not a saved curve: {error}.") from None
+
+
+def _prefixed(arrays: Arrays, turned: bool) -> Arrays:
+    """The quantities by name, float64[S, R, ...]; `turned` swaps the [R, S, ...] of format 1."""
+    values = {key.removeprefix(PREFIX): array for key, array in arrays.items() if key.startswith(PREFIX)}
+    if turned:
+        return {name: np.ascontiguousarray(np.swapaxes(value, 0, 1)) for name, value in values.items()}
+    return values
+
+
+def _check_about(about: dict[str, Any]) -> None:
+    for name, kind in {"solver": str, "stopped": bool}.items():
+        if not isinstance(about[name], kind):
+            raise ValueError(f"{name} must be {kind.__name__}, got {about[name]!r}")
+    for name in ("tau", "cpu_seconds"):
+        value = about[name]
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            raise ValueError(f"{name} must be a number or null, got {value!r}")

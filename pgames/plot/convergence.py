@@ -1,0 +1,80 @@
+"""Convergence: a metric against rounds, as a median with a band of quantiles over runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pgames.plot.curves import LABELS, By, along, checked_bounds, draw_band, draw_bounds, named
+from pgames.plot.style import COLOURS, DASHES, new_figure, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pgames.bounds import Bound
+    from pgames.curves import Curve
+
+FLOOR = 1e-17  # a gap of exactly 0 has no logarithm: it is drawn here
+ROUNDING = 2.2e-16
+
+
+@style()
+def convergence(
+    curves: Curve | Sequence[Curve] | Mapping[str, Curve],
+    metric: str | None = None,
+    bound: Bound | Sequence[Bound] | None = None,
+    *,
+    by: By = "rounds",
+    quantiles: tuple[float, float] = (0.1, 0.9),
+    title: str = "",
+) -> Figure:
+    """The median of a metric over runs, with the band between two quantiles, on logarithmic axes.
+
+    Raises ValueError when there is no curve, one did not record the metric, or a bound is on another
+    quantity.
+
+    Parameters
+    ----------
+    curves : a Curve, a sequence of them, or a mapping of names to them.
+    metric : which of their quantities to draw; the first by default.
+    bound : a Bound of `pgames.bounds`, or several, drawn with its status (proved, sketch, observed, order).
+        It must be on the metric: "kl" on `KLToNash`, "exploitability" on `Exploitability`.
+    by : "rounds", or "bits", the judgements asked for.
+    quantiles : ends of the band, in [0, 1].
+    """
+    shown = named(curves)
+    metric = metric or next(iter(next(iter(shown.values())).values))
+    bounds = checked_bounds(bound, by, metric)
+    figure = new_figure(7.2, 4.6)
+    axes = figure.add_subplot()
+    lowest, last = np.inf, 1
+    for i, (name, curve) in enumerate(shown.items()):
+        x, values = along(curve, by), np.maximum(curve.recorded(metric), FLOOR)
+        x, values = x[x >= 1], values[:, x >= 1]  # round 0 has no logarithm
+        low, middle, high = np.quantile(values, (quantiles[0], 0.5, quantiles[1]), axis=0)
+        colour = COLOURS[i % len(COLOURS)]
+        # neighbouring curves differ in their dashes, so colour is not needed to tell them apart
+        axes.plot(x, middle, color=colour, linestyle=DASHES[i % len(DASHES)], label=name, zorder=3)
+        if curve.seeds > 1:
+            draw_band(axes, x, low, high, colour)
+        lowest, last = min(lowest, low.min()), max(last, int(x[-1]))
+    axes.set(xscale="log", yscale="log", xlabel=LABELS[by], ylabel=metric, title=title)
+    axes.set_xlim(1, max(last, 2))
+    if bounds:
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, max(high, 1.5 * draw_bounds(axes, bounds, last)))
+    if lowest < ROUNDING:
+        _shade_rounding(axes)
+    axes.grid(which="major")
+    longest = max(len(str(line.get_label())) for line in axes.get_lines())
+    figure.legend(loc="outside lower center", ncols=5 if longest < 18 else 2)
+    return figure
+
+
+def _shade_rounding(axes: Any) -> None:
+    axes.axhspan(FLOOR / 2, ROUNDING, color="#F2F2F2", zorder=0, linewidth=0)
+    where = axes.get_yaxis_transform()  # x in fractions of the axes, y in data
+    axes.text(0.01, 3e-17, "rounding error of float64", transform=where, color="#737373", fontsize=8)
+    axes.set_ylim(bottom=FLOOR / 2)

@@ -1,0 +1,58 @@
+"""How regret grows as tau falls: exponentially in 1/tau, or as a power of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from pgames.curves import Curve
+from pgames.curves.fit import line, log_means
+from pgames.curves.summary import interval, resampled_means
+
+
+class Estimate(NamedTuple):
+    """A fitted coefficient with its 95 % bootstrap interval (NaN for one seed) and the R^2 of the fit."""
+
+    value: float
+    low: float
+    high: float
+    r2: float
+
+    def __repr__(self) -> str:
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}], R^2 = {self.r2:.4f}"
+
+
+class Growth(NamedTuple):
+    """Mean regret after `rounds` rounds against 1/tau: c exp(exponential / tau), and c (1/tau)^power."""
+
+    exponential: Estimate
+    power: Estimate
+    rounds: int
+
+    def __repr__(self) -> str:
+        return f"Reg({self.rounds}): exp(k / tau), k = {self.exponential}; (1/tau)^p, p = {self.power}"
+
+
+def growth(curves: Mapping[float, Curve], rounds: int | None = None, seed: int = 0) -> Growth:
+    """Fit the mean regret of curves, by their tau, against 1/tau: exponentially and as a power.
+
+    The curves are compared after `rounds` rounds, by default the last that all of them reached. Raises
+    ValueError when there are fewer than three values of tau, one is 0 or less, or a mean regret is 0.
+    """
+    if len(curves) < 3:
+        raise ValueError(f"growth needs curves of three values of tau or more, got {len(curves)}.")
+    if min(curves) <= 0:
+        raise ValueError(f"growth needs tau above 0, got {min(curves)}.")
+    last = min(int(curve.rounds[-1]) for curve in curves.values()) if rounds is None else rounds
+    values = [curve.only("regret").interpolate(np.array([last])) for curve in curves.values()]
+    means = log_means(np.array([value.mean() for value in values]))
+    again = log_means(np.hstack([resampled_means(value, seed + i) for i, value in enumerate(values)]))
+    inverse = 1 / np.array(list(curves))
+    fits = []
+    for x in (inverse, np.log(inverse)):
+        _, k, r2 = line(x, means)
+        low, high = interval(line(x, again)[1])
+        fits.append(Estimate(float(k), float(low), float(high), float(r2)))
+    return Growth(fits[0], fits[1], last)

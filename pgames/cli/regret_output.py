@@ -30,6 +30,7 @@ class Row(NamedTuple):
 def _facts(row: Row) -> dict[str, Any]:
     """The last row of a curve and its late slope, for JSON and the table; None where there is none."""
     last = row.curve.at(row.curve.rounds[-1])
+    assert last.bits is not None  # simulate counts judgements
     facts: dict[str, Any] = {name: float(value[0]) for name, value in last._asdict().items()}
     facts |= {
         "rounds": int(last.rounds[0]),
@@ -70,7 +71,9 @@ def write_csv(path: Path, rows: list[Row]) -> None:
             table = row.curve.summary()
             if i == 0:
                 writer.writerow(["learner", *table._fields])
-            writer.writerows([row.name, *line] for line in zip(*(c.tolist() for c in table), strict=True))
+            writer.writerows(
+                [row.name, *line] for line in zip(*(c.tolist() for c in table if c is not None), strict=True)
+            )
 
 
 def print_table(title: str, rows: list[Row]) -> None:

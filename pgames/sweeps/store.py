@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,9 +119,7 @@ def spelled(values: dict[str, Any]) -> str:
 
 def warn(text: str) -> None:
     """Write one line to the standard error."""
-    from rich.console import Console
-
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"pgames: {text}")
+    print(f"pgames: {text}", file=sys.stderr)
 
 
 def _described(values: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pgames.curves import Curve
+from pgames.extras import need
 from pgames.progress import progress, silent
 from pgames.sweeps.fingerprint import named
 from pgames.sweeps.grid import cells, configuration
@@ -105,14 +106,12 @@ def sweep(
 
 def _compute(todo: list[tuple[Any, ...]], n_jobs: int | None) -> None:
     """Call _work for every task, on joblib's backend in force, or in this process or loky's."""
-    from joblib import Parallel, delayed, parallel_config
-    from joblib.parallel import get_active_backend
-
-    backend: Any = get_active_backend()[0]
+    joblib = need("joblib", "sweep")
+    backend: Any = joblib.parallel.get_active_backend()[0]
     one_thread: Any = {"backend": "loky", "inner_max_num_threads": 1}
     jobs: Any = {} if n_jobs is None else {"n_jobs": n_jobs}  # else those of joblib.parallel_config
-    with parallel_config(**one_thread) if backend.supports_inner_max_num_threads else nullcontext():
-        Parallel(batch_size=1, max_nbytes=None, **jobs)(delayed(_work)(*one) for one in todo)  # type: ignore
+    with joblib.parallel_config(**one_thread) if backend.supports_inner_max_num_threads else nullcontext():
+        joblib.Parallel(batch_size=1, max_nbytes=None, **jobs)(joblib.delayed(_work)(*one) for one in todo)
 
 
 def _work(simulate: Callable[..., Curve], store: Store, i: int, values: dict[str, Any]) -> None:

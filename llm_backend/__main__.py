@@ -38,8 +38,8 @@ def main(
 def _play(config: Path, tiny: bool, resume: bool) -> None:
     from llm_backend.judges import JudgeError
     from llm_backend.processes.workers import lost, workers
-    from llm_backend.runs.config import ConfigError
-    from llm_backend.runs.loop import OutOfMemory, run
+    from llm_backend.runs.errors import ConfigError, OutOfMemory
+    from llm_backend.runs.loop import run
 
     try:
         done = run(config, tiny=tiny, resume=resume)

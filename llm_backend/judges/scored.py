@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch  # a run's file is checked against these signatures
 from numpy.typing import NDArray
 
 from llm_backend.data.templates import apply_template
 from llm_backend.judges.base import Symmetrised, check_batch, sigmoid
 from llm_backend.judges.classifier import Classifier, load_classifier
 from llm_backend.judges.names import digest, fingerprint
-
-if TYPE_CHECKING:
-    import torch
 
 Template = Callable[..., str]  # texts -> the text that the model reads
 

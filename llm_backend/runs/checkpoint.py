@@ -1,7 +1,8 @@
-"""Checkpoints: a folder per round that appears whole or not at all, and is told from one cut in the middle.
+"""Checkpoints: a folder per round, published by a single rename and verified when it is read.
 
-ROUNDS/00003/ holds what the writer put there and manifest.json, written last, with the size and SHA-256 of
-every file. The folder is filled under another name and takes its own by one rename.
+ROUNDS/00003/ holds the files of the writer and manifest.json, written last, with the size and SHA-256 of
+every file. The folder is filled under another name first. If a checkpoint is damaged, the run says so and
+resumes from the round before, so keep at least two.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MANIFEST = "manifest.json"
 
 
 class Checkpoint(NamedTuple):
-    """A whole checkpoint: rounds done, its folder, and what was noted with it."""
+    """An intact checkpoint: rounds played, its folder, and the notes saved with it."""
 
     t: int
     folder: Path
@@ -28,7 +29,7 @@ class Checkpoint(NamedTuple):
 def save(
     rounds: Path, t: int, write: Callable[[Path], None], about: Mapping[str, Any], keep: int = 2
 ) -> Path:
-    """Let `write` fill the folder of round t, then forget all but the last `keep` rounds up to t."""
+    """Let `write` fill the folder of round t, then delete all but the last `keep` rounds up to t."""
     rounds.mkdir(parents=True, exist_ok=True)
     clear(rounds)
     target, temporary = rounds / f"{t:05d}", rounds / f".{t:05d}.new"
@@ -40,12 +41,12 @@ def save(
     manifest.write_text(json.dumps({"round": t, "about": about, "files": noted}, indent=1), encoding="utf-8")
     for path in (*files, manifest, *{path.parent for path in (*files, manifest)}):
         _sync(path)
-    if target.exists():  # a damaged one, done again
+    if target.exists():  # damaged, and played again
         target.rename(rounds / f".{t:05d}.old")
     temporary.rename(target)
     _sync(rounds)
     found = _numbered(rounds)
-    for folder in found:  # later rounds were damaged, or the run would have gone on from them
+    for folder in found:  # later rounds are damaged, or the run would have resumed from them
         if int(folder.name) > t or folder in found[found.index(target) + keep :]:
             shutil.rmtree(folder)
     clear(rounds)
@@ -53,13 +54,13 @@ def save(
 
 
 def clear(rounds: Path) -> None:
-    """Remove what a kill left half-written."""
+    """Remove the half-written folders that a kill left."""
     for path in [*rounds.glob(".*.new"), *rounds.glob(".*.old")]:
         shutil.rmtree(path)
 
 
-def whole(rounds: Path, say: Callable[[str], None]) -> Iterator[Checkpoint]:
-    """The checkpoints that are as they were written, newest first; `say` is told of every one that is not."""
+def intact(rounds: Path, say: Callable[[str], None]) -> Iterator[Checkpoint]:
+    """The undamaged checkpoints, newest first; `say` gets a line for every damaged one."""
     for folder in _numbered(rounds):
         try:
             yield _read(folder)

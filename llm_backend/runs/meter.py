@@ -1,4 +1,4 @@
-"""What a round costs: seconds by phase, tokens, lengths, judgements. Watches an arena from outside."""
+"""The cost of a round: seconds by phase, tokens, lengths, judgements."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ PHASES = ("collect", "judge", "score", "fit", "evaluate", "checkpoint")
 
 
 class Meter:
-    """Counts of the round under way. `phase` is what is being done; `say` is told when that changes."""
+    """Counts of the round under way. `phase` is the current phase, and `say` is called when it changes."""
 
     def __init__(self, say: Callable[[str], Any] = lambda phase: None):
         self.say = say
         self.phase = ""
-        self.failed = ""  # the innermost phase that an error ended
-        self.reports: list[Discrepancy] = []  # of a server that draws, since the run began
+        self.failed = ""  # the innermost phase in which an error was raised
+        self.reports: list[Discrepancy] = []  # of a vLLM server, since the run began
         self.reported = 0
         self.clear()
 
     def clear(self) -> dict[str, float]:
-        """Begin a round; returns the seconds of the last one. A checkpoint counts to the round after it."""
+        """Begin a round; returns the seconds of the last one. A checkpoint counts towards the next round."""
         before = {phase: round(spent, 4) for phase, spent in getattr(self, "seconds", {}).items()}
         self.seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
         self.drawn = self.tokens = self.truncated = self.judged = 0
@@ -41,7 +41,10 @@ class Meter:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[None]:
-        """Time the block; its time is taken from the phase around it. All of an evaluation is that."""
+        """Time the block and subtract it from the enclosing phase.
+
+        Inside "evaluate" nothing is timed separately.
+        """
         if self.phase == "evaluate":
             yield
             return
@@ -68,14 +71,14 @@ class Meter:
         self.truncated += int(draws.truncated.sum())
 
     def watch(self, arena: TextArena) -> TextArena:
-        """A view of the arena in which all that is drawn, scored and asked is measured."""
+        """A view of the arena in which draws, scores and judgements are measured."""
         if (engine := arena.space.sampling.engine) is not None:
             self.reports = engine.reports
         space, judge = Metered(arena.space, self), _Judge(arena.judge, self)
         return arena.within(replace(arena.context, space=space, judge=judge))
 
     def row(self, journal: Sequence[Note]) -> dict[str, Any]:
-        """The numbers of the round, with the arena's own notes of what was fitted in it."""
+        """The numbers of the round, with those of the arena's notes on its fits."""
         fits = [entry for entry in journal if "loss" in entry]
         generation = self.seconds["collect"]
         return {
@@ -90,7 +93,7 @@ class Meter:
         }
 
     def _discrepancy(self) -> dict[str, Any]:
-        """How far a server's log-probabilities were from the trainer's in this round, if one draws."""
+        """How far a server's log-probabilities were from the trainer's in this round, if one drew."""
         new, self.reported = self.reports[self.reported :], len(self.reports)
         if not new:
             return {}
@@ -100,7 +103,7 @@ class Meter:
 
 
 class _Judge:
-    """A judge on the meter."""
+    """A judge whose time and questions are counted."""
 
     as_is = True
 

@@ -38,7 +38,7 @@ from llm_backend import LanguageModel, TextArena, judges
 from llm_backend.__main__ import app
 from llm_backend.fits.fit import Fit
 from llm_backend.policies.handles import BASE
-from llm_backend.runs.config import ConfigError
+from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.loop import run
 from llm_backend.tiny import PROMPTS, tiny_language_model, tiny_tokenizer
 from tests.support.chat_server import Server, reply

@@ -18,7 +18,7 @@ from llm_backend.engines.vllm import VLLM, discrepancy
 from llm_backend.judges import rules
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import BASE, geometric_mixture, mixture
-from llm_backend.runs.config import ConfigError
+from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.loop import run
 from llm_backend.tiny import tiny_language_model
 from tests.support.llm_oracles import PROMPTS, full_logits, trained

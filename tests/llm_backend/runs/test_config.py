@@ -6,8 +6,9 @@ import pgames as pg
 
 pytest.importorskip("torch")
 
-from llm_backend.runs.build import build_judge, build_solver
-from llm_backend.runs.config import ConfigError, Configuration
+from llm_backend.runs.config import Configuration
+from llm_backend.runs.errors import ConfigError
+from llm_backend.runs.named import build_judge, build_solver
 
 WHOLE = {
     "model": {"name": "somewhere"},

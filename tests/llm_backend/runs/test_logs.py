@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from llm_backend.runs.config import ConfigError, LogSettings
+from llm_backend.runs.config import LogSettings
+from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.logs import Log, rows
 
 ROWS = [

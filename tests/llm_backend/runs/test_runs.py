@@ -20,9 +20,10 @@ from llm_backend.__main__ import app
 from llm_backend.fits import fit
 from llm_backend.judges import JudgeError, rules
 from llm_backend.policies.handles import Blend
-from llm_backend.runs.config import ConfigError, Configuration
+from llm_backend.runs.config import Configuration
+from llm_backend.runs.errors import ConfigError, OutOfMemory
 from llm_backend.runs.logs import rows
-from llm_backend.runs.loop import OutOfMemory, run
+from llm_backend.runs.loop import run
 from llm_backend.spaces.free import Free
 from tests.support import ROOT
 

@@ -1,0 +1,11 @@
+"""The two errors that a run explains to its user."""
+
+from __future__ import annotations
+
+
+class ConfigError(ValueError):
+    """One line that names the key, what it was and what is allowed."""
+
+
+class OutOfMemory(RuntimeError):
+    """The device or the host ran out of memory; the message names the setting to lower."""

@@ -1,0 +1,111 @@
+"""A run's folder: whose it is, saving a round, and restoring the last one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from llm_backend.policies.handles import Policy
+from llm_backend.processes.workers import workers
+from llm_backend.runs import checkpoint
+from llm_backend.runs.build import Parts
+from llm_backend.runs.config import Configuration
+from llm_backend.runs.errors import ConfigError
+from pgames.arena import State
+from pgames.files import atomic
+
+FREE = {  # keys that may change when a run is resumed
+    "run.rounds",
+    "run.keep",
+    "run.out",
+    "run.shard",
+    "log.tensorboard",
+    "log.wandb",
+    "log.trackio",
+}
+
+
+def check_folder(folder: Path, config: Configuration, resume: bool) -> None:
+    """Raises ConfigError, naming the key, when the folder holds another run, or any run without `resume`."""
+    path = folder / "config.json"
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"run.out = '{folder}': it is a file; set run.out to a folder.")
+    if not path.is_file():
+        if next((folder / "rounds").glob("[0-9]*"), None) is not None:
+            raise ConfigError(
+                f"{folder} holds rounds of a run but no config.json: set run.out to another folder."
+            )
+        return
+    if not resume:
+        raise ConfigError(f"{folder} holds a run already: pass --resume to continue it, or set run.out.")
+    try:
+        there = _flat(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, AttributeError) as error:
+        raise ConfigError(f"{path} is damaged ({error}): set run.out to another folder.") from None
+    here = _flat(json.loads(json.dumps(config.dump())))
+    for key in (*there, *here):
+        if key not in FREE and there.get(key) != here.get(key):
+            raise ConfigError(
+                f"{key} is {json.dumps(there.get(key))} in {folder} and {json.dumps(here.get(key))} now: a "
+                "run keeps its configuration. Change it back, or set run.out to another folder."
+            )
+
+
+def write_config(folder: Path, config: Configuration) -> None:
+    """Write config.json, atomically."""
+    with atomic(folder / "config.json", "w") as file:
+        json.dump(config.dump(), file, indent=1)
+
+
+def save_round(parts: Parts, state: State, folder: Path, keep: int) -> None:
+    """Write the checkpoint of a round and keep the last `keep`. All processes call it; the first writes."""
+    if not workers().first:
+        parts.measured.save(state, folder)  # contributes this process's shards
+        return
+    about = {"solver": repr(parts.solver), "torch": torch.__version__, "data": parts.digest}
+    write = lambda target: parts.measured.save(state, target)  # noqa: E731
+    checkpoint.save(folder / "rounds", state.t, write, about, keep)
+    shutil.rmtree(folder / "draws", ignore_errors=True)
+
+
+def restored(parts: Parts, folder: Path, count: int) -> tuple[State, dict[int, Policy]]:
+    """The state of the last intact checkpoint, or a new one, and the policies of the last `count` rounds.
+
+    Raises ConfigError when the checkpoint was made with other prompts, or the solver cannot play this arena.
+    """
+    states: list[State] = []
+    for found in checkpoint.intact(folder / "rounds", say):
+        if (version := found.about.get("torch")) != torch.__version__:
+            say(f"round {found.t} was played with torch {version}: bits may differ from now on.")
+        if found.about.get("data", parts.digest) != parts.digest:
+            raise ConfigError(
+                f"[data] {folder} was played on other prompts or tokens than these: a run keeps its prompts. "
+                "Put them back, or set run.out to another folder."
+            )
+        states.append(parts.measured.load(found.folder))
+        if len(states) >= max(count, 1):
+            break
+    past = {state.t: state.policy for state in reversed(states[:count])}
+    if states:
+        return states[0], past
+    try:
+        return parts.solver.init(parts.measured), past
+    except (TypeError, ValueError, AttributeError) as error:  # a verb that an arena of texts lacks
+        raise ConfigError(f"[solver] {error}") from None
+
+
+def say(text: str) -> None:
+    """Write a line to the standard error."""
+    print(f"llm_backend: {text}", file=sys.stderr)
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    out: dict[str, object] = {}
+    for key, value in values.items():
+        out |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return out

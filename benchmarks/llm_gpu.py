@@ -59,7 +59,7 @@ def measure(size: Size, device: str) -> dict[str, Any]:
     """One row of the table."""
     from llm_backend.engines.local.generate import generate, generate_together
     from llm_backend.fits.fit import Fit, fit
-    from llm_backend.fits.objectives import PolicyGradient
+    from llm_backend.fits.policy_gradient import PolicyGradient
     from llm_backend.models.language_model import LanguageModel
     from llm_backend.policies.handles import BASE, geometric_mixture
     from llm_backend.spaces.draws import Draws

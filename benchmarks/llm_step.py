@@ -20,7 +20,7 @@ def main() -> None:
     from llm_backend.engines.local.generate import generate_together
     from llm_backend.engines.protocol import Responses
     from llm_backend.fits.fit import Fit, fit
-    from llm_backend.fits.objectives import PolicyGradient
+    from llm_backend.fits.policy_gradient import PolicyGradient
     from llm_backend.models.language_model import LanguageModel
     from llm_backend.models.logprobs import score
     from llm_backend.policies.handles import BASE, Leaf, geometric_mixture

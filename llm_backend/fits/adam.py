@@ -37,7 +37,7 @@ class Adam:
 
     Parameters
     ----------
-    parameters : by name; each may be a shard.
+    parameters : by name, of any shape; each may be a shard.
     how : the settings.
     moments : those of an earlier Adam, from which this one continues; empty to start anew.
     """
@@ -83,7 +83,7 @@ class Adam:
             self.parameters[name].grad = None
 
     def moments(self) -> dict[str, Tensor]:
-        """The moments and the number of steps, from which another Adam continues."""
+        """The moments, each of the shape of its parameter, and the number of steps: for another Adam."""
         kept = {f"second.{name}": value for name, value in self.second.items()}
         kept |= {f"first.{name}": value for name, value in self.first.items()}
         return {"steps": torch.tensor(self.steps), **kept}

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from llm_backend.fits.adam import Adam
-from llm_backend.fits.objectives import ESTIMATORS, Estimator, Objective
+from llm_backend.fits.objectives import Objective
+from llm_backend.fits.policy_gradient import ESTIMATORS, Estimator
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import token_logprobs
 from llm_backend.policies.handles import BASE, Adapter, Leaf

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,9 +17,6 @@ from torch import Tensor
 
 from llm_backend.spaces.draws import Draws, Floats, Ints
 from pgames.arena import PairLoss
-
-Estimator = Literal["reinforce", "rloo", "grpo", "ppo"]
-ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 
 class Objective(Protocol):
@@ -74,10 +71,10 @@ class Regress:
     weight: Floats
 
     def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
-        groups, w = Groups(self.draws.prompt[rows]), _tensor(self.weight[rows])
-        residual = logp.sum(dim=1) - _tensor((self.prior + self.target)[rows])
+        groups, w = Groups(self.draws.prompt[rows]), tensor(self.weight[rows])
+        residual = logp.sum(dim=1) - tensor((self.prior + self.target)[rows])
         residual = residual - groups.sum(w * residual)
-        return float((w * residual**2).sum()), _spread(2 * w * residual, mask)
+        return float((w * residual**2).sum()), spread(2 * w * residual, mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,74 +94,14 @@ class Logistic:
 
     def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
         prompt = torch.from_numpy(self.draws.prompt[rows])
-        w, target = _tensor(self.weight[rows]), _tensor(self.target[rows])
-        ratio = logp.sum(dim=1) - _tensor(self.prior[rows])
+        w, target = tensor(self.weight[rows]), tensor(self.target[rows])
+        ratio = logp.sum(dim=1) - tensor(self.prior[rows])
         margin = ratio[:, None] - ratio[None, :]
         wanted = torch.sigmoid(target[:, None] - target[None, :])
         met = w[:, None] * w[None, :] * (prompt[:, None] == prompt[None, :])
         loss = met * (torch.nn.functional.softplus(margin) - wanted * margin)
         pull = met * (torch.sigmoid(margin) - wanted)
-        return float(loss.sum()), _spread(pull.sum(dim=1) - pull.sum(dim=0), mask)
-
-
-@dataclass(frozen=True, eq=False)
-class PolicyGradient:
-    """Ascent on E_pi[win] - KL(pi || prior) / step, with the KL of the whole response as its reward.
-
-    R = win - (log pi - log prior) / step, A = R - baseline, gradient -sum weight ratio A grad log pi.
-
-    prior, win, weight : float64[N], log prior, win rates, and weights that sum to 1 per prompt. The rows were
-        drawn with `weight` from the policy of `old`.
-    old : the token log-probabilities float64[L_i] that row i was drawn with.
-    step : above 0.
-    estimator : "reinforce" has baseline 1/2 and "rloo" the mean of the other rows; both weigh a response by
-        the ratio pi / old of the whole of it. "grpo" takes A = (R - mean) / std and "ppo" the mean of the
-        others; both weigh a token by its own ratio, and stop where that leaves [1 - clip, 1 + clip] in the
-        direction of the advantage.
-    listed : the rows are all responses of an enumerable game, weighted by the old policy: the expectation
-        is exact, the baseline is the policy's own mean, and ratios are those of the normalised policies.
-    clip : in (0, 1).
-    """
-
-    draws: Draws
-    prior: Floats
-    win: Floats
-    weight: Floats
-    old: list[Floats]
-    step: float
-    estimator: Estimator = "rloo"
-    listed: bool = False
-    clip: float = 0.2
-
-    def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
-        groups, weight = Groups(self.draws.prompt[rows]), _tensor(self.weight[rows])
-        old = torch.zeros_like(logp)
-        for i, row in enumerate(rows):
-            old[i, : len(self.old[row])] = torch.from_numpy(self.old[row])
-        total = logp.sum(dim=1)
-        ratio = torch.exp(total - old.sum(dim=1))
-        if self.listed:
-            ratio = ratio / groups.sum(weight * ratio)
-        reward = _tensor(self.win[rows]) - (total - _tensor(self.prior[rows])) / self.step
-        advantage = self._advantage(reward, weight * ratio if self.listed else weight, groups)
-        value = float((weight * ratio * reward).sum())
-        if self.estimator in ("reinforce", "rloo"):
-            return -value, _spread(-weight * ratio * advantage, mask)
-        each = torch.exp(logp - old)
-        stopped = torch.where(advantage[:, None] > 0, each > 1 + self.clip, each < 1 - self.clip)
-        pull = torch.where(stopped, torch.zeros_like(each), -(weight * advantage)[:, None] * each)
-        return -value, pull * mask
-
-    def _advantage(self, reward: Tensor, weight: Tensor, groups: Groups) -> Tensor:
-        if self.estimator == "reinforce" and not self.listed:
-            return reward - 0.5
-        centred = reward - groups.sum(weight * reward)
-        if self.estimator == "grpo":
-            return centred / (groups.sum(weight * centred**2).sqrt() + 1e-4)
-        if self.listed:
-            return centred
-        drawn = groups.sum(torch.ones_like(reward))
-        return centred * drawn / (drawn - 1).clamp(min=1)  # the mean of the others, for equal weights
+        return float(loss.sum()), spread(pull.sum(dim=1) - pull.sum(dim=0), mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,18 +139,18 @@ class FitPairs:
         value = (share[:, 0] * self.loss.value(margin) + share[:, 1] * self.loss.value(-margin)).sum()
         slope = share[:, 0] * self.loss.slope(margin) - share[:, 1] * self.loss.slope(-margin)
         pull = np.bincount(i, slope, len(rows)) - np.bincount(j, slope, len(rows))
-        gradient = _tensor(self.beta * self.scale[rows] * pull)
+        gradient = tensor(self.beta * self.scale[rows] * pull)
         if self.bonus is not None:
             bonus, push = self._bonus(logp.sum(dim=1), rows)
             value, gradient = value + bonus, gradient + push
-        return float(value), _spread(gradient, mask)
+        return float(value), spread(gradient, mask)
 
     def _bonus(self, total: Tensor, rows: Ints) -> tuple[float, Tensor]:
         assert self.bonus is not None
-        groups, prior = Groups(self.draws.prompt[rows]), _tensor(self.prior[rows])
+        groups, prior = Groups(self.draws.prompt[rows]), tensor(self.prior[rows])
         score = self.beta * (groups.log_normalised(total) - groups.log_normalised(prior))
         score = score if self.listed else self.beta * (total - prior)
-        bonus = _tensor(self.bonus[rows])
+        bonus = tensor(self.bonus[rows])
         bonus = torch.where(score * bonus.sign() > -self.bound, bonus, 0.0)
         return _likelihood(total, bonus, groups, self.listed)
 
@@ -244,7 +181,7 @@ class FitLabels:
     def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
         chosen, i, j = _pairs_of(self.pairs, rows)
         prompt, total = self.draws.prompt[rows], logp.sum(dim=1)
-        groups, ratio = Groups(prompt), (total - _tensor(self.prior[rows])).numpy()
+        groups, ratio = Groups(prompt), (total - tensor(self.prior[rows])).numpy()
         error = ratio[i] - ratio[j] - self.step * self.labels[chosen]
         share = 1 / np.bincount(prompt[i], minlength=int(prompt.max()) + 1)[prompt[i]]
         slope = 2 * share * error
@@ -252,13 +189,13 @@ class FitLabels:
         value = float((share * error**2).sum())
         if self.ridge:
             size = groups.sum(torch.ones_like(total))
-            centred = _tensor(ratio) - groups.sum(_tensor(ratio)) / size
+            centred = tensor(ratio) - groups.sum(tensor(ratio)) / size
             value += self.ridge * float((centred**2).sum())
             pull = pull + 2 * self.ridge * centred.numpy()
         if self.sft:
-            likelihood, push = _likelihood(total, _tensor(self.opponent[rows]), groups, self.listed)
+            likelihood, push = _likelihood(total, tensor(self.opponent[rows]), groups, self.listed)
             value, pull = value - self.sft * likelihood, pull - self.sft * push.numpy()
-        return value, _spread(_tensor(pull), mask)
+        return value, spread(tensor(pull), mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,9 +211,9 @@ class Imitate:
     listed: bool = False
 
     def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
-        groups, weight = Groups(self.draws.prompt[rows]), _tensor(self.weight[rows])
+        groups, weight = Groups(self.draws.prompt[rows]), tensor(self.weight[rows])
         value, gradient = _likelihood(logp.sum(dim=1), weight, groups, self.listed)
-        return -value, _spread(-gradient, mask)
+        return -value, spread(-gradient, mask)
 
 
 def _likelihood(total: Tensor, weight: Tensor, groups: Groups, listed: bool) -> tuple[float, Tensor]:
@@ -287,11 +224,12 @@ def _likelihood(total: Tensor, weight: Tensor, groups: Groups, listed: bool) -> 
     return float((weight * logs).sum()), weight - torch.exp(logs) * groups.sum(weight)
 
 
-def _tensor(values: Floats) -> Tensor:
+def tensor(values: Floats) -> Tensor:
+    """`values` float64[...] as a tensor."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))
 
 
-def _spread(per_response: Tensor, mask: Tensor) -> Tensor:
+def spread(per_response: Tensor, mask: Tensor) -> Tensor:
     """The gradient [B, L] of a sum over tokens: that of the response, float64[B], at each of its tokens."""
     return per_response[:, None] * mask
 

@@ -21,8 +21,11 @@ class Base:
 
     id: str = "base"
 
+    def __copy__(self) -> Base:
+        return self
+
     def __deepcopy__(self, memo: object) -> Base:
-        return self  # a handle names the weights it was made for
+        return self
 
 
 BASE = Base()

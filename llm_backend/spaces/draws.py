@@ -39,7 +39,7 @@ class Draws:
         return self
 
     def take(self, rows: Sequence[int] | Ints) -> Draws:
-        """The rows of these numbers, int64[b], in that order."""
+        """The rows of these numbers, int64[B], in that order."""
         at = np.asarray(rows, dtype=np.int64)
         return Draws(
             self.prompt[at],

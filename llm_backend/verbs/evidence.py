@@ -78,7 +78,7 @@ class Buffer:
     pairs: Ints
 
     def add(self, draws: Draws, pairs: Ints) -> Buffer:
-        """The buffer with more pairs, int64[m, 2] of rows of `draws`."""
+        """The buffer with more pairs, int64[M, 2] of rows of `draws`."""
         joined, shifted = _joined(self.draws, draws, pairs)
         return Buffer(joined, np.concatenate([self.pairs, shifted]))
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from llm_backend.context import Context
 from llm_backend.fits.fit import best_start, fit
-from llm_backend.fits.objectives import Imitate, Logistic, Objective, PolicyGradient, Regress
+from llm_backend.fits.objectives import Imitate, Logistic, Objective, Regress
+from llm_backend.fits.policy_gradient import PolicyGradient
 from llm_backend.models.logprobs import token_rows
 from llm_backend.policies.handles import BASE, Adapter, Leaf, Policy, blend_terms, leaves
 from llm_backend.spaces.draws import Draws, Floats, distinct, pairs_within

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import pgames as pg
+from llm_backend.policies.handles import Mixture
 from tests.support.llm_free import free_arena
 from tests.support.llm_tiny import tiny_lm
 
@@ -43,3 +44,16 @@ def test_a_damaged_state_is_refused(tmp_path):
         arena.load(tmp_path)
     with pytest.raises(TypeError, match="a state holds policies"):
         arena.save(state._replace(memory=object()), tmp_path)
+
+
+def test_a_mixture_is_read_by_the_name_it_had_before(tmp_path):
+    arena = free_arena(tiny_lm("abc"))
+    state = pg.solve(pg.FictitiousPlay(0.5), arena, 2)
+    arena.save(state, tmp_path)
+    path = tmp_path / "state.json"
+    assert '"record": "Mixture"' in path.read_text()
+    path.write_text(path.read_text().replace('"record": "Mixture"', '"record": "League"'))
+    old = arena.load(tmp_path)
+    assert isinstance(old.policy, Mixture)
+    texts = ["a", "b", "a a"]
+    np.testing.assert_array_equal(arena.probs(old.policy, texts), arena.probs(state.policy, texts))

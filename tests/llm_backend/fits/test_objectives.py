@@ -8,6 +8,7 @@ import torch
 
 import pgames as pg
 from llm_backend.fits import objectives as rules
+from llm_backend.fits.policy_gradient import PolicyGradient
 from llm_backend.spaces.draws import Draws
 
 V = 3
@@ -60,7 +61,7 @@ def test_policy_gradients_are_exact(length):
     old = list(values.detach().numpy())
 
     def rule(kind, listed, weight=pi, before=old):
-        return rules.PolicyGradient(draws, prior, win, weight, before, step, kind, listed)
+        return PolicyGradient(draws, prior, win, weight, before, step, kind, listed)
 
     for kind, listed in (("reinforce", False), ("reinforce", True), ("rloo", True), ("ppo", True)):
         assert relative(pulled(rule(kind, listed), values, logits), want) < 1e-12
@@ -99,7 +100,7 @@ def test_another_temperature_is_wrong():
     want = -gain_gradient(logits, token_logs, prior, win, 1.0)
     cold = token_logs(logits.detach(), temperature=0.7).sum(dim=1).exp().numpy()
     same = list(values.detach().numpy())
-    got = pulled(rules.PolicyGradient(draws, prior, win, cold, same, 1.0, "reinforce"), values, logits)
+    got = pulled(PolicyGradient(draws, prior, win, cold, same, 1.0, "reinforce"), values, logits)
     assert relative(got, want) > 0.05
 
 
@@ -113,7 +114,7 @@ def test_leave_one_out_is_unbiased():
     many = Draws(np.repeat(np.arange(groups), K), many.tokens, many.texts, many.column, many.truncated)
     old = [values.detach().numpy()[i] for i in picked]
     weight = np.full(len(picked), 1 / K)
-    rule = rules.PolicyGradient(many, prior[picked], win[picked], weight, old, 1.0, "rloo")
+    rule = PolicyGradient(many, prior[picked], win[picked], weight, old, 1.0, "rloo")
     _, slope = rule(
         values.detach()[picked], torch.ones(len(picked), 2, dtype=torch.bool), np.arange(len(picked))
     )

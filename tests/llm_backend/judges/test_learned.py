@@ -129,3 +129,33 @@ def test_bad_evidence(features):
         learn_preference(features, ["i"], ["a"], ["b"], [1.0], members=3)
     with pytest.raises(ValueError, match="optimism must be a finite number"):
         learn_preference(features, ["i"], ["a"], ["b"], [1.0], optimism=-1)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_features_are_the_same_whatever_is_forgotten(rows):
+    """Memory for a few rows gives the numbers of memory for all, and is never exceeded."""
+    lm = tiny_lm()
+    full, size = LastLayer(lm), LastLayer(lm)(["i"], ["a"]).nbytes
+    small = LastLayer(lm, mebibytes=rows * size / 2**20)
+    random = np.random.default_rng(0)
+    for _ in range(12):
+        asked = random.integers(len(WORDS), size=random.integers(1, 9))
+        texts, prompts = [WORDS[i] for i in asked], ["i" if i % 2 else "j" for i in asked]
+        np.testing.assert_array_equal(small(prompts, texts), full(prompts, texts))
+        assert small.used <= rows * size and full.used <= 2 * len(WORDS) * size
+    assert small.used == rows * size, "what there is room for is kept"
+
+
+def test_a_call_that_exceeds_the_memory_does_not_forget_all_of_it(monkeypatch):
+    lm = tiny_lm()
+    small = LastLayer(lm, mebibytes=3 * LastLayer(lm)(["i"], ["a"]).nbytes / 2**20)
+    small(["i"] * 5, WORDS)
+    read, honest = [], small._states
+    monkeypatch.setattr(small, "_states", lambda *pair: read.append(pair[1]) or honest(*pair))
+    small(["i"] * 5, WORDS)
+    assert read == WORDS[3:]
+
+
+def test_memory_below_zero_is_refused():
+    with pytest.raises(ValueError, match="mebibytes must be at least 0, got -1"):
+        LastLayer(tiny_lm(), mebibytes=-1)

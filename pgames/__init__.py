@@ -10,6 +10,7 @@ True
 from pgames import bounds, games, losses, metrics, plot, ratings
 from pgames.arena import PairLoss, Solver, State
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
+from pgames.counts import PairCounts
 from pgames.curves import Curve
 from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
 from pgames.exact.certificates import best_response, duality_gap, exploitability
@@ -36,7 +37,7 @@ from pgames.solvers.oracle import (
 from pgames.solvers.outer import COMAL, MPO, Average, Best, ProximalPoint
 from pgames.solvers.pairs import DPO, GPO, IPO, RLHF, SPIN, OnlineDPO, OnlineGPO, OnlineIPO, SLiC
 from pgames.sweeps.sweep import Sweep, sweep
-from pgames.table.arena import TableArena, Tally
+from pgames.table.arena import TableArena
 from pgames.table.duels import DuelArena
 from pgames.tracing.tableau import tableau
 from pgames.version import __version__ as __version__
@@ -83,6 +84,7 @@ __all__ = [
     "OnlineGPO",
     "OnlineIPO",
     "Optimistic",
+    "PairCounts",
     "PairLoss",
     "Passive",
     "PreferenceGame",
@@ -94,7 +96,6 @@ __all__ = [
     "State",
     "Sweep",
     "TableArena",
-    "Tally",
     "UniformAdversary",
     "ZeroSumEquilibrium",
     "best_response",

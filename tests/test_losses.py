@@ -21,8 +21,8 @@ from pgames import (
     nash,
     solve,
 )
+from pgames.counts import PairCounts
 from pgames.losses import exponential, hinge, logistic, squared, truncated_square
-from pgames.table.arena import Tally
 from tests.support.oracles import RECORDED_GAMES, duality_gap, equilibrium, kl, softmax
 
 
@@ -61,7 +61,7 @@ def test_a_cycle_has_no_score():
 def test_what_a_score_makes_of_a_cycle_depends_on_who_was_compared():
     arena = TableArena(games.cyclic(3, 0.9))
     evenly = arena.fit_reward(arena.duel(arena.reference, arena.reference))
-    lopsided = Tally(np.array([[0, 8, 1], [8, 0, 1], [1, 1, 0]])[None, None] * arena.game.P)
+    lopsided = PairCounts(np.array([[0, 8, 1], [8, 0, 1], [1, 1, 0]])[None, None] * arena.game.P)
     assert np.ptp(evenly) < 1e-9
     elo = arena.fit_reward(lopsided)[0, 0] * 400 / np.log(10)
     np.testing.assert_allclose(elo - elo.mean(), [136, -145, 9], atol=40)  # the published online Elo, +-33

@@ -22,7 +22,7 @@ from llm_backend.verbs.evidence import Duels
 from llm_backend.verbs.least_known import answering, listed_answers
 from llm_backend.verbs.steps import heaviest_leaf, leaf_scores, train
 from pgames.arena import Weight
-from pgames.table.arena import Tally
+from pgames.counts import PairCounts
 from pgames.table.beliefs import Belief, Width
 
 
@@ -51,7 +51,7 @@ class ListedBelief:
             reference=listed.logs(context.reference)[None],
             support=listed.support,
         )
-        tally = Tally(evidence.table((X, Y))[None])
+        tally = PairCounts(evidence.table((X, Y))[None])
         self.table = Belief(table, tally, optimism, width)  # type: ignore[arg-type]
 
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:

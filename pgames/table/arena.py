@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.arena import PairLoss, Weight
+from pgames.counts import PairCounts
 from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import blocks, streams
@@ -17,16 +17,6 @@ from pgames.losses import logistic, minimise
 
 Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
 ONE, NOTHING = np.ones(1), np.zeros(1)
-
-
-@dataclass(frozen=True, eq=False)
-class Tally:
-    """Evidence of duels: `wins[s, x, y, z]`, maybe a fraction, is how often y beat z. Tallies add up."""
-
-    wins: NDArray[np.float64]
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.wins + other.wins)
 
 
 class TableArena:
@@ -135,26 +125,26 @@ class TableArena:
             )
         return (per_prompt * self.game.prompt_weights).sum(axis=-1)
 
-    def duel(self, first: Policy, second: Policy) -> Tally:
+    def duel(self, first: Policy, second: Policy) -> PairCounts:
         """`samples` duels per run and prompt; with exact feedback, the expectation of one."""
         if self.samples is not None:
-            return Tally(
+            return PairCounts(
                 streams.sampled_duels(
                     self.game.skew, first, second, self.samples, self.seed, self.first_run, self.round
                 )
             )
         met = np.exp(first)[..., :, None] * np.exp(second)[..., None, :]
-        return Tally(met * self.game.P + np.swapaxes(met, -1, -2) * self.game.P)
+        return PairCounts(met * self.game.P + np.swapaxes(met, -1, -2) * self.game.P)
 
-    def demonstrate(self, winner: Policy, loser: Policy) -> Tally:
+    def demonstrate(self, winner: Policy, loser: Policy) -> PairCounts:
         """The expectation of one pair, a response of each, the first declared the winner; asks no judge."""
-        return Tally(np.exp(winner)[..., :, None] * np.exp(loser)[..., None, :])
+        return PairCounts(np.exp(winner)[..., :, None] * np.exp(loser)[..., None, :])
 
-    def fit_pairs(self, prior: Policy, pairs: Tally, loss: PairLoss, beta: Weight) -> Policy:
+    def fit_pairs(self, prior: Policy, pairs: PairCounts, loss: PairLoss, beta: Weight) -> Policy:
         """argmin_pi sum wins * loss(beta * (d_y - d_z)), d = log pi / prior; d = 0 where nothing was seen."""
         return self.tilt(prior, minimise(loss, pairs.wins), 1 / np.asarray(beta))
 
-    def fit_reward(self, pairs: Tally) -> NDArray[np.float64]:
+    def fit_reward(self, pairs: PairCounts) -> NDArray[np.float64]:
         """Bradley-Terry scores float64[S, X, Y], centred, by maximum likelihood."""
         return minimise(logistic, pairs.wins)
 

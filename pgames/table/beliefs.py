@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.arena import Weight, Width
+from pgames.counts import PairCounts
 from pgames.kernels import blocks
 from pgames.table import belief_kernels
-from pgames.table.arena import Policy, Tally
+from pgames.table.arena import Policy
 
 if TYPE_CHECKING:
     from pgames.table.duels import DuelArena
@@ -31,7 +32,9 @@ class Belief:
     The diagonal is known to be 1/2 and gets no bonus.
     """
 
-    def __init__(self, arena: DuelArena, evidence: Tally, optimism: float = 0.0, width: Width = "hoeffding"):
+    def __init__(
+        self, arena: DuelArena, evidence: PairCounts, optimism: float = 0.0, width: Width = "hoeffding"
+    ):
         if width not in ("hoeffding", "bernstein"):
             raise ValueError(f"width must be 'hoeffding' or 'bernstein', got {width!r}.")
         t = arena.round

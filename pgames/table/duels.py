@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.arena import PairLoss, Weight, Width
+from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import judging
 from pgames.table import duel_kernels, fit_kernels
-from pgames.table.arena import Policy, TableArena, Tally
+from pgames.table.arena import Policy, TableArena
 from pgames.table.beliefs import Belief
 from pgames.table.calibrated import fit_calibrated
 from pgames.table.linear import LinearBelief, LinearEvidence, collect_evidence
 
-Evidence = Tally | LinearEvidence
+Evidence = PairCounts | LinearEvidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +115,14 @@ class DuelArena:
     def duel(self, first: Policy, second: Policy) -> Evidence:
         """One duel per prompt (`rounds` of them under a lazy schedule): one bit each.
 
-        A Tally of wins, or in a log-linear class LinearEvidence, which does not grow with the responses.
+        PairCounts of wins, or in a log-linear class LinearEvidence, which does not grow with the responses.
         """
         truth, wins = self._truth, np.zeros((self.runs, self.prompts, self.responses, self.responses))
         duel_kernels.duels(
             wins, truth.game.skew, first, second, self.rounds, truth.seed, truth.first_run, self.round
         )
         self.bits += self.rounds * self.prompts
-        return Tally(wins) if self.tabular else LinearEvidence(*collect_evidence(self.features, wins))
+        return PairCounts(wins) if self.tabular else LinearEvidence(*collect_evidence(self.features, wins))
 
     def compare(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
         """1.0 where response first int64[S, X] beats second int64[S, X], else 0.0: one bit per prompt."""
@@ -142,7 +143,7 @@ class DuelArena:
         """Evidence of nothing, to add to."""
         shape, D = (self.runs, self.prompts), self.features.shape[2]
         if self.tabular:
-            return Tally(np.zeros((*shape, self.responses, self.responses)))
+            return PairCounts(np.zeros((*shape, self.responses, self.responses)))
         q = D * (D - 1) // 2
         return LinearEvidence(np.zeros((*shape, q, q)), np.zeros((*shape, q)))
 
@@ -157,7 +158,7 @@ class DuelArena:
     def fit_pairs(
         self,
         prior: Policy,
-        pairs: Tally,
+        pairs: PairCounts,
         loss: PairLoss,
         beta: Weight,
         samples: Samples | None = None,

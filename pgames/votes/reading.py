@@ -51,7 +51,7 @@ class Encoder:
         self.rows += len(i)
 
     def columns(self) -> tuple[NDArray, NDArray, NDArray, tuple[str, ...], NDArray, tuple[str, ...] | None]:
-        """The arguments of Comparisons: left, right int32[N], winner int8[N], items, prompt int32[N], prompts.
+        """The columns of Comparisons: left, right int32[N], winner int8[N], items, prompt int32[N], prompts.
 
         Raises ValueError when there are no votes.
         """

@@ -53,7 +53,7 @@ def test_fit_pairs_beats_a_numeric_optimiser(loss, seed):
         margins = beta * (log_ratio[:, None] - log_ratio[None, :])
         return (wins * loss.value(margins))[~np.eye(4, dtype=bool)].sum()
 
-    fitted = arena.fit_pairs(prior, pg.Tally(wins[None, None]), loss, beta)
+    fitted = arena.fit_pairs(prior, pg.PairCounts(wins[None, None]), loss, beta)
     ours = (fitted - prior)[0, 0]
     found = minimize(
         lambda d: objective(np.append(d, 0.0)), np.zeros(3), method="BFGS", options={"gtol": 1e-9}
@@ -139,6 +139,6 @@ def test_third_sample_labels_recover_the_opponent_from_any_sampler():
     rates = arena.game.P[0] @ opponent
     label = rates[:, None] - rates[None, :]  # in [-1, 1]: as a win probability, (1 + label) / 2
     wins = np.outer(mu, mu) * (1 + label) / 2
-    fitted = arena.fit_pairs(arena.reference, pg.Tally(wins[None, None]), losses.squared, 1.0)
+    fitted = arena.fit_pairs(arena.reference, pg.PairCounts(wins[None, None]), losses.squared, 1.0)
     half = arena.mirror_step(arena.reference, arena.policy(opponent), 0.5)  # the label is half a logit
     close(arena.probs(fitted), arena.probs(half), 1e-9)

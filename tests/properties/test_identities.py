@@ -21,8 +21,8 @@ from pgames import (
     iterate,
     solve,
 )
+from pgames.counts import PairCounts
 from pgames.losses import logistic, squared
-from pgames.table.arena import Tally
 from tests.support.oracles import RECORDED_GAMES, equilibrium, kl
 
 GAME = games.stack(list(RECORDED_GAMES.values()))
@@ -152,9 +152,9 @@ def test_direct_nash_optimisation_is_multiplicative_weights():
     """DNO (arXiv:2404.03715): logistic loss, soft label sigmoid(r(y) - r(y')) with r = P pi, step 1 / eta."""
     rates = ONE.P[0] @ ARENA.probs(POLICY)[0, 0]
     label = 1 / (1 + np.exp(rates[None, :] - rates[:, None]))
-    fit = ARENA.fit_pairs(POLICY, Tally(label[None, None]), logistic, 1 / 0.5)
+    fit = ARENA.fit_pairs(POLICY, PairCounts(label[None, None]), logistic, 1 / 0.5)
     np.testing.assert_allclose(ARENA.probs(fit), ARENA.probs(_step(0.5, POLICY)), atol=1e-5)
-    hard = ARENA.fit_pairs(POLICY, Tally((label > 0.5)[None, None] * 1.0), logistic, 1 / 0.5)
+    hard = ARENA.fit_pairs(POLICY, PairCounts((label > 0.5)[None, None] * 1.0), logistic, 1 / 0.5)
     assert np.abs(ARENA.probs(hard) - ARENA.probs(_step(0.5, POLICY))).max() > 0.1
 
 

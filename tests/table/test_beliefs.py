@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import pgames as pg
+from pgames.counts import PairCounts
 from pgames.regret.simulate import simulate
-from pgames.table.arena import Tally
 
 
 def random_wins(rng, S, X, Y, most=30):
@@ -17,7 +17,7 @@ def test_estimates_are_shares_of_wins_and_indifferent_where_unseen():
     arena = pg.DuelArena(pg.games.blotto(3, 2), runs=2)
     wins = random_wins(rng, 2, 1, 4)
     wins[:, :, 0, 1] = wins[:, :, 1, 0] = 0
-    rates = arena.believe(Tally(wins)).rates
+    rates = arena.believe(PairCounts(wins)).rates
     n = wins + np.swapaxes(wins, 2, 3)
     seen = (n > 0) & ~np.eye(4, dtype=bool)
     np.testing.assert_allclose(rates[seen], (wins / np.maximum(n, 1))[seen])
@@ -30,8 +30,8 @@ def test_optimism_widens_all_but_the_diagonal_and_shrinks_with_evidence(width):
     rng = np.random.default_rng(1)
     arena = pg.DuelArena(pg.games.cyclic(5)).at(100)
     wins = random_wins(rng, 1, 1, 5) + 1
-    plain = arena.believe(Tally(wins)).rates
-    narrow, wide = (arena.believe(Tally(n * wins), 1.0, width).rates - plain for n in (10_000, 10))
+    plain = arena.believe(PairCounts(wins)).rates
+    narrow, wide = (arena.believe(PairCounts(n * wins), 1.0, width).rates - plain for n in (10_000, 10))
     off = ~np.eye(5, dtype=bool)
     assert (np.diagonal(wide, axis1=2, axis2=3) == 0).all(), "a bonus on the diagonal never shrinks"
     assert (wide >= 0).all() and (narrow[0, 0][off] < wide[0, 0][off] + 1e-12).all()
@@ -42,11 +42,11 @@ def test_optimism_widens_all_but_the_diagonal_and_shrinks_with_evidence(width):
 def test_bernstein_is_narrower_for_one_sided_pairs():
     arena = pg.DuelArena(pg.games.duel()).at(1000)
     wins = np.array([[[[0, 995.0], [5.0, 0]]]])
-    hoeffding = arena.believe(Tally(wins), 1.0).rates[0, 0, 1, 0]
-    bernstein = arena.believe(Tally(wins), 1.0, "bernstein").rates[0, 0, 1, 0]
+    hoeffding = arena.believe(PairCounts(wins), 1.0).rates[0, 0, 1, 0]
+    bernstein = arena.believe(PairCounts(wins), 1.0, "bernstein").rates[0, 0, 1, 0]
     assert bernstein < hoeffding
     with pytest.raises(ValueError, match="'hoeffding' or 'bernstein', got 'gauss'"):
-        arena.believe(Tally(wins), 1.0, "gauss")
+        arena.believe(PairCounts(wins), 1.0, "gauss")
 
 
 @pytest.mark.parametrize("tau", [1.0, 0.1, 0.02])
@@ -54,7 +54,7 @@ def test_the_nash_of_every_runs_belief(tau):
     rng = np.random.default_rng(2)
     game = pg.games.stack([pg.games.hidden_rps(0.1), pg.games.duel()])
     arena = pg.DuelArena(game, runs=30)
-    belief = arena.believe(Tally(random_wins(rng, 30, 2, 5, most=4)))
+    belief = arena.believe(PairCounts(random_wins(rng, 30, 2, 5, most=4)))
     policy = belief.nash(tau, arena.reference)
     for s in range(30):
         believed = pg.PreferenceGame(belief.rates[s], game.reference)
@@ -66,7 +66,7 @@ def test_the_least_known_response_is_the_one_never_met():
     arena = pg.DuelArena(pg.games.cyclic(4))
     wins = np.full((1, 1, 4, 4), 10.0)
     wins[..., 2], wins[..., 2, :] = 0, 0
-    assert np.argmax(arena.believe(Tally(wins)).least_known(arena.policy([0.5, 0.5, 0, 0]))) == 2
+    assert np.argmax(arena.believe(PairCounts(wins)).least_known(arena.policy([0.5, 0.5, 0, 0]))) == 2
 
 
 def bilinear_game(rng, Y, D):

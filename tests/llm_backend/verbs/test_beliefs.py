@@ -5,7 +5,7 @@ import numpy as np
 import pgames as pg
 from llm_backend import Fit, TextArena
 from llm_backend.policies.handles import BASE
-from pgames.table.arena import Tally
+from pgames.counts import PairCounts
 from tests.support.llm_evidence import duels_of
 from tests.support.llm_listed import apart
 from tests.support.llm_oracles import full_logits
@@ -17,13 +17,13 @@ def test_beliefs_are_those_of_the_table(text, pi, wins):
     there = learner.policy(text.probs(pi))
     for optimism in (0.0, 0.3):
         ours = text.believe(duels_of(text, wins), optimism)
-        theirs = learner.believe(Tally(wins[None]), optimism)
+        theirs = learner.believe(PairCounts(wins[None]), optimism)
         got = text.probs(ours.mirror_step(BASE, pi, 2.0))
         assert apart(got, learner.probs(theirs.mirror_step(learner.reference, there, 2.0))[0]) < 1e-2
         np.testing.assert_allclose(
             text.probs(ours.least_known(pi)), learner.probs(theirs.least_known(there))[0], atol=1e-12
         )
-    ours, theirs = text.believe(duels_of(text, wins)), learner.believe(Tally(wins[None]))
+    ours, theirs = text.believe(duels_of(text, wins)), learner.believe(PairCounts(wins[None]))
     assert apart(text.probs(ours.nash(0.3, pi)), learner.probs(theirs.nash(0.3, there))[0]) < 1e-2
     biased = ours.favouring(pi, 0.3, 2.0).nash(0.3, pi)
     assert (

@@ -7,7 +7,7 @@ import pgames as pg
 from llm_backend import Fit
 from llm_backend.policies.handles import BASE, Answers
 from llm_backend.verbs.evidence import Duels, Labels, Samples
-from pgames.table.arena import Tally
+from pgames.counts import PairCounts
 from pgames.table.duels import Labels as TableLabels
 from pgames.table.duels import Samples as TableSamples
 from tests.support.llm_evidence import duels_of, off_diagonal
@@ -48,7 +48,7 @@ def test_optimistic_fits_are_those_of_the_table(text, wins):
     got = text.fit_pairs(BASE, duels_of(text, wins), pg.losses.logistic, 0.7, samples, 0.1, bound=50.0)
     want = learner.fit_pairs(
         learner.reference,
-        Tally(wins[None]),
+        PairCounts(wins[None]),
         pg.losses.logistic,
         0.7,
         TableSamples(given[None]),
@@ -83,7 +83,13 @@ def test_evidence_of_streamed_prompts_is_fitted_as_the_table_fits_it(text):
     assert wins.sum(axis=(1, 2)) == pytest.approx(60) and given.sum(axis=1) == pytest.approx(60)
 
     def table(wins, given):
-        evidence = (Tally(off_diagonal(wins)[None]), pg.losses.logistic, 2.0, TableSamples(given[None]), 0.02)
+        evidence = (
+            PairCounts(off_diagonal(wins)[None]),
+            pg.losses.logistic,
+            2.0,
+            TableSamples(given[None]),
+            0.02,
+        )
         return learner.probs(learner.fit_pairs(learner.reference, *evidence))[0]
 
     assert apart(text.probs(state.policy), table(wins, given)) < 1e-2

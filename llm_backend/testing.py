@@ -8,6 +8,7 @@ Every solver of pgames passes it there: tests/llm_backend/test_conformance.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -114,16 +115,22 @@ def known_model(game: PreferenceGame) -> LanguageModel:
     """A Llama of one layer that answers prompt p0, p1, ... by r0, r1, ... and EOS, as often as the reference.
 
     Its trunk is random and its head solved for: log-probabilities are met to about 1e-6 of their size, be
-    they as low as -690. All weights are trained (lora=None).
+    they as low as -690. All weights are trained (lora=None). It depends on the reference alone: games of one
+    reference share a model within a process. Policies are handles, so no arena sees what another one trains.
     """
-    X, Y = game.prompts, game.responses
+    return _known_model(game.reference.tobytes(), *game.reference.shape)
+
+
+@lru_cache(maxsize=32)
+def _known_model(reference: bytes, X: int, Y: int) -> LanguageModel:
+    """The model of `known_model` for a reference of X prompts and Y responses, given as its bytes."""
     tokenizer = word_tokenizer([*(f"p{x}" for x in range(X)), *(f"r{y}" for y in range(Y))])
     width = max(64, 2 * X * (1 + Y))  # above X + X Y, the number of states to tell apart
     model = random_llama(len(tokenizer), width=width, inner=32, layers=1, room=16, spread=SPREAD)
     model.get_input_embeddings().weight.data.mul_(DISTINCT / SPREAD)
     lm = LanguageModel(model, tokenizer, lora=None)
     with np.errstate(divide="ignore"):
-        lm.head.weight.data.copy_(_head(lm, np.log(game.reference)))
+        lm.head.weight.data.copy_(_head(lm, np.log(np.frombuffer(reference).reshape(X, Y))))
     return lm
 
 

@@ -70,6 +70,7 @@ CALLS = {  # what is called, the package it needs, and the extra that brings it
     "pg.Comparisons.read('votes.parquet')": ("pyarrow", "votes"),
     "pg.Comparisons.read('votes.csv')": ("pyarrow", "votes"),
     "pg.nash(game, method='cvxpy')": ("cvxpy", "cvxpy"),
+    "pg.sweep({'tau': [0.1, 0.2]}, simulate=cell, out='runs', n_jobs=2)": ("joblib", "sweep"),
     "family_table()": ("rich", "votes"),
 }
 
@@ -96,6 +97,14 @@ for call in {list(CALLS)!r}:
     assert done.returncode == 0, done.stderr
     for said, (call, (package, extra)) in zip(done.stdout.splitlines(), CALLS.items(), strict=True):
         assert said == f"this call needs {package}: pip install 'pgames[{extra}]' brings it.", call
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["solve", "x.csv"]])
+def test_the_command_line_names_its_extra(arguments, tmp_path):
+    code = f"sys.argv = ['pgames', *{arguments!r}]\nfrom pgames.cli import main\nmain()"
+    done = blocked(code, tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "pip install 'pgames[votes]' brings it" in done.stderr
 
 
 def test_a_wheel_alone_needs_three_packages():

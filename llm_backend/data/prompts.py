@@ -38,7 +38,8 @@ def read_demonstrations(
 ) -> list[Demonstration]:
     """The (prompt, response) pairs of an expert; sources as for `read_prompts`.
 
-    A response that is a conversation stands for its last message, which must be the assistant's.
+    A response that is a conversation stands for its last message, which must be the assistant's. Raises
+    ValueError naming the row when a prompt or a response is neither a text nor such a conversation.
     """
     out = []
     for i, row in enumerate(read_rows(source, [prompt, response], split, limit)):
@@ -55,7 +56,7 @@ def read_demonstrations(
 
 
 def checked(value: Any, place: str) -> Prompt:
-    """The prompt that a value is; raises ValueError naming its place."""
+    """The value as a prompt. Raises ValueError naming its place when it is empty or no prompt."""
     if isinstance(value, str):
         if not value:
             raise ValueError(f"{place}: the prompt is empty; remove the row.")

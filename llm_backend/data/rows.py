@@ -9,7 +9,11 @@ from typing import Any
 
 
 def read_rows(source: str | Path, columns: list[str], split: str, limit: int | None) -> list[dict[str, Any]]:
-    """The first `limit` rows of a source, each with these columns; ValueError says what is wrong with it."""
+    """The first `limit` rows of a source, each with these columns.
+
+    Raises FileNotFoundError when a .jsonl or .parquet file does not exist, and ValueError when the source
+    cannot be read, has no rows or lacks a column.
+    """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, or None for all rows, got {limit}.")
     path = Path(source)

@@ -8,7 +8,10 @@ from llm_backend.data.prompts import Prompt
 
 
 def render(tokenizer: Any, prompt: Prompt, chat: bool = True, system: str | None = None) -> str:
-    """The text after which a response begins, BOS included where the chat template writes it."""
+    """The text after which a response begins, BOS included where the chat template writes it.
+
+    Raises ValueError when `chat` is False and the prompt is no text, or when there are two system messages.
+    """
     if not chat:
         if system is not None or not isinstance(prompt, str):
             raise ValueError(
@@ -24,7 +27,10 @@ def render(tokenizer: Any, prompt: Prompt, chat: bool = True, system: str | None
 
 
 def apply_template(tokenizer: Any, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
-    """The text of a conversation by the tokenizer's chat template; errors say what to pass."""
+    """The text of a conversation by the tokenizer's chat template.
+
+    Raises ValueError when there is no template, or when it refuses the order of roles.
+    """
     if not getattr(tokenizer, "chat_template", None):
         raise ValueError(
             "the tokenizer has no chat template: pass chat=False for plain text (to a judge: a template of "

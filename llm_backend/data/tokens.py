@@ -27,7 +27,9 @@ def encode_prompts(
         plain text, with the tokenizer's own BOS and without its EOS. Never two BOS.
     system : text of a system message to begin with.
     context : most tokens a prompt may have (what the model holds minus max_new_tokens), None for any.
-    truncate : "left" keeps BOS and the last tokens of a prompt that is too long, None raises ValueError.
+    truncate : "left" keeps BOS and the last tokens of a prompt that is too long, None refuses it.
+
+    Raises TypeError when `prompts` is one text, and ValueError when a prompt is empty or too long.
     """
     if isinstance(prompts, str):
         raise TypeError("prompts must be a sequence of prompts, got one text: pass [prompt].")
@@ -61,7 +63,10 @@ def tokenize(tokenizer: Any, text: str, special: bool, eos: bool = False) -> lis
 
 
 def encode_responses(tokenizer: Any, responses: Sequence[str]) -> list[list[int]]:
-    """The tokens of responses as a model would write them: no BOS, and EOS at the end."""
+    """The tokens of responses as a model would write them: no BOS, and EOS at the end.
+
+    Raises ValueError when the tokenizer has no EOS token.
+    """
     eos = tokenizer.eos_token_id
     if eos is None:
         raise ValueError(
@@ -87,7 +92,10 @@ def _fitted(row: list[int], i: int, context: int | None, truncate: str | None, b
 
 
 def pad_token(tokenizer: Any) -> int:
-    """The id to fill with: the pad token, else EOS. Masks come from lengths, never from comparing with it."""
+    """The id to fill with: the pad token, else EOS. Masks come from lengths, never from comparing with it.
+
+    Raises ValueError when the tokenizer has neither.
+    """
     for token in (tokenizer.pad_token_id, tokenizer.eos_token_id):
         if token is not None:
             return int(token)

@@ -197,7 +197,7 @@ class LanguageModel:
                 self.slots.delete(slot)
 
     def freeze(self, trainee: Trainee, moments: Mapping[str, Tensor] | None = None) -> Adapter:
-        """End training and return the policy as a handle, with the optimiser's `moments`."""
+        """End training and return the policy as a handle, with the optimiser's moments, float[N, ...]."""
         trainee.end()
         self.slots.keep(trainee.slot)
         id = fingerprint(self._gathered(self.slots.weights(trainee.slot)))
@@ -230,9 +230,9 @@ class LanguageModel:
     # -- files ------------------------------------------------------------------------------------------
 
     def weights(self, adapter: Adapter) -> dict[str, Tensor]:
-        """The full tensors of a policy by name.
+        """The full tensors of a policy by name, float[N, ...].
 
-        With LoRA these are A float[r, in] and B float[out, r] of every layer.
+        With LoRA these are A float[R, In] and B float[Out, R] of every layer, R the rank.
         """
         return dict(self._gathered(self.slots.weights(self.slot(adapter))))
 

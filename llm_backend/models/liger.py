@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def liger_serves(hidden: Tensor, temperature: float) -> bool:
-    """Whether Liger can take these rows: on a GPU, at temperature 1, which its kernel does not scale by."""
+    """Whether Liger can take rows float[N, D]: on a GPU, at temperature 1 (its kernel does not scale)."""
     return hidden.is_cuda and temperature == 1 and _kernel() is not None
 
 
@@ -28,6 +28,7 @@ class LigerLogProbs(torch.autograd.Function):
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
     ) -> Tensor:
+        """float32[N] for hidden float[N, D], weight float[V, D], bias float[V] and targets int64[N]."""
         frozen = ctx.needs_input_grad[0] and not any(ctx.needs_input_grad[1:])
         losses, slope, _, _ = _run(hidden, weight, bias, targets, frozen, False)
         ctx.save_for_backward(*((-slope,) if frozen else (hidden, weight, bias, targets)))
@@ -35,6 +36,7 @@ class LigerLogProbs(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of hidden, weight and bias, shaped as these, for upstream float[N]."""
         if len(ctx.saved_tensors) == 1:
             slope = ctx.saved_tensors[0]
             return (upstream[0][:, None] * slope).to(slope.dtype), None, None, None

@@ -39,6 +39,7 @@ class LinearLogProbs(torch.autograd.Function):
         temperature: float,
         banned: Banned | None = None,
     ) -> Tensor:
+        """float32[N] for hidden float[N, D], weight float[V, D], bias float[V] and targets int64[N]."""
         chunk = max(1, CHUNK_BYTES // (4 * weight.shape[0]))
         logprobs = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         norms = torch.empty_like(logprobs)
@@ -67,6 +68,7 @@ class LinearLogProbs(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of hidden, weight and bias, shaped as these, for upstream float[N]."""
         if len(ctx.saved_tensors) == 1:
             slope = ctx.saved_tensors[0]
             return (upstream[0][:, None] * slope).to(slope.dtype), None, None, None, None, None
@@ -172,7 +174,7 @@ def token_rows(
     rows: int = 64,
     shortest: int = 0,
 ) -> list[NDArray[np.float64]]:
-    """log pi(token | before) of every token of every response, nats; `rows` responses at a time."""
+    """log pi(token | before) in nats, float64[L] per response of L tokens; `rows` responses at a time."""
     order = np.argsort([len(p) + len(r) for p, r in zip(prompts, responses, strict=True)], kind="stable")
     found: list[NDArray[np.float64]] = [np.empty(0)] * len(order)
     with torch.no_grad(), lm.active(leaf):

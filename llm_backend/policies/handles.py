@@ -53,7 +53,8 @@ class Adapter:
 class Answers:
     """A policy known by its answers: `texts[x]` to prompt x, drawn with `weights[x]` (which sum to 1).
 
-    It can be drawn from and imitated, but has no log-probabilities: an expert's demonstrations.
+    It can be drawn from and imitated, but has no log-probabilities: an expert's demonstrations. There is a
+    tuple of texts and an array float64[K] of weights for each prompt; K, at least 1, may differ.
     """
 
     texts: tuple[tuple[str, ...], ...]
@@ -81,7 +82,10 @@ Policy = Base | Adapter | Answers | Blend | Mixture
 
 
 def scalar(weight: ArrayLike, name: str = "a weight") -> float:
-    """One finite or infinite number: text has no run axis. Raises ValueError for arrays and NaN."""
+    """One finite or infinite number, of shape [] or [1]: text has no run axis.
+
+    Raises ValueError when the weight is a longer array or NaN.
+    """
     value = np.asarray(weight, dtype=np.float64)
     if value.size != 1 or np.isnan(value).any():
         raise ValueError(f"{name} on text is one number, got {weight!r}: use a TableArena for grids of them.")
@@ -89,7 +93,10 @@ def scalar(weight: ArrayLike, name: str = "a weight") -> float:
 
 
 def blend_terms(policy: Policy) -> tuple[tuple[float, Leaf], ...]:
-    """The (weight, leaf) terms whose weighted log-probabilities are those of the policy, up to a constant."""
+    """The (weight, leaf) terms whose weighted log-probabilities are those of the policy, up to a constant.
+
+    Raises ValueError when the policy is a mixture or answers, and TypeError when it is no policy of text.
+    """
     if isinstance(policy, Base | Adapter):
         return ((1.0, policy),)
     if isinstance(policy, Blend):
@@ -112,7 +119,11 @@ def members(policy: Policy) -> tuple[tuple[float, Leaf | Blend | Answers], ...]:
 
 
 def geometric_mixture(*terms: tuple[Any, Policy]) -> Policy:
-    """prod_i pi_i ** w_i with nested blends flattened, equal leaves merged and terms of weight 0 dropped."""
+    """prod_i pi_i ** w_i with nested blends flattened, equal leaves merged and terms of weight 0 dropped.
+
+    Raises ValueError when there are no terms, when a weight is not finite or the weights cancel, and when a
+    term has no log-probabilities.
+    """
     if not terms:
         raise ValueError("a mixture needs at least one (weight, policy) term.")
     merged: dict[Leaf, float] = {}
@@ -131,7 +142,10 @@ def geometric_mixture(*terms: tuple[Any, Policy]) -> Policy:
 
 
 def mixture(*terms: tuple[Any, Policy]) -> Policy:
-    """sum_i w_i pi_i with nested mixtures flattened and equal members merged."""
+    """sum_i w_i pi_i with nested mixtures flattened and equal members merged.
+
+    Raises ValueError when there are no terms, when a weight is negative or the weights do not sum to 1.
+    """
     if not terms:
         raise ValueError("a mixture needs at least one (weight, policy) term.")
     merged: dict[Leaf | Blend | Answers, float] = {}

@@ -46,7 +46,10 @@ class Workers:
         return out
 
     def once(self, make: Callable[[], T]) -> T:
-        """Call `make` in the first process only; every process returns its result or raises its error."""
+        """Call `make` in the first process only; every process returns its result.
+
+        Raises the error of `make`, in every process.
+        """
         if self.size == 1:
             return make()
         outcome: list[Any] = [None, None]  # result, error

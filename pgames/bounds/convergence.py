@@ -63,8 +63,8 @@ def inpo(tau: float, eta: float, initial: float) -> Bound:
 def average_iterate(eta: float, reference: ArrayLike, tau: float = 0.0) -> Bound:
     """Average(MMD(tau, eta)), or Average(SPPO(eta)) at tau = 0: log(1 / min ref) / (eta T) + eta / 8 + 1 / T.
 
-    Bounds the exploitability, at tau, of the mean of pi_1..pi_T. For Average(INPO(tau, eta)) pass
-    eta / (1 - eta tau).
+    Bounds the exploitability, at tau, of the mean of pi_1..pi_T, for a reference float64[Y] or [X, Y]. For
+    Average(INPO(tau, eta)) pass eta / (1 - eta tau).
 
     A round is a proximal step: for every p, with u = P pi in [0, 1] and pi' the next policy,
     eta (p'u - pi''u - tau KL(p || ref) + tau KL(pi' || ref)) <= KL(p || pi) - KL(p || pi') - KL(pi' || pi).

@@ -95,7 +95,8 @@ def passive_lower(rare: float, advantage: float) -> Bound:
     r = `rare`, the reference probability of a response that would gain a = `advantage` in gap; while it was
     never sampled the policy keeps it at r, and a round meets it with probability at most 2 r. Holds up to
     factors 1 + o(1), for learners whose default for the unseen is indifference or the reference. On
-    `hidden_rps`, r = exp(-kappa / tau) and a = gap(ref), about 0.2: exponential in 1/tau.
+    `hidden_rps`, r = exp(-kappa / tau) and a = gap(ref), about 0.2: exponential in 1/tau. Raises ValueError
+    when `rare` is above 1/2, or either number is not above 0.
     """
     positive(rare=rare, advantage=advantage)
     if rare > 0.5:

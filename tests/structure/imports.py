@@ -1,6 +1,7 @@
 """The import graph of the packages, computed from the sources, and the map in `docs/architecture.md`.
 
 Imports inside functions count. Imports under `if TYPE_CHECKING:` are listed apart: they never run.
+`python -m tests.structure.imports` prints the map of the present sources, to compare with the page.
 """
 
 from __future__ import annotations
@@ -123,40 +124,101 @@ def by_room(found: Iterable[Arrow], typing: bool = True) -> dict[str, set[str]]:
     return edges
 
 
-def read_map(path: Path = MAP) -> dict[str, set[str]]:
-    """The map of a page: each room, in order, and the rooms that it may import; all of them stand above it.
+@dataclass(frozen=True)
+class Room:
+    """What a room may import: `runs` when the program runs, `typing` only for a type checker."""
 
-    Raises ValueError when the page has no block, or when a line names a room that does not stand above it.
+    runs: frozenset[str]
+    typing: frozenset[str]
+
+
+def read_map(path: Path = MAP) -> dict[str, Room]:
+    """The map of a page: each room, in order, and the rooms that it may import.
+
+    A line `room -> first second (third)` allows imports of the first and second room, and of the third one
+    under TYPE_CHECKING. A line `pgames:` names the package of the rooms without a slash that follow.
+
+    Raises ValueError when the page has no map, or when a room stands twice or imports, when the program
+    runs, a room that does not stand above it.
     """
     block = BLOCK.search(path.read_text())
     if block is None:
         raise ValueError(f"{path.name} has no block that begins with '```text room -> rooms'")
-    allowed: dict[str, set[str]] = {}
+    allowed: dict[str, Room] = {}
     package = ""
     for line in filter(None, map(str.strip, block.group(1).splitlines())):
         if line.endswith(":"):
             package = line[:-1]
             continue
         room, _, rest = line.partition("->")
-        targets = {name if "/" in name else f"{package}/{name}" for name in rest.split()}
-        room = f"{package}/{room.strip()}"
-        below = sorted(targets - set(allowed))
-        if room in allowed or below:
-            raise ValueError(f"{path.name}: {room} stands twice, or imports {below}, not listed above it")
-        allowed[room] = targets
+        name = f"{package}/{room.strip()}"
+        runs, _, typing = rest.partition("(")
+        targets = [
+            frozenset(target if "/" in target else f"{package}/{target}" for target in part.split())
+            for part in (runs, typing.rstrip(")"))
+        ]
+        below = sorted(targets[0] - set(allowed))
+        if name in allowed or below:
+            raise ValueError(f"{path.name}: {name} stands twice, or imports {below}, which is not above it")
+        allowed[name] = Room(*targets)
     return allowed
 
 
-def running_up(found: Iterable[Arrow], allowed: Mapping[str, set[str]]) -> list[Arrow]:
-    """Arrows between rooms that the map does not allow."""
+def not_allowed(found: Iterable[Arrow], allowed: Mapping[str, Room]) -> list[Arrow]:
+    """Arrows between rooms that the map does not have."""
+    nowhere = Room(frozenset(), frozenset())
     return [
         arrow
         for arrow in found
         if arrow.source.room != arrow.target.room
-        and arrow.target.room not in allowed.get(arrow.source.room, set())
+        and arrow.target.room not in (room := allowed.get(arrow.source.room, nowhere)).runs
+        and not (arrow.typing and arrow.target.room in room.typing)
     ]
+
+
+def unused(found: Iterable[Arrow], allowed: Mapping[str, Room]) -> list[str]:
+    """Rooms and arrows of the map that no import has."""
+    found = list(found)
+    runs, every = by_room(found, typing=False), by_room(found)
+    rooms = {arrow.source.room for arrow in found} | {arrow.target.room for arrow in found}
+    lines = [room for room in allowed if room not in rooms]
+    for name, room in allowed.items():
+        lines += [f"{name} -> {other}" for other in sorted(room.runs - runs.get(name, set()))]
+        typed = every.get(name, set()) - runs.get(name, set())
+        lines += [f"{name} -> ({other})" for other in sorted(room.typing - typed)]
+    return lines
+
+
+def as_map(found: Iterable[Arrow], order: Iterable[str] = ()) -> str:
+    """The lines of a map of these arrows; rooms keep their place in `order` where the arrows let them."""
+    found = list(found)
+    runs, every = by_room(found, typing=False), by_room(found)
+    place = {room: i for i, room in enumerate(order)}
+    rooms = {arrow.source.room for arrow in found} | {arrow.target.room for arrow in found}
+    lines: list[str] = []
+    done: set[str] = set()
+    package = ""
+    while rest := [room for room in rooms - done if runs.get(room, set()) <= done]:
+        room = min(rest, key=lambda one: (one.startswith("llm"), place.get(one, len(place)), one))
+        done.add(room)
+        if room.split("/")[0] != package:
+            package = room.split("/")[0]
+            lines.append(f"{package}:")
+        short = [name.removeprefix(f"{package}/") for name in sorted(runs.get(room, ()))]
+        typed = [name.removeprefix(f"{package}/") for name in sorted(every[room] - runs.get(room, set()))]
+        arrow = " ".join(["->", *short, *([f"({' '.join(typed)})"] if typed else [])])
+        lines.append(f"  {room.removeprefix(f'{package}/')} {arrow if short or typed else ''}".rstrip())
+    return "\n".join(lines)
 
 
 def graph() -> list[Arrow]:
     """All arrows of the packages of this project."""
     return arrows(sources())
+
+
+if __name__ == "__main__":
+    try:
+        order = list(read_map())
+    except ValueError:
+        order = []
+    print(as_map(graph(), order))

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from tests.structure.docstrings import everything
-from tests.structure.imports import by_file, by_room, circles, graph, read_map, running_up
+from tests.structure.imports import by_file, by_room, circles, graph, not_allowed, read_map
 from tests.structure.sources import PACKAGES, sources
 
 LONG = 300
@@ -43,7 +43,7 @@ def main() -> None:
     for part in rooms:
         print(f"  {', '.join(part)}")
     try:
-        up = [str(arrow) for arrow in running_up(found, read_map())]
+        up = [str(arrow) for arrow in not_allowed(found, read_map())]
     except (OSError, ValueError) as error:
         up = [str(error)]
     print(f"arrows that the map does not allow: {len(up)}")

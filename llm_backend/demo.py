@@ -159,7 +159,7 @@ def second_half(console: Any) -> tuple[dict[str, Figure], list[str]]:
         paragraph(
             f"Probabilities of {', '.join(MOVES)}; distances are total variation. The Llama's rounds took "
             f"{played.seconds:.0f} s of CPU. Real runs draw responses and ask a judge: "
-            "python -m llm_backend run.toml, docs/llm.md.",
+            "python -m llm_backend run.toml, docs/how-to/training-runs.md.",
             "quiet",
         ),
     ]

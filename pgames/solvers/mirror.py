@@ -1,7 +1,7 @@
 """The mirror family: every round blends policies geometrically and takes mirror steps.
 
 tau is the KL weight to the reference, eta the mirror step size (an inverse temperature: papers that write
-1 / eta or a learning rate are converted, see docs/papers.md). Each accepts a float or float64[S] for tau and
+1 / eta or a learning rate are converted, see docs/reference/papers.md). Each accepts a float or float64[S] for tau and
 eta, one value per run.
 """
 

@@ -15,7 +15,7 @@ import pgames.bandits
 import pgames.solvers
 from tests.support import ROOT
 
-INDEX = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+INDEX = (ROOT / "docs" / "reference" / "papers.md").read_text(encoding="utf-8")
 MODULES = sorted(
     name
     for package in (pgames.solvers, pgames.bandits)

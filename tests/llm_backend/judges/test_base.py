@@ -81,7 +81,7 @@ def test_fair_leaves_fair_judges_alone_and_refuses_what_is_no_judge():
 
 
 def test_the_example_of_the_documentation():
-    page = (ROOT / "docs" / "judges.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "judges.md").read_text()
     code = page.split("```python\n")[1].split("```")[0]
     names = {}
     exec(code, names)

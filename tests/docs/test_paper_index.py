@@ -1,4 +1,4 @@
-"""The paper index names tests that exist and has a row for every solver of `pgames`."""
+"""Pages name tests that exist, and the paper index has a row for every solver of `pgames`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pgames.solvers
 from tests.support import ROOT
 
 INDEX = (ROOT / "docs" / "reference" / "papers.md").read_text(encoding="utf-8")
+PAGES = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
 MODULES = sorted(
     name
     for package in (pgames.solvers, pgames.bandits)
@@ -47,7 +48,7 @@ def in_rows(index: str) -> set[str]:
     return named
 
 
-@pytest.mark.parametrize("reference", sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", INDEX))))
+@pytest.mark.parametrize("reference", sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", PAGES))))
 def test_every_test_named_exists(reference):
     path, name = reference.split("::")
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))

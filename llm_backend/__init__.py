@@ -28,7 +28,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Public names when they are asked for: importing torch takes seconds."""
+    """Public names, imported on first use: importing torch takes seconds."""
     if name not in __all__:
         raise AttributeError(f"module 'llm_backend' has no attribute {name!r}")
     try:
@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
 
 
 def absent(error: ModuleNotFoundError) -> str:
-    """What to say of a package that is not there: a plain `pip install pgames` is without torch."""
+    """The line for a missing package: a plain `pip install pgames` is without torch."""
     return f"llm_backend needs {error.name}: pip install 'pgames[llm]' brings it."
 
 

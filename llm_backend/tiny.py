@@ -1,4 +1,4 @@
-"""Language models of a few thousand weights, made on the spot: what --tiny and the demo run on."""
+"""Language models of a few thousand random weights, for --tiny, the demo and tests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def tiny_tokenizer(texts: list[str], vocabulary: int = 120) -> Any:
 
 
 def word_tokenizer(words: Sequence[str]) -> Any:
-    """A tokenizer that knows these words, separated by blanks, and puts a BOS in front of a text."""
+    """A tokenizer of these words, separated by blanks, with a BOS before every text."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -90,9 +90,9 @@ def random_llama(
     spread: float = 0.02,
     seed: int = 0,
 ) -> Any:
-    """A Llama as Hugging Face has it, with a context of `room` tokens and tokens 0, 1, 2 for pad, BOS, EOS.
+    """A random Llama of Hugging Face with a context of `room` tokens; tokens 0, 1, 2 are pad, BOS, EOS.
 
-    `spread` is the standard deviation of its weights, so how uneven its policy is.
+    `spread` is the standard deviation of its weights: the larger, the less uniform its policy.
     """
     from transformers import LlamaConfig, LlamaForCausalLM
 

@@ -22,8 +22,8 @@ def read_prompts(
 ) -> list[Prompt]:
     """The prompts in `column` of a .jsonl or .parquet file, a folder saved by `datasets`, or a hub data set.
 
-    A prompt is a text or a list of messages. `split` selects among the splits of a data set; `limit` takes
-    the first so many rows. Raises ValueError naming the row for anything that is no prompt.
+    A prompt is a text or a list of messages. `split` selects a split of a data set; `limit` is the number of
+    rows to read, from the first. Raises ValueError naming the row for a value that is no prompt.
     """
     rows = read_rows(source, [column], split, limit)
     return [checked(row[column], f"{source}, row {i}, column {column!r}") for i, row in enumerate(rows)]
@@ -38,8 +38,8 @@ def read_demonstrations(
 ) -> list[Demonstration]:
     """The (prompt, response) pairs of an expert; sources as for `read_prompts`.
 
-    A response that is a conversation stands for its last message, which must be the assistant's. Raises
-    ValueError naming the row when a prompt or a response is neither a text nor such a conversation.
+    Of a response that is a conversation the last message is taken, which must be the assistant's. Raises
+    ValueError naming the row when a response is no text or empty, or a prompt is none.
     """
     out = []
     for i, row in enumerate(read_rows(source, [prompt, response], split, limit)):
@@ -56,7 +56,7 @@ def read_demonstrations(
 
 
 def checked(value: Any, place: str) -> Prompt:
-    """The value as a prompt. Raises ValueError naming its place when it is empty or no prompt."""
+    """The value as a prompt. Raises ValueError naming its place when it is none."""
     if isinstance(value, str):
         if not value:
             raise ValueError(f"{place}: the prompt is empty; remove the row.")

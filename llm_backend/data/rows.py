@@ -11,8 +11,7 @@ from typing import Any
 def read_rows(source: str | Path, columns: list[str], split: str, limit: int | None) -> list[dict[str, Any]]:
     """The first `limit` rows of a source, each with these columns.
 
-    Raises FileNotFoundError when a .jsonl or .parquet file does not exist, and ValueError when the source
-    cannot be read, has no rows or lacks a column.
+    Raises ValueError naming what is wrong with the source, FileNotFoundError when a file does not exist.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, or None for all rows, got {limit}.")
@@ -108,7 +107,7 @@ def _read_dataset(
         data = (
             datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(source), split=split)
         )
-    except Exception as error:  # of any kind: files, network, splits, formats
+    except Exception as error:  # of many kinds: files, network, splits, formats
         here = "cannot be read" if path.exists() else "is no file or folder here, and not on the hub"
         raise ValueError(
             f"{source} {here} ({_line(error)}): pass a .jsonl or .parquet file, a folder saved by datasets, "

@@ -8,9 +8,9 @@ from llm_backend.data.prompts import Prompt
 
 
 def render(tokenizer: Any, prompt: Prompt, chat: bool = True, system: str | None = None) -> str:
-    """The text after which a response begins, BOS included where the chat template writes it.
+    """The text before a response, with BOS where the chat template writes it.
 
-    Raises ValueError when `chat` is False and the prompt is no text, or when there are two system messages.
+    Raises ValueError when messages or a system text lack a chat template, or there are two system messages.
     """
     if not chat:
         if system is not None or not isinstance(prompt, str):
@@ -21,7 +21,7 @@ def render(tokenizer: Any, prompt: Prompt, chat: bool = True, system: str | None
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
     if system is not None:
         if messages[0]["role"] == "system":
-            raise ValueError("the prompt begins with a system message already: pass system=None.")
+            raise ValueError("the prompt already begins with a system message: pass system=None.")
         messages = [{"role": "system", "content": system}, *messages]
     return apply_template(tokenizer, messages, add_generation_prompt=True)
 
@@ -29,7 +29,7 @@ def render(tokenizer: Any, prompt: Prompt, chat: bool = True, system: str | None
 def apply_template(tokenizer: Any, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
     """The text of a conversation by the tokenizer's chat template.
 
-    Raises ValueError when there is no template, or when it refuses the order of roles.
+    Raises ValueError when there is no template, or it refuses these roles.
     """
     if not getattr(tokenizer, "chat_template", None):
         raise ValueError(

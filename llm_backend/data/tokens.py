@@ -1,4 +1,4 @@
-"""The exact tokens that a model sees: one BOS, no EOS before a response, padding with a mask."""
+"""The exact tokens that a model reads: one BOS, no EOS before a response, padding with a mask."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ def encode_prompts(
     context: int | None = None,
     truncate: Literal["left"] | None = None,
 ) -> list[list[int]]:
-    """The tokens after which a response begins, one list per prompt.
+    """The tokens before a response, one list per prompt.
 
     Parameters
     ----------
     chat : render with the tokenizer's chat template, ending in the header of the assistant's turn; False is
-        plain text, with the tokenizer's own BOS and without its EOS. Never two BOS.
-    system : text of a system message to begin with.
-    context : most tokens a prompt may have (what the model holds minus max_new_tokens), None for any.
-    truncate : "left" keeps BOS and the last tokens of a prompt that is too long, None refuses it.
+        plain text, with the tokenizer's own BOS and without its EOS. There is never a second BOS.
+    system : text of a system message put first.
+    context : most tokens of a prompt (the model's context minus max_new_tokens), None for any.
+    truncate : "left" keeps BOS and the last tokens of a prompt that is too long; None refuses it.
 
-    Raises TypeError when `prompts` is one text, and ValueError when a prompt is empty or too long.
+    Raises ValueError for a value that is no prompt, a prompt without tokens or too long, and an unknown
+    `truncate`; TypeError when `prompts` is one text.
     """
     if isinstance(prompts, str):
         raise TypeError("prompts must be a sequence of prompts, got one text: pass [prompt].")
@@ -46,11 +47,11 @@ def encode_prompts(
 
 
 def tokenize(tokenizer: Any, text: str, special: bool, eos: bool = False) -> list[int]:
-    """Tokens of a text; `special` adds the tokenizer's BOS, once, and its EOS only if `eos` is true."""
+    """Tokens of a text. `special` adds the tokenizer's BOS, once, and its EOS only if `eos` is true."""
     row = list(tokenizer(text, add_special_tokens=special)["input_ids"])
     bos, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     if special and bos is not None and row[:2] == [bos, bos]:
-        row = row[1:]  # the text wrote it and the tokenizer added it
+        row = row[1:]  # the text holds one and the tokenizer added another
     if (
         special
         and not eos
@@ -63,9 +64,9 @@ def tokenize(tokenizer: Any, text: str, special: bool, eos: bool = False) -> lis
 
 
 def encode_responses(tokenizer: Any, responses: Sequence[str]) -> list[list[int]]:
-    """The tokens of responses as a model would write them: no BOS, and EOS at the end.
+    """The tokens of responses as a model writes them: no BOS, and EOS at the end.
 
-    Raises ValueError when the tokenizer has no EOS token.
+    Raises ValueError when the tokenizer has no EOS.
     """
     eos = tokenizer.eos_token_id
     if eos is None:
@@ -92,7 +93,7 @@ def _fitted(row: list[int], i: int, context: int | None, truncate: str | None, b
 
 
 def pad_token(tokenizer: Any) -> int:
-    """The id to fill with: the pad token, else EOS. Masks come from lengths, never from comparing with it.
+    """The id used for padding: the pad token, else EOS. Masks come from lengths, never from this id.
 
     Raises ValueError when the tokenizer has neither.
     """

@@ -1,4 +1,4 @@
-"""Judges: who says which of two responses is better.
+"""Judges: which of two responses is better.
 
 A judge has `prefer(prompts, firsts, seconds) -> float64[B]`, P(first > second | prompt) in [0, 1]. Those of
 this package answer with P(y, y') + P(y', y) = 1 and P(y, y) = 1/2; one that fails raises JudgeError.

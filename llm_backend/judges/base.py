@@ -1,4 +1,4 @@
-"""What a judge is, the checked call to one, and the average over both orders."""
+"""The protocol of a judge, the checked call to one, and the average over both orders."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-ROUNDING = 1e-6  # how far outside [0, 1] an answer may lie before it counts as nonsense
+ROUNDING = 1e-6  # how far outside [0, 1] an answer may lie through rounding
 
 
 class Judge(Protocol):
-    """Says how likely the first response is preferred to the second.
+    """The probability that the first response is preferred to the second.
 
-    Optional attributes: `name`, one line that says what the answers depend on (a cache is only read back
-    under the same name), and `as_is = True`, which promises that both orders need not be averaged any more.
-    With `antisymmetric = False` such a judge says that P(y, z) + P(z, y) = 1 need not hold of it, as of an
-    optimistic belief: then one order does not tell the other, and both are asked.
+    Optional attributes: `name`, one line that identifies what the answers depend on (a cache is only read
+    back under the same name), and `as_is = True`, which declares that both orders need no averaging. Such a
+    judge whose answers need not sum to 1 over both orders, as those of an optimistic belief, sets
+    `antisymmetric = False`; both orders are then asked.
     """
 
     def prefer(
@@ -28,9 +28,9 @@ class Judge(Protocol):
 
 
 class JudgeError(RuntimeError):
-    """A judge failed, timed out or answered nonsense; it is never replaced by 1/2.
+    """A judge failed, timed out or answered nonsense. The answer 1/2 never takes its place.
 
-    `answered` maps positions in the batch to answers that did arrive, so that `Cached` can keep them.
+    `answered` maps positions in the batch to the answers that were received, which `Cached` keeps.
     """
 
     def __init__(self, message: str, answered: Mapping[int, float] | None = None):
@@ -39,28 +39,28 @@ class JudgeError(RuntimeError):
 
 
 def name_of(judge: Any) -> str:
-    """The name of a judge; of one without, its class in <>, which says too little for a cache."""
+    """The name of a judge, or its class in <> when it has none, which does not identify it for a cache."""
     return getattr(judge, "name", None) or f"<{type(judge).__name__}>"
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-values)), with sigmoid(-v) = 1 - sigmoid(v) to the last bit of both."""
+    """1 / (1 + exp(-v)) of every value v, float64[B]; sigmoid(-v) = 1 - sigmoid(v) to the last bit."""
     return 0.5 + 0.5 * np.tanh(0.5 * values)
 
 
 def antisymmetric(judge: Any) -> bool:
-    """Whether P(y, z) + P(z, y) = 1 holds of a judge, so that one order of a pair says all."""
+    """Whether P(y, z) + P(z, y) = 1 for this judge, so that one order of a pair is enough."""
     return getattr(judge, "antisymmetric", True)
 
 
 def excerpt(text: object, length: int = 60) -> str:
-    """A text short enough for an error message."""
+    """The repr of a text, shortened for an error message."""
     shown = repr(text)
     return shown if len(shown) <= length else shown[: length - 4] + "..." + shown[-1]
 
 
 def check_batch(prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]) -> None:
-    """Raise ValueError or TypeError unless the three are lists of texts of one length."""
+    """Raises TypeError unless the three are lists of texts, ValueError unless they are equally long."""
     for what, texts in (("prompts", prompts), ("firsts", firsts), ("seconds", seconds)):
         if isinstance(texts, str):
             raise TypeError(f"{what} must be a sequence of texts, got one text: pass [{excerpt(texts)}].")
@@ -77,7 +77,7 @@ def check_batch(prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence
 def check_answers(
     judge: str, answers: Any, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
 ) -> NDArray[np.float64]:
-    """The answers as float64[B]; raises JudgeError for NaN, a number outside [0, 1] or a wrong shape."""
+    """The answers as float64[B]. Raises JudgeError for NaN, a number outside [0, 1] or a wrong shape."""
     try:
         if answers is None:
             raise TypeError("nothing was returned")
@@ -108,7 +108,7 @@ def check_answers(
 def ask(
     judge: Any, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
 ) -> NDArray[np.float64]:
-    """judge.prefer with everything that can go wrong turned into a JudgeError that names judge and item."""
+    """judge.prefer, checked: float64[B]. Raises JudgeError, naming judge and item, whatever goes wrong."""
     check_batch(prompts, firsts, seconds)
     if not len(prompts):
         return np.empty(0)
@@ -128,7 +128,8 @@ def ask(
 class Symmetrised:
     """(P(y, y') + 1 - P(y', y)) / 2: the judge without its bias to one position; P(y, y) = 1/2 exactly.
 
-    Asks both orders of every pair in one batch; identical responses are not asked about.
+    Both orders of every pair are asked in one batch; identical responses are not asked. Raises TypeError for
+    an object without `prefer`.
     """
 
     as_is = True
@@ -141,7 +142,7 @@ class Symmetrised:
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
     ) -> NDArray[np.float64]:
-        """P(first > second), float64[B]."""
+        """P(first > second), float64[B]. Raises JudgeError when the judge fails."""
         check_batch(prompts, firsts, seconds)
         answers = np.full(len(prompts), 0.5)
         differ = [i for i in range(len(prompts)) if firsts[i] != seconds[i]]
@@ -154,7 +155,10 @@ class Symmetrised:
 
 
 def fair(judge: Any) -> Any:
-    """The judge itself if it says `as_is`, as all of this package do; else its average over both orders."""
+    """The judge itself if it declares `as_is`, as all of this package do; else its average over both orders.
+
+    Raises TypeError for an object without `prefer`.
+    """
     _check_judge(judge)
     return judge if getattr(judge, "as_is", False) else Symmetrised(judge)
 

@@ -1,4 +1,4 @@
-"""Cached: answers on disk, so that no question is paid for twice and a killed run resumes exactly."""
+"""Cached: answers on disk, so that no question is asked twice and a killed run resumes exactly."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from llm_backend.judges.base import Judge, JudgeError, antisymmetric, ask, check
 
 
 class Cached:
-    """A judge whose answers are kept in `path`, a JSONL file that is only ever appended to.
+    """A judge whose answers are kept in `path`, an append-only JSONL file.
 
-    A line is {"key": sha256 of prompt and both responses in a fixed order, "p": answer}; the two orders of a
-    pair share one line, so P(y, z) + P(z, y) = 1 also for a judge with moods; a judge that says
-    `antisymmetric = False` has a line for each order. Answers are on the disk (fsync)
-    after every `chunk` pairs; those that arrived before a failure are kept. A line torn by a kill is skipped
-    and asked again. The first line names the judge: the file of another judge raises ValueError.
+    A line is {"key": sha256 of prompt and both responses in a fixed order, "p": answer}. Both orders of a
+    pair share one line, so P(y, z) + P(z, y) = 1 even for a judge that is not deterministic; a judge with
+    `antisymmetric = False` has a line for each order. Answers are on the disk (fsync) after every `chunk`
+    pairs, and those received before a failure are kept. A line torn by a kill is skipped, and its pair asked
+    again. The first line names the judge.
+
+    Raises ValueError for chunk < 1, a judge without a name, and a file that belongs to another judge or holds
+    anything but answers. `prefer` raises JudgeError when the judge fails.
     """
 
     as_is = True
@@ -45,7 +48,7 @@ class Cached:
         self._read()
 
     def __len__(self) -> int:
-        """Number of pairs known."""
+        """The number of answers in the file."""
         return len(self._answers)
 
     def prefer(
@@ -58,7 +61,7 @@ class Cached:
         unknown: dict[str, tuple[str, str, str]] = {}
         for i, (x, y, z) in enumerate(zip(prompts, firsts, seconds, strict=True)):
             if y != z:
-                item = (x, z, y) if self._turned(y, z) else (x, y, z)
+                item = (x, z, y) if self._reversed(y, z) else (x, y, z)
                 keys[i] = key = _key(*item)
                 if key not in self._answers:
                     unknown[key] = item
@@ -69,11 +72,11 @@ class Cached:
             self._learn(new[start : start + self.chunk])
         for i, key in keys.items():
             p = self._answers[key]
-            answers[i] = 1 - p if self._turned(firsts[i], seconds[i]) else p
+            answers[i] = 1 - p if self._reversed(firsts[i], seconds[i]) else p
         return answers
 
-    def _turned(self, first: str, second: str) -> bool:
-        """Whether the answer to this pair is kept as one minus that to its other order."""
+    def _reversed(self, first: str, second: str) -> bool:
+        """Whether this pair is stored in its other order, as one minus the answer."""
         return self.antisymmetric and second < first
 
     def _learn(self, items: list[tuple[str, tuple[str, str, str]]]) -> None:
@@ -115,9 +118,7 @@ class Cached:
 
 
 def _key(prompt: str, first: str, second: str) -> str:
-    content = json.dumps(
-        [prompt, first, second]
-    )  # ASCII with escapes: every str has one, lone surrogates too
+    content = json.dumps([prompt, first, second])  # ASCII, so that unpaired surrogates have a key too
     return hashlib.sha256(content.encode()).hexdigest()
 
 

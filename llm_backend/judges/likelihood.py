@@ -1,4 +1,4 @@
-"""LogProb: a causal language model as judge, by how likely it finds the responses or by its answer A or B."""
+"""LogProb: a causal language model as judge, by its likelihood of the responses or its answer A or B."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llm_backend.judges.names import digest, fingerprint
 
 
 class LogProb:
-    """The response that a causal language model finds likelier, or the one it names when asked.
+    """Prefers the response that a causal language model finds likelier, or that it names when asked.
 
     Without `question`: P(first > second) = sigmoid(l(first) - l(second)), l = log p(response, EOS | prompt),
     summed over tokens, or their mean with `per_token` (a sum prefers the short). With `question`, a format of
@@ -26,8 +26,11 @@ class LogProb:
 
     Parameters
     ----------
-    model, tokenizer : an AutoModelForCausalLM of its own, not the one being trained. chat : use its chat
-    template. batch : texts per forward pass.
+    model, tokenizer : a separate AutoModelForCausalLM, not the one being trained. batch : texts per forward
+        pass. chat : use the tokenizer's chat template.
+
+    Raises ValueError for batch < 1, `per_token` with a question, or answers that are not two single tokens.
+    `prefer` raises JudgeError for a likelihood that is not finite and for a text that is too long.
     """
 
     as_is = True
@@ -87,7 +90,7 @@ class LogProb:
         return sigmoid(both[: len(prompts)] - both[len(prompts) :])
 
     def scores(self, prompts: Sequence[str], responses: Sequence[str]) -> NDArray[np.float64]:
-        """log p(response, EOS | prompt) in nats, float64[B]; per token if so configured."""
+        """log p(response, EOS | prompt) in nats, float64[B]; the mean over tokens with `per_token`."""
         pairs = list(dict.fromkeys(zip(prompts, responses, strict=True)))
         heads = encode_prompts(self._tokenizer, [x for x, _ in pairs], self._chat)
         tails = encode_responses(self._tokenizer, [y for _, y in pairs])
@@ -152,7 +155,7 @@ class _Verdict:
     """The odds of answer A against answer B, in the order given."""
 
     def __init__(self, judge: LogProb, question: str, tokens: tuple[int, int]):
-        question.format(prompt="", first="", second="")  # an unknown {key} fails here, not in round 7
+        question.format(prompt="", first="", second="")  # an unknown {place} fails here and not in round 7
         self.name, self._judge, self._question, self._tokens = judge.name, judge, question, tokens
 
     def prefer(

@@ -1,4 +1,4 @@
-"""Majority: several judges vote, which makes real Condorcet cycles out of consistent judges."""
+"""Majority: several judges vote, so that consistent judges can form Condorcet cycles."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Majority:
     """The mean of the judges' P(first > second); `hard` makes it the verdict of the majority of votes.
 
     Soft: mean_j P_j(y, z). Hard: 1, 1/2 or 0 as sum_j sign(P_j(y, z) - 1/2) is above, at or below 0. Judges
-    that are each transitive can disagree in a cycle: three orders abc, bca, cab give P(a > b) = P(b > c) =
-    P(c > a) = 2/3, and 1 when hard.
+    that are each transitive can form a cycle: the orders abc, bca, cab give P(a > b) = P(b > c) = P(c > a) =
+    2/3, and 1 when hard. Raises ValueError without a judge.
     """
 
     as_is = True

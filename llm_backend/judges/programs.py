@@ -1,4 +1,4 @@
-"""A score for programs: does the Python code of a response pass the tests of its prompt?"""
+"""A score for programs: whether the Python code of a response passes the tests of its prompt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 BLOCK = re.compile(r"```(?:python|py)?[^\S\n]*\n(.*?)```", re.DOTALL)
 
-# Runs in the child before the program does: limits first, then the program, then its tests, then the proof.
+# The child runs this: limits first, then the program, its tests, and at last the proof that all ran.
 RUNNER = """
 import sys
 proof, code, tests, seconds, memory = eval(sys.stdin.read())
@@ -48,13 +48,16 @@ def passes(
     seconds : limit on CPU and wall time. memory : limit on the address space, in bytes.
 
     The code is the last ``` block, or the whole response. It runs in a fresh isolated interpreter, in an
-    empty folder, with no environment and only the standard library; leaving early is no pass. These are
-    limits, not a sandbox: run programs of a model you do not trust inside a container. Raises OSError when no
-    process can be started, KeyError for a prompt without tests. Rule(passes(...), workers=4) runs several.
+    empty folder, with no environment and only the standard library; a program that exits early does not
+    pass. These are limits and not a sandbox: run programs of a model you do not trust inside a container.
+    Rule(passes(...), workers=4) runs several at once.
+
+    Raises ValueError for limits out of range, OSError when no process can be started; the score raises
+    KeyError for a prompt without tests.
     """
     if not seconds > 0 or memory < 1 << 26:
         raise ValueError(f"passes: need seconds > 0 and memory >= {1 << 26}, got {seconds} and {memory}.")
-    if not _runs("", "", max(seconds, 60.0), memory):  # else every program would fail, and silently
+    if not _runs("", "", max(seconds, 60.0), memory):  # else every program would silently fail
         raise OSError(
             f"passes: {sys.executable} cannot run an empty program within {memory} bytes: raise memory, or "
             "repair the interpreter."
@@ -67,7 +70,7 @@ def passes(
 
     rules = json.dumps([tests if isinstance(tests, str) else sorted(tests.items()), seconds, memory])
     score.__qualname__ = (
-        f"passes({hashlib.sha256(rules.encode()).hexdigest()[:12]})"  # a cache knows it by that
+        f"passes({hashlib.sha256(rules.encode()).hexdigest()[:12]})"  # identifies the rule for a cache
     )
     return score
 
@@ -97,7 +100,7 @@ def _runs(code: str, tests: str, seconds: float, memory: int) -> bool:
 
 
 def _kill(process: subprocess.Popen) -> None:
-    """End the program and everything it started in its session."""
+    """Kill the program and every process of its session."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Rule: a judge for tasks where a program can tell, from a score per response or a function of the pair."""
+"""Rule: a judge made of a Python function, either a score per response or a preference for the pair."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ class Rule:
     ----------
     score : (prompt, response) -> a finite number; called once per distinct response of a batch.
     prefer : instead of `score`, (prompt, first, second) -> P in [0, 1]; averaged over both orders.
-    name : what the answers depend on; the function's name by default.
-    workers : threads that call the function, for one that waits for a subprocess or the network.
+    name : identifies the answers for a cache; the function's name by default.
+    workers : threads that call the function, useful when it waits for a subprocess or the network.
 
-    Raises JudgeError when the function raises or returns anything else.
+    Raises TypeError unless exactly one function is given, ValueError for workers < 1; `prefer` raises
+    JudgeError when the function raises or returns anything else.
     """
 
     as_is = True
@@ -55,16 +56,16 @@ class Rule:
         return (1 + np.sign(difference[0] - difference[1])) / 2
 
     def scores(self, prompts: Sequence[str], *responses: Sequence[str]) -> NDArray[np.float64]:
-        """The score of every response, float64[number of lists, B]."""
+        """The score of every response, float64[N, B] for N lists. Raises TypeError for a rule of pairs."""
         if self.score is None:
             raise TypeError(f"{self.name} compares pairs and has no scores.")
         pairs = list(dict.fromkeys(pair for some in responses for pair in zip(prompts, some, strict=True)))
-        values = dict(zip(pairs, _called(self.name, self.score, pairs, self.workers), strict=True))
+        values = dict(zip(pairs, _results(self.name, self.score, pairs, self.workers), strict=True))
         return np.array([[values[pair] for pair in zip(prompts, some, strict=True)] for some in responses])
 
 
 class _Function:
-    """A judge of one function per pair, in the order given."""
+    """A preference function as a judge, in the order given."""
 
     def __init__(self, name: str, prefer: Callable[[str, str, str], float], workers: int):
         self.name, self.function, self.workers = name, prefer, workers
@@ -74,11 +75,11 @@ class _Function:
     ) -> NDArray[np.float64]:
         items = list(zip(prompts, firsts, seconds, strict=True))
         return check_answers(
-            self.name, _called(self.name, self.function, items, self.workers), prompts, firsts, seconds
+            self.name, _results(self.name, self.function, items, self.workers), prompts, firsts, seconds
         )
 
 
-def _called(name: str, function: Callable[..., Any], items: list[tuple], workers: int) -> list[float]:
+def _results(name: str, function: Callable[..., Any], items: list[tuple], workers: int) -> list[float]:
     def call(item: tuple) -> float:
         shown = ", ".join(excerpt(text) for text in item)
         try:

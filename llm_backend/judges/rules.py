@@ -16,7 +16,7 @@ OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mu
 def arithmetic(prompt: str, response: str) -> float:
     """1 if the last number of the response is the value of the expression in the prompt, else 0.
 
-    The expression is the longest one of numbers, + - * / and brackets; values are compared as fractions.
+    The expression is the longest one made of numbers, + - * / and brackets; values are compared as fractions.
     Raises ValueError when the prompt has none, or it divides by zero.
     """
     return float(_last_number(response) == _value(prompt))
@@ -35,7 +35,10 @@ def equals(answers: Mapping[str, str]) -> Callable[[str, str], float]:
 
 
 def matches(pattern: str) -> Callable[[str, str], float]:
-    """1 if the regular expression matches the whole response (a dot matches newlines too), else 0."""
+    """1 if the regular expression matches the whole response (a dot matches newlines too), else 0.
+
+    Raises ValueError when the pattern is no regular expression.
+    """
     try:
         compiled = re.compile(pattern, re.DOTALL)
     except re.error as error:
@@ -44,7 +47,7 @@ def matches(pattern: str) -> Callable[[str, str], float]:
     def score(prompt: str, response: str) -> float:
         return float(compiled.fullmatch(response) is not None)
 
-    score.__qualname__ = f"matches({pattern!r})"  # a cache knows the rule by it
+    score.__qualname__ = f"matches({pattern!r})"  # identifies the rule for a cache
     return score
 
 

@@ -36,5 +36,5 @@ class AbsentJudge:
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
     ) -> NDArray[np.float64]:
-        """Raises JudgeError instead of float64[B]: only the first process has the judge."""
+        """Never returns its float64[B]. Raises JudgeError: only the first process has the judge."""
         raise JudgeError("only the first process has the judge: ask through SharedJudge.")

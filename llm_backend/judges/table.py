@@ -22,7 +22,8 @@ class Table:
     responses : Y texts, or one list of Y texts per prompt; matched exactly.
     prompts : X texts, needed when prompts have their own tables or responses; else any prompt will do.
 
-    Raises JudgeError for a response or prompt that the table does not know.
+    Raises ValueError when table, responses and prompts do not fit; `prefer` raises JudgeError for a response
+    or prompt that the table does not know.
     """
 
     as_is = True

@@ -197,7 +197,7 @@ class LanguageModel:
                 self.slots.delete(slot)
 
     def freeze(self, trainee: Trainee, moments: Mapping[str, Tensor] | None = None) -> Adapter:
-        """End training and return the policy as a handle, with the optimiser's moments, float[N, ...]."""
+        """End training; the policy as a handle, with the optimiser's `moments`, of the parameters' shapes."""
         trainee.end()
         self.slots.keep(trainee.slot)
         id = fingerprint(self._gathered(self.slots.weights(trainee.slot)))
@@ -230,9 +230,9 @@ class LanguageModel:
     # -- files ------------------------------------------------------------------------------------------
 
     def weights(self, adapter: Adapter) -> dict[str, Tensor]:
-        """The full tensors of a policy by name, float[N, ...].
+        """The full tensors of a policy by name; with LoRA, A float[R, I] and B float[O, R] of every layer.
 
-        With LoRA these are A float[R, In] and B float[Out, R] of every layer, R the rank.
+        R is the rank, I and O are the layer's inputs and outputs.
         """
         return dict(self._gathered(self.slots.weights(self.slot(adapter))))
 

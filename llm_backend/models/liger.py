@@ -1,4 +1,4 @@
-"""Log-probabilities by Liger's fused kernels: on a GPU with liger-kernel 0.8.2 or later installed."""
+"""Log-probabilities by Liger's fused kernels, on a GPU with liger-kernel 0.8.2 or later."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from torch import Tensor
 
 
 def liger_serves(hidden: Tensor, temperature: float) -> bool:
-    """Whether Liger can take rows float[N, D]: on a GPU, at temperature 1 (its kernel does not scale)."""
+    """Whether Liger serves rows float[N, D]: on a GPU, at temperature 1, the only one of its kernel."""
     return hidden.is_cuda and temperature == 1 and _kernel() is not None
 
 
 class LigerLogProbs(torch.autograd.Function):
-    """log softmax(hidden @ weight') at `targets`: LinearLogProbs at temperature 1, in fewer passes.
+    """log softmax(hidden @ weight.T) at `targets`: LinearLogProbs at temperature 1, in fewer passes.
 
-    A chunk of logits is read twice and turned into its slope in place, in the weights' own precision. With a
-    frozen head that happens in the forward pass; else the backward pass does it again, because the weight's
-    gradient needs the upstream coefficient of every row.
+    A chunk of logits is read twice and replaced by its gradient in place, in the precision of the weights.
+    With a frozen head the forward pass does so. Otherwise the backward pass repeats it, because the gradient
+    of the weight needs the upstream coefficient of every row.
     """
 
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
     ) -> Tensor:
-        """float32[N] for hidden float[N, D], weight float[V, D], bias float[V] and targets int64[N]."""
+        """Log-probabilities float32[N] of `hidden` [N, D], `weight` [V, D] and `targets` int64[N]."""
         frozen = ctx.needs_input_grad[0] and not any(ctx.needs_input_grad[1:])
         losses, slope, _, _ = _run(hidden, weight, bias, targets, frozen, False)
         ctx.save_for_backward(*((-slope,) if frozen else (hidden, weight, bias, targets)))
@@ -36,7 +36,7 @@ class LigerLogProbs(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of hidden, weight and bias, shaped as these, for upstream float[N]."""
+        """Gradients of the inputs, each of its input's shape."""
         if len(ctx.saved_tensors) == 1:
             slope = ctx.saved_tensors[0]
             return (upstream[0][:, None] * slope).to(slope.dtype), None, None, None
@@ -73,7 +73,7 @@ def _run(
 
 @cache
 def _kernel() -> Callable[..., Any] | None:
-    """Liger's function, unless it is absent or too old: before 0.8.2 it summed rows unweighted."""
+    """Liger's function, or None when it is absent or older than 0.8.2, which summed rows unweighted."""
     try:
         from liger_kernel.ops.fused_linear_cross_entropy import (  # pyright: ignore[reportMissingImports]
             fused_linear_cross_entropy_forward as kernel,

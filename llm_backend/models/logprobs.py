@@ -1,4 +1,4 @@
-"""Log-probabilities of responses without ever holding the full logits."""
+"""Log-probabilities of responses, without all logits in memory at once."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from llm_backend.models.language_model import LanguageModel
     from llm_backend.policies.handles import Leaf
 
-CHUNK_BYTES = 3 << 24  # of float32 logits alive at a time; above 32 MB glibc gives them back at once
+CHUNK_BYTES = 3 << 24  # of float32 logits at a time; blocks above 32 MB glibc returns at once
 
-Banned = tuple[Tensor, Tensor]  # bool[N], rows in which the tokens int64[S] cannot be said
+Banned = tuple[Tensor, Tensor]  # bool[N]: the rows in which the tokens int64[S] are forbidden
 
 
 class LinearLogProbs(torch.autograd.Function):
-    """log softmax(hidden @ weight' / temperature) at `targets`, a chunk of rows at a time.
+    """log softmax(hidden @ weight.T / temperature) at `targets`, a chunk of rows at a time.
 
     The logits of `banned` tokens are -inf: log p(token | not banned) = log p(token) - log(1 - p(banned)).
-    With a frozen head the slope with respect to `hidden` is taken while the logits are there; else the
-    backward pass computes them again, of all chunks but the last. Memory: chunk * V instead of N * V floats.
+    With a frozen head the gradient of `hidden` is computed while the logits are in memory; otherwise the
+    backward pass recomputes them, for all chunks but the last. Memory: chunk * V instead of N * V floats.
     """
 
     @staticmethod
@@ -39,7 +39,7 @@ class LinearLogProbs(torch.autograd.Function):
         temperature: float,
         banned: Banned | None = None,
     ) -> Tensor:
-        """float32[N] for hidden float[N, D], weight float[V, D], bias float[V] and targets int64[N]."""
+        """Log-probabilities float32[N] of `hidden` [N, D], `weight` [V, D] and `targets` int64[N]."""
         chunk = max(1, CHUNK_BYTES // (4 * weight.shape[0]))
         logprobs = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         norms = torch.empty_like(logprobs)
@@ -58,7 +58,7 @@ class LinearLogProbs(torch.autograd.Function):
                 slope[part] = ((weight[targets[part]].float() - mean) / temperature).to(hidden.dtype)
             elif part.stop >= len(hidden):
                 last = logits.div_(total[:, None])
-            del logits  # or two chunks are alive while the next is made
+            del logits  # else two chunks are in memory at once
         if slope is not None:
             ctx.save_for_backward(slope)
         else:
@@ -68,7 +68,7 @@ class LinearLogProbs(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of hidden, weight and bias, shaped as these, for upstream float[N]."""
+        """Gradients of the inputs, each of its input's shape."""
         if len(ctx.saved_tensors) == 1:
             slope = ctx.saved_tensors[0]
             return (upstream[0][:, None] * slope).to(slope.dtype), None, None, None, None, None
@@ -116,7 +116,7 @@ def _logits(
 
 
 class TokenLogProbs(NamedTuple):
-    """Log-probabilities of tokens float32[B, L], nats; `mask` bool[B, L] says where there is a token."""
+    """Log-probabilities of tokens float32[B, L] in nats; `mask` bool[B, L] is False in the padding."""
 
     values: Tensor
     mask: Tensor
@@ -129,10 +129,10 @@ def token_logprobs(
     temperature: float = 1.0,
     shortest: int = 0,
 ) -> TokenLogProbs:
-    """log pi(token | prompt, tokens before) of every response token, under the leaf that is active.
+    """log pi(token | prompt, earlier tokens) of every token of B responses, under the active leaf.
 
-    The first `shortest` tokens are conditioned on not being stop tokens, as they are drawn. Rows are padded
-    on the right, where a causal model does not look; nothing of the prompt is scored.
+    The first `shortest` tokens are conditioned on not being stop tokens, as in sampling. Rows are padded on
+    the right, which a causal model does not attend to; tokens of the prompt are not scored.
 
     Raises ValueError for an empty prompt or response and for one that stops before `shortest`.
     """
@@ -143,7 +143,7 @@ def token_logprobs(
         raise ValueError("a prompt and a response need at least one token each (a response ends with EOS).")
     if any(token in lm.stops for response in responses for token in response[:shortest]):
         raise ValueError(
-            f"a response ends before its {shortest} first tokens: no policy says it at this min_new_tokens, "
+            f"a response ends before its {shortest} first tokens: no policy draws it at this min_new_tokens, "
             "so lower that or leave the response out."
         )
     width = max(map(len, rows))
@@ -174,7 +174,7 @@ def token_rows(
     rows: int = 64,
     shortest: int = 0,
 ) -> list[NDArray[np.float64]]:
-    """log pi(token | before) in nats, float64[L] per response of L tokens; `rows` responses at a time."""
+    """log pi(token | earlier tokens) of every response, float64[L] each, in nats; `rows` at a time."""
     order = np.argsort([len(p) + len(r) for p, r in zip(prompts, responses, strict=True)], kind="stable")
     found: list[NDArray[np.float64]] = [np.empty(0)] * len(order)
     with torch.no_grad(), lm.active(leaf):
@@ -197,6 +197,6 @@ def score(
     rows: int = 64,
     shortest: int = 0,
 ) -> NDArray[np.float64]:
-    """log pi(response | prompt), nats summed over tokens: float64[B]; see `token_logprobs`."""
+    """log pi(response | prompt), float64[B] in nats, summed over tokens; see `token_logprobs`."""
     by_token = token_rows(lm, leaf, prompts, responses, temperature, rows, shortest)
     return np.array([row.sum() for row in by_token])

@@ -1,1 +1,1 @@
-"""Policy handles."""
+"""Policies as handles: names of weights, and formulas of them."""

@@ -1,6 +1,6 @@
-"""Policy handles: the base, adapters, and what is made of them without touching a weight.
+"""Policy handles: the base, adapters, and formulas of them.
 
-A handle is immutable. Weights live in the language model; a handle only names them.
+A handle is immutable and holds no weights: the language model does.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-NEGLIGIBLE = 1e-12  # a term of smaller weight is no term
+NEGLIGIBLE = 1e-12  # terms of smaller weight are dropped
 
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """The model as it came: every adapter switched off."""
+    """The model before training: every adapter off."""
 
     id: str = "base"
 
@@ -33,10 +33,10 @@ BASE = Base()
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """Trained weights, frozen, which the language model keeps while a handle holds them.
+    """Trained weights, frozen. The language model keeps them while the handle is alive.
 
-    `id` is a fingerprint of the weights: equal weights, equal id, on every machine and after a restart.
-    `moments` are the optimiser's when training stopped; a policy trained from this one goes on from them.
+    `id` is a fingerprint of the weights: equal weights have equal ids, on every machine and after a restart.
+    `moments` are the optimiser's at the end of training; a policy trained from this one starts with them.
     """
 
     id: str
@@ -51,10 +51,10 @@ class Adapter:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """A policy known by its answers: `texts[x]` to prompt x, drawn with `weights[x]` (which sum to 1).
+    """A policy given by its answers, as an expert's demonstrations are.
 
-    It can be drawn from and imitated, but has no log-probabilities: an expert's demonstrations. There is a
-    tuple of texts and an array float64[K] of weights for each prompt; K, at least 1, may differ.
+    `texts[x]` are the answers to prompt x and `weights[x]` float64[Y] their probabilities, which sum to 1. It
+    can be sampled and imitated, but has no log-probabilities of other responses.
     """
 
     texts: tuple[tuple[str, ...], ...]
@@ -66,7 +66,7 @@ Leaf = Base | Adapter
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """prod_i leaf_i ** w_i, not normalised: a geometric mixture that stays a formula."""
+    """A geometric mixture as a formula: prod_i leaf_i ** w_i, not normalised."""
 
     terms: tuple[tuple[float, Leaf], ...]
 
@@ -82,9 +82,9 @@ Policy = Base | Adapter | Answers | Blend | Mixture
 
 
 def scalar(weight: ArrayLike, name: str = "a weight") -> float:
-    """One finite or infinite number, of shape [] or [1]: text has no run axis.
+    """The weight, of any shape with one entry, as a float: text has no run axis.
 
-    Raises ValueError when the weight is a longer array or NaN.
+    Raises ValueError for several numbers and for NaN.
     """
     value = np.asarray(weight, dtype=np.float64)
     if value.size != 1 or np.isnan(value).any():
@@ -93,9 +93,9 @@ def scalar(weight: ArrayLike, name: str = "a weight") -> float:
 
 
 def blend_terms(policy: Policy) -> tuple[tuple[float, Leaf], ...]:
-    """The (weight, leaf) terms whose weighted log-probabilities are those of the policy, up to a constant.
+    """The (weight, leaf) terms of log pi = sum_i w_i log leaf_i + constant.
 
-    Raises ValueError when the policy is a mixture or answers, and TypeError when it is no policy of text.
+    Raises ValueError for a policy that has no such form, TypeError for an object that is no policy.
     """
     if isinstance(policy, Base | Adapter):
         return ((1.0, policy),)
@@ -114,15 +114,14 @@ def blend_terms(policy: Policy) -> tuple[tuple[float, Leaf], ...]:
 
 
 def members(policy: Policy) -> tuple[tuple[float, Leaf | Blend | Answers], ...]:
-    """The (weight, member) terms that a response is drawn from."""
+    """The (weight, member) terms of a policy; each response is drawn from one member."""
     return policy.terms if isinstance(policy, Mixture) else ((1.0, policy),)
 
 
 def geometric_mixture(*terms: tuple[Any, Policy]) -> Policy:
     """prod_i pi_i ** w_i with nested blends flattened, equal leaves merged and terms of weight 0 dropped.
 
-    Raises ValueError when there are no terms, when a weight is not finite or the weights cancel, and when a
-    term has no log-probabilities.
+    Raises ValueError without terms, for a weight that is not finite, if all terms cancel, and for a mixture.
     """
     if not terms:
         raise ValueError("a mixture needs at least one (weight, policy) term.")
@@ -135,7 +134,7 @@ def geometric_mixture(*terms: tuple[Any, Policy]) -> Policy:
             merged[leaf] = merged.get(leaf, 0.0) + w * v
     kept = tuple((w, leaf) for leaf, w in merged.items() if abs(w) > NEGLIGIBLE)
     if not kept:
-        raise ValueError("the weights of a geometric mixture cancel: nothing is left of it.")
+        raise ValueError("the weights of a geometric mixture cancel: no term is left.")
     if len(kept) == 1 and abs(kept[0][0] - 1) <= NEGLIGIBLE:
         return kept[0][1]
     return Blend(kept)
@@ -144,7 +143,7 @@ def geometric_mixture(*terms: tuple[Any, Policy]) -> Policy:
 def mixture(*terms: tuple[Any, Policy]) -> Policy:
     """sum_i w_i pi_i with nested mixtures flattened and equal members merged.
 
-    Raises ValueError when there are no terms, when a weight is negative or the weights do not sum to 1.
+    Raises ValueError without terms, for a negative weight, and when the weights do not sum to 1.
     """
     if not terms:
         raise ValueError("a mixture needs at least one (weight, policy) term.")
@@ -163,7 +162,7 @@ def mixture(*terms: tuple[Any, Policy]) -> Policy:
 
 
 def leaves(policy: Policy) -> tuple[Leaf, ...]:
-    """Every leaf that the policy needs, once."""
+    """Every leaf of the policy, once."""
     found: dict[Leaf, None] = {}
     for _, member in members(policy):
         if not isinstance(member, Answers):

@@ -46,9 +46,9 @@ class Workers:
         return out
 
     def once(self, make: Callable[[], T]) -> T:
-        """Call `make` in the first process only; every process returns its result.
+        """Call `make` in the first process only; every process returns its result or raises its error.
 
-        Raises the error of `make`, in every process.
+        Raises RuntimeError with its text instead of an error that cannot be pickled.
         """
         if self.size == 1:
             return make()

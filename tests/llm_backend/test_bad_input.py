@@ -431,7 +431,7 @@ def test_a_full_disk_says_how_to_go_on(monkeypatch, tmp_path):
     monkeypatch.setattr("llm_backend.runs.loop.run", full)
     done = CliRunner().invoke(app, [str(tmp_path / "run.toml")])
     assert done.exit_code == 1 and done.stderr.count("\n") == 1
-    assert "No space left on device: 'judge.jsonl'. Make room" in done.stderr
+    assert "No space left on device: 'judge.jsonl'. Free space" in done.stderr
 
 
 PRESSES_CTRL_C = """

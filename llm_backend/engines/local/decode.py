@@ -30,7 +30,7 @@ class Decoder(Protocol):
         ...
 
     def head(self, states: Tensor) -> Tensor:
-        """Logits [R, V]. They are linear in the states [R, D], so geometric mixtures may be taken before."""
+        """Logits float[R, V], linear in the states float[R, D]: geometric mixtures may be taken before."""
         ...
 
     def keep(self, rows: Tensor) -> None:

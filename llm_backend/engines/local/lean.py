@@ -32,7 +32,7 @@ def is_lean(config: Any) -> bool:
 
 
 class Product:
-    """x @ weight.T + bias for several weights of one input x [N, in]; outputs are concatenated."""
+    """x @ weight.T + bias for weights [O, I] of one input x [N, I], outputs concatenated to [N, sum of O]."""
 
     def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor | None], packed: bool):
         self.widths = [len(weight) for weight in weights]
@@ -54,14 +54,14 @@ class Product:
 
 
 class Adapted(NamedTuple):
-    """Linear maps of one input: those of the base, and each leaf's low-rank updates of them."""
+    """Linear maps [O, I] of one input: those of the base, and each leaf's low-rank updates of rank R."""
 
     base: Product
-    down: list[Tensor | None]  # per leaf: the A of all maps, stacked [maps * r, in]; None: base
-    up: list[list[Tensor]]  # per leaf: the B of each map, transposed [r, out]
+    down: list[Tensor | None]  # per leaf: the A of all maps, stacked [maps * R, I]; None: base
+    up: list[list[Tensor]]  # per leaf: the B of each map, transposed [R, O]
 
     def __call__(self, x: Tensor, spans: list[slice]) -> Tensor:
-        """Outputs of x [N, in], concatenated: float[N, out]. `spans` are the rows of the leaves."""
+        """Outputs of x [N, I], concatenated: [N, sum of O]. `spans` are the rows of the leaves."""
         y = self.base(x)
         for span, down, ups in zip(spans, self.down, self.up, strict=True):
             if down is not None and span.stop > span.start:
@@ -72,7 +72,7 @@ class Adapted(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """The weights of one transformer layer."""
+    """The weights of one transformer layer; norms are of shape [D], those of q and k of a head's size."""
 
     before_attention: Tensor
     qkv: Adapted
@@ -85,7 +85,7 @@ class Layer(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The tokens of one pass: their rotations, attention mask, cache columns and leaves."""
+    """The tokens of one pass: their rotations [T, 1, H], attention mask, cache columns and leaves."""
 
     cos: Tensor  # [tokens, 1, head size]
     sin: Tensor

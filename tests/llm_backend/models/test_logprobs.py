@@ -96,5 +96,5 @@ def test_responses_of_a_minimum_length_sum_to_one():
     total = np.exp(score(lm, policy, [PROMPTS[0]] * len(responses), responses, shortest=1)).sum()
     assert total == pytest.approx(1, abs=1e-5)
     assert np.exp(score(lm, policy, [PROMPTS[0]] * len(responses), responses)).sum() < 0.99
-    with pytest.raises(ValueError, match="ends before its 1 first tokens: no policy says it"):
+    with pytest.raises(ValueError, match="ends before its 1 first tokens: no policy draws it"):
         score(lm, policy, [PROMPTS[0]], [[lm.eos]], shortest=1)

@@ -186,7 +186,7 @@ def test_one_process_that_fails_ends_all_and_says_so_once(played):
     memory, _ = played["memory"][1]
     for end, codes, why in (
         (judge, [1, 1], "StopIteration"),
-        (interrupted, [130, 1], "stopped; what was finished is kept"),
+        (interrupted, [130, 1], "stopped; finished rounds are kept"),
         (lost, [1, -9], "another process has ended"),
         (memory, [1, 1], "out of memory at fit: lower fit.rows"),
     ):

@@ -164,7 +164,7 @@ def test_a_run_killed_in_every_phase_ends_as_if_nothing_had_happened(whole, tmp_
     )
     codes = [line.rsplit(" ", 1)[1] for line in ended.stdout.splitlines() if line.split(":")[0] in DEATHS]
     assert codes == ["-9", "-9", "-9", "130", "-9", "-9", "-9", "-9"], ended.stdout + ended.stderr
-    assert "stopped; what was finished is kept" in ended.stderr
+    assert "stopped; finished rounds are kept" in ended.stderr
     assert told(rows(tmp_path / "run" / "log.jsonl")) == told(whole.rows)
     assert _answers(tmp_path / "run") == _answers(whole.folder)
     one, other = tensors(tmp_path / "run"), tensors(whole.folder)

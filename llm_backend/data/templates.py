@@ -21,7 +21,7 @@ def render(tokenizer: Any, prompt: Prompt, chat: bool = True, system: str | None
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
     if system is not None:
         if messages[0]["role"] == "system":
-            raise ValueError("the prompt already begins with a system message: pass system=None.")
+            raise ValueError("the prompt begins with a system message already: pass system=None.")
         messages = [{"role": "system", "content": system}, *messages]
     return apply_template(tokenizer, messages, add_generation_prompt=True)
 

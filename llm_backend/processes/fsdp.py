@@ -78,7 +78,7 @@ class ShardedModel:
             local_shard(parameter).copy_(shards[name])
 
     def gather(self, name: str, shard: Tensor) -> Tensor:
-        """The full tensor float[N, ...] of a parameter or moment, from all shards; all processes call together."""
+        """The full float[N, ...] of a parameter or moment, from all shards; all processes call together."""
         from torch.distributed.tensor import DTensor
 
         if isinstance(shard, DTensor):

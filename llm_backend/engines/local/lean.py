@@ -32,7 +32,7 @@ def is_lean(config: Any) -> bool:
 
 
 class Product:
-    """x @ weight.T + bias for weights [O, I] of one input x [N, I], outputs concatenated to [N, sum of O]."""
+    """x @ weight.T + bias for several weights float[O, I] of one input x float[N, I], concatenated."""
 
     def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor | None], packed: bool):
         self.widths = [len(weight) for weight in weights]
@@ -54,7 +54,7 @@ class Product:
 
 
 class Adapted(NamedTuple):
-    """Linear maps [O, I] of one input: those of the base, and each leaf's low-rank updates of rank R."""
+    """Linear maps float[O, I] of one input: those of the base, and each leaf's low-rank updates of rank R."""
 
     base: Product
     down: list[Tensor | None]  # per leaf: the A of all maps, stacked [maps * R, I]; None: base
@@ -85,7 +85,7 @@ class Layer(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The tokens of one pass: their rotations [T, 1, H], attention mask, cache columns and leaves."""
+    """The tokens of one pass: their rotations float[T, 1, H], attention mask, cache columns and leaves."""
 
     cos: Tensor  # [tokens, 1, head size]
     sin: Tensor

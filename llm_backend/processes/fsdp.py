@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def local_shard(tensor: Tensor) -> Tensor:
-    """This process's part of a tensor of any shape; all of it where the tensor is not sharded."""
+    """This process's part of a tensor: float[N / W, ...] if it is split over W processes, else all of it."""
     local: Any = getattr(tensor, "to_local", None)
     return tensor if local is None else local()
 
@@ -68,17 +68,20 @@ class ShardedModel:
         self.parameters: dict[str, torch.nn.Parameter] = dict(model.named_parameters())
 
     def shards(self) -> dict[str, Tensor]:
-        """A copy of this process's shards of `trained`, a part of the rows of each float[N, ...]."""
+        """A copy of this process's shards of `trained`: float[N / W, ...] by name, over W processes."""
         return {name: local_shard(parameter).detach().clone() for name, parameter in self.parameters.items()}
 
     @torch.no_grad()
     def start(self, shards: Mapping[str, Tensor]) -> None:
-        """Set the weights of `trained`, from shards of the shapes that `shards` returns."""
+        """Set the weights of `trained` to this process's shards, float[N / W, ...] by name."""
         for name, parameter in self.parameters.items():
             local_shard(parameter).copy_(shards[name])
 
     def gather(self, name: str, shard: Tensor) -> Tensor:
-        """The full float[N, ...] of a parameter or moment, from all shards; all processes call together."""
+        """The full tensor float[N, ...] of a parameter or a moment, from every process's float[N / W, ...].
+
+        All processes call together.
+        """
         from torch.distributed.tensor import DTensor
 
         if isinstance(shard, DTensor):
@@ -91,16 +94,16 @@ class ShardedModel:
         return split.full_tensor()
 
     def gather_all(self, shards: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """All full tensors float[N, ...] of a policy; all processes call together."""
+        """All full tensors float[N, ...] of a policy by name; all processes call together."""
         return {name: self.gather(name, shard) for name, shard in shards.items()}
 
     def fill(self, weights: Mapping[str, Tensor] | None) -> None:
-        """Put full weights, of the model's shapes, into the shell; None empties it."""
+        """Put full weights float[N, ...] into the shell; None empties it."""
         for name, parameter in self.shell.named_parameters():
             parameter.data = parameter.new_empty(0) if weights is None else weights[name]
 
     def read(self, file: safe_open, name: str) -> Tensor:
-        """This process's shard of a tensor float[N, ...] in an open safetensors file."""
+        """This process's shard float[N / W, ...] of a tensor in an open safetensors file."""
         if (like := self._like(name)) is None:
             return file.get_tensor(name)
         size = -(-like.shape[0] // workers().size)

@@ -48,7 +48,7 @@ class Workers:
     def once(self, make: Callable[[], T]) -> T:
         """Call `make` in the first process only; every process returns its result or raises its error.
 
-        Raises RuntimeError with its text instead of an error that cannot be pickled.
+        Raises the error of `make`, as a RuntimeError where it cannot be pickled.
         """
         if self.size == 1:
             return make()

@@ -47,7 +47,9 @@ def write_adapter(
 def read_adapter(
     path: str | os.PathLike[str], base: str, lora: int | None, read: Callable[[safe_open, str], Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], str]:
-    """(weights, moments, id), tensors of any shape. `read(file, name)` reads one, or this process's shard.
+    """The weights and the moments of an adapter, float[N, ...] by name, and its id.
+
+    `read(file, name)` reads a tensor, or this process's shard of it.
 
     Raises ValueError when the file is damaged or belongs to another base or rank, FileNotFoundError when it
     does not exist.

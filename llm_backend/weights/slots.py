@@ -65,15 +65,15 @@ class Slots(Protocol):
         ...
 
     def weights(self, slot: str) -> dict[str, Tensor]:
-        """The tensors of a slot by name, in the parameters' shapes; this process's shards once sharded."""
+        """The tensors float[N, ...] of a slot by name; of a sharded slot, this process's shards."""
         ...
 
     def gather(self, name: str, tensor: Tensor) -> Tensor:
-        """The full tensor float[N, ...] of a weight or optimiser moment, given this process's shard of it."""
+        """The full tensor float[N, ...] of a weight or optimiser moment, from this process's shard of it."""
         ...
 
     def read(self, file: safe_open, name: str) -> Tensor:
-        """This process's shard of a tensor float[N, ...] in an open safetensors file."""
+        """This process's shard float[N / W, ...] of a tensor in an open safetensors file."""
         ...
 
     def unsharded(self, slots: Iterable[str | None]) -> AbstractContextManager[None]:

@@ -103,13 +103,13 @@ def signature(make: Maker) -> inspect.Signature:
 
 
 def one_of(name: str, known: Iterable[str], own: str = "") -> str:
-    """ "it must be one of a, b, c", with what `own` adds and the near miss of `name`."""
+    """The text "it must be one of a, b, c", then `own`, then the near miss of `name`."""
     known = list(known)
     return f"it must be one of {', '.join(known)}{own}.{near_miss(name, known)}"
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:
-    """ " Did you mean EGPO?" for the known name most like `name`; empty when none is alike."""
+    """The text " Did you mean EGPO?" for the known name most like `name`; empty when none is alike."""
     folded = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name.lower(), folded, 1)
     return f" Did you mean {folded[near[0]]}?" if near else ""

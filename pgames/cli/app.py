@@ -146,7 +146,7 @@ app.command()(regret)
 
 @app.command()
 def families() -> None:
-    """Print what each solver does in a round."""
+    """Print the coefficients of each solver in a round."""
     from rich.console import Console
 
     from pgames.tracing.tableau import family_table

@@ -143,7 +143,7 @@ def _solver(call: Call) -> Any:
 
 
 def _made(name: str, make: Any, call: Call) -> Any:
-    """make(*values, **named); raises ValueError naming what `name` takes when they do not fit."""
+    """make(*values, **named); raises ValueError naming the parameters when they do not fit."""
     signature = names.signature(make)
     try:
         bound = signature.bind(*call.values, **call.named)

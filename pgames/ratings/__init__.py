@@ -1,4 +1,4 @@
-"""Ratings of items from votes or a preference game, what one number leaves out, and the game behind votes."""
+"""Ratings of items from votes or from a preference game, their cycles, and the game behind votes."""
 
 from pgames.ratings.alpha_rank import alpha_rank
 from pgames.ratings.bootstrap import bootstrap

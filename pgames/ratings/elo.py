@@ -23,7 +23,7 @@ def elo(
     R_left += k (score - p),  R_right -= k (score - p),  p = 1 / (1 + base ** ((R_right - R_left) / scale))
 
     This is stochastic gradient ascent on the Bradley-Terry likelihood with a step that never shrinks, so
-    on cyclic preferences the result is an artefact of who met whom, and when.
+    on cyclic preferences the result is an artefact of the order of the votes.
 
     Raises TypeError when given a game, and ValueError when an argument is out of its range.
     """

@@ -16,7 +16,7 @@ BT_PRIOR = 0.5  # votes won and lost against an average item, so that no score i
 
 
 def estimate(votes: Comparisons, worth: float | None = None) -> PreferenceGame:
-    """The preference game behind votes, one response per item: what `pgames solve` and `pgames report` use.
+    """The preference game behind votes, one response per item, as `pgames solve` and `pgames report` use it.
 
     With W votes for y against z over all prompts (a tie is half a vote), N votes on the pair and b the win
     rate that Bradley-Terry predicts,

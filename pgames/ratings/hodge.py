@@ -1,4 +1,4 @@
-"""Hodge decomposition of preferences: what a single score explains, and the cycles that it cannot."""
+"""Hodge decomposition of preferences into the part that a single score explains and cycles."""
 
 from __future__ import annotations
 

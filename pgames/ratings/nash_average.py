@@ -21,7 +21,7 @@ class NashAverage(Ratings):
 def nash_average(game: PreferenceGame | ArrayLike) -> NashAverage:
     """score_y = sum_x weight_x (P_x p_x)_y - 1/2, with p_x the maximum-entropy Nash of prompt x.
 
-    arXiv:1806.02643. Copies of an item change nobody's score, and none gains by beating weak ones more often.
+    arXiv:1806.02643. Copies of an item change no score, and no item gains by beating weak ones more often.
     An antisymmetric table float64[Y, Y] of payoffs is taken as well; the scores are then in its units. An
     item outside the game of some prompts is scored on those where it takes part.
 

@@ -34,6 +34,6 @@ def items_of(source: Source) -> tuple[str, ...]:
 
 
 def need_votes(source: object, method: str, instead: str) -> None:
-    """Raises TypeError, naming what to use `instead`, unless `source` holds votes."""
+    """Raises TypeError, naming the function to use `instead`, unless `source` holds votes."""
     if not isinstance(source, Comparisons):
         raise TypeError(f"{method} needs Comparisons, got {type(source).__name__}: use {instead} for a game.")

@@ -1,4 +1,4 @@
-"""The analysis of votes: a Nash mixture with its uncertainty, ratings beside it, and what a ranking hides."""
+"""The analysis of votes: a Nash mixture with its uncertainty, ratings beside it, and cycles."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _top(rating: str, scores: Ratings, game: PreferenceGame, votes: Comparisons)
 
 
 def _by_prompt(votes: Comparisons, pooled: NDArray[np.float64], model: BradleyTerry, worth: float) -> Prompts:
-    """The contextual game: an equilibrium on every prompt, and what the mixture over all prompts loses."""
+    """The contextual game: an equilibrium on every prompt, and the loss of the mixture over all prompts."""
     game = shrunk(votes, model, worth)
     equilibrium = nash(game, select="centre")
     own = prompt_exploitability(game, equilibrium.policy)

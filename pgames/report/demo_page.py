@@ -93,7 +93,7 @@ def demo_page(lines: list[Line], figures: dict[str, Any], numbers: Analysis, mor
             "skill_and_cycles has 100 responses, blotto(5, 3) has 21.",
             "quiet",
         ),
-        heading("With a judge who is asked, not known"),
+        heading("With sampled judgements"),
         picture(
             figures["sampled"],
             "Exploitability with sampled feedback, with bands over runs",

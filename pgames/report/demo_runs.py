@@ -1,4 +1,4 @@
-"""The solvers, games and votes of the demo, and what they come to."""
+"""The solvers, games and votes of the demo, and the runs of all solvers on all games."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of a report, typed; `Analysis.plain` is what report.json holds."""
+"""The numbers of a report, typed; report.json holds `Analysis.plain()`."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class TopRated:
 
 @dataclass(frozen=True)
 class PromptFacts:
-    """The equilibrium of one prompt, and what the mixture over all prompts loses there."""
+    """The equilibrium of one prompt, and the loss of the mixture over all prompts there."""
 
     name: str
     votes: int

@@ -126,7 +126,7 @@ def matrix_section(numbers: Analysis) -> list[str]:
 
 
 def prompts_section(prompts: Prompts, names: Sequence[str]) -> list[str]:
-    """The mixture of every prompt, and what one mixture for all prompts loses."""
+    """The mixture of every prompt, and the loss of one mixture for all prompts."""
     each = prompts.each
     policies = np.array([[prompt.nash.get(name, 0.0) for name in names] for prompt in each])
     policies /= policies.sum(axis=1, keepdims=True)

@@ -6,19 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.arena import PairLoss
+from pgames.numerics import sigmoid
 
 Array = NDArray[np.float64]
-
-
-def _sigmoid(margin: Array) -> Array:
-    return 0.5 * (1 + np.tanh(0.5 * margin))
 
 
 logistic = PairLoss(
     "logistic",
     lambda m: np.logaddexp(0.0, -m),
-    lambda m: -_sigmoid(-m),
-    lambda m: _sigmoid(m) * _sigmoid(-m),
+    lambda m: -sigmoid(-m),
+    lambda m: sigmoid(m) * sigmoid(-m),
 )
 """log(1 + exp(-margin)): DPO (arXiv:2305.18290) and Bradley-Terry rewards."""
 
@@ -51,8 +48,8 @@ def hinge(width: float = 1e-3) -> PairLoss:
     return PairLoss(
         f"hinge(width={width:g})",
         lambda m: width * np.logaddexp(0.0, (1 - m) / width),
-        lambda m: -_sigmoid((1 - m) / width),
-        lambda m: _sigmoid((1 - m) / width) * _sigmoid((m - 1) / width) / width,
+        lambda m: -sigmoid((1 - m) / width),
+        lambda m: sigmoid((1 - m) / width) * sigmoid((m - 1) / width) / width,
     )
 
 

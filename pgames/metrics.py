@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pgames.arena import Weight
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import kl
 from pgames.table.arena import Policy, TableArena
 
 Array = NDArray[np.float64]
@@ -29,13 +30,6 @@ class Metric(Protocol):
 @lru_cache(maxsize=8)
 def _equilibrium(game: PreferenceGame, tau: float) -> Array:
     return nash(game, tau).policy
-
-
-def kl(p: Array, q: Array) -> Array:
-    """KL(p || q) in nats over the last axis, at least 0; infinite where q is 0 and p is not."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0) + (q - p)
-    return np.maximum(terms, 0.0).sum(axis=-1)  # below 0 is rounding
 
 
 @dataclass(frozen=True)

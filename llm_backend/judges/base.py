@@ -43,11 +43,6 @@ def name_of(judge: Any) -> str:
     return getattr(judge, "name", None) or f"<{type(judge).__name__}>"
 
 
-def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-v)) of every value v, float64[B]; sigmoid(-v) = 1 - sigmoid(v) to the last bit."""
-    return 0.5 + 0.5 * np.tanh(0.5 * values)
-
-
 def antisymmetric(judge: Any) -> bool:
     """Whether P(y, z) + P(z, y) = 1 for this judge, so that one order of a pair is enough."""
     return getattr(judge, "antisymmetric", True)

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_backend.judges.base import check_answers, check_batch, sigmoid
+from llm_backend.judges.base import check_answers, check_batch
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE
+from pgames.numerics import sigmoid
 
 Floats = NDArray[np.float64]
 Features = Callable[[Sequence[str], Sequence[str]], Floats]  # (prompts, responses) -> float64[B, D]

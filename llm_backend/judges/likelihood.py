@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from llm_backend.data.templates import render
 from llm_backend.data.tokens import encode_prompts, encode_responses, pad_token, padded
-from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt, sigmoid
+from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt
 from llm_backend.judges.classifier import best_device
 from llm_backend.judges.names import digest, fingerprint
+from pgames.numerics import sigmoid
 
 
 class LogProb:

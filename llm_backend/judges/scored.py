@@ -10,9 +10,10 @@ import torch  # a run's file is checked against these signatures
 from numpy.typing import NDArray
 
 from llm_backend.data.templates import apply_template
-from llm_backend.judges.base import Symmetrised, check_batch, sigmoid
+from llm_backend.judges.base import Symmetrised, check_batch
 from llm_backend.judges.classifier import Classifier, load_classifier
 from llm_backend.judges.names import digest, fingerprint
+from pgames.numerics import sigmoid
 
 Template = Callable[..., str]  # texts -> the text that the model reads
 

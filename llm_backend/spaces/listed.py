@@ -12,6 +12,7 @@ from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import Answers, Blend, Leaf, Policy, blend_terms, members
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.spaces.protocol import Sampling
+from pgames.numerics import normalise
 
 
 class Listed:
@@ -90,8 +91,7 @@ class Listed:
         logs = np.where(self.support, 0.0, -np.inf)
         for w, leaf in blend_terms(policy):
             logs[self.support] += w * self.table(leaf)[self.support]
-        logs = logs - logs.max(axis=1, keepdims=True)
-        return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+        return normalise(logs)
 
     def probs(self, policy: Policy) -> Floats:
         """Probabilities float64[X, Y]; rows sum to 1."""

@@ -13,6 +13,7 @@ from llm_backend.judges.learned import Features
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs.evidence import Duels
 from pgames.losses import logistic, minimise
+from pgames.numerics import sigmoid
 
 RIDGE = 1e-2  # penalty on the weights of a linear score, per duel
 
@@ -82,7 +83,7 @@ def linear_score(features: Features, prompts: Sequence[str], duels: Duels) -> Li
     def loss(w: Floats) -> tuple[float, Floats]:
         margin = gap @ w
         value = (won * np.logaddexp(0, -margin) + lost * np.logaddexp(0, margin)).sum() / total
-        slope = (lost - (won + lost) * 0.5 * (1 + np.tanh(-0.5 * margin))) / total
+        slope = (lost - (won + lost) * sigmoid(-margin)) / total
         return value + 0.5 * RIDGE * w @ w, gap.T @ slope + RIDGE * w
 
     found = minimize(loss, np.zeros(gap.shape[1]), jac=True, method="L-BFGS-B")

@@ -13,7 +13,8 @@ from pgames.exact.certificates import exploitability
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
 from pgames.loop import run
-from pgames.metrics import Exploitability, kl
+from pgames.metrics import Exploitability
+from pgames.numerics import kl
 from pgames.ratings.estimate import ESTIMATOR
 from pgames.table.arena import TableArena
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import check_distribution, indices, kl_to_logs, normalise
 
 TIES = 1e-12  # win rates closer than this are taken as equal by a best response at tau = 0
-SUM_TOLERANCE = 1e-6  # largest |sum - 1| of a policy taken for rounding
 
 
 def exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> float | NDArray[np.float64]:
@@ -57,7 +57,7 @@ def prompt_exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 
     pi = check_policy(game, policy)
     advantage = advantages(game, pi)
     if check_tau(tau) > 0:
-        return tau * _kl(pi, _log_tilt(game, advantage, tau))
+        return tau * kl_to_logs(pi, _log_tilt(game, advantage, tau))
     # pi' skew pi = 0, so the maximum is at least 0 and anything below is rounding
     return np.maximum(np.where(game.support, advantage, -np.inf).max(axis=-1), 0.0)
 
@@ -92,7 +92,10 @@ def check_tau(tau: float) -> float:
 
 
 def check_policy(game: PreferenceGame, policy: ArrayLike) -> NDArray[np.float64]:
-    """The policy as float64[X, Y] or float64[S, X, Y], its rows distributions over the game's responses."""
+    """The policy as float64[X, Y] or float64[S, X, Y], its rows divided by their sums.
+
+    Raises ValueError when the shape is wrong, or a row is not a distribution or has mass outside the game.
+    """
     shape = (check_game(game).prompts, game.responses)
     pi = np.asarray(policy, dtype=np.float64)
     if pi.ndim == 1 and shape[0] == 1:
@@ -101,23 +104,12 @@ def check_policy(game: PreferenceGame, policy: ArrayLike) -> NDArray[np.float64]
         raise ValueError(
             f"policy must have shape {list(shape)} or [S, {shape[0]}, {shape[1]}], got {pi.shape}."
         )
-    if not (pi >= 0).all():
-        worst = np.unravel_index(np.argmin(pi), pi.shape)  # argmin finds NaN first
-        raise ValueError(
-            f"policy must hold probabilities, got {pi[worst]} at {_indices(worst)}: "
-            "of log-probabilities pass np.exp."
-        )
-    total = pi.sum(axis=-1, keepdims=True)
-    if not (np.abs(total - 1) <= SUM_TOLERANCE).all():
-        worst = np.unravel_index(np.argmax(np.abs(total - 1)), total.shape)
-        raise ValueError(
-            f"policy must sum to 1, got {total[worst]:.9g} at {_indices(worst[:-1])}: divide it by its sum."
-        )
+    total = check_distribution("policy", pi)
     outside = (pi > 0) & ~game.support
     if outside.any():
         worst = tuple(np.argwhere(outside)[0])
         raise ValueError(
-            f"policy has mass {pi[worst]:.6g} at {_indices(worst)}, which is outside the game (reference 0): "
+            f"policy has mass {pi[worst]:.6g} at {indices(worst)}, which is outside the game (reference 0): "
             "move that mass or give the response a positive reference."
         )
     return pi / total
@@ -126,23 +118,4 @@ def check_policy(game: PreferenceGame, policy: ArrayLike) -> NDArray[np.float64]
 def _log_tilt(game: PreferenceGame, advantage: NDArray[np.float64], tau: float) -> NDArray[np.float64]:
     """log of the distribution proportional to ref * exp(advantage / tau)."""
     with np.errstate(divide="ignore"):
-        logits = np.log(game.reference) + advantage / tau
-    logits -= logits.max(axis=-1, keepdims=True)
-    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    return logits
-
-
-def _kl(p: NDArray[np.float64], log_q: NDArray[np.float64]) -> NDArray[np.float64]:
-    """KL(p || q) as a sum of terms p log(p/q) - p + q, none of them negative."""
-    inside = p > 0
-    ratio = np.log(p, out=np.zeros_like(p), where=inside)
-    np.subtract(ratio, log_q, out=ratio, where=inside)  # log(p / q)
-    near = np.abs(ratio) < 1e-3
-    small = np.where(near, ratio, 0.0)
-    series = small * small * (0.5 - small / 6 + small * small / 24)  # exp(-r) - 1 + r
-    terms = np.where(near, p * series, p * (ratio - 1) + np.exp(log_q))
-    return np.where(inside, np.maximum(terms, 0.0), np.exp(log_q)).sum(axis=-1)
-
-
-def _indices(position: tuple[np.intp, ...]) -> str:
-    return str([int(i) for i in position])
+        return normalise(np.log(game.reference) + advantage / tau)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.exact.linear import factor_resolvent
+from pgames.numerics import normalise
 
 Array = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ def newton(
     best, best_residual, stalled, steps = np.exp(log_x), math.inf, 0, 0
     while True:
         x = np.exp(log_x)
-        answer = normalised(log_reference + A @ x / tau)
+        answer = normalise(log_reference + A @ x / tau)
         residual = float(np.abs(x - np.exp(answer)).sum())
         stalled = 0 if residual < 0.5 * best_residual else stalled + 1
         if residual < best_residual:
@@ -46,10 +47,4 @@ def newton(
         flow, free = lu.solve(np.column_stack([root, root * error[heavy]])).T
         dx = np.zeros(len(x))
         dx[heavy] = root * (free - (root @ free) / (root @ flow) * flow)
-        log_x = normalised(log_x + error + A @ dx / tau)
-
-
-def normalised(logits: Array) -> Array:
-    """logits - logsumexp(logits)."""
-    logits = logits - logits.max()
-    return logits - np.log(np.exp(logits).sum())
+        log_x = normalise(log_x + error + A @ dx / tau)

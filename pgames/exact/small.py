@@ -11,9 +11,10 @@ import math
 import numpy as np
 
 from pgames.exact.newton import FOUND, STALLED
-from pgames.exact.small_newton import answer, newton, normalise
+from pgames.exact.small_newton import answer, newton
 from pgames.exact.small_path import PATH_ROWS, follow
 from pgames.kernels.elementary import njit
+from pgames.kernels.rows import normalise
 
 LARGEST = 128  # responses; above, LAPACK is faster
 EPS = float(np.finfo(float).eps)

@@ -10,6 +10,7 @@ import math
 
 from pgames.exact.linear import factor_small, substitute_small
 from pgames.kernels.elementary import njit
+from pgames.kernels.rows import normalise
 
 NEWTON_ROWS = 4  # of scratch that `newton` works in
 
@@ -78,17 +79,3 @@ def answer(A, n, tau, log_reference, log_x, x, out):
     for i in range(n):
         out[i] = log_reference[i] + out[i] / tau
     normalise(out, n)
-
-
-@njit
-def normalise(logits, n):
-    """Subtract the logsumexp of the first n entries, in place."""
-    top = -math.inf
-    for i in range(n):
-        top = max(top, logits[i])
-    total = 0.0
-    for i in range(n):
-        total += math.exp(logits[i] - top)
-    total = top + math.log(total)
-    for i in range(n):
-        logits[i] -= total

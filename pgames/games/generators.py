@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from pgames.games.building import check_at_least, check_probability, from_payoffs
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import sigmoid
 
 
 def random_skew(n: int, seed: int) -> PreferenceGame:
@@ -80,4 +81,4 @@ def low_rank(embeddings: ArrayLike, beta: float = 1.0) -> PreferenceGame:
     first, second = v[..., 0::2], v[..., 1::2]
     score = second @ np.swapaxes(first, -1, -2)
     score = score - np.swapaxes(score, -1, -2)
-    return PreferenceGame(0.5 + 0.5 * np.tanh(0.5 * score / beta))
+    return PreferenceGame(sigmoid(score / beta))

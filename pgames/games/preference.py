@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.numerics import check_distribution
+
 SKEW_TOLERANCE = 1e-9  # largest |P + P' - 1| taken for rounding
 
 
@@ -134,20 +136,7 @@ def _distributions(name: str, values: ArrayLike | None, rows: int, columns: int)
         table = np.repeat(table, rows, axis=0)
     if table.shape != (rows, columns):
         raise ValueError(f"{name} must have shape [{rows}, {columns}], got {np.shape(values)}.")
-    if not np.isfinite(table).all() or (table < 0).any():
-        row, column = np.argwhere(~(np.isfinite(table) & (table >= 0)))[0]
-        raise ValueError(
-            f"{name} must be finite and at least 0, got {table[row, column]} at row {row}, column {column}."
-        )
-    total = table.sum(axis=1, keepdims=True)
-    row = int(np.argmax(np.abs(total - 1)))
-    if total[row] == 0:
-        raise ValueError(f"{name} has no mass in row {row}: leave at least one entry above 0.")
-    if abs(total[row, 0] - 1) > 1e-6:
-        raise ValueError(
-            f"{name} must sum to 1, row {row} sums to {total[row, 0]:.9g}: divide it by its sum."
-        )
-    return table / total
+    return table / check_distribution(name, table)
 
 
 def _labels(labels: Sequence[str] | None, responses: int) -> tuple[str, ...]:

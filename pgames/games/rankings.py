@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from pgames.games.building import check_probability
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import sigmoid
 
 
 def duel(p: float = 0.75) -> PreferenceGame:
@@ -38,4 +39,4 @@ def bradley_terry(scores: ArrayLike) -> PreferenceGame:
         raise ValueError(
             "scores must be finite: a response that always wins has P = 1, not an infinite score."
         )
-    return PreferenceGame(0.5 + 0.5 * np.tanh(0.5 * (r[..., :, None] - r[..., None, :])))
+    return PreferenceGame(sigmoid(r[..., :, None] - r[..., None, :]))

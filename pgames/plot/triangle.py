@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.numerics import check_distribution
 from pgames.plot.style import COLOURS, INK, PALE, new_figure, short, style
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def _points(name: str, path: NDArray[np.float64]) -> NDArray[np.float64]:
     """The place of every policy in the plane, float64[T, 2]."""
     if path.ndim != 2 or path.shape[1] != 3 or len(path) == 0:
         raise ValueError(f"{name} must have shape [T, 3], one row per round, got {path.shape}.")
-    if not (path >= 0).all() or np.abs(path.sum(axis=1) - 1).max() > 1e-6:
-        raise ValueError(f"{name} must hold distributions over three responses: divide each row by its sum.")
+    check_distribution(name, path)
     return path @ CORNERS
 
 

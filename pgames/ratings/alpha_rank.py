@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
-from pgames.kernels.blocks import njit
+from pgames.kernels.elementary import njit
+from pgames.kernels.rows import softmax
 from pgames.ratings.scores import Ratings
 from pgames.ratings.sources import pair_counts
 
@@ -88,5 +89,4 @@ def _stationary(log_rates):
     for state in range(1, n):
         for i in range(state):
             logs[state] = _log_add(logs[state], logs[i] + rates[i, state])
-    weights = np.exp(logs - logs.max())
-    return weights / weights.sum()
+    return softmax(logs)

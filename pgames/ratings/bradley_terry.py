@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pgames.games.preference import PreferenceGame
 from pgames.kernels.blocks import njit
+from pgames.numerics import sigmoid, softmax
 from pgames.ratings.scores import Ratings
 from pgames.ratings.sources import Source, items_of, pair_counts
 
@@ -33,8 +34,7 @@ class BradleyTerry(Ratings):
     @property
     def strengths(self) -> NDArray[np.float64]:
         """float64[Y]: exp(scores) scaled to sum 1; P(y beats z) = strength_y / (strength_y + strength_z)."""
-        weights = np.exp(self.scores - self.scores.max())
-        return weights / weights.sum()
+        return softmax(self.scores)
 
     @property
     def win_rates(self) -> NDArray[np.float64]:
@@ -134,7 +134,7 @@ def _derivatives(data: _Data, scores: NDArray, log_tie: float) -> _Derivatives:
     gradient = (data.won.sum(1) - data.won.sum(0) - (votes * lead).sum(1)) / 2
     hessian = _assemble(data, votes * (1 - draw - lead**2), -votes * lead * draw, votes * draw * (1 - draw))
     if data.prior > 0:
-        against_zero = 0.5 + 0.5 * np.tanh(scores / 2)
+        against_zero = sigmoid(scores)
         gradient += data.prior * (1 - 2 * against_zero)
         hessian[np.diag_indices(len(scores))] += 2 * data.prior * against_zero * (1 - against_zero)
     if data.models_ties:

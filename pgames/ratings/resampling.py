@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.exact.equilibrium import nash
+from pgames.numerics import sigmoid
 from pgames.progress import track
 from pgames.ratings.bradley_terry import BradleyTerry
 from pgames.ratings.elo import elo
@@ -62,7 +63,7 @@ def shares_of_a_ranking(
     wins, ties = counts.wins.sum(), 0.0 if counts.ties is None else counts.ties.sum()
     upper = np.triu_indices(len(votes.items), 1)
     asked = counts.votes[upper].astype(np.int64)
-    rate = 0.5 + 0.5 * np.tanh((model.scores[:, None] - model.scores[None, :])[upper] / 2)
+    rate = sigmoid((model.scores[:, None] - model.scores[None, :])[upper])
     tie = np.minimum(ties / (ties + 2 * wins), 2 * np.minimum(rate, 1 - rate))
     chances = np.stack([rate - tie / 2, tie, np.maximum(1 - rate - tie / 2, 0)], axis=1)
     chances /= chances.sum(axis=1, keepdims=True)

@@ -14,6 +14,7 @@ from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import blocks, streams
 from pgames.losses import logistic, minimise
+from pgames.numerics import check_distribution
 
 Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
 ONE, NOTHING = np.ones(1), np.zeros(1)
@@ -68,10 +69,7 @@ class TableArena:
             raise ValueError(
                 f"a policy of this arena has shape {list(shape)}, got {list(p.shape)}."
             ) from None
-        if not np.isfinite(p).all() or (p < 0).any() or np.abs(p.sum(axis=-1) - 1).max() > 1e-6:
-            raise ValueError(
-                "a policy must be a distribution over responses for every prompt: divide it by its sum."
-            )
+        check_distribution("a policy", p)
         if (p[:, ~self.game.support] > 0).any():
             raise ValueError("a policy has mass on a response whose reference probability is 0: set it to 0.")
         with np.errstate(divide="ignore"):

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from pgames.kernels.elementary import njit
-from pgames.table.fit_kernels import cholesky_solve, normalise_row
+from pgames.kernels.rows import normalise
+from pgames.table.fit_kernels import cholesky_solve
 
 RIDGE, LONGEST = 1e-10, 2.0  # per unit of curvature; longest Newton step in units of the score
 
@@ -38,7 +39,7 @@ def fit_calibrated(prior, wins, counts, weight, beta, bound):
                         if value < lowest:
                             best, lowest = r, value
             out[s, x] = prior[s, x] + best / beta[s]
-            normalise_row(out[s, x])
+            normalise(out[s, x], Y)
     return out
 
 
@@ -112,7 +113,7 @@ def objective(r, prior, wins, counts, weight, beta):
     total = counts.sum()
     if weight != 0.0 and total > 0.0:
         log_pi = prior + r / beta
-        normalise_row(log_pi)
+        normalise(log_pi, Y)
         part, curvature = convex if weight < 0.0 else concave, -weight * total / beta**2
         for y in range(Y):
             p = math.exp(log_pi[y])

@@ -10,13 +10,7 @@ import math
 import numpy as np
 
 from pgames.kernels.elementary import njit
-
-
-@njit
-def normalise_row(row):
-    """Subtract the logsumexp of a row, in place."""
-    top = row.max()
-    row -= top + math.log(np.exp(row - top).sum())
+from pgames.kernels.rows import normalise
 
 
 @njit
@@ -76,7 +70,7 @@ def regress(prior, features, pairs, labels, step, ridge, sft, anchor):
                     hessian, move = A.copy(), r - A @ w
                     if sft != 0.0:
                         p = prior[s, x] + phi @ w
-                        normalise_row(p)
+                        normalise(p, Y)
                         p = np.exp(p)
                         mean = phi.T @ p
                         move += sft * (phi.T @ anchor[s, x] - mean)
@@ -85,7 +79,7 @@ def regress(prior, features, pairs, labels, step, ridge, sft, anchor):
                     cholesky_solve(hessian, move)
                     w += move
             out[s, x] = prior[s, x] + phi @ w
-            normalise_row(out[s, x])
+            normalise(out[s, x], Y)
     return out
 
 
@@ -128,7 +122,7 @@ def regress_table(prior, pairs, labels, step, ridge):
                 cholesky_solve(A, d)
             for y in range(Y):
                 out[s, x, y] = prior[s, x, y] + d[y]
-            normalise_row(out[s, x])
+            normalise(out[s, x], Y)
     return out
 
 

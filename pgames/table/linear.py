@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pgames.arena import Weight
 from pgames.kernels import blocks
 from pgames.kernels.elementary import njit
+from pgames.kernels.rows import normalise, softmax
 from pgames.table.arena import Policy
-from pgames.table.fit_kernels import normalise_row
 
 if TYPE_CHECKING:
     from pgames.table.duels import DuelArena
@@ -85,7 +85,7 @@ def linear_nash(features, matrix, log_reference, tau, start):
         base = log_reference[x][inside]
         for s in range(S):
             u = newton_mean(phi, matrix[s, x], base, 1.0 / tau, start[s, x][inside])
-            normalise_row(u)
+            normalise(u, u.size)
             for i in range(inside.size):
                 out[s, x, inside[i]] = u[i]
     return out
@@ -95,20 +95,17 @@ def linear_nash(features, matrix, log_reference, tau, start):
 def newton_mean(phi, matrix, base, scale, start):
     """logits base + scale phi M m with m = E phi: damped Newton on m, by a homotopy in scale if it fails."""
     D = phi.shape[1]
-    p = np.exp(start - start.max())
-    mean = phi.T @ (p / p.sum())
+    mean = phi.T @ softmax(start)
     for attempt in range(2):
         levels = 1 if attempt == 0 else 40
         if attempt == 1:
-            p = np.exp(base - base.max())
-            mean = phi.T @ (p / p.sum())
+            mean = phi.T @ softmax(base)
         for level in range(1, levels + 1):
             heat = scale * level / levels
             error = np.inf
             for _ in range(60):
                 u = base + heat * (phi @ (matrix @ mean))
-                p = np.exp(u - u.max())
-                p /= p.sum()
+                p = softmax(u)
                 played = phi.T @ p
                 residual = mean - played
                 error = np.abs(residual).max()
@@ -121,9 +118,7 @@ def newton_mean(phi, matrix, base, scale, start):
                 while damping > 1e-4:
                     trial = mean - damping * move
                     v = base + heat * (phi @ (matrix @ trial))
-                    w = np.exp(v - v.max())
-                    w /= w.sum()
-                    if np.abs(trial - phi.T @ w).max() < (1.0 - 0.25 * damping) * error:
+                    if np.abs(trial - phi.T @ softmax(v)).max() < (1.0 - 0.25 * damping) * error:
                         break
                     damping *= 0.5
                 if damping <= 1e-4:

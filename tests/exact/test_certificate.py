@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pgames as pg
-from pgames.metrics import kl
+from pgames.numerics import kl
 
 
 def random_game(seed, prompts=2, responses=4, masked=True):

@@ -91,7 +91,11 @@ def test_simplex_draws_trajectories_start_end_and_star():
 
 @pytest.mark.parametrize(
     "path, message",
-    [(np.ones((4, 2)) / 2, r"\[T, 3\]"), ([[0.5, 0.5, 0.5]], "distributions"), ({}, "no traj")],
+    [
+        (np.ones((4, 2)) / 2, r"\[T, 3\]"),
+        ([[0.5, 0.5, 0.5]], r"must sum to 1, got 1\.5 at \[0\]"),
+        ({}, "no traj"),
+    ],
 )
 def test_simplex_refuses_what_is_no_trajectory(path, message):
     with pytest.raises(ValueError, match=message):

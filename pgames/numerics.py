@@ -1,0 +1,83 @@
+"""The arithmetic that several rooms share, on NumPy arrays; `pgames.kernels.rows` has the compiled forms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SUM_TOLERANCE = 1e-6  # the largest |sum - 1| of a distribution that counts as rounding
+SERIES = 1e-3  # |log p / q| below which `kl_to_logs` expands the exponential
+
+
+def normalise(logits: Array) -> Array:
+    """The log-probabilities logits - log sum exp(logits) of float64[..., Y]; every row needs a finite entry.
+
+    The largest entry is subtracted first, so logits of any size lose no digits.
+    """
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return logits
+
+
+def softmax(logits: Array) -> Array:
+    """The probabilities exp(logits) / sum exp(logits) of float64[..., Y]; every row needs a finite entry."""
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(values: Array) -> Array:
+    """1 / (1 + exp(-values)) of any shape; sigmoid(v) + sigmoid(-v) is exactly 1."""
+    return 0.5 + 0.5 * np.tanh(0.5 * values)
+
+
+def kl(p: Array, q: Array) -> Array:
+    """KL(p || q) = sum_y p_y log(p_y / q_y) in nats, float64[...] for probabilities float64[..., Y].
+
+    At least 0; infinite where q is 0 and p is not.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0) + (q - p)
+    return np.maximum(terms, 0.0).sum(axis=-1)  # a negative term is rounding
+
+
+def kl_to_logs(p: Array, log_q: Array) -> Array:
+    """KL(p || q) in nats, float64[...], for probabilities p and log-probabilities log_q, float64[..., Y].
+
+    Summed as p log(p / q) - p + q, whose terms are never negative; where p and q nearly agree the terms are
+    expanded in r = log(p / q), so that a distance of 1e-20 keeps its digits.
+    """
+    inside = p > 0
+    ratio = np.log(p, out=np.zeros_like(p), where=inside)
+    np.subtract(ratio, log_q, out=ratio, where=inside)
+    near = np.abs(ratio) < SERIES
+    small = np.where(near, ratio, 0.0)
+    series = small * small * (0.5 - small / 6 + small * small / 24)  # exp(-r) - 1 + r
+    terms = np.where(near, p * series, p * (ratio - 1) + np.exp(log_q))
+    return np.where(inside, np.maximum(terms, 0.0), np.exp(log_q)).sum(axis=-1)
+
+
+def check_distribution(name: str, values: Array) -> Array:
+    """The sums of the rows of float64[..., Y], as float64[..., 1], each 1 up to rounding.
+
+    Raises ValueError, calling the rows `name`, when an entry is negative or NaN, or a sum is off 1 by more
+    than 1e-6.
+    """
+    if not (values >= 0).all():
+        worst = np.unravel_index(np.argmin(values), values.shape)  # argmin finds NaN first
+        raise ValueError(
+            f"{name} must hold probabilities, got {values[worst]} at {indices(worst)}: "
+            "of log-probabilities pass np.exp."
+        )
+    total = values.sum(axis=-1, keepdims=True)
+    if not (np.abs(total - 1) <= SUM_TOLERANCE).all():
+        worst = np.unravel_index(np.argmax(np.abs(total - 1)), total.shape)
+        remedy = "divide it by its sum" if total[worst] > 0 else "leave at least one entry above 0"
+        raise ValueError(f"{name} must sum to 1, got {total[worst]:.9g} at {indices(worst[:-1])}: {remedy}.")
+    return total
+
+
+def indices(position: tuple[np.intp, ...]) -> str:
+    """A position in an array, as an error message writes it: [0, 2]."""
+    return str([int(i) for i in position])

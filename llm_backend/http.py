@@ -8,12 +8,12 @@ import os
 import threading
 import time
 import urllib.request
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
+
+from llm_backend.threads import Batch, Stopped, in_threads
 
 if TYPE_CHECKING:
     import ssl
@@ -45,13 +45,6 @@ class RequestError(Exception):
     def __init__(self, problem: str, attempts: int, status: int | None = None):
         super().__init__(problem)
         self.attempts, self.status = attempts, status
-
-
-class Batch(NamedTuple, Generic[R]):
-    """Answers by the position of their item, and the first failure: its position and error."""
-
-    answers: dict[int, R]
-    failure: tuple[int, BaseException] | None
 
 
 @dataclass(frozen=True)
@@ -157,7 +150,7 @@ class Client:
         problem = ""
         for attempt in range(self.retries + 1):
             if stop.is_set():
-                raise _Stopped
+                raise Stopped
             begin()
             pause = self.backoff * 2**attempt
             try:
@@ -231,56 +224,6 @@ class Client:
                 "an end or a character outside ASCII, which no header can carry: set it to the bare key."
             )
         return key
-
-
-def in_threads(
-    call: Callable[[Q], R], items: Sequence[Q], workers: int, stop: threading.Event, name: str
-) -> Batch[R]:
-    """`call` of every item, in order, by at most `workers` daemon threads; none begins once `stop` is set.
-
-    After the first failure, calls under way finish and count. Ctrl-C is raised at once, and neither it nor
-    the end of the program waits for a call that hangs.
-    """
-    jobs: list[Future[R]] = [Future() for _ in items]
-    waiting = deque(zip(jobs, items, strict=True))
-
-    def serve() -> None:
-        while True:
-            try:
-                job, item = waiting.popleft()
-            except IndexError:
-                return
-            if stop.is_set():
-                job.cancel()
-                continue
-            try:
-                job.set_result(call(item))
-            except BaseException as error:
-                job.set_exception(error)
-
-    threads = [threading.Thread(target=serve, name=name, daemon=True) for _ in range(min(workers, len(jobs)))]
-    for thread in threads:
-        thread.start()
-    try:
-        wait(jobs, return_when=FIRST_EXCEPTION)
-    finally:
-        stop.set()  # calls that wait between two attempts give up
-    for thread in threads:  # answers under way are paid for; Ctrl-C does not come here
-        thread.join()
-    answers: dict[int, R] = {}
-    failure = None
-    for i, job in enumerate(jobs):
-        if job.cancelled():
-            continue
-        if (error := job.exception()) is None:
-            answers[i] = job.result()
-        elif not isinstance(error, _Stopped):
-            failure = failure or (i, error)
-    return Batch(answers, failure)
-
-
-class _Stopped(Exception):
-    """Another request of the batch has failed."""
 
 
 @functools.cache

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from llm_backend.runs.logs import Row
+from pgames.progress import progress
 
 Show = Callable[[Row | None, str], None]  # (the row of a finished round, the phase under way)
 
 
 @contextmanager
 def shown(solver: str, rounds: int, done: int) -> Iterator[Show]:
-    """Yield `show(row, phase)`, which updates the bar and prints a line for a row."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(
-        *columns, TextColumn("{task.fields[phase]}"), console=console, disable=not sys.stderr.isatty()
-    )
+    """Yield `show(row, phase)`, which moves the bar and prints a line for a row."""
     began = time.monotonic()
+    with progress(solver, rounds, done) as bar:
 
-    def show(row: Row | None, phase: str) -> None:
-        bar.update(task, phase=phase)
-        if row is not None:
-            line = f"round {row['round']}/{rounds}  {numbers_of(row)}  {time.monotonic() - began:.1f} s"
-            console.print(line, soft_wrap=True)
-            bar.update(task, completed=row["round"])
+        def show(row: Row | None, phase: str) -> None:
+            nonlocal done
+            if row is not None:
+                done = row["round"]
+                bar.print(f"round {done}/{rounds}  {numbers_of(row)}  {time.monotonic() - began:.1f} s")
+            bar(done, phase)
 
-    with bar:
-        task = bar.add_task(solver, total=rounds, completed=done, phase="")
         yield show
 
 

@@ -279,7 +279,7 @@ def test_ctrl_c_does_not_wait_for_a_judge_that_hangs(monkeypatch):
         asked.wait(60)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("llm_backend.http.wait", interrupted)
+    monkeypatch.setattr("llm_backend.threads.wait", interrupted)
     with Server(hangs) as server:
         with pytest.raises(KeyboardInterrupt):
             judges.Chat(server.url, "m", workers=1).prefer(["p"], ["a"], ["b"])

@@ -98,8 +98,9 @@ def played(tmp_path_factory):
     (home / "plan.json").write_text(json.dumps(plan))
     ended = subprocess.run(
         [sys.executable, "-m", "tests.support.llm_processes", home / "plan.json"],
-        cwd=ROOT,
-        capture_output=True, text=True, timeout=500, env=os.environ | ONE_EACH,
+        cwd=home,  # where the model called gpt2 is
+        capture_output=True, text=True, timeout=500,
+        env=os.environ | ONE_EACH | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     found: dict[str, tuple[Path, list[dict]]] = {}

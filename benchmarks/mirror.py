@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import NOT_INSTALLED, Row, cpu_seconds, folder_of, report, toy_asked
-from pgames.arena import State
 from pgames.games import uniform_random
 from pgames.games.preference import PreferenceGame
 from pgames.loop import solve
+from pgames.solver import State
 from pgames.solvers.mirror import INPO, SPPO
 from pgames.table.arena import TableArena
 from pgames.tracing.tableau import run_compiled

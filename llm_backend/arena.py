@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from numpy.typing import ArrayLike
 
@@ -29,7 +30,8 @@ from llm_backend.spaces.protocol import ListedSpace, Sampling, Space, listing
 from llm_backend.spaces.recorded import Recorded
 from llm_backend.verbs import beliefs, duels, labels, least_known, rewards, samples, steps, verdicts
 from llm_backend.verbs.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
-from pgames.arena import PairLoss, State, Weight
+from pgames.losses import PairLoss
+from pgames.solver import State, Weight
 from pgames.table.beliefs import Width
 
 
@@ -63,6 +65,8 @@ class TextArena:
     steps, tokens, seconds), which nothing reads.
     Raises ValueError naming the argument that is out of range, and TypeError for a judge without `prefer`.
     """
+
+    tabular = True  # any policy is allowed: no log-linear class of features limits them
 
     def __init__(
         self,
@@ -360,15 +364,15 @@ class TextArena:
             )
         return float(pgames.exploitability(self.game, self.space.listed.probs(policy), tau))
 
-    def at(self, t: int, rounds: int = 1) -> TextArena:
+    def at(self, t: int, rounds: int = 1) -> Self:
         """The arena in round t, in a step that stands for `rounds` rounds."""
         return self.within(replace(self.context, round=t, rounds=rounds))
 
-    def anchored(self, reference: Policy) -> TextArena:
+    def anchored(self, reference: Policy) -> Self:
         """The same game regularised to another policy."""
         return self.within(replace(self.context, reference=reference))
 
-    def within(self, context: Context) -> TextArena:
+    def within(self, context: Context) -> Self:
         """A view of the arena with another context, for instance with another judge, space or fit."""
         view = copy.copy(self)
         view.context = context

@@ -15,8 +15,8 @@ from llm_backend.policies.handles import BASE, Adapter, Answers, Base, Blend, Mi
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Draws
 from llm_backend.verbs.evidence import Buffer, Duels, Labels, Samples
-from pgames.arena import State
 from pgames.files import atomic
+from pgames.solver import State
 
 VERSION = 1
 RECORDS: dict[str, type] = {

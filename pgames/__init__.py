@@ -8,7 +8,6 @@ True
 """
 
 from pgames import bounds, games, losses, metrics, plot, ratings
-from pgames.arena import PairLoss, Solver, State
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.counts import PairCounts
 from pgames.curves import Curve
@@ -16,10 +15,12 @@ from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
 from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.loop import iterate, run, solve
+from pgames.losses import PairLoss
 from pgames.plot import compare
 from pgames.ratings.estimate import estimate
 from pgames.regret.growth import growth
 from pgames.regret.simulate import simulate
+from pgames.solver import Solver, State
 from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
 from pgames.solvers.league import FictitiousPlay

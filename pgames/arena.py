@@ -1,23 +1,48 @@
-"""The verbs: what a solver may say to an arena.
+"""The contract: what a solver may ask of an arena, as protocols by capability.
 
 A policy is an opaque handle. A solver never touches a probability, a token or a gradient, so the same
-solver object drives a table (`pgames.TableArena`) and a language model (`llm_backend.TextArena`).
+solver object drives a table (`pgames.TableArena`) and a language model (`llm_backend.TextArena`). Duels,
+samples, buffers, labels and scores are opaque too: an arena returns them, and takes its own back.
+
+A weight, a step or a tau is one number or float64[S], one per run. On a table a policy is float64[S, X, Y],
+log-probabilities of Y responses to X prompts in S runs; on text it is a handle to weights.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Pi = TypeVar("Pi")
-Weight = float | NDArray[np.float64]  # a number, or float64[S]: one per run
+from pgames.losses import PairLoss
+from pgames.solver import Pi, Weight
+
 Width = Literal["hoeffding", "bernstein"]  # of a belief's confidence intervals
 
 
-class Arena(Protocol[Pi]):
-    """The preference is available, exactly or through a judge."""
+class Evidence(Protocol):
+    """Duels, or samples: values that pool with `+`."""
+
+    def __add__(self, other: Self, /) -> Self:
+        """All of both."""
+        ...
+
+
+Duels = TypeVar("Duels", bound=Evidence)  # judged pairs of responses
+Judged = TypeVar("Judged", bound=Evidence, covariant=True)  # duels, where an arena only returns them
+Pairs = TypeVar("Pairs", bound=Evidence, contravariant=True)  # duels, where an arena only takes them
+Samples = TypeVar("Samples", bound=Evidence)  # responses that nobody judged
+Buffer = TypeVar("Buffer")  # pairs of responses to be judged later
+Labels = TypeVar("Labels")  # judged pairs of a buffer, to regress on
+Score = TypeVar("Score")  # a reward of every response
+
+
+# -- policies: no preference is asked for ----------------------------------------------------------------
+
+
+class Mixing(Protocol[Pi]):
+    """Policies can be mixed."""
 
     @property
     def reference(self) -> Pi:
@@ -29,128 +54,261 @@ class Arena(Protocol[Pi]):
         ...
 
     def mixture(self, *terms: tuple[Weight, Pi]) -> Pi:
-        """sum_i w_i pi_i: a mixed strategy. Weights are non-negative and sum to 1."""
+        """sum_i w_i pi_i: a mixed strategy. Weights are at least 0 and sum to 1."""
         ...
+
+
+class Anchoring(Mixing[Pi], Protocol[Pi]):
+    """The reference can be moved."""
+
+    def anchored(self, reference: Pi) -> Self:
+        """The same game regularised to another policy."""
+        ...
+
+
+# -- preferring: the preference is available, exactly or through a judge ---------------------------------
+
+
+class Preferring(Mixing[Pi], Protocol[Pi]):
+    """A policy can be improved against another."""
 
     def mirror_step(self, prior: Pi, opponent: Pi, step: Weight) -> Pi:
         """argmax_pi P(pi > opponent) - KL(pi || prior) / step; step = inf is the best response."""
         ...
 
+
+class Arena(Preferring[Pi], Anchoring[Pi], Protocol[Pi]):
+    """A preference game: what `check_arena` tries."""
+
     def win_rate(self, first: Pi, second: Pi) -> Weight:
-        """P(first > second), averaged over prompts."""
+        """P(first > second), averaged over prompts: a number, or float64[S]."""
         ...
 
-    def at(self, t: int) -> Arena[Pi]:
+    def at(self, t: int) -> Self:
         """The arena in round t: its randomness is a function of (seed, run, t)."""
         ...
 
-    def anchored(self, reference: Pi) -> Arena[Pi]:
-        """The same game regularised to another policy."""
+
+class Measuring(Mixing[Pi], Protocol[Pi]):
+    """A policy's exploitability is known exactly."""
+
+    def exploitability(self, policy: Pi, tau: float = 0.0) -> Weight:
+        """max_p J_tau(p, policy) - 1/2, at least 0: a number, or float64[S]."""
         ...
 
 
-class PairLoss(NamedTuple):
-    """A convex loss of the margin beta * (log-ratio of the winner - log-ratio of the loser)."""
-
-    name: str
-    value: Any  # margins float64[...] -> losses float64[...]
-    slope: Any  # its first derivative
-    curvature: Any  # its second derivative, at least 0
-
-    def __repr__(self) -> str:
-        return self.name
+# -- duelling and fitting: the preference shows itself in duels ------------------------------------------
 
 
-class ComparingArena(Arena[Pi], Protocol[Pi]):
-    """The preference answers to duels. Evidence of duels adds up with `+`."""
+class Duelling(Mixing[Pi], Protocol[Pi, Judged]):
+    """A judge compares responses of two policies: the only access to the true preference."""
 
-    def duel(self, first: Pi, second: Pi) -> Any:
-        """Let the judge compare a response of each; the only access to the true preference."""
+    def duel(self, first: Pi, second: Pi) -> Judged:
+        """Judged pairs of a response of each."""
         ...
 
-    def fit_pairs(self, prior: Pi, pairs: Any, loss: PairLoss, beta: Weight) -> Pi:
+
+class Pooling(Duelling[Pi, Judged], Protocol[Pi, Judged]):
+    """Duels of many rounds are pooled."""
+
+    def no_duels(self) -> Judged:
+        """No pairs, to add to."""
+        ...
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds the step being taken stands for: 1, or more under a lazy schedule."""
+        ...
+
+
+class Fitting(Mixing[Pi], Protocol[Pi, Pairs]):
+    """A policy can be fitted to judged pairs."""
+
+    def fit_pairs(self, prior: Pi, pairs: Pairs, loss: PairLoss, beta: Weight) -> Pi:
         """argmin_pi of the mean loss over pairs, of beta * difference of log(pi / prior)."""
         ...
 
 
-class ScoringArena(ComparingArena[Pi], Protocol[Pi]):
-    """RLHF: a scalar score stands for the preference."""
+class Pairing(Fitting[Pi, Duels], Duelling[Pi, Duels], Protocol[Pi, Duels]):
+    """Duels, and policies fitted to them: DPO and its family."""
 
-    def fit_reward(self, pairs: Any) -> Any:
-        """Bradley-Terry score, by maximum likelihood."""
+
+class Rewarding(Duelling[Pi, Duels], Protocol[Pi, Duels, Score]):
+    """A scalar score stands for the preference: RLHF."""
+
+    def fit_reward(self, pairs: Duels) -> Score:
+        """The Bradley-Terry score, by maximum likelihood."""
         ...
 
-    def tilt(self, prior: Pi, score: Any, step: Weight) -> Pi:
+    def tilt(self, prior: Pi, score: Score, step: Weight) -> Pi:
         """prior * exp(step * score), normalised."""
         ...
 
 
-class DemonstratingArena(ComparingArena[Pi], Protocol[Pi]):
-    """There is an expert whose answers can be imitated (SPIN)."""
+class Demonstrating(Fitting[Pi, Duels], Protocol[Pi, Duels]):
+    """There is an expert whose responses can be imitated: SPIN."""
 
-    @property
-    def expert(self) -> Pi: ...
-
-    def demonstrate(self, winner: Pi, loser: Pi) -> Any:
+    def demonstrate(self, winner: Pi, loser: Pi) -> Duels:
         """Pairs of a response of each, the first declared the winner; asks no judge."""
         ...
 
-
-class State(NamedTuple):
-    """Where a solver is: rounds done, its answer so far, and what else it remembers."""
-
-    t: int
-    policy: Any
-    memory: Any = ()
-
-
-class Solver(Protocol):
-    """A frozen dataclass whose fields are its hyper-parameters and nothing else."""
-
     @property
-    def target(self) -> Weight | None:
-        """The weight of the KL to the reference in the game whose Nash the solver is after.
-
-        A number, or float64[S], one per run; 0 for the unregularised game; None where it is after no Nash.
-        """
+    def expert(self) -> Pi | None:
+        """The policy to imitate; None where the arena was made without one."""
         ...
 
-    def init(self, arena: Any) -> State: ...
 
-    def step(self, arena: Any, state: State) -> State: ...
+class Calibrating(Pooling[Pi, Duels], Protocol[Pi, Duels, Samples]):
+    """A policy can be fitted to judged pairs and to samples that nobody judged: XPO, VPO, SELM."""
+
+    def sample(self, policy: Pi) -> Samples:
+        """Responses of the policy; asks no judge."""
+        ...
+
+    def fit_pairs(
+        self,
+        prior: Pi,
+        pairs: Duels,
+        loss: PairLoss,
+        beta: Weight,
+        samples: Samples | None = None,
+        weight: Weight = 0.0,
+        bound: float = 3.0,
+    ) -> Pi:
+        """argmin_pi of the sum over pairs of loss(beta * difference of log(pi / prior)) plus weight times the
+        sum over samples of log pi, where beta |log(pi / prior)| is at most `bound`."""
+        ...
+
+    def no_samples(self) -> Samples:
+        """No samples, to add to."""
+        ...
+
+    @property
+    def tabular(self) -> bool:
+        """Whether any policy is allowed; False in a log-linear class of features."""
+        ...
 
 
-def target_of(solver: object) -> float | NDArray[np.float64] | None:
-    """`solver.target` as a float or float64[S]; None where it is None or the solver declares none."""
-    target = getattr(solver, "target", None)
-    if target is None:
-        return None
-    values = np.asarray(target, dtype=np.float64)
-    return float(values) if values.ndim == 0 else values
+# -- buffering: pairs are collected first and judged later -----------------------------------------------
 
 
-def one_target(solver: object) -> float:
-    """`solver.target` as one number, 0 where there is none. Raises ValueError when it is float64[S]."""
-    target = target_of(solver)
-    if isinstance(target, np.ndarray):
-        raise ValueError(
-            f"one tau is needed here and {type(solver).__name__} has a target of shape {list(target.shape)}, "
-            "one per run: pass tau."
-        )
-    return 0.0 if target is None else target
+class Buffering(Mixing[Pi], Protocol[Pi, Buffer, Labels]):
+    """Pairs are kept in a buffer, labelled against any opponent, and a mirror step is regressed on labels."""
+
+    def collect(self, buffer: Buffer, first: Pi, second: Pi, pairs: int) -> Buffer:
+        """The buffer with `pairs` more pairs per prompt, a response of each policy; asks no judge."""
+        ...
+
+    def label(self, buffer: Buffer, opponent: Pi, pairs: int, comparators: int = 1) -> Labels:
+        """`pairs` pairs (y, y') per prompt of the buffer, labelled z(y, y'') - z(y', y''), y'' ~ opponent."""
+        ...
+
+    def regress(self, prior: Pi, evidence: Labels, step: Weight, sft: float = 0.0, ridge: float = 1e-3) -> Pi:
+        """argmin_pi of the mean of (d(y) - d(y') - step label)^2 plus ridge and SFT, d = log(pi / prior)."""
+        ...
+
+    def empty_buffer(self) -> Buffer:
+        """A buffer of no pairs."""
+        ...
+
+    def self_duels(self, policy: Pi, pairs: int) -> Labels:
+        """`pairs` pairs of the policy's own responses, judged once: E label = P(y > y') - 1/2."""
+        ...
 
 
-def require(solver: object, arena: object, *verbs: str) -> None:
-    """Raise TypeError, once and at the start, when the arena lacks a verb that the solver says."""
-    missing = [verb for verb in verbs if not hasattr(arena, verb)]
-    if missing:
-        remedy = (
-            "use a learner from duels, such as Optimistic or ENPO"
-            if "mirror_step" in missing
-            else "use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step "
-            "and geometric_mixture"
-        )
-        raise TypeError(
-            f"{type(solver).__name__} needs the verb(s) {', '.join(missing)}, which {type(arena).__name__} "
-            f"lacks; {remedy}."
-        )
+class Exploring(Buffering[Pi, Buffer, Labels], Protocol[Pi, Buffer, Labels]):
+    """A buffer knows what it says least about: ENPO."""
+
+    def least_known(self, buffer: Buffer, policy: Pi) -> Pi:
+        """The response whose difference to `policy` the buffer says least about."""
+        ...
+
+
+# -- believing: what the duels so far say of the preference ----------------------------------------------
+
+
+class Believed(Preferring[Pi], Protocol[Pi]):
+    """The game as evidence has it: its mirror steps use the believed preference, and ask no judge."""
+
+    def nash(self, tau: float, start: Pi) -> Pi:
+        """The regularised Nash of the belief, from a warm start. An optimistic belief is no game."""
+        ...
+
+    def least_known(self, opponent: Pi) -> Pi:
+        """The response whose win rate against `opponent` is known least."""
+        ...
+
+    def favouring(self, policy: Pi, tau: float, alpha: float) -> Believed[Pi]:
+        """The belief biased by `alpha` to a high gain against `policy` (VMG)."""
+        ...
+
+
+class Believing(Pooling[Pi, Duels], Protocol[Pi, Duels]):
+    """Duels add up to a belief about the game."""
+
+    def believe(self, evidence: Duels, optimism: float = 0.0, width: Width = "hoeffding") -> Believed[Pi]:
+        """The game as the evidence has it, every preference raised by `optimism` times its width."""
+        ...
+
+
+class Enumerating(Believing[Pi, Duels], Protocol[Pi, Duels]):
+    """The responses can be listed."""
+
+    @property
+    def uniform(self) -> Pi:
+        """Every response of the game with the same probability."""
+        ...
+
+
+# -- comparing: tables whose responses are met one by one ------------------------------------------------
+
+Table = NDArray[np.float64]
+
+
+class Comparing(Protocol):
+    """Responses are numbers, compared two at a time: dueling bandits. Policies are float64[S, X, Y]."""
+
+    def compare(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> Table:
+        """1.0 where response first int64[S, X] beats second int64[S, X], else 0.0: float64[S, X]."""
+        ...
+
+    def coins(self) -> NDArray[np.uint64]:
+        """The learner's own chances in this round: keys uint64[S, X] of streams that no duel draws from."""
+        ...
+
+    def at(self, t: int) -> Self:
+        """The arena in round t."""
+        ...
+
+    @property
+    def reference(self) -> Table:
+        """float64[S, X, Y], log-probabilities."""
+        ...
+
+    @property
+    def uniform(self) -> Table:
+        """float64[S, X, Y], log-probabilities; -inf outside the game."""
+        ...
+
+    @property
+    def support(self) -> NDArray[np.bool_]:
+        """bool[X, Y]: the responses that are in the game."""
+        ...
+
+    @property
+    def tabular(self) -> bool:
+        """Whether any policy is allowed; False in a log-linear class of features."""
+        ...
+
+
+class Streaming(Comparing, Protocol):
+    """Many rounds of comparisons can be played in one compiled call."""
+
+    @property
+    def stream(self) -> tuple[int, int]:
+        """(seed, number of the first run): with a round, what all randomness is a function of."""
+        ...
+
+    def charge(self, rounds: int) -> None:
+        """Count one judgement per prompt in each of `rounds` rounds that a kernel has played."""
+        ...

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.arena import Solver, State, target_of
 from pgames.curves import Curve
 from pgames.metrics import Exploitability, Metric
 from pgames.progress import progress
+from pgames.solver import Solver, State, target_of
 from pgames.table.arena import Policy, TableArena
 
 Array = NDArray[np.float64]

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.arena import PairLoss
 from pgames.numerics import sigmoid
 
 Array = NDArray[np.float64]
+
+
+class PairLoss(NamedTuple):
+    """A convex loss of the margin beta * (log-ratio of the winner - log-ratio of the loser)."""
+
+    name: str
+    value: Callable[[Array], Array]  # margins float64[...] -> losses float64[...]
+    slope: Callable[[Array], Array]  # its first derivative
+    curvature: Callable[[Array], Array]  # its second derivative, at least 0
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 logistic = PairLoss(

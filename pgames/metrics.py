@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.arena import Weight
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
 from pgames.numerics import kl
+from pgames.solver import Weight
 from pgames.table.arena import Policy, TableArena
 
 Array = NDArray[np.float64]

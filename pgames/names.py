@@ -15,8 +15,9 @@ from typing import Any, get_type_hints
 
 import pgames as pg
 from pgames import losses
-from pgames.arena import PairLoss, Solver
 from pgames.games.preference import PreferenceGame
+from pgames.losses import PairLoss
+from pgames.solver import Solver
 
 LEARNERS = (  # solvers that know a game only from duels
     "DENPO DoubleThompson ENPO Enhancer ExploreThenCommit Greedy OMG OnPolicyGreedy Optimistic Passive RUCB "

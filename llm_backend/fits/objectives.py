@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from llm_backend.spaces.draws import Draws, Floats, Ints
-from pgames.arena import PairLoss
+from pgames.losses import PairLoss
 
 
 class Objective(Protocol):

@@ -21,7 +21,7 @@ from llm_backend.runs.prompts import Data, PromptedModel, load_model, read_data
 from llm_backend.runs.sections import Table, arguments, construct
 from llm_backend.spaces.recorded import Recorded
 from llm_backend.spaces.shared import Shared
-from pgames.arena import Solver
+from pgames.solver import Solver
 
 FROM_ELSEWHERE = ("lm", "prompts", "judge", "fit", "folder", "expert", "per_round")  # not from [arena]
 

@@ -16,8 +16,8 @@ from llm_backend.runs import checkpoint
 from llm_backend.runs.build import Parts
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.errors import ConfigError
-from pgames.arena import State
 from pgames.files import atomic
+from pgames.solver import State
 
 FREE = {  # keys that may change when a run is resumed
     "run.rounds",

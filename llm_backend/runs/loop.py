@@ -25,7 +25,7 @@ from llm_backend.runs.logs import Row, rows
 from llm_backend.runs.memory import enough_memory
 from llm_backend.runs.meter import Meter
 from llm_backend.runs.report import reporting
-from pgames.arena import State, one_target
+from pgames.solver import State, one_target
 
 
 class Finished(NamedTuple):

@@ -14,7 +14,8 @@ from llm_backend.judges import Judge
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.sections import Reader, Table, Type, construct
 from pgames import names
-from pgames.arena import PairLoss, Solver
+from pgames.losses import PairLoss
+from pgames.solver import Solver
 
 JUDGES = ("Chat", "LogProb", "Majority", "Pairwise", "RewardModel", "Rule", "Table")
 RULES = ("arithmetic", "longer", "shorter")

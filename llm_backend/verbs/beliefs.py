@@ -21,8 +21,8 @@ from llm_backend.verbs import steps
 from llm_backend.verbs.evidence import Duels
 from llm_backend.verbs.least_known import answering, listed_answers
 from llm_backend.verbs.steps import heaviest_leaf, leaf_scores, train
-from pgames.arena import Weight
 from pgames.counts import PairCounts
+from pgames.solver import Weight
 from pgames.table.beliefs import Belief, Width
 
 

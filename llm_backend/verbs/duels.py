@@ -12,7 +12,7 @@ from llm_backend.spaces.draws import Draws, Floats, Ints, pairs_within
 from llm_backend.verbs.evidence import Duels, Samples
 from llm_backend.verbs.steps import leaf_scores, train
 from llm_backend.verbs.verdicts import judged, rates
-from pgames.arena import PairLoss
+from pgames.losses import PairLoss
 
 
 def duel(context: Context, first: Policy, second: Policy) -> Duels:

@@ -10,15 +10,31 @@ Each is defined once, as `step`; `leap` is many steps in one compiled call, bit 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pgames.arena import State, require
+from pgames.arena import Comparing, Streaming
 from pgames.bandits.exp3_kernels import exp3_draws, exp3_rounds, exp3_update
 from pgames.bandits.pair_rules import RUCB_RULE, THOMPSON_RULE, choose_pairs, pair_rounds
 from pgames.regret.ledger import Ledger
+from pgames.solver import State, require
 from pgames.solvers.checks import require_table
+
+Policies = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
+Losses = tuple[NDArray[np.float64], NDArray[np.float64]]  # float64[S, X, Y] of the left and right player
+
+
+class PairMemory(NamedTuple):
+    """What RUCB and double Thompson sampling remember."""
+
+    wins: NDArray[np.float64]  # float64[S, X, Y, Y], how often y beat z
+    pair: NDArray[np.int64]  # int64[2, S, X], the responses to compare next
+    best: NDArray[np.int64]  # int64[S, X], RUCB's hypothesised winner, -1 for none
+
+    def copy(self) -> PairMemory:
+        return PairMemory(self.wins.copy(), self.pair.copy(), self.best.copy())
 
 
 @dataclass(frozen=True)
@@ -44,14 +60,14 @@ class SparringEXP3:
     def target(self) -> float:
         return 0.0
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "compare", "coins", "uniform")
+    def init(self, arena: Comparing) -> State[Policies, Losses]:
+        require(self, arena, Comparing)
         require_table(self, arena)
         outside = np.where(arena.support, 0.0, np.inf)
         losses = np.broadcast_to(outside, arena.uniform.shape)
         return State(0, arena.uniform, (losses.copy(), losses.copy()))
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Comparing, state: State[Policies, Losses]) -> State[Policies, Losses]:
         left, right = (losses.copy() for losses in state.memory)
         sizes, eta = arena.support.sum(axis=1), self.eta or 0.0
         drawn = exp3_draws(left, right, sizes, eta, arena.coins(), state.t)
@@ -59,11 +75,14 @@ class SparringEXP3:
         policy = exp3_update(left, right, sizes, eta, drawn, won, state.t)
         return State(state.t + 1, policy, (left, right))
 
-    def leap(self, arena: Any, state: State, rounds: int, ledger: Ledger) -> State:
+    def leap(
+        self, arena: Streaming, state: State[Policies, Losses], rounds: int, ledger: Ledger
+    ) -> State[Policies, Losses]:
         left, right = (losses.copy() for losses in state.memory)
         policy, sizes, eta = state.policy.copy(), arena.support.sum(axis=1), self.eta or 0.0
         exp3_rounds(left, right, policy, sizes, eta, *arena.stream, state.t, rounds, ledger.arrays)
-        return _leapt(arena, state, rounds, ledger, policy, (left, right))
+        _counted(arena, rounds, ledger)
+        return State(state.t + rounds, policy, (left, right))
 
 
 @dataclass(frozen=True)
@@ -87,13 +106,15 @@ class RUCB:
     def target(self) -> float:
         return 0.0
 
-    def init(self, arena: Any) -> State:
+    def init(self, arena: Comparing) -> State[Policies, PairMemory]:
         return _first_pair(self, arena, RUCB_RULE)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Comparing, state: State[Policies, PairMemory]) -> State[Policies, PairMemory]:
         return _next_pair(self, arena, state, RUCB_RULE)
 
-    def leap(self, arena: Any, state: State, rounds: int, ledger: Ledger) -> State:
+    def leap(
+        self, arena: Streaming, state: State[Policies, PairMemory], rounds: int, ledger: Ledger
+    ) -> State[Policies, PairMemory]:
         return _many_pairs(self, arena, state, RUCB_RULE, rounds, ledger)
 
 
@@ -118,39 +139,52 @@ class DoubleThompson:
     def target(self) -> float:
         return 0.0
 
-    def init(self, arena: Any) -> State:
+    def init(self, arena: Comparing) -> State[Policies, PairMemory]:
         return _first_pair(self, arena, THOMPSON_RULE)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Comparing, state: State[Policies, PairMemory]) -> State[Policies, PairMemory]:
         return _next_pair(self, arena, state, THOMPSON_RULE)
 
-    def leap(self, arena: Any, state: State, rounds: int, ledger: Ledger) -> State:
+    def leap(
+        self, arena: Streaming, state: State[Policies, PairMemory], rounds: int, ledger: Ledger
+    ) -> State[Policies, PairMemory]:
         return _many_pairs(self, arena, state, THOMPSON_RULE, rounds, ledger)
 
 
-def _first_pair(learner: Any, arena: Any, rule: int) -> State:
-    """Memory: wins float64[S, X, Y, Y], pair int64[2, S, X], RUCB's hypothesised winner int64[S, X] or -1."""
-    require(learner, arena, "compare", "coins")
+PairLearner = RUCB | DoubleThompson
+
+
+def _first_pair(learner: PairLearner, arena: Comparing, rule: int) -> State[Policies, PairMemory]:
+    require(learner, arena, Comparing)
     require_table(learner, arena)
     S, X, Y = arena.reference.shape
     wins, best = np.zeros((S, X, Y, Y)), np.full((S, X), -1)
     pair, policy = choose_pairs(rule, wins, arena.support, learner.alpha, 0, best, arena.at(0).coins())
-    return State(0, policy, (wins, pair, best))
+    return State(0, policy, PairMemory(wins, pair, best))
 
 
-def _next_pair(learner: Any, arena: Any, state: State, rule: int) -> State:
-    wins, pair, best = (part.copy() for part in state.memory)
+def _next_pair(
+    learner: PairLearner, arena: Comparing, state: State[Policies, PairMemory], rule: int
+) -> State[Policies, PairMemory]:
+    wins, pair, best = state.memory.copy()
     won, t = arena.compare(pair[0], pair[1]), state.t + 1
-    s, x = np.ogrid[: arena.runs, : arena.prompts]
+    s, x = np.ogrid[: len(best), : best.shape[1]]
     wins[s, x, pair[0], pair[1]] += won
     wins[s, x, pair[1], pair[0]] += 1 - won
     coins = arena.at(t).coins()
     pair, policy = choose_pairs(rule, wins, arena.support, learner.alpha, t, best, coins)
-    return State(t, policy, (wins, pair, best))
+    return State(t, policy, PairMemory(wins, pair, best))
 
 
-def _many_pairs(learner: Any, arena: Any, state: State, rule: int, rounds: int, ledger: Ledger) -> State:
-    wins, pair, best = (part.copy() for part in state.memory)
+def _many_pairs(
+    learner: PairLearner,
+    arena: Streaming,
+    state: State[Policies, PairMemory],
+    rule: int,
+    rounds: int,
+    ledger: Ledger,
+) -> State[Policies, PairMemory]:
+    wins, pair, best = state.memory.copy()
     policy = state.policy.copy()
     pair_rounds(
         rule,
@@ -165,16 +199,16 @@ def _many_pairs(learner: Any, arena: Any, state: State, rule: int, rounds: int, 
         rounds,
         ledger.arrays,
     )
-    return _leapt(arena, state, rounds, ledger, policy, (wins, pair, best))
+    _counted(arena, rounds, ledger)
+    return State(state.t + rounds, policy, PairMemory(wins, pair, best))
 
 
-def _leapt(arena: Any, state: State, rounds: int, ledger: Ledger, policy: Any, memory: Any) -> State:
-    """The state after rounds that a kernel has played and booked."""
+def _counted(arena: Streaming, rounds: int, ledger: Ledger) -> None:
+    """Count the rounds that a kernel has played and charged, and their judgements."""
     ledger.rounds += rounds
-    arena.bits += rounds * arena.prompts
-    return State(state.t + rounds, policy, memory)
+    arena.charge(rounds)
 
 
-def _check_alpha(learner: Any, alpha: float) -> None:
+def _check_alpha(learner: object, alpha: float) -> None:
     if not 0.5 < alpha < np.inf:
         raise ValueError(f"{type(learner).__name__}: alpha must be finite and above 1/2, got {alpha}.")

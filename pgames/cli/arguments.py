@@ -10,10 +10,11 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pgames import names
-from pgames.arena import PairLoss, Solver
 from pgames.cli.calls import Call, Value, parse
 from pgames.cli.game_files import SUFFIXES, Source, read_source
 from pgames.games.preference import PreferenceGame
+from pgames.losses import PairLoss
+from pgames.solver import Solver
 
 FALLBACK = {"tau": 0.1, "eta": 0.5, "every": 100}  # for parameters that a solver needs and the user left out
 

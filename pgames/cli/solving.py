@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pgames.arena import Solver, one_target
 from pgames.cli.game_files import Source
 from pgames.curves import Curve
 from pgames.exact.certificates import exploitability
@@ -16,6 +15,7 @@ from pgames.loop import run
 from pgames.metrics import Exploitability
 from pgames.numerics import kl
 from pgames.ratings.estimate import ESTIMATOR
+from pgames.solver import Solver, one_target
 from pgames.table.arena import TableArena
 
 SHOWN = 20  # responses in a printed table

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import State
 from pgames.curves import fit, saved
 from pgames.curves.fit import LogFit, Slope
 from pgames.curves.summary import Summary, summarise
+from pgames.solver import State
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

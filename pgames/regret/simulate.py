@@ -7,13 +7,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from pgames.arena import Solver, State, one_target
 from pgames.curves import Curve
 from pgames.games.preference import PreferenceGame
 from pgames.loop import log_grid
 from pgames.progress import progress
 from pgames.regret.ledger import Ledger
 from pgames.regret.recorder import Recorder
+from pgames.solver import Solver, State, one_target
 from pgames.table.duels import DuelArena
 
 LEAP = 1_000_000  # duels in one compiled call: Ctrl-C and the progress bar wait for its end

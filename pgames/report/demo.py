@@ -11,7 +11,6 @@ from typing import Any
 
 import pgames as pg
 from pgames import plot
-from pgames.arena import one_target
 from pgames.extras import need
 from pgames.files import atomic
 from pgames.metrics import KLToNash
@@ -29,6 +28,7 @@ from pgames.report.demo_runs import (
     demo_votes,
     solve_all,
 )
+from pgames.solver import one_target
 
 SecondHalf = Callable[[Any], tuple[dict[str, Any], list[str]]]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pgames as pg
-from pgames.arena import one_target
 from pgames.metrics import KLToNash
+from pgames.solver import one_target
 
 ROUNDS = 2000
 TAU = 0.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pgames.arena import Weight
+from pgames.solver import Weight
 
 
 def check_steps(

@@ -13,10 +13,10 @@ against the Nash ends up linear. One bit per round and prompt, on tables; they a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from pgames.arena import State, require
+from pgames.arena import Calibrating, Duels, Samples
 from pgames.losses import logistic
+from pgames.solver import Pi, State, require
 from pgames.solvers.checks import check_steps, require_table
 
 
@@ -45,10 +45,12 @@ class XPO:
     def target(self) -> float:
         return self.tau
 
-    def init(self, arena: Any) -> State:
+    def init(self, arena: Calibrating[Pi, Duels, Samples]) -> State[Pi, tuple[Duels, Samples]]:
         return _start(self, arena)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(
+        self, arena: Calibrating[Pi, Duels, Samples], state: State[Pi, tuple[Duels, Samples]]
+    ) -> State[Pi, tuple[Duels, Samples]]:
         weight = self.alpha if self.optimism else -self.alpha
         return _fitted(self, arena, state, arena.reference, arena.reference, weight)
 
@@ -77,10 +79,12 @@ class VPO:
     def target(self) -> float:
         return self.tau
 
-    def init(self, arena: Any) -> State:
+    def init(self, arena: Calibrating[Pi, Duels, Samples]) -> State[Pi, tuple[Duels, Samples]]:
         return _start(self, arena)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(
+        self, arena: Calibrating[Pi, Duels, Samples], state: State[Pi, tuple[Duels, Samples]]
+    ) -> State[Pi, tuple[Duels, Samples]]:
         weight = self.alpha * self.tau / (state.t + arena.rounds)
         weight = weight if self.optimism else -weight
         return _fitted(self, arena, state, state.policy, arena.reference, weight)
@@ -107,20 +111,32 @@ class SELM:
     def target(self) -> float:
         return self.tau
 
-    def init(self, arena: Any) -> State:
+    def init(self, arena: Calibrating[Pi, Duels, Samples]) -> State[Pi, tuple[Duels, Samples]]:
         return _start(self, arena)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(
+        self, arena: Calibrating[Pi, Duels, Samples], state: State[Pi, tuple[Duels, Samples]]
+    ) -> State[Pi, tuple[Duels, Samples]]:
         return _fitted(self, arena, state, state.policy, state.policy, self.alpha * self.tau)
 
 
-def _start(learner: Any, arena: Any) -> State:
-    require(learner, arena, "duel", "sample", "fit_pairs")
+Learner = XPO | VPO | SELM
+
+
+def _start(learner: Learner, arena: Calibrating[Pi, Duels, Samples]) -> State[Pi, tuple[Duels, Samples]]:
+    require(learner, arena, Calibrating)
     require_table(learner, arena)
     return State(0, arena.reference, (arena.no_duels(), arena.no_samples()))
 
 
-def _fitted(learner: Any, arena: Any, state: State, rival: Any, calibration: Any, weight: float) -> State:
+def _fitted(
+    learner: Learner,
+    arena: Calibrating[Pi, Duels, Samples],
+    state: State[Pi, tuple[Duels, Samples]],
+    rival: Pi,
+    calibration: Pi,
+    weight: float,
+) -> State[Pi, tuple[Duels, Samples]]:
     """Duel the policy against the rival, sample the calibration policy, fit everything so far."""
     pairs, samples = state.memory
     pairs = pairs + arena.duel(state.policy, rival)
@@ -131,7 +147,7 @@ def _fitted(learner: Any, arena: Any, state: State, rival: Any, calibration: Any
     return State(state.t + arena.rounds, policy, (pairs, samples))
 
 
-def _check(learner: Any) -> None:
+def _check(learner: Learner) -> None:
     name = type(learner).__name__
     check_steps(learner, learner.tau, None, positive_tau=True)
     if not 0 <= learner.alpha < float("inf"):

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pgames.arena import State, require
+from pgames.arena import Buffer, Buffering, Exploring, Labels, Mixing
+from pgames.solver import Pi, State, require
 from pgames.solvers.checks import check_steps
 
 
@@ -63,11 +64,13 @@ class ENPO:
     def target(self) -> float:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "collect", "label", "regress", "least_known")
+    def init(self, arena: Exploring[Pi, Buffer, Labels]) -> State[Pi, tuple[Pi, Buffer]]:
+        require(self, arena, Exploring)
         return State(0, arena.reference, (arena.reference, arena.empty_buffer()))
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(
+        self, arena: Exploring[Pi, Buffer, Labels], state: State[Pi, tuple[Pi, Buffer]]
+    ) -> State[Pi, tuple[Pi, Buffer]]:
         pi, (adversary, buffer) = state.policy, state.memory
         buffer = arena.collect(buffer, pi, adversary, self.pairs)
         new = _regressed(self, arena, state, buffer)
@@ -105,11 +108,13 @@ class DENPO:
     def target(self) -> float:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "collect", "label", "regress")
+    def init(self, arena: Buffering[Pi, Buffer, Labels]) -> State[Pi, tuple[Pi, Buffer]]:
+        require(self, arena, Buffering)
         return State(0, arena.reference, (arena.reference, arena.empty_buffer()))
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(
+        self, arena: Buffering[Pi, Buffer, Labels], state: State[Pi, tuple[Pi, Buffer]]
+    ) -> State[Pi, tuple[Pi, Buffer]]:
         pi, (adversary, buffer) = state.policy, state.memory
         buffer = arena.collect(buffer, pi, adversary, self.pairs)
         new = _regressed(self, arena, state, buffer)
@@ -149,39 +154,44 @@ class Passive:
     def target(self) -> float:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "collect", "label", "regress")
+    def init(self, arena: Buffering[Pi, Buffer, Labels]) -> State[Pi, Buffer]:
+        require(self, arena, Buffering)
         return State(0, arena.reference, arena.empty_buffer())
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Buffering[Pi, Buffer, Labels], state: State[Pi, Buffer]) -> State[Pi, Buffer]:
         pi = state.policy
         if self.loss == "pair":
             return State(state.t + 1, self._inpo(arena, state), state.memory)
         buffer = arena.collect(state.memory if self.keep else arena.empty_buffer(), pi, pi, self.pairs)
         return State(state.t + 1, _regressed(self, arena, state, buffer), buffer)
 
-    def _inpo(self, arena: Any, state: State) -> Any:
+    def _inpo(self, arena: Buffering[Pi, Buffer, Labels], state: State[Pi, Buffer]) -> Pi:
         """argmin of the mean of (h(winner, loser) - 1 / (2 eta))^2 over on-policy duels."""
         prior, eta = _prior(self, arena, state)
         evidence = arena.self_duels(state.policy, self.labels)
         return arena.regress(prior, evidence, 1 / eta, self.sft / eta, self.ridge)
 
 
-def _prior(learner: Any, arena: Any, state: State) -> tuple[Any, float]:
+Learner = ENPO | DENPO | Passive
+
+
+def _prior(learner: Learner, arena: Mixing[Pi], state: State[Pi, Any]) -> tuple[Pi, float]:
     """(pi^(1 - tau/eta) ref^(tau/eta), eta) of this round."""
     eta = learner.schedule.inverse_step(state.t + 1, learner.tau)
     pull = learner.tau / eta
     return arena.geometric_mixture((1 - pull, state.policy), (pull, arena.reference)), eta
 
 
-def _regressed(learner: Any, arena: Any, state: State, buffer: Any) -> Any:
+def _regressed(
+    learner: Learner, arena: Buffering[Pi, Buffer, Labels], state: State[Pi, Any], buffer: Buffer
+) -> Pi:
     """Step A: the mirror step from the policy, anchored to the reference, fitted to third-sample labels."""
     prior, eta = _prior(learner, arena, state)
     evidence = arena.label(buffer, state.policy, learner.labels, learner.comparators)
     return arena.regress(prior, evidence, 1 / eta, learner.sft / eta, learner.ridge)
 
 
-def check_learner(learner: Any) -> None:
+def check_learner(learner: Learner) -> None:
     """Raise ValueError unless tau > 0, the inverse step is above tau, and there is a pair and a label."""
     name, schedule = type(learner).__name__, learner.schedule
     check_steps(learner, learner.tau, None, positive_tau=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from pgames.arena import State, Weight, require
+from pgames.arena import Preferring
+from pgames.solver import Memoryless, Pi, State, Weight, require
 from pgames.solvers.checks import check_steps
 
 
@@ -32,11 +32,11 @@ class FictitiousPlay:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "mirror_step", "mixture")
+    def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
+        require(self, arena, Preferring)
         return State(0, arena.reference)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
         greed = np.inf if np.ndim(self.tau) == 0 and self.tau == 0 else 1 / self.tau
         answer = arena.mirror_step(arena.reference, state.policy, greed)
         new = 1 / (state.t + 1)

@@ -1,28 +1,28 @@
 """The mirror family: every round blends policies geometrically and takes mirror steps.
 
-tau is the KL weight to the reference, eta the mirror step size (an inverse temperature: papers that write
-1 / eta or a learning rate are converted, see docs/reference/papers.md). Each accepts a float or float64[S] for tau and
-eta, one value per run.
+tau is the KL weight to the reference, eta the mirror step size: an inverse temperature. Papers that write
+1 / eta or a learning rate are converted, see docs/reference/papers.md. Each accepts a float or float64[S] for
+tau and eta, one value per run.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from pgames.arena import Solver, State, Weight, require
+from pgames.arena import Mixing, Preferring
+from pgames.solver import Memory, Memoryless, Pi, Solver, State, Weight, require
 from pgames.solvers.checks import check_steps
 
 
-def _start(solver: Solver, arena: Any, memory: Any = ()) -> State:
-    """At the reference, in an arena that has the two verbs of the family."""
-    require(solver, arena, "mirror_step", "geometric_mixture")
+def _start(solver: Solver, arena: Preferring[Pi], memory: Memory) -> State[Pi, Memory]:
+    """At the reference. Raises TypeError when the arena cannot prefer."""
+    require(solver, arena, Preferring)
     return State(0, arena.reference, memory)
 
 
-def _pulled(arena: Any, policy: Any, eta: Weight, tau: Weight) -> Any:
+def _pulled(arena: Mixing[Pi], policy: Pi, eta: Weight, tau: Weight) -> Pi:
     """The prior of a regularised step: policy ** (1 - eta tau) * reference ** (eta tau)."""
     return arena.geometric_mixture((1 - eta * tau, policy), (eta * tau, arena.reference))
 
@@ -50,10 +50,10 @@ class INPO:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
+    def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
+        return _start(self, arena, ())
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
         pi = state.policy
         prior = _pulled(arena, pi, self.eta, self.tau)
         return State(state.t + 1, arena.mirror_step(prior, pi, self.eta))
@@ -79,10 +79,10 @@ class MMD:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
+    def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
+        return _start(self, arena, ())
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
         pi, step = state.policy, self.eta / (1 + self.eta * self.tau)
         prior = _pulled(arena, pi, step, self.tau)
         return State(state.t + 1, arena.mirror_step(prior, pi, step))
@@ -108,10 +108,10 @@ class SPPO:
     def target(self) -> float:
         return 0.0
 
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
+    def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
+        return _start(self, arena, ())
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
         pi = state.policy
         return State(state.t + 1, arena.mirror_step(pi, pi, self.eta))
 
@@ -142,10 +142,10 @@ class NashMD:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
+    def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
+        return _start(self, arena, ())
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
         eta = 2 / (self.tau * (state.t + 2)) if self.eta is None else self.eta
         mu = _pulled(arena, state.policy, eta, self.tau)
         return State(state.t + 1, arena.mirror_step(mu, mu, eta))
@@ -177,10 +177,10 @@ class NashEMA:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
+    def init(self, arena: Preferring[Pi]) -> State[Pi, Pi]:
         return _start(self, arena, arena.reference)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: State[Pi, Pi]) -> State[Pi, Pi]:
         pi = state.policy
         average = arena.mixture if self.arithmetic else arena.geometric_mixture
         ema = average((self.decay, state.memory), (1 - self.decay, pi))
@@ -211,10 +211,10 @@ class EGPO:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
+    def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
+        return _start(self, arena, ())
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
         pi = state.policy
         prior = _pulled(arena, pi, self.eta, self.tau)
         ahead = arena.mirror_step(prior, pi, self.eta)
@@ -243,10 +243,10 @@ class ONPO:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
+    def init(self, arena: Preferring[Pi]) -> State[Pi, Pi]:
         return _start(self, arena, arena.reference)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: State[Pi, Pi]) -> State[Pi, Pi]:
         pi = state.policy
         base = arena.mirror_step(_pulled(arena, state.memory, self.eta, self.tau), pi, self.eta)
         ahead = arena.mirror_step(_pulled(arena, base, self.eta, self.tau), pi, self.eta)
@@ -277,10 +277,10 @@ class MNPO:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
+    def init(self, arena: Preferring[Pi]) -> State[Pi, tuple[Pi, ...]]:
         return _start(self, arena, (arena.reference,) * (self.past - 1))
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: State[Pi, tuple[Pi, ...]]) -> State[Pi, tuple[Pi, ...]]:
         pi = state.policy
         recent = (pi, *state.memory)
         share = (1 - self.eta * self.tau) / self.past
@@ -312,10 +312,10 @@ class IPOMD:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
+    def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
+        return _start(self, arena, ())
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
         pi = state.policy
         mu = arena.geometric_mixture((1 - self.mixture, pi), (self.mixture, arena.reference))
         prior = _pulled(arena, pi, self.eta, self.tau)

@@ -7,185 +7,133 @@ updates: a step may stand for several rounds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from pgames.arena import State, Width, require
+from pgames.arena import Believing, Duels, Enumerating, Width
+from pgames.solver import Pi, State, require
 from pgames.solvers.checks import check_steps
 
 
-def _start(learner: Any, arena: Any, *verbs: str) -> State:
-    require(learner, arena, "duel", "believe", *verbs)
-    return State(0, arena.reference, arena.no_duels())
+@dataclass(frozen=True)
+class _Oracle:
+    """One round: duel the explorer against the policy, then answer with the Nash of all duels so far."""
 
+    tau: float
 
-def _learn(learner: Any, arena: Any, state: State, *explorers: Any) -> State:
-    """Duel each explorer against the policy, then answer with the Nash of all evidence."""
-    evidence = state.memory
-    for explorer in explorers:
-        evidence = evidence + arena.duel(explorer, state.policy)
-    policy = arena.believe(evidence).nash(learner.tau, start=state.policy)
-    return State(state.t + arena.rounds, policy, evidence)
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, None, positive_tau=True)
+
+    @property
+    def target(self) -> float:
+        return self.tau
+
+    def init(self, arena: Believing[Pi, Duels]) -> State[Pi, Duels]:
+        require(self, arena, Believing)
+        return State(0, arena.reference, arena.no_duels())
+
+    def step(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> State[Pi, Duels]:
+        evidence = state.memory + arena.duel(self.explorer(arena, state), state.policy)
+        return self._answered(arena, state, evidence)
+
+    def explorer(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> Pi:
+        """The policy of the second player; by default that of the first."""
+        return state.policy
+
+    def _answered(
+        self, arena: Believing[Pi, Duels], state: State[Pi, Duels], evidence: Duels
+    ) -> State[Pi, Duels]:
+        policy = arena.believe(evidence).nash(self.tau, start=state.policy)
+        return State(state.t + arena.rounds, policy, evidence)
 
 
 @dataclass(frozen=True)
-class OnPolicyGreedy:
+class OnPolicyGreedy(_Oracle):
     """Both players sample the Nash of the estimate: passive exploration.
 
     Proved (our notes): on hidden instances regret is at least c min(T, exp(kappa / tau)). Observed: its mean
     is heavy-tailed even with a uniform reference, because an unlucky first comparison starves itself.
     """
 
-    tau: float
-
-    def __post_init__(self) -> None:
-        check_steps(self, self.tau, None, positive_tau=True)
-
-    @property
-    def target(self) -> float:
-        return self.tau
-
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
-
-    def step(self, arena: Any, state: State) -> State:
-        return _learn(self, arena, state, state.policy)
-
 
 @dataclass(frozen=True)
-class Greedy:
+class Greedy(_Oracle):
     """The second player samples the reference (Wu, Shi, Yang and Shen, arXiv:2510.24700); no bonus.
 
     Proved (their abstract): O(exp(1/tau) log T). Observed: growth exp(0.19 / tau) on `hidden_rps`, as
     1 / ref(d) = exp(0.2 / tau) predicts.
     """
 
-    tau: float
-
-    def __post_init__(self) -> None:
-        check_steps(self, self.tau, None, positive_tau=True)
-
-    @property
-    def target(self) -> float:
-        return self.tau
-
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
-
-    def step(self, arena: Any, state: State) -> State:
-        return _learn(self, arena, state, arena.reference)
+    def explorer(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> Pi:
+        return arena.reference
 
 
 @dataclass(frozen=True)
-class UniformAdversary:
+class UniformAdversary(_Oracle):
     """The second player is uniform over the responses.
 
     Observed: as good as any while responses are few; with C clones of each it pays in proportion to C.
     """
 
-    tau: float
+    def init(self, arena: Enumerating[Pi, Duels]) -> State[Pi, Duels]:
+        require(self, arena, Enumerating)
+        return super().init(arena)
 
-    def __post_init__(self) -> None:
-        check_steps(self, self.tau, None, positive_tau=True)
-
-    @property
-    def target(self) -> float:
-        return self.tau
-
-    def init(self, arena: Any) -> State:
-        return _start(self, arena, "uniform")
-
-    def step(self, arena: Any, state: State) -> State:
-        return _learn(self, arena, state, arena.uniform)
+    def explorer(self, arena: Enumerating[Pi, Duels], state: State[Pi, Duels]) -> Pi:
+        return arena.uniform
 
 
 @dataclass(frozen=True)
-class Optimistic:
+class Optimistic(_Oracle):
     """The second player is the best response to the policy under the optimistic belief.
 
     Proved (our notes, `bounds.optimistic_oracle`): regret <= (e / (2 tau)) X (K(K-1)/2)(1 + (L/2)(1 + ln T)),
     log T without exp(1/tau) or coverage. Observed: a + b ln T with b = 0.106 / tau on `hidden_rps`.
     """
 
-    tau: float
     optimism: float = 1.0
     width: Width = "hoeffding"
 
     def __post_init__(self) -> None:
-        check_steps(self, self.tau, None, positive_tau=True)
+        super().__post_init__()
         if not self.optimism > 0:
             raise ValueError(
-                f"Optimistic: optimism must be above 0, got {self.optimism}: 0 is Greedy's kind."
+                f"Optimistic: optimism must be above 0, got {self.optimism}: use Greedy, which has none."
             )
 
-    @property
-    def target(self) -> float:
-        return self.tau
-
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
-
-    def step(self, arena: Any, state: State) -> State:
-        hope = arena.believe(state.memory, self.optimism, self.width)
-        explorer = hope.mirror_step(arena.reference, state.policy, 1 / self.tau)
-        return _learn(self, arena, state, explorer)
+    def explorer(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> Pi:
+        optimistic = arena.believe(state.memory, self.optimism, self.width)
+        return optimistic.mirror_step(arena.reference, state.policy, 1 / self.tau)
 
 
 @dataclass(frozen=True)
-class Enhancer:
+class Enhancer(_Oracle):
     """The second player is the response least known against the policy (arXiv:2402.07314, on counts).
 
     Proved (by them, for finite classes): an eps-Nash from O(d / eps^2) samples. Observed: log T, 0.9 of the
     regret of `Optimistic` or less.
     """
 
-    tau: float
-
-    def __post_init__(self) -> None:
-        check_steps(self, self.tau, None, positive_tau=True)
-
-    @property
-    def target(self) -> float:
-        return self.tau
-
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
-
-    def step(self, arena: Any, state: State) -> State:
-        explorer = arena.believe(state.memory).least_known(state.policy)
-        return _learn(self, arena, state, explorer)
+    def explorer(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> Pi:
+        return arena.believe(state.memory).least_known(state.policy)
 
 
 @dataclass(frozen=True)
-class OMG:
+class OMG(_Oracle):
     """Optimistic matrix game (arXiv:2510.13060), symmetric: each optimistic answer meets the Nash.
 
     Two duels a round: (answer, nash) and (nash, answer). Proved (abstract): min of O(sqrt T) and
     polylog(T) / tau. Observed: `Optimistic` at twice the bits.
     """
 
-    tau: float
     optimism: float = 1.0
 
-    def __post_init__(self) -> None:
-        check_steps(self, self.tau, None, positive_tau=True)
-
-    @property
-    def target(self) -> float:
-        return self.tau
-
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
-
-    def step(self, arena: Any, state: State) -> State:
-        pi, hope = state.policy, arena.believe(state.memory, self.optimism)
-        answer = hope.mirror_step(arena.reference, pi, 1 / self.tau)
-        evidence = state.memory + arena.duel(answer, pi) + arena.duel(pi, answer)
-        policy = arena.believe(evidence).nash(self.tau, start=pi)
-        return State(state.t + arena.rounds, policy, evidence)
+    def step(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> State[Pi, Duels]:
+        pi, optimistic = state.policy, arena.believe(state.memory, self.optimism)
+        answer = optimistic.mirror_step(arena.reference, pi, 1 / self.tau)
+        return self._answered(arena, state, state.memory + arena.duel(answer, pi) + arena.duel(pi, answer))
 
 
 @dataclass(frozen=True)
-class VMG:
+class VMG(_Oracle):
     """Value-incentivised Markov game (arXiv:2502.09780), tabular: the estimate is biased to high value.
 
     belief = argmin sum (P - bit)^2 - alpha gap_P(pi); pi' = its Nash; both players sample pi.
@@ -193,22 +141,14 @@ class VMG:
     Proved (by them, general classes): O(sqrt T). No explicit width: the bias alone explores.
     """
 
-    tau: float
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        check_steps(self, self.tau, None, positive_tau=True)
+        super().__post_init__()
         if not self.alpha > 0:
             raise ValueError(f"VMG: alpha must be above 0, got {self.alpha}.")
 
-    @property
-    def target(self) -> float:
-        return self.tau
-
-    def init(self, arena: Any) -> State:
-        return _start(self, arena)
-
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> State[Pi, Duels]:
         pi = state.policy
         evidence = state.memory + arena.duel(pi, pi)
         biased = arena.believe(evidence).favouring(pi, self.tau, self.alpha)
@@ -216,28 +156,24 @@ class VMG:
 
 
 @dataclass(frozen=True)
-class ExploreThenCommit:
+class ExploreThenCommit(_Oracle):
     """Uniform against uniform for `explore` rounds, answering with the reference meanwhile; then the Nash.
 
     Proved (arXiv:2602.23116, under coverage): O(sqrt(T / tau)) for the right `explore`, which needs T.
     """
 
-    tau: float
     explore: int = 1000
 
     def __post_init__(self) -> None:
-        check_steps(self, self.tau, None, positive_tau=True)
+        super().__post_init__()
         if self.explore < 1:
             raise ValueError(f"ExploreThenCommit: explore must be at least 1, got {self.explore}.")
 
-    @property
-    def target(self) -> float:
-        return self.tau
+    def init(self, arena: Enumerating[Pi, Duels]) -> State[Pi, Duels]:
+        require(self, arena, Enumerating)
+        return super().init(arena)
 
-    def init(self, arena: Any) -> State:
-        return _start(self, arena, "uniform")
-
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Enumerating[Pi, Duels], state: State[Pi, Duels]) -> State[Pi, Duels]:
         t = state.t + arena.rounds
         if state.t >= self.explore:
             return State(t, state.policy, state.memory)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
-from pgames.arena import Solver, State, Weight, require, target_of
+from pgames.arena import Anchoring, Measuring, Mixing
+from pgames.solver import Pi, Solver, State, Weight, require, target_of
 from pgames.solvers.mirror import INPO, MMD
+
+Record = tuple[State, Weight]  # where the inner solver is, and the least gap so far
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,12 @@ class ProximalPoint:
     def target(self) -> float:
         return 0.0
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "anchored")
+    def init(self, arena: Anchoring[Pi]) -> State[Pi, tuple[Pi, State]]:
+        require(self, arena, Anchoring)
         inner = self.inner.init(arena)
         return State(0, inner.policy, (arena.reference, inner))
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Anchoring[Pi], state: State[Pi, tuple[Pi, State]]) -> State[Pi, tuple[Pi, State]]:
         reference, inner = state.memory
         anchored = arena.anchored(reference)
         inner = self.inner.step(anchored, inner)
@@ -64,11 +67,12 @@ class Average:
     def target(self) -> Weight | None:
         return target_of(self.inner)
 
-    def init(self, arena: Any) -> State:
+    def init(self, arena: Mixing[Pi]) -> State[Pi, State]:
+        require(self, arena, Mixing)
         inner = self.inner.init(arena)
         return State(0, inner.policy, inner)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Mixing[Pi], state: State[Pi, State]) -> State[Pi, State]:
         inner = self.inner.step(arena, state.memory)
         new = 1 / (state.t + 1)
         return State(state.t + 1, arena.mixture((1 - new, state.policy), (new, inner.policy)), inner)
@@ -79,21 +83,23 @@ class Best:
     """Answer with the least exploitable iterate of `inner` so far, run by run."""
 
     inner: Solver
-    tau: Weight = 0.0
+    tau: float = 0.0
 
     @property
-    def target(self) -> Weight:
+    def target(self) -> float:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "exploitability", "mixture")
+    def init(self, arena: Measuring[Pi]) -> State[Pi, Record]:
+        require(self, arena, Measuring)
         inner = self.inner.init(arena)
         return State(0, inner.policy, (inner, arena.exploitability(inner.policy, self.tau)))
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(
+        self, arena: Measuring[Pi], state: State[Pi, tuple[State, Weight]]
+    ) -> State[Pi, tuple[State, Weight]]:
         inner, record = state.memory
         inner = self.inner.step(arena, inner)
         gap = arena.exploitability(inner.policy, self.tau)
-        better = (gap < record) * 1.0
+        better = cast(Weight, (gap < record) * 1.0)
         policy = arena.mixture((1 - better, state.policy), (better, inner.policy))
-        return State(state.t + 1, policy, (inner, better * gap + (1 - better) * record))
+        return State(state.t + 1, policy, (inner, cast(Weight, better * gap + (1 - better) * record)))

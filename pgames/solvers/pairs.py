@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
-from pgames.arena import PairLoss, State, Weight, require
-from pgames.losses import hinge, logistic, squared
+from pgames.arena import Demonstrating, Duelling, Duels, Evidence, Pairing, Rewarding, Score
+from pgames.losses import PairLoss, hinge, logistic, squared
+from pgames.solver import Memoryless, Pi, State, Weight, require
 from pgames.solvers.checks import check_steps
 
 
@@ -22,7 +23,7 @@ class GPO:
 
     loss: PairLoss
     tau: Weight
-    pairs: Any = None
+    pairs: Evidence | None = None
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
@@ -31,12 +32,12 @@ class GPO:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "duel", "fit_pairs")
+    def init(self, arena: Pairing[Pi, Duels]) -> Memoryless[Pi]:
+        require(self, arena, Pairing)
         return State(0, arena.reference)
 
-    def step(self, arena: Any, state: State) -> State:
-        pairs = arena.duel(arena.reference, arena.reference) if self.pairs is None else self.pairs
+    def step(self, arena: Pairing[Pi, Duels], state: Memoryless[Pi]) -> Memoryless[Pi]:
+        pairs = _pairs(arena, self.pairs)
         return State(state.t + 1, arena.fit_pairs(arena.reference, pairs, self.loss, self.tau))
 
 
@@ -62,11 +63,11 @@ class OnlineGPO:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "duel", "fit_pairs")
+    def init(self, arena: Pairing[Pi, Duels]) -> Memoryless[Pi]:
+        require(self, arena, Pairing)
         return State(0, arena.reference)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Pairing[Pi, Duels], state: Memoryless[Pi]) -> Memoryless[Pi]:
         pi = state.policy
         fit = arena.fit_pairs(arena.reference, arena.duel(pi, pi), self.loss, self.tau)
         if self.eta is not None:
@@ -74,17 +75,17 @@ class OnlineGPO:
         return State(state.t + 1, fit)
 
 
-def DPO(tau: Weight, pairs: Any = None) -> GPO:
+def DPO(tau: Weight, pairs: Evidence | None = None) -> GPO:
     """Direct preference optimisation (arXiv:2305.18290): offline, logistic; right iff P is Bradley-Terry."""
     return GPO(logistic, tau, pairs)
 
 
-def IPO(tau: Weight, pairs: Any = None) -> GPO:
+def IPO(tau: Weight, pairs: Evidence | None = None) -> GPO:
     """Identity preference optimisation (arXiv:2310.12036): offline, squared; a soft best response."""
     return GPO(squared, tau, pairs)
 
 
-def SLiC(tau: Weight, pairs: Any = None) -> GPO:
+def SLiC(tau: Weight, pairs: Evidence | None = None) -> GPO:
     """Sequence likelihood calibration (arXiv:2305.10425): offline, hinge."""
     return GPO(hinge(), tau, pairs)
 
@@ -110,7 +111,7 @@ class RLHF:
     """
 
     tau: Weight
-    pairs: Any = None
+    pairs: Evidence | None = None
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
@@ -119,12 +120,12 @@ class RLHF:
     def target(self) -> Weight:
         return self.tau
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "duel", "fit_reward", "tilt")
+    def init(self, arena: Rewarding[Pi, Duels, Score]) -> Memoryless[Pi]:
+        require(self, arena, Rewarding)
         return State(0, arena.reference)
 
-    def step(self, arena: Any, state: State) -> State:
-        pairs = arena.duel(arena.reference, arena.reference) if self.pairs is None else self.pairs
+    def step(self, arena: Rewarding[Pi, Duels, Score], state: Memoryless[Pi]) -> Memoryless[Pi]:
+        pairs = _pairs(arena, self.pairs)
         return State(state.t + 1, arena.tilt(arena.reference, arena.fit_reward(pairs), 1 / self.tau))
 
 
@@ -147,12 +148,18 @@ class SPIN:
     def target(self) -> None:
         return None
 
-    def init(self, arena: Any) -> State:
-        require(self, arena, "demonstrate", "fit_pairs")
-        if getattr(arena, "expert", None) is None:
+    def init(self, arena: Demonstrating[Pi, Duels]) -> Memoryless[Pi]:
+        require(self, arena, Demonstrating)
+        if arena.expert is None:
             raise ValueError("SPIN imitates an expert and this arena has none: pass expert= to the arena.")
         return State(0, arena.reference)
 
-    def step(self, arena: Any, state: State) -> State:
+    def step(self, arena: Demonstrating[Pi, Duels], state: Memoryless[Pi]) -> Memoryless[Pi]:
+        assert arena.expert is not None
         pairs = arena.demonstrate(arena.expert, state.policy)
         return State(state.t + 1, arena.fit_pairs(state.policy, pairs, logistic, self.lam))
+
+
+def _pairs(arena: Duelling[Pi, Duels], own: Evidence | None) -> Duels:
+    """The user's pairs, which are evidence of this arena, or duels of the reference against itself."""
+    return arena.duel(arena.reference, arena.reference) if own is None else cast(Duels, own)

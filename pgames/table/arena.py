@@ -8,13 +8,13 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import PairLoss, Weight
 from pgames.counts import PairCounts
 from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import blocks, streams
-from pgames.losses import logistic, minimise
+from pgames.losses import PairLoss, logistic, minimise
 from pgames.numerics import check_distribution
+from pgames.solver import Weight
 
 Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
 ONE, NOTHING = np.ones(1), np.zeros(1)

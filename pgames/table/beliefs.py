@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.arena import Weight, Width
+from pgames.arena import Width
 from pgames.counts import PairCounts
 from pgames.kernels import blocks
+from pgames.solver import Weight
 from pgames.table import belief_kernels
 from pgames.table.arena import Policy
 

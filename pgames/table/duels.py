@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import PairLoss, Weight, Width
+from pgames.arena import Width
 from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import judging
+from pgames.losses import PairLoss
+from pgames.solver import Weight
 from pgames.table import duel_kernels, fit_kernels
 from pgames.table.arena import Policy, TableArena
 from pgames.table.beliefs import Belief
@@ -138,6 +140,10 @@ class DuelArena:
     def stream(self) -> tuple[int, int]:
         """(seed, number of the first run): with a round, what all randomness is a function of."""
         return self._truth.seed, self._truth.first_run
+
+    def charge(self, rounds: int) -> None:
+        """Count one judgement per prompt in each of `rounds` rounds that a kernel has played."""
+        self.bits += rounds * self.prompts
 
     def no_duels(self) -> Evidence:
         """Evidence of nothing, to add to."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.arena import Weight
 from pgames.kernels import blocks
 from pgames.kernels.elementary import njit
 from pgames.kernels.rows import normalise, softmax
+from pgames.solver import Weight
 from pgames.table.arena import Policy
 
 if TYPE_CHECKING:

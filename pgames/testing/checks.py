@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pgames.arena import Solver, target_of
 from pgames.games.preference import PreferenceGame
+from pgames.solver import Solver, Weight, target_of
 from pgames.table.arena import TableArena
 from pgames.testing.arena_algebra import ALGEBRA
 from pgames.testing.arena_conduct import CONDUCT
@@ -154,17 +154,28 @@ def _solver_cases(
         raise ValueError(
             f"short must be at least 2 and tolerance in [0, 1), got short={short}, tolerance={tolerance}."
         )
-    if tau is None:
-        tau = target_of(solver)
-        lacks = "target" if tau is None else "" if takes_tau(solver) else "field tau"
+    at: Weight | None = tau
+    if at is None:
+        at = target_of(solver)
+        lacks = "target" if at is None else "" if takes_tau(solver) else "field tau"
         if lacks and fixed_point == "regularised":
             raise ValueError(
                 f"{type(solver).__name__} has no {lacks}: pass tau=, or fixed_point='nash' or None."
             )
-    if tau is not None and np.ndim(tau):
-        raise ValueError(f"tau must be one number here, got shape {np.shape(tau)}: check one run at a time.")
-    tau = 0.0 if tau is None else float(tau)
-    claims = Claims(solver, fixed_point, tau, rounds, within, contracts, arena, tolerance, short)
+    at = 0.0 if at is None else at
+    if np.ndim(at):
+        raise ValueError(f"tau must be one number here, got shape {np.shape(at)}: check one run at a time.")
+    claims = Claims(
+        solver,
+        fixed_point,
+        float(at),
+        rounds,
+        within,
+        contracts,
+        arena,
+        tolerance,
+        short,
+    )
     properties, extremes = _chosen(ON_KNOWN_GAMES, ON_EXTREME_GAMES, skip=skip)
     return [
         Case(repr(solver), one, known.name, functools.partial(one.check, claims, known))

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import Solver
 from pgames.games.preference import PreferenceGame
 from pgames.loop import iterate, solve
+from pgames.solver import Solver
 
 FixedPoint = Literal["regularised", "nash"] | Callable[[PreferenceGame], ArrayLike] | None
 

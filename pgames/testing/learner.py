@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from pgames import games
-from pgames.arena import Solver, State, one_target
 from pgames.curves.fit import line
 from pgames.games.preference import PreferenceGame
 from pgames.regret.simulate import simulate
+from pgames.solver import Solver, State, one_target
 from pgames.table.duels import DuelArena
 from pgames.testing.claims import difference
 from pgames.testing.report import Case, Measured, Property, Report, run_cases

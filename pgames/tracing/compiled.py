@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.arena import Solver, State
 from pgames.kernels.blocks import (
     LANES,
     blend_block,
@@ -22,6 +21,7 @@ from pgames.kernels.blocks import (
 )
 from pgames.kernels.elementary import njit
 from pgames.kernels.streams import sampled_rates_row, stream
+from pgames.solver import Solver, State
 from pgames.table.arena import TableArena
 from pgames.tracing.recording import Blend, Trace, policies, rebuilt, refuse, trace
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
-from pgames.arena import Solver, State, Weight
+from pgames.solver import Solver, State, Weight
 
 
 class NotTraceable(TypeError):
@@ -64,6 +64,9 @@ class Recorder:
         target = self._new()
         self.operations.append(Step(target.index, prior.index, opponent.index, step))
         return target
+
+    def mixture(self, *terms: tuple[Weight, Register]) -> Register:
+        refuse(self._solver, "says mixture")
 
     def __getattr__(self, verb: str) -> NoReturn:
         if verb.startswith("__"):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pgames.arena import Solver, Weight
 from pgames.extras import need
+from pgames.solver import Solver, Weight
 from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, NashEMA, NashMD
 from pgames.tracing.compiled import run_compiled
 from pgames.tracing.recording import Blend, Recorder, Trace, trace

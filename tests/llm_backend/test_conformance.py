@@ -8,8 +8,8 @@ import pgames as pg
 from llm_backend import Fit
 from llm_backend.policies.handles import Answers
 from llm_backend.testing import GameArena, text_arena
-from pgames.arena import State
 from pgames.bandits import learners
+from pgames.solver import State
 from pgames.solvers import explore, oracle
 from pgames.testing import check_arena, check_solver, known_games
 from pgames.testing.solver_properties import ON_EXTREME_GAMES, ON_KNOWN_GAMES, extreme_games

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import pgames as pg
-from pgames.arena import State
 from pgames.regret.ledger import Ledger
 from pgames.regret.simulate import simulate
+from pgames.solver import State
 from pgames.solvers.explore import ENPO
 from pgames.solvers.oracle import Greedy, Optimistic
 

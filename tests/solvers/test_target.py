@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import pgames as pg
-from pgames.arena import State, one_target, target_of
-from pgames.cli.solving import temperature
+from pgames.solver import State, one_target, target_of
 from pgames.testing import check_solver
 from tests.support.conformance_claims import LEARNERS, SOLVERS, TAU
 
@@ -68,7 +67,7 @@ def test_every_solver_has_a_target():
 )
 def test_wrappers_forward_the_target(solver, target):
     assert target_of(solver) == target
-    assert one_target(solver) == temperature(solver) == (target or 0.0)
+    assert one_target(solver) == (target or 0.0)
 
 
 def test_an_averaged_solver_is_measured_in_its_own_game():

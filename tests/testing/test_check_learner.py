@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pgames.arena import State
 from pgames.games import cyclic, duel
+from pgames.solver import State
 from pgames.solvers.explore import ENPO, Passive, Schedule
 from pgames.solvers.oracle import Enhancer, Greedy, Optimistic
 from pgames.table.beliefs import Belief

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pgames as pg
-from pgames.arena import State
+from pgames.solver import State
 from pgames.testing import ConformanceError, check_arena, check_solver, known_games, solver_cases
 
 TAU = 0.1

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pgames.arena import State
 from pgames.games.preference import PreferenceGame
 from pgames.loop import solve
+from pgames.solver import State
 from pgames.solvers.league import FictitiousPlay
 from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, NashEMA, NashMD
 from pgames.solvers.outer import COMAL, Average, Best

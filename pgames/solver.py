@@ -1,0 +1,89 @@
+"""What a solver is: frozen hyper-parameters, a target, and a step from one state to the next."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+Weight = float | NDArray[np.float64]  # a number, or float64[S]: one per run
+Pi = TypeVar("Pi")  # a policy
+Memory = TypeVar("Memory")  # what a solver keeps beside its policy
+
+
+class State(NamedTuple, Generic[Pi, Memory]):
+    """Where a solver is: rounds done, its answer so far, and what else it remembers."""
+
+    t: int
+    policy: Pi
+    memory: Memory = cast(Any, ())
+
+
+Memoryless = State[Pi, tuple[()]]
+
+
+class Solver(Protocol):
+    """A frozen dataclass whose fields are its hyper-parameters and nothing else."""
+
+    @property
+    def target(self) -> Weight | None:
+        """The weight of the KL to the reference in the game whose Nash the solver is after.
+
+        A number, or float64[S], one per run; 0 for the unregularised game; None where it is after no Nash.
+        """
+        ...
+
+    def init(self, arena: Any) -> State:
+        """The state before round 0. Raises TypeError when the arena lacks a verb that the solver says."""
+        ...
+
+    def step(self, arena: Any, state: State) -> State:
+        """The state after one more round."""
+        ...
+
+
+def target_of(solver: object) -> float | NDArray[np.float64] | None:
+    """`solver.target` as a float or float64[S]; None where it is None or the solver declares none."""
+    target = getattr(solver, "target", None)
+    if target is None:
+        return None
+    values = np.asarray(target, dtype=np.float64)
+    return float(values) if values.ndim == 0 else values
+
+
+def one_target(solver: object) -> float:
+    """`solver.target` as one number, 0 where there is none. Raises ValueError when it is float64[S]."""
+    target = target_of(solver)
+    if isinstance(target, np.ndarray):
+        raise ValueError(
+            f"one tau is needed here and {type(solver).__name__} has a target of shape {list(target.shape)}, "
+            "one per run: pass tau."
+        )
+    return 0.0 if target is None else target
+
+
+def members(capability: type) -> tuple[str, ...]:
+    """The members that a protocol asks of an arena, those of the protocols it extends first."""
+    names = (name for base in reversed(capability.__mro__) for name in vars(base))
+    return tuple(dict.fromkeys(name for name in names if not name.startswith("_")))
+
+
+def require(solver: object, arena: object, *capabilities: type) -> None:
+    """Refuse, before the first round, an arena that lacks a verb of the capabilities that a solver needs.
+
+    Raises TypeError when it does, naming the solver, the missing verbs and what to use instead.
+    """
+    asked = dict.fromkeys(name for capability in capabilities for name in members(capability))
+    if not (missing := [name for name in asked if not hasattr(arena, name)]):
+        return
+    remedy = (
+        "use a learner from duels, such as Optimistic or ENPO"
+        if "mirror_step" in missing
+        else "use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step "
+        "and geometric_mixture"
+    )
+    raise TypeError(
+        f"{type(solver).__name__} needs the verb(s) {', '.join(missing)}, which {type(arena).__name__} "
+        f"lacks; {remedy}."
+    )

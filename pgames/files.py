@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Atomic writes, and safe reads of .npz files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 @contextmanager
 def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]:
-    """Open a temporary file beside `path`; it takes that name once the block ends without an error."""
+    """Open a temporary file beside `path` and rename it to `path` when the block ends without an error."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -32,7 +32,10 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]:
 
 
 def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
-    """The arrays of an .npz file by name, nothing unpickled. Raises ValueError when it is cut short."""
+    """The arrays of an .npz file by name, without unpickling; `what` names the expected content.
+
+    Raises ValueError when the file is cut short or no .npz file, and FileNotFoundError when there is none.
+    """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}

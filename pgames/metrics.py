@@ -1,4 +1,4 @@
-"""What can be measured of a policy: frozen callables (arena, policy) -> float64[S] with a name."""
+"""Metrics of a policy: frozen callables (arena, policy) -> float64[S] with a name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 class Metric(Protocol):
-    """A function of a policy with a name; its first axis is the run."""
+    """A function of a policy, with a name, that returns one value per run: float64[S] or float64[S, ...]."""
 
     @property
     def name(self) -> str: ...

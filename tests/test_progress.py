@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pgames import progress as module
-from pgames.progress import progress, track
+from pgames.progress import progress, silent, track
 
 
 class Terminal(io.StringIO):
@@ -54,3 +54,30 @@ def test_without_rich_there_is_no_bar(monkeypatch):
     monkeypatch.setitem(sys.modules, "rich", None)
     assert list(track("abc", "counting", 3)) == ["a", "b", "c"]
     assert screen.getvalue() == ""
+
+
+def test_a_bar_carries_a_note_and_lines_above_it(monkeypatch):
+    screen = watch(monkeypatch)
+    with progress("cells", 8, done=5) as bar:
+        assert bar.watched
+        bar(6, "12 a minute")
+        bar.print("round 6 [done]")
+    assert "6/8" in screen.getvalue() and "12 a minute" in screen.getvalue()
+    assert "round 6 [done]" in screen.getvalue()
+
+
+def test_lines_are_written_where_there_is_no_terminal(monkeypatch):
+    blind = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", blind)
+    with progress("cells", 8) as bar:
+        bar(1)
+        bar.print("round 1")
+    assert not bar.watched and blind.getvalue() == "round 1\n"
+
+
+def test_a_silent_block_draws_no_bars(monkeypatch):
+    screen = watch(monkeypatch)
+    with silent():
+        assert list(track("abc", "counting", 3)) == ["a", "b", "c"]
+    assert screen.getvalue() == ""
+    assert list(track("abc", "counting", 3)) and "counting" in screen.getvalue()

@@ -14,7 +14,10 @@ Array = NDArray[np.float64]
 
 
 class LedgerArrays(NamedTuple):
-    """The true game and the sums over rounds, which kernels update in place."""
+    """The true game, with X prompts of Y responses, and the sums of S runs, which kernels update in place.
+
+    Arrays have the shapes float64[X, Y, Y], [X, Y], [X], [S] and [S, X, Y] given beside each field.
+    """
 
     skew: Array  # float64[X, Y, Y], P - 1/2
     log_reference: Array  # float64[X, Y], -inf for responses outside the game

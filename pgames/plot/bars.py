@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Bars(NamedTuple):
-    """One rating: its values, the interval of each, and where the bars start."""
+    """One rating: values float64[Y], the ends of their intervals float64[Y], and where the bars start."""
 
-    values: ArrayLike  # float64[Y]
-    low: ArrayLike | None = None  # float64[Y]
+    values: ArrayLike
+    low: ArrayLike | None = None
     high: ArrayLike | None = None
     baseline: float = 0.0
 
@@ -29,11 +29,13 @@ def ratings(
 ) -> Figure:
     """Bars with intervals for every item, one panel per rating, all in the same order of items.
 
+    Raises ValueError when there is no rating, or one does not have one value per item.
+
     Parameters
     ----------
     bars : name of the rating -> Bars.
     items : Y names.
-    order : which items to draw, first at the top; by default all of them, by the first rating.
+    order : int64[N], which items to draw, first at the top; by default all of them, by the first rating.
     """
     if not bars:
         raise ValueError("there is no rating to draw: pass at least one.")

@@ -30,8 +30,8 @@ def heatmap(
 
     Parameters
     ----------
-    order : which responses to draw, first at the top left; by default by mean win rate, so that in a game
-        without cycles everything above the diagonal is a win.
+    order : int64[N], which responses to draw, first at the top left; by default all of them by mean win rate,
+        so that in a game without cycles everything above the diagonal is a win.
     cycles : index tuples (a, b, c, ...) with a beating b beating c ... beating a; their cells are framed.
     """
     P = np.tensordot(game.prompt_weights, game.P, axes=1)
@@ -58,7 +58,11 @@ def heatmap(
 
 @style()
 def prompts(policies: ArrayLike, items: Sequence[str], names: Sequence[str], *, title: str = "") -> Figure:
-    """How much policies float64[X, Y] play each item (rows) on each prompt (columns), if they ever do."""
+    """The probability of each item (rows) on each prompt (columns) in policies float64[X, Y].
+
+    Items with at most 0.5 % on every prompt are left out. Raises ValueError when the shape does not fit the
+    names of the prompts and items.
+    """
     pi = np.asarray(policies, dtype=np.float64)
     if pi.shape != (len(names), len(items)):
         raise ValueError(f"policies must have shape [{len(names)}, {len(items)}], got {list(pi.shape)}.")

@@ -55,7 +55,7 @@ STYLE: dict[Any, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the house style; also a decorator."""
+    """Draw in the style of this project; a context manager and a decorator."""
     with need("matplotlib", "plot").rc_context(STYLE):
         yield
 
@@ -74,7 +74,10 @@ def short(name: str, longest: int = 30) -> str:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 160) -> Path:
-    """Write a figure, whole or not at all, in the format that the name ends in: .png, .svg or .pdf."""
+    """Write a figure atomically, in the format of the file's suffix: .png, .svg or .pdf.
+
+    Raises ValueError when the suffix is another one.
+    """
     target = Path(path)
     content = figure_bytes(figure, target.suffix[1:].lower(), dpi)
     with atomic(target) as file:
@@ -83,7 +86,10 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 160) ->
 
 
 def figure_bytes(figure: Figure, kind: str, dpi: int = 160) -> bytes:
-    """The figure as the bytes of a "png", "svg" or "pdf" file, the same for the same figure."""
+    """The bytes of the figure as a "png", "svg" or "pdf" file; equal figures give equal bytes.
+
+    Raises ValueError when `kind` is another one.
+    """
     undated: dict[str, dict[str, str | None]] = {
         "png": {"Software": None},
         "svg": {"Date": None},

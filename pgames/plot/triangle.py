@@ -26,15 +26,17 @@ def simplex(
     *,
     title: str = "",
 ) -> Figure:
-    """Where policies over three responses go, one triangle for each trajectory.
+    """Trajectories of policies over three responses, one triangle for each.
 
-    A corner is a policy that always gives that response, the middle mixes all three equally. Open circle:
-    the first policy; dot: the last; star: the equilibrium.
+    A corner is the policy that always gives that response; the centre mixes all three equally. An open circle
+    marks the first policy, a dot the last, a star the equilibrium.
+
+    Raises ValueError when there is no trajectory, or one does not hold distributions over three responses.
 
     Parameters
     ----------
     policies : float64[T, 3] probabilities of successive rounds, or a mapping of names to them.
-    equilibrium : float64[3], marked with a star; or a mapping, when each trajectory is after another one.
+    equilibrium : float64[3], marked with a star; or a mapping, when every trajectory has its own.
     labels : names of the three responses.
     """
     paths = policies if isinstance(policies, Mapping) else {"": policies}
@@ -71,7 +73,7 @@ def simplex(
 
 
 def _points(name: str, path: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The place of every policy in the plane, float64[T, 2]."""
+    """Positions float64[T, 2] in the plane of policies float64[T, 3]."""
     if path.ndim != 2 or path.shape[1] != 3 or len(path) == 0:
         raise ValueError(f"{name} must have shape [T, 3], one row per round, got {path.shape}.")
     check_distribution(name, path)

@@ -1,1 +1,1 @@
-"""Grids of simulations that survive kill -9."""
+"""Grids of simulations over processes, resumed from disk after any stop."""

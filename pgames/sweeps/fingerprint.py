@@ -1,4 +1,4 @@
-"""What makes a computation what it is, as JSON: arguments, the function's code, the constants it reads."""
+"""Fingerprints of computations, as JSON: arguments, the function's code, and the constants it reads."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pgames.games.preference import PreferenceGame
 
 
 def described(value: Any) -> Any:
-    """JSON that tells two values apart whose results may differ, and is the same in every process.
+    """A JSON value that differs for values whose results may differ, and is the same in every process.
 
-    Raises ValueError for what has no such description, such as a lambda or an open file.
+    Raises ValueError when the value has no such description, such as a lambda or an open file.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -46,16 +46,16 @@ def described(value: Any) -> Any:
         return {"function": named(value), "code": code_digest(value), **constants(value)}
     raise ValueError(
         f"{value!r} cannot be written down exactly: use numbers, text, arrays, games, dataclasses, classes "
-        "or functions with a name."
+        "or named functions."
     )
 
 
 def named(function: Callable[..., Any]) -> str:
-    """module.name of a function, or of what a partial calls. Raises ValueError for a lambda."""
+    """module.name of a function, or of the function a partial calls. Raises ValueError for a lambda."""
     if isinstance(function, functools.partial):
         return named(function.func)
     if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
-        raise ValueError(f"{function!r} has no name to tell it from others: write it with def.")
+        raise ValueError(f"{function!r} has no name to identify it: write it with def.")
     return _name(function)
 
 
@@ -68,7 +68,7 @@ def code_digest(function: Callable[..., Any]) -> str:
 
 
 def constants(function: Callable[..., Any]) -> dict[str, Any]:
-    """The module's and the closure's plain values that a function, or one it calls there, reads."""
+    """The plain values of the module and the closure that a function, or one it calls there, reads."""
     if isinstance(function, functools.partial):
         return constants(function.func)
     found: dict[str, Any] = {}
@@ -81,7 +81,10 @@ def constants(function: Callable[..., Any]) -> dict[str, Any]:
 
 @functools.cache
 def source_digest(package: Path) -> str:
-    """A digest of all Python files of a package: between releases a version says little. Once a process."""
+    """A digest of all Python files of a package, computed once per process.
+
+    It finds edits between releases, which leave the version as it is.
+    """
     files = sorted(package.rglob("*.py"))
     parts = ((str(file.relative_to(package)).encode(), file.read_bytes()) for file in files)
     return _digest(*itertools.chain.from_iterable(parts))

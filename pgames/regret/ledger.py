@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol, runtime_checkable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pgames.games.preference import PreferenceGame
 from pgames.kernels.gaps import LedgerArrays, charge
+from pgames.solver import State
 from pgames.table.arena import Policy
 
 Array = NDArray[np.float64]
@@ -74,3 +77,12 @@ class Ledger:
         gap = scratch.charge(average, 1)
         excess = self.divergence / self.rounds - scratch.divergence
         return gap + mean_kl * self.tau * (excess @ self.game.prompt_weights)
+
+
+@runtime_checkable
+class Leaping(Protocol):
+    """A learner that plays many rounds in one compiled call, with the bits of as many steps."""
+
+    def leap(self, arena: Any, state: State, rounds: int, ledger: Ledger) -> State:
+        """The state after `rounds` more rounds; their policies are charged to `ledger`."""
+        ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -11,7 +10,7 @@ from pgames.curves import Curve
 from pgames.games.preference import PreferenceGame
 from pgames.loop import log_grid
 from pgames.progress import progress
-from pgames.regret.ledger import Ledger
+from pgames.regret.ledger import Leaping, Ledger
 from pgames.regret.recorder import Recorder
 from pgames.solver import Solver, State, one_target
 from pgames.table.duels import DuelArena
@@ -61,7 +60,7 @@ def simulate(
     try:
         with progress(type(learner).__name__, rounds) as bar:
             while recorder.ledger.rounds < rounds:
-                if refresh is None and hasattr(learner, "leap"):
+                if refresh is None and isinstance(learner, Leaping):
                     state = _leap(learner, arena, state, recorder)
                 else:
                     state = _play(learner, arena, state, recorder, rounds, refresh)
@@ -74,7 +73,7 @@ def simulate(
 
 
 def _play(
-    learner: Any,
+    learner: Solver,
     arena: DuelArena,
     state: State,
     recorder: Recorder,
@@ -96,7 +95,7 @@ def _play(
     return after
 
 
-def _leap(learner: Any, arena: DuelArena, state: State, recorder: Recorder) -> State:
+def _leap(learner: Leaping, arena: DuelArena, state: State, recorder: Recorder) -> State:
     """The steps up to the next recorded round, or LEAP duels of them, in one compiled call."""
     length = min(recorder.rounds_to_next(), 1 + LEAP // (arena.runs * arena.prompts))
     view = arena.at(recorder.ledger.rounds, length)

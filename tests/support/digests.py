@@ -249,10 +249,13 @@ def played(solver: Any, game: pg.PreferenceGame, rounds: int, run: dict[str, Any
     """What `run` measured, and the last policy."""
     arena = pg.TableArena(game, expert=expert_of(game), **options)
     answer = pg.run(solver, arena, rounds, points=8, **run)
-    values = answer.values
-    if type(answer).__name__ == "Run":  # before the axes were [S, R]
-        values = {name: np.moveaxis(value, 1, 0) for name, value in values.items()}
-    return [answer.rounds, values, answer.state.t, answer.state.policy]
+    return [answer.rounds, values_of(answer), answer.state.t, answer.state.policy]
+
+
+def values_of(answer: Any) -> dict[str, Any]:
+    """What a run recorded, float64[S, R, ...] by name: until they were one class, runs had [R, S, ...]."""
+    old = type(answer).__name__ == "Run"
+    return {name: np.moveaxis(v, 1, 0) if old else v for name, v in answer.values.items()}
 
 
 def solved_state(solver: Any, game: pg.PreferenceGame, rounds: int, **options: Any) -> Any:
@@ -300,7 +303,7 @@ def table_cases() -> Iterator[Case]:
             m.Support(1e-3),
             m.Policies(),
         ]
-        return [pg.run(pg.EGPO(TAU, 0.5), arena, 12, kinds, points=6).values]
+        return [values_of(pg.run(pg.EGPO(TAU, 0.5), arena, 12, kinds, points=6))]
 
     yield "metrics", metrics
 
@@ -463,7 +466,7 @@ def rating_cases() -> Iterator[Case]:
         made = [v.to_game(), v.to_game(0.0, 1.0, "drop"), v.to_game(prompt_weights="votes", only_seen=True)]
         resampled = [[s.left, s.right, s.winner, s.prompt] for s in v.bootstrap(2, 3)]
         pooled = (v + v.subset("y")).pooled_counts
-        return [[[g.P, g.prompt_weights] for g in made], list(v.counts), list(pooled), resampled]
+        return [[[g.P, g.prompt_weights] for g in made], [[c.wins, c.ties] for c in (v.counts, pooled)], resampled]
 
     yield "comparisons", estimated
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pgames.plot.curves import LABELS, By, along, checked_bounds, draw_band, draw_bounds, named
+from pgames.plot.recorded import Recorded
 from pgames.plot.style import COLOURS, DASHES, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pgames.bounds import Bound
-    from pgames.curves import Curve
+
 
 FLOOR = 1e-17  # a gap of exactly 0 has no logarithm: it is drawn here
 ROUNDING = 2.2e-16
@@ -22,7 +23,7 @@ ROUNDING = 2.2e-16
 
 @style()
 def convergence(
-    curves: Curve | Sequence[Curve] | Mapping[str, Curve],
+    curves: Recorded | Sequence[Recorded] | Mapping[str, Recorded],
     metric: str | None = None,
     bound: Bound | Sequence[Bound] | None = None,
     *,

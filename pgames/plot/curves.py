@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.plot.recorded import Recorded
 from pgames.plot.style import INK, short
 
 if TYPE_CHECKING:
     from pgames.bounds import Bound
-    from pgames.curves import Curve
+
 
 By = Literal["rounds", "bits"]
 LABELS = {"rounds": "rounds", "bits": "judgements asked for (bits)"}
@@ -28,9 +29,9 @@ BOUND_DASHES: dict[str, Any] = {
 BOUND_SHADES = (INK, "#8C8C8C", "#8C6D46", "#B3B3B3")
 
 
-def named(curves: Curve | Sequence[Curve] | Mapping[str, Curve]) -> dict[str, Curve]:
+def named(curves: Recorded | Sequence[Recorded] | Mapping[str, Recorded]) -> dict[str, Recorded]:
     """Curves by the name to show; repeated solvers are numbered. Raises ValueError when there is none."""
-    found: dict[str, Curve] = {}
+    found: dict[str, Recorded] = {}
     if isinstance(curves, Mapping):
         found = {short(name, NAMED): curve for name, curve in curves.items()}
     else:
@@ -42,7 +43,7 @@ def named(curves: Curve | Sequence[Curve] | Mapping[str, Curve]) -> dict[str, Cu
     return found
 
 
-def along(curve: Curve, by: By) -> NDArray[np.int64]:
+def along(curve: Recorded, by: By) -> NDArray[np.int64]:
     """The horizontal axis int64[R]. Raises ValueError when the curve counts no judgements."""
     if by == "rounds":
         return np.asarray(curve.rounds)

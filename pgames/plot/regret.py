@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pgames.plot.curves import LABELS, By, along, checked_bounds, draw_band, draw_bounds, named
+from pgames.plot.recorded import Recorded
 from pgames.plot.style import COLOURS, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pgames.bounds import Bound
-    from pgames.curves import Curve
+
 
 MARKERS = "osD^vPX"
 HEAVY = 2.0  # mean / median above which the plot warns
@@ -22,7 +23,7 @@ HEAVY = 2.0  # mean / median above which the plot warns
 
 @style()
 def compare(
-    curves: Curve | Sequence[Curve] | Mapping[str, Curve],
+    curves: Recorded | Sequence[Recorded] | Mapping[str, Recorded],
     by: By = "rounds",
     bound: Bound | Sequence[Bound] | None = None,
     *,
@@ -50,7 +51,7 @@ def compare(
         tail = _draw(axes, name, curve, by, i)
         if tail > HEAVY:
             heavy.append(f"{name} {tail:.3g}")
-    some = any((curve.regret > 0).any() for curve in shown.values())  # 0 alone has no logarithm
+    some = any((curve.recorded("regret") > 0).any() for curve in shown.values())  # 0 alone has no logarithm
     axes.set(
         xscale="log", yscale="log" if some else "linear", xlabel=LABELS[by], ylabel="regret", title=title
     )
@@ -66,7 +67,7 @@ def compare(
     return figure
 
 
-def _draw(axes: Any, name: str, curve: Curve, by: By, i: int) -> float:
+def _draw(axes: Any, name: str, curve: Recorded, by: By, i: int) -> float:
     """Draw one curve; return mean / median at its end."""
     table, x = curve.summary(), along(curve, by)
     colour = COLOURS[i % len(COLOURS)]

@@ -466,7 +466,11 @@ def rating_cases() -> Iterator[Case]:
         made = [v.to_game(), v.to_game(0.0, 1.0, "drop"), v.to_game(prompt_weights="votes", only_seen=True)]
         resampled = [[s.left, s.right, s.winner, s.prompt] for s in v.bootstrap(2, 3)]
         pooled = (v + v.subset("y")).pooled_counts
-        return [[[g.P, g.prompt_weights] for g in made], [[c.wins, c.ties] for c in (v.counts, pooled)], resampled]
+        return [
+            [[g.P, g.prompt_weights] for g in made],
+            [[c.wins, c.ties] for c in (v.counts, pooled)],
+            resampled,
+        ]
 
     yield "comparisons", estimated
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import Width
+from pgames.arena import Evidence, Width
 from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import judging
@@ -19,8 +19,6 @@ from pgames.table.arena import Policy, TableArena
 from pgames.table.beliefs import Belief
 from pgames.table.calibrated import fit_calibrated
 from pgames.table.linear import LinearBelief, LinearEvidence, collect_evidence
-
-Evidence = PairCounts | LinearEvidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +162,7 @@ class DuelArena:
     def fit_pairs(
         self,
         prior: Policy,
-        pairs: PairCounts,
+        pairs: Evidence,
         loss: PairLoss,
         beta: Weight,
         samples: Samples | None = None,
@@ -174,14 +172,15 @@ class DuelArena:
         """argmin_pi sum wins * loss(beta * difference of log(pi / prior)) + weight * sum of log pi(samples).
 
         With samples the loss is the logistic one and pi = prior exp(r / beta) with |r| <= bound: a positive
-        weight has no minimum without a bound.
+        weight has no minimum without a bound. Raises ValueError when samples come with another loss, and
+        TypeError for evidence of an arena with features.
         """
         if samples is None:
-            return self._truth.fit_pairs(prior, pairs, loss, beta)
+            return self._truth.fit_pairs(prior, _counts(pairs), loss, beta)
         if loss.name != "logistic":
             raise ValueError(f"fit_pairs: samples go with the logistic loss, got the {loss.name} loss.")
         weights, betas = (np.full(self.runs, w, dtype=np.float64) for w in (weight, beta))
-        return fit_calibrated(prior, pairs.wins, samples.counts, weights, betas, bound)
+        return fit_calibrated(prior, _counts(pairs).wins, samples.counts, weights, betas, bound)
 
     def believe(
         self, evidence: Evidence, optimism: float = 0.0, width: Width = "hoeffding"
@@ -192,7 +191,7 @@ class DuelArena:
         """
         if isinstance(evidence, LinearEvidence):
             return LinearBelief(self, evidence, optimism)
-        return Belief(self, evidence, optimism, width)
+        return Belief(self, _counts(evidence), optimism, width)
 
     # -- buffers ----------------------------------------------------------------------------------------
 
@@ -273,6 +272,16 @@ class DuelArena:
         view = copy.copy(self)
         view.round, view.rounds, view.bits = t, rounds, 0
         return view
+
+
+def _counts(evidence: Evidence) -> PairCounts:
+    """Wins by pair. Raises TypeError for anything else."""
+    if not isinstance(evidence, PairCounts):
+        raise TypeError(
+            f"duels on a table are PairCounts, got {type(evidence).__name__}: pass what `duel` of an arena "
+            "without features returned."
+        )
+    return evidence
 
 
 def _features(features: ArrayLike | None, game: PreferenceGame) -> NDArray[np.float64]:

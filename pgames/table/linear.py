@@ -171,6 +171,13 @@ class LinearBelief:
         """The regularised Nash of the estimate, warm-started."""
         return linear_nash(self.features, self.matrix, self.reference[0], tau, start)
 
+    def favouring(self, policy: Policy, tau: float, alpha: float) -> LinearBelief:
+        """Raises ValueError: the bias of VMG is one number per pair of responses, which needs a table."""
+        raise ValueError(
+            "VMG biases a table of preferences, and this belief is bilinear in features: leave the features "
+            "out, or use Optimistic, OMG or Enhancer."
+        )
+
     def least_known(self, opponent: Policy) -> Policy:
         """The response whose win rate against `opponent` has the largest elliptic width."""
         widths = self._widths(np.einsum("xyd,sxy->sxd", self.features, np.exp(opponent)))

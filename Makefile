@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types bench figures setup clean
+.PHONY: demo test quick lint types bench figures setup clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,10 @@ demo: setup
 # a file's tests stay together: they share what is slow to make
 test: setup
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+
+# at least one test of every room: tests/quick.txt
+quick: setup
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" @tests/quick.txt
 
 lint: setup
 	$(BIN)/ruff check .

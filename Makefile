@@ -1,4 +1,4 @@
-# make demo: set up, then the main job.   make test: set up, then every test.
+# make demo: set up, then run the demo.   make test: set up, then run every test.
 # Both work on a fresh machine. TORCH_INDEX=<url> takes torch from another package index.
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-dev
 PIP_FLAGS := --disable-pip-version-check -q
 TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
-# one thread per process: the kernels are serial and BLAS threads only fight on small machines
+# one thread per process: the kernels are serial, and BLAS threads compete for few cores
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python -m llm_backend.demo
 
-# a file's tests stay together: they share what is slow to make
+# the tests of a file run in one process, because they share slow fixtures
 test: setup
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 

@@ -1,4 +1,4 @@
-"""Speed, measured as ratios against a named peer or limit in one run, one thread each."""
+"""Speed as ratios against a named peer or limit, measured in one run with one thread each."""
 
 import os
 

@@ -1,7 +1,8 @@
-"""How fast are exact equilibria, against the fastest linear-programming and convex solvers there are?
+"""Speed of exact equilibria against the fastest linear-programming and convex solvers.
 
-Our times are of `pgames.nash(game)`, certificate included; a peer's of its call on the payoff matrix alone.
-`python -m benchmarks.exact --huge` solves one game of 10,000 responses and reports its time and memory.
+Our times are of `pgames.nash(game)`, certificate included; a peer's are of its call on the payoff matrix
+alone. `python -m benchmarks.exact --huge` solves one game of 10,000 responses and reports its time and
+memory.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def many_small_games(games: int, n: int) -> Iterator[Row]:
 
 
 def regularised(n: int, tau: float) -> Iterator[Row]:
-    """Random games with a Dirichlet(2) reference at tau > 0; peers only where they end within a minute."""
+    """Random games with a Dirichlet(2) reference at tau > 0; peers only where they finish within a minute."""
     games = []
     for seed in range(SEEDS):
         reference = np.random.default_rng(seed).dirichlet(np.full(n, 2.0))
@@ -146,17 +147,17 @@ def huge(n: int = 10_000) -> dict[str, Any]:
 
 
 def warm_up(solve: Callable[[pg.PreferenceGame], Any]) -> None:
-    """Imports and compiles, on a small game."""
+    """Import and compile, on a small game."""
     solve(pg.games.random_skew(60, 99))
 
 
 def compared(ratio: float, target: float | None) -> Row:
-    """The peer's time over ours, beside the least that is aimed for."""
+    """The ratio of the peer's time to ours, and the target ratio."""
     return {"ratio": ratio} if target is None else {"ratio": ratio, "target": target, "met": ratio >= target}
 
 
 def largest_payoff(game: pg.PreferenceGame, x: Vector) -> float:
-    """max (P x) - 1/2 of what a solver returned, as it returned it."""
+    """max (P x) - 1/2 for the x[Y] that a solver returned, unchanged."""
     return float((game.skew[0] @ x).max())
 
 

@@ -1,4 +1,4 @@
-"""A step of Nash-MD on a language model here and by TRL 1.13, the memory of log-probabilities, and a GPU.
+"""A step of Nash-MD here and in TRL 1.13, the memory of log-probabilities, and a large model on a GPU.
 
 The peer needs an environment of its own (pip install trl==1.13.0 transformers==5.23.0 peft requests, with the
 torch of this one): its interpreter is PGAMES_TRL_PYTHON, or the first argument. Every measurement runs in a
@@ -98,7 +98,7 @@ def _gpu_rows() -> Iterator[Row]:
 
 
 def _run(python: str, module: str, *arguments: object) -> dict[str, Any]:
-    """The JSON that a module prints last. Raises RuntimeError with what it said when it fails."""
+    """The JSON in the last line that a module prints. Raises RuntimeError with its errors when it fails."""
     done = subprocess.run(
         [python, "-m", module, *map(str, arguments)],
         cwd=ROOT,
@@ -116,5 +116,5 @@ def _median(runs: Sequence[dict[str, Any]], key: str) -> float:
 
 
 if __name__ == "__main__":
-    given = [argument for argument in sys.argv[1:] if argument != "--toy"]
-    main(toy_asked(), peer=given[0] if given else None)
+    peers = [argument for argument in sys.argv[1:] if argument != "--toy"]
+    main(toy_asked(), peer=peers[0] if peers else None)

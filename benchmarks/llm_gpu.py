@@ -1,9 +1,9 @@
-"""Generation and training of a Llama of 8 billion weights in bf16 with LoRA, next to the plain loop.
+"""Generation and training of a Llama of 8 billion weights in bf16 with LoRA, beside a plain loop.
 
 python -m benchmarks.llm_gpu [--toy] prints a table and one line of JSON; `--toy` runs the same code on a
-small model, on any device. Shares are of what a large copy and a large matrix product reach in the same run.
-Decoding must read every weight and the cache once per token; training with LoRA must do 4 operations per
-weight and token, 2 forwards and 2 backwards (the frozen weights need no gradient).
+small model, on any device. Shares are relative to the rates of a large copy and a large matrix product in the
+same run. Decoding must read every weight and the cache once per token. Training with LoRA must do 4
+operations per weight and token, 2 forward and 2 backward (the frozen weights need no gradient).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.timing import print_table, toy_asked
 
 
 class Size(NamedTuple):
-    """A model and the work given to it."""
+    """The sizes of a model and of its work."""
 
     layers: int
     width: int
@@ -42,7 +42,7 @@ TOY = Size(2, 64, 128, 4, 2, 4096, rows=4, prompt=12, new=8, rank=4)
 
 
 def main(toy: bool = False) -> dict[str, Any]:
-    """Measure on the device there is; every time is a median of three after one to warm up."""
+    """Measure on the GPU, or on the CPU if there is none; a time is the median of three after a warm-up."""
     size = TOY if toy else LARGE
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu" and size is LARGE:
@@ -56,7 +56,7 @@ def main(toy: bool = False) -> dict[str, Any]:
 
 
 def measure(size: Size, device: str) -> dict[str, Any]:
-    """One row of the table."""
+    """The measurements by name."""
     from llm_backend.engines.local.generate import generate, generate_together
     from llm_backend.fits.fit import Fit, fit
     from llm_backend.fits.policy_gradient import PolicyGradient
@@ -123,7 +123,7 @@ def measure(size: Size, device: str) -> dict[str, Any]:
 
 
 def _head_seconds(size: Size, device: str) -> dict[str, float | None]:
-    """Log-probabilities of new tokens and their slopes under a frozen head; by Liger too if it is here."""
+    """Seconds for log-probabilities and slopes under a frozen head, also with Liger if it is installed."""
     from llm_backend.models.liger import LigerLogProbs, liger_serves
     from llm_backend.models.logprobs import LinearLogProbs
 
@@ -207,7 +207,7 @@ def _limits(device: str, small: bool) -> tuple[float, float]:
 
 
 def _seconds(call: Callable[[], Any], device: str) -> float:
-    """Median wall seconds of three calls after one to warm up, the device's work included."""
+    """Median wall seconds of three calls after a warm-up, the device's work included."""
     seconds = []
     for _ in range(4):
         _wait(device)

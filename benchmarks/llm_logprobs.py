@@ -1,4 +1,4 @@
-"""Log-probabilities under a frozen head, forwards and backwards: CPU seconds and memory.
+"""Log-probabilities under a frozen head, forward and backward: CPU seconds and memory.
 
 python -m benchmarks.llm_logprobs {naive,chunked} TOKENS VOCABULARY prints one line of JSON.
 """
@@ -16,7 +16,7 @@ WIDTH = 256
 
 
 def main() -> None:
-    """One way of doing it, in this process."""
+    """Measure one method, in this process."""
     import torch
 
     from llm_backend.models.logprobs import LinearLogProbs
@@ -55,10 +55,10 @@ def main() -> None:
 
 
 class Highest:
-    """The highest resident memory while a block runs, looked at every 2 ms by a thread."""
+    """The highest resident memory while a block runs, sampled every 2 ms by a thread."""
 
     def __enter__(self) -> Highest:
-        self.mb, self._spent, self._told, self._done = _resident_mb(), 0.0, 0.0, threading.Event()
+        self.mb, self._spent, self._reported, self._done = _resident_mb(), 0.0, 0.0, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
@@ -68,8 +68,8 @@ class Highest:
         self._thread.join()
 
     def seconds(self) -> float:
-        """CPU seconds that looking has taken since this was last asked."""
-        spent, self._told = self._spent - self._told, self._spent
+        """CPU seconds that the sampling took since the last call."""
+        spent, self._reported = self._spent - self._reported, self._spent
         return spent
 
     def _watch(self) -> None:

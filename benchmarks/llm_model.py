@@ -1,4 +1,4 @@
-"""The model, tokenizer and prompts that this project and its peer both train on (imports neither)."""
+"""The model, tokenizer and prompts of this project and of its peer; imports neither."""
 
 from __future__ import annotations
 

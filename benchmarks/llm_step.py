@@ -1,7 +1,7 @@
-"""Steps of Nash-MD here, on the work that TRL's trainer does in one.
+"""Steps of Nash-MD in this package, with the work of one step of TRL's trainer.
 
-Responses of the policy and of its geometric mixture with the reference to the same prompts, a judgement of
-each pair, log-probabilities of the policy's under the reference and one optimiser step on the policy.
+A step draws responses of the policy and of its geometric mixture with the reference to the same prompts,
+judges each pair, scores the policy's responses under the reference and takes one optimiser step.
 
 python -m benchmarks.llm_step NEW_TOKENS {full,lora} STEPS prints one line of JSON.
 """
@@ -16,7 +16,7 @@ from benchmarks.llm_model import BATCH, Clock, model, prompts, tokenizer
 
 
 def main() -> None:
-    """One configuration, in this process."""
+    """Measure one configuration, in this process."""
     from llm_backend.engines.local.generate import generate_together
     from llm_backend.engines.protocol import Responses
     from llm_backend.fits.fit import Fit, fit

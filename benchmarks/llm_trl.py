@@ -1,7 +1,7 @@
 """Steps of TRL's Nash-MD trainer (trl == 1.13.0, the last that has it), in an environment of its own.
 
 python -m benchmarks.llm_trl NEW_TOKENS {full,lora} {cache,no_cache} STEPS prints one line of JSON.
-`no_cache` is its only correct mode: with the cache, policy and reference append to the same one.
+`no_cache` is its only correct mode: otherwise policy and reference append to one cache.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from benchmarks.llm_model import BATCH, Clock, model, prompts, tokenizer
 
 
 def main() -> None:
-    """One configuration, in this process."""
+    """Measure one configuration, in this process."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig
@@ -28,7 +28,7 @@ def main() -> None:
             return type("Output", (), {"last_hidden_state": input_ids[..., None].float()})
 
     class Judge(torch.nn.Module):
-        """Scores the last token: free, so that only the trainer is measured."""
+        """Scores the last token, at no cost, so that only the trainer is measured."""
 
         base_model_prefix = "backbone"
 

@@ -1,8 +1,8 @@
-"""How many mirror iterations a second: many runs of a small game, one run, and many runs of a large game?
+"""Mirror iterations per second: many runs of a small game, one run, and many runs of a large game.
 
-An iteration updates the policy of one run, by multiplicative weights (SPPO) unless said otherwise. NumPy
-does the same on log-probabilities, or on probabilities, which is faster and underflows. OpenSpiel's regret
-matching and quantecon's fictitious play update two players an iteration.
+An iteration updates the policy of one run, by multiplicative weights (SPPO) unless another solver is named.
+NumPy does the same on log-probabilities, or on probabilities, which is faster but underflows. OpenSpiel's
+regret matching and quantecon's fictitious play update two players per iteration.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def one_run(responses: int = 100, rounds: int = 5000) -> Iterator[Row]:
 
 
 def large_game(responses: int = 1000, runs: int = 128) -> Iterator[Row]:
-    """A large game: one run, which streams the table, and many, which are one matrix product."""
+    """A large game: one run, which streams the table, and many runs, which are one matrix product."""
     game = uniform_random(responses, 0)
     one, many = TableArena(game), TableArena(game, runs=runs)
     policies = np.full((responses, runs), 1 / responses)
@@ -116,7 +116,7 @@ def large_game(responses: int = 1000, runs: int = 128) -> Iterator[Row]:
 
 
 def table(game: str, seconds: Iterator[tuple[str, float | str]], targets: dict[str, str]) -> Iterator[Row]:
-    """One row per method; `ratio` is its time over that of the first method, ours."""
+    """One row per method; `ratio` is its time over that of the first method."""
     first = None
     for method, value in seconds:
         row: Row = {"game": game, "method": method}
@@ -136,7 +136,7 @@ def ours(solver: Any, arena: TableArena, rounds: int, compiled: bool = False) ->
 
 
 def numpy_logs(game: PreferenceGame, runs: int, rounds: int, tau: float = 0.0) -> np.ndarray:
-    """The same update in NumPy, all runs at once: SPPO at tau = 0, INPO above."""
+    """The update in NumPy, all runs at once: SPPO at tau = 0, INPO at tau > 0."""
     reference = np.log(np.repeat(game.reference, runs, axis=0))
     skew, logs = game.skew[0], reference
     for _ in range(rounds):

@@ -1,7 +1,7 @@
-"""Are Elo and Bradley-Terry on integer arrays at least 50 times faster than evalica, with the same answer?
+"""Speed of Elo and Bradley-Terry on integer arrays against evalica, and the difference of the results.
 
-"alone" is the rating of votes already held (ours: checked integer columns; evalica: lists and an index),
-"from arrays" includes turning int32, int32 and int8 arrays into those.
+"alone" is the time of the rating itself, from checked integer columns (ours) or from lists and an index
+(evalica); "from arrays" includes converting int32, int32 and int8 arrays to these.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pgames.votes.comparisons import Comparisons
 
 ITEMS = 200
 SIZES = (10**5, 10**6, 10**7)
-REPEATS = 3  # of evalica, which takes seconds
+REPEATS = 3  # of evalica, whose calls take seconds
 
 
 def main(toy: bool = False, folder: Path | None = None) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _uncounted(votes: Comparisons) -> Comparisons:
 
 
 def _lists(left: np.ndarray, right: np.ndarray, winner: np.ndarray) -> tuple:
-    """What evalica takes: lists of items and of winners, and an index of the items."""
+    """The arguments of evalica: lists of items and of winners, and an index of the items."""
     import pandas as pd
     from evalica import Winner
 

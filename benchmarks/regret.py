@@ -1,6 +1,6 @@
-"""Is learning from duels fast: against NumPy and duelpy, without a Python tax, in proportion to its size?
+"""Speed of learning from duels: against NumPy and duelpy, the overhead of Python, and growth with size.
 
-Regret is booked every round in all of our rows and in the NumPy loop; duelpy books none.
+Regret is computed every round in all of our rows and in the NumPy loop; duelpy computes none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pgames.solvers.explore import ENPO
 from pgames.solvers.oracle import Optimistic
 from pgames.table import duel_kernels, fit_kernels
 
-ENPO_KERNELS = (  # the compiled functions of a round, where the learner's verbs look them up
+ENPO_KERNELS = (  # the compiled functions of a round, in the modules whose verbs call them
     (duel_kernels, "drawn_pairs"),
     (duel_kernels, "third_labels"),
     (fit_kernels, "remember"),
@@ -47,7 +47,7 @@ def main(toy: bool = False, folder: Path | None = None) -> dict[str, Any]:
     seeds, rounds = (4, 100) if toy else (200, 10_000)
     many, long = (4, 1000) if toy else (1000, 10**6)
     tables = [
-        ("Duels per CPU second, regret booked", duels(2, 100, 50) if toy else duels()),
+        ("Duels per CPU second, regret included", duels(2, 100, 50) if toy else duels()),
         (f"ENPO, {seeds} seeds, K = 5", (python_tax(seeds, rounds) for _ in range(1))),
         ("Growth of ENPO's cost: exponents", growth(TOY_RANGES if toy else RANGES, folder)),
         (
@@ -83,7 +83,7 @@ def duels(seeds: int = 100, rounds: int = 10_000, peers_rounds: int = 2000) -> I
 
 
 def numpy_exp3(P: np.ndarray, rounds: int, seed: int = 0) -> float:
-    """The regret of `SparringEXP3` in the obvious loop, one seed."""
+    """The regret of `SparringEXP3` in a plain loop, one seed."""
     rng, K = np.random.default_rng(seed), len(P)
     losses, regret = np.zeros((2, K)), 0.0
     for t in range(1, rounds + 1):
@@ -98,7 +98,7 @@ def numpy_exp3(P: np.ndarray, rounds: int, seed: int = 0) -> float:
 
 
 def _duelpy(P: np.ndarray) -> dict[str, Callable[[int], Any]] | str:
-    """Its learners on one seed; it needs the names that NumPy dropped in 1.24 to be importable."""
+    """duelpy's learners on one seed, or why it does not import; it needs names that NumPy removed in 1.24."""
     for name, kind in (("float", float), ("int", int)):
         if name not in np.__dict__:
             setattr(np, name, kind)
@@ -122,9 +122,9 @@ def _duelpy(P: np.ndarray) -> dict[str, Callable[[int], Any]] | str:
 
 
 def python_tax(seeds: int = 200, rounds: int = 10_000) -> dict[str, Any]:
-    """CPU time of a whole run over that spent inside its compiled kernels.
+    """The ratio of the CPU time of a run to the time inside its compiled kernels.
 
-    Raises RuntimeError when a kernel of the list is not called: the learner has moved to another one.
+    Raises RuntimeError when a kernel of the list is not called, because the learner now calls another.
     """
     game, learner = pg.games.hidden_rps(0.05), ENPO(0.05)
     inside = dict.fromkeys((name for _, name in ENPO_KERNELS), 0.0)
@@ -142,7 +142,7 @@ def python_tax(seeds: int = 200, rounds: int = 10_000) -> dict[str, Any]:
         return call
 
     originals = [getattr(module, name) for module, name in ENPO_KERNELS]
-    whole, _ = timed(lambda: simulate(learner, game, rounds, seeds), 1)
+    total, _ = timed(lambda: simulate(learner, game, rounds, seeds), 1)
     try:
         for (module, name), kernel in zip(ENPO_KERNELS, originals, strict=True):
             setattr(module, name, clocked(name, kernel))
@@ -157,10 +157,10 @@ def python_tax(seeds: int = 200, rounds: int = 10_000) -> dict[str, Any]:
     return {
         "seeds": seeds,
         "rounds": rounds,
-        "microseconds per round": 1e6 * whole / rounds,
+        "microseconds per round": 1e6 * total / rounds,
         "in kernels": 1e6 * spent / rounds,
-        "ratio": whole / spent,
-        "nanoseconds per label": 1e9 * whole / (rounds * seeds * learner.labels),
+        "ratio": total / spent,
+        "nanoseconds per label": 1e9 * total / (rounds * seeds * learner.labels),
     }
 
 

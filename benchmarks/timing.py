@@ -1,7 +1,7 @@
-"""What the benchmarks share: CPU times, rows printed and kept as they are measured, one JSON file each.
+"""Shared by the benchmarks: CPU times, rows that are printed and saved once measured, one JSON file each.
 
-Every benchmark has `main(toy=False, folder=None)`. At a toy's size it runs the same code on small inputs in
-seconds and writes to results/toy; such times are no measurement.
+Every benchmark has `main(toy=False, folder=None)`. With toy=True it runs the same code on small inputs in
+seconds and writes to results/toy; such times are not measurements.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def cpu_seconds(call: Callable[[], Any], repeats: int = 5, budget: float = 10.0)
 
 
 def timed(call: Callable[[], Any], repeats: int = 5, budget: float = 10.0) -> tuple[float, Any]:
-    """(median CPU seconds, last answer) without a warm-up, for calls too long to be made twice."""
+    """(median CPU seconds, last answer) without a warm-up, for calls too long to repeat."""
     seconds: list[float] = []
     answer = None
     while len(seconds) < repeats and sum(seconds) < budget:
@@ -49,7 +49,7 @@ def timed(call: Callable[[], Any], repeats: int = 5, budget: float = 10.0) -> tu
 
 
 def environment() -> dict[str, Any]:
-    """Machine, versions, threads and commit: what a time means nothing without."""
+    """Machine, versions, threads, commit and date of a measurement."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -67,7 +67,7 @@ def toy_asked() -> bool:
 
 
 def folder_of(toy: bool, folder: Path | None) -> Path:
-    """Where results are written: `folder` if given, else results/ or results/toy."""
+    """The folder of the results: `folder` if it is not None, else results/ or results/toy."""
     return folder or (RESULTS / "toy" if toy else RESULTS)
 
 

@@ -1,1 +1,1 @@
-"""Figures of the theory, each a script: `python -m paper_figures.fig1_exponential [--full | --toy]`."""
+"""Figures of the theory, one script each: `python -m paper_figures.fig1_exponential [--full | --toy]`."""

@@ -1,4 +1,4 @@
-"""Panel a: regret against 1/tau on hidden_rps. Who does not explore pays exponentially, the others do not."""
+"""Panel a: regret against 1/tau on hidden_rps. It is exponential without exploration only."""
 
 from __future__ import annotations
 

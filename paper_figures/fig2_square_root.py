@@ -1,4 +1,4 @@
-"""Panel b: iterative learners on hidden_rps. ENPO grows like sqrt(T); passive and DENPO go linear."""
+"""Panel b: iterative learners on hidden_rps. ENPO grows like sqrt(T), passive and DENPO linearly."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Panel d: the clone panel. A uniform second player pays for every copy of a response, exploration does not.
+"""Panel d: clones. A uniform second player pays for every copy of a response, an exploring one does not.
 
 Every cycle response of hidden_rps stands for C clones that the learner knows to be the same. A second player
-uniform over all 3C + 2 responses is, in the five groups, the one that plays them C : C : C : 1 : 1; stating
-that learner takes ten lines.
+uniform over all 3C + 2 responses plays the five groups in the ratio C : C : C : 1 : 1.
 """
 
 from __future__ import annotations

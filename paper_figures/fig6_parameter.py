@@ -1,7 +1,7 @@
-"""Regret against a problem parameter: how often a cyclic game's winner wins (asked for in SMPyBandits#149).
+"""Regret against a problem parameter: the win probability in a cyclic game (requested in SMPyBandits#149).
 
-On a cycle of three with win probability 1/2 + D the Nash is uniform for every D, and so is the reference;
-what it costs to find that out is plotted against D and against the number of responses.
+On a cycle of three with win probability 1/2 + D the Nash is uniform for every D, and so is the reference.
+The regret of learning that is plotted against D and against the number of responses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exact preferences: which last iterates converge on a cycle, and how fast, with the bounds that hold."""
+"""Exact preferences: which last iterates converge on a cycle, how fast, and their bounds."""
 
 from __future__ import annotations
 

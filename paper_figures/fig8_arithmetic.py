@@ -1,7 +1,7 @@
-"""A real run from text: a small Llama learns to add by playing itself before a judge that can check sums.
+"""Self-play on text: a small Llama learns to add by playing against itself before a judge that checks sums.
 
-It is trained on sums until it speaks arithmetic, though badly; then self-play is told no results, only which
-of its own answers the judge prefers. A quarter of all sums is held out of both.
+It is first trained on sums and stopped early. Self-play then sees no results, only which of two answers the
+judge prefers. A quarter of all sums is held out of both.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIZES = {"toy": (4, 1), "quick": (350, 6), "full": (350, 20)}  # steps of traini
 
 
 class Measured(NamedTuple):
-    """Of one round on held-out sums, with 95 % intervals."""
+    """Measurements of a round on held-out sums, with 95 % intervals."""
 
     win_rate: Estimate  # against the reference
     accuracy: Estimate  # of sampled answers
@@ -48,7 +48,7 @@ def sums() -> tuple[list[str], list[str]]:
 
 
 def llama(steps: int = 350) -> LanguageModel:
-    """A Llama of single digits, trained on the sums that are not held out, and stopped too early."""
+    """A Llama with one token per digit, trained on the sums that are not held out and stopped early."""
     pairs = [(prompt, str(sum(map(int, prompt[:-1].split("+"))))) for prompt in sums()[0]]
     return speaking_llama(pairs, steps, vocabulary=4)
 
@@ -69,7 +69,7 @@ def play(lm: LanguageModel, rounds: int) -> list[Measured]:
 
 
 def measure(test: TextArena, cold: TextArena, policy: Any) -> Measured:
-    """On fresh answers to the held-out sums."""
+    """The measurements of a policy, on fresh answers to the held-out sums."""
     greedy = right(cold, policy, 1)
     return Measured(
         win_rate(test, policy, test.reference, FRESH),
@@ -80,7 +80,7 @@ def measure(test: TextArena, cold: TextArena, policy: Any) -> Measured:
 
 
 def right(arena: TextArena, policy: Any, n: int) -> np.ndarray:
-    """Which answers are right, float64[X, n]."""
+    """1 for every right answer, 0 for every wrong one, float64[X, n]."""
     draws = arena.sample(policy, n=n).draws
     order = np.argsort(draws.prompt, kind="stable")
     score = [judges.rules.arithmetic(arena.prompts[draws.prompt[i]], draws.texts[i]) for i in order]

@@ -1,7 +1,7 @@
-"""Three judges vote on replies of a small Llama: each is consistent, their majority goes in circles.
+"""Three judges vote on replies of a small Llama: each is transitive, their majority cycles.
 
-One judge likes short replies, one reasons, one courtesy. Every reply loses to another, so there is no best.
-Solvers get the same number of judgements; replies can be listed, so exploitability is exact.
+One judge prefers short replies, one reasons, one courtesy. Every reply loses to another, so there is no best.
+Solvers get the same number of verdicts. The replies are listed, so exploitability is exact.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ Floats = NDArray[np.float64]
 PROMPTS = ("Is 31 prime?", "Is 37 prime?")
 REASONS = ("", ": 2 fails", ": 2, 3 fail", ": 2, 3, 5 fail")
 COURTESIES = ("", ", sir", ", dear sir", ", my dear sir")
-REPLIES = tuple(  # there is room for three good things
+REPLIES = tuple(  # at most three reasons and courtesies together
     f"yes{REASONS[i]}{COURTESIES[j]}" for i in range(4) for j in range(4 - i)
 )
 TAU, ETA = 0.1, 1.0
 DRAWN = 16  # replies per prompt and mirror step: up to 120 pairs to judge
 FIT = Fit(epochs=12, lr=5e-3)
-SIZES = {"toy": (30, 100, 1), "quick": (150, 2500, 2), "full": (150, 5000, 5)}  # steps, judgements, seeds
+SIZES = {"toy": (30, 100, 1), "quick": (150, 2500, 2), "full": (150, 5000, 5)}  # steps, verdicts, seeds
 
 
 def reasons(prompt: str, reply: str) -> float:
-    """How many divisors are ruled out."""
+    """The number of divisors that the reply rules out."""
     return sum(letter.isdigit() for letter in reply)
 
 
 def courtesy(prompt: str, reply: str) -> float:
-    """How many words of courtesy there are."""
+    """The number of words of courtesy."""
     return sum(reply.count(word) for word in ("sir", "dear", "my"))
 
 
 def majority() -> judges.Majority:
-    """The verdict of two out of three."""
+    """The judge that answers with the majority of the three."""
     three = (judges.rules.shorter, reasons, courtesy)
     return judges.Majority([judges.Rule(score) for score in three], hard=True)
 
@@ -68,7 +68,7 @@ class Counted:
 
 
 def llama(steps: int = 150) -> LanguageModel:
-    """A Llama that gives these replies, the plain ones more often."""
+    """A Llama that gives these replies, short ones more often."""
     weight = np.array([0.5 ** (len(reply) / 10) for reply in REPLIES])
     rng = np.random.default_rng(0)
     pairs = [
@@ -78,9 +78,9 @@ def llama(steps: int = 150) -> LanguageModel:
 
 
 def curves(lm: LanguageModel, budget: int, seed: int) -> dict[str, Floats]:
-    """Each solver until it has asked for `budget` judgements.
+    """The rounds of each solver until it has asked for `budget` verdicts.
 
-    float64[R, 3] by name: judgements, exploitability at TAU and at 0, after every round.
+    float64[R, 3] by name: verdicts, exploitability at TAU and at 0, after every round.
     """
     exact = TextArena(lm, PROMPTS, majority(), samples=None, responses=REPLIES, fit=FIT)
     duels = DRAWN * (DRAWN - 1) // 2
@@ -104,9 +104,9 @@ def curves(lm: LanguageModel, budget: int, seed: int) -> dict[str, Floats]:
 
 
 def _rlhf(lm: LanguageModel, exact: TextArena, budget: int, seed: int) -> list[float]:
-    """All judgements in one data set of the reference; then the policy its reward calls for, exactly."""
+    """Spend all verdicts on pairs of the reference; then the exact optimum of the fitted reward."""
     judge, met = Counted(majority()), np.sum(exact.probs(exact.reference) ** 2, axis=1).mean()
-    samples = round(budget / len(PROMPTS) / (1 - met))  # equal replies are not asked about
+    samples = round(budget / len(PROMPTS) / (1 - met))  # equal replies are not judged
     arena = TextArena(lm, PROMPTS, judge, samples=samples, responses=REPLIES, seed=seed, fit=FIT)
     pairs = arena.duel(arena.reference, arena.reference)
     policy = pg.solve(pg.RLHF(TAU, pairs), exact, 1).policy
@@ -118,7 +118,7 @@ def _gaps(exact: TextArena, policy: Any) -> list[float]:
 
 
 def cycles(game: pg.PreferenceGame) -> list[tuple[int, int, int]]:
-    """Triples of replies, each of which certainly beats the next."""
+    """Triples of replies where each beats the next with certainty."""
     P = game.P[0]
     return [
         (i, j, k)
@@ -147,7 +147,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
             low, mid, high = np.min(lines, axis=0), np.median(lines, axis=0), np.max(lines, axis=0)
             axes.plot(grid, mid, color=COLOURS[i], ls=DASHES[i], label=name)
             axes.fill_between(grid, low, high, color=COLOURS[i], alpha=0.18, lw=0)
-        axes.set(yscale="log", ylim=(1e-3, 0.7), xlabel="judgements", title=title)
+        axes.set(yscale="log", ylim=(1e-3, 0.7), xlabel="verdicts", title=title)
         axes.grid(which="major")
     middle.set_ylabel("exploitability")
     floor = float(np.mean(pg.exploitability(game, pg.nash(game, TAU).policy)))

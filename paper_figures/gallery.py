@@ -1,4 +1,4 @@
-"""What every figure script shares: its command line, its table of numbers, where its picture goes."""
+"""Shared by the figure scripts: the command line, the table of numbers, the files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDER = Path("results") / "figures"
 
 
 class Check(NamedTuple):
-    """A number read off the figure, beside the one expected and its source."""
+    """A number of the figure, the expected number and its source."""
 
     what: str
     measured: float
@@ -25,7 +25,7 @@ class Check(NamedTuple):
     source: str = ""
 
 
-Size = Literal["toy", "quick", "full"]  # seconds, to see that it draws; CI; the setting of the paper
+Size = Literal["toy", "quick", "full"]  # seconds, as a smoke test; CI; the setting of the paper
 Draw = Callable[[Size], "tuple[Figure, Sequence[Check]]"]
 
 

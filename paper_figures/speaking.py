@@ -1,4 +1,4 @@
-"""A small Llama that speaks: its weights from a config, its tokenizer and its training made on the spot."""
+"""A small Llama with random weights and a tokenizer of its own, trained on pairs of prompt and response."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def speaking_llama(
 
 
 def _row(tokenizer: Any, prompt: str, response: str) -> tuple[list[int], int]:
-    """Tokens of prompt, response and EOS, and where the response begins."""
+    """Tokens of prompt, response and EOS, and the index of the response's first token."""
     head = tokenizer(prompt)["input_ids"]
     tail = tokenizer(response, add_special_tokens=False)["input_ids"]
     return [*head, *tail, tokenizer.eos_token_id], len(head)

@@ -1,4 +1,4 @@
-"""Counts of pairwise votes, which files of votes, ratings, tables and duels share."""
+"""Counts of pairwise votes, for files of votes, ratings, tables and duels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class PairCounts:
-    """How often y beat z, and how often the two tied. Counts may be fractions; counts of one shape add up.
+    """Wins and ties of pairs. Counts may be fractions, and counts of one shape can be added.
 
     Parameters
     ----------
     wins : float64[..., Y, Y], wins[..., y, z] = votes for y against z; the leading axes are X prompts, or S
         runs and X prompts.
-    ties : float64[..., Y, Y], symmetric; None where nothing can tie.
+    ties : float64[..., Y, Y], symmetric; None where ties cannot occur.
     """
 
     wins: NDArray[np.float64]
@@ -33,7 +33,7 @@ class PairCounts:
 
     @property
     def points(self) -> NDArray[np.float64]:
-        """float64[..., Y, Y]: votes for y against z, a tie being half a vote for each."""
+        """float64[..., Y, Y]: votes for y against z; a tie is half a vote for each."""
         return self.wins if self.ties is None else self.wins + self.ties / 2
 
     @property

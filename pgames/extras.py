@@ -1,4 +1,4 @@
-"""Optional packages: imported where they are used, with one line that names the extra when one is missing."""
+"""Optional packages, imported where they are used; an error names the extra of a missing one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import ModuleType
 
 
 def need(module: str, extra: str) -> ModuleType:
-    """The imported `module`, which `pip install 'pgames[EXTRA]'` brings.
+    """The imported `module`, which `pip install 'pgames[EXTRA]'` installs.
 
     Raises ModuleNotFoundError naming the package and the extra when the package is not installed. An
     installed package that fails to import one of its own dependencies raises its own error.

@@ -1,6 +1,6 @@
-"""One registry of names for the command line and for run files: solvers, learners, losses and games.
+"""The names of solvers, learners, losses and games, for the command line and for run files.
 
-A solver has the name that `pgames` exports it by (`EGPO`, `Average`); one of your own is named as
+The name of a solver is the one that `pgames` exports (`EGPO`, `Average`); a solver of your own is
 `package.module:Class`.
 """
 
@@ -42,8 +42,8 @@ def learners() -> dict[str, Maker]:
 def solver_class(name: str) -> Maker:
     """The class or function of a solver from its exported name or `package.module:Class`.
 
-    Raises ValueError when there is none. Its text begins "it must be", so that the caller can put the place
-    and the name before it.
+    Raises ValueError when there is none. Its text begins with "it must be", so that the caller can prepend
+    the place and the name.
     """
     return _class(name, solvers())
 
@@ -84,7 +84,7 @@ def imported(path: str) -> Any:
     module_name, _, name = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError, TypeError) as error:  # "" and relative names are the last two
+    except (ImportError, ValueError, TypeError) as error:  # ValueError for "", TypeError for a relative name
         raise ValueError(f"{path!r} cannot be imported: {error}; write package.module:name.") from None
     if not hasattr(module, name):
         raise ValueError(f"module {module_name} has no {name!r}.{near_miss(name, vars(module))}")
@@ -103,21 +103,21 @@ def signature(make: Maker) -> inspect.Signature:
     return found.replace(parameters=known, return_annotation=hints.get("return", Any))
 
 
-def one_of(name: str, known: Iterable[str], own: str = "") -> str:
-    """The text "it must be one of a, b, c", then `own`, then the near miss of `name`."""
+def one_of(name: str, known: Iterable[str], more: str = "") -> str:
+    """The text "it must be one of a, b, c", then `more`, then the near miss of `name`."""
     known = list(known)
-    return f"it must be one of {', '.join(known)}{own}.{near_miss(name, known)}"
+    return f"it must be one of {', '.join(known)}{more}.{near_miss(name, known)}"
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:
-    """The text " Did you mean EGPO?" for the known name most like `name`; empty when none is alike."""
+    """The text " Did you mean EGPO?" for the known name nearest to `name`; empty when none is near."""
     folded = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name.lower(), folded, 1)
     return f" Did you mean {folded[near[0]]}?" if near else ""
 
 
 def _class(name: str, known: dict[str, Maker]) -> Maker:
-    name = str(name)  # a run file may hold anything
+    name = str(name)  # in a run file it may have any type
     if name in known:
         return known[name]
     if ":" not in name:

@@ -1,4 +1,4 @@
-"""One progress bar for every loop: drawn on a terminal after a second of work, and cleared at the end."""
+"""The progress bar of every loop: drawn on a terminal after a second of work, and cleared at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SILENT = ContextVar("silent", default=False)
 
 
 class Bar:
-    """Call it with the units done so far, and optionally a note to show at the end of the bar."""
+    """A progress bar: call it with the units done so far and an optional note for the end of the bar."""
 
     def __init__(self, label: str, total: int, done: int, columns: Progress | None):
         self._columns, self._begun = columns, time.monotonic()
@@ -28,7 +28,7 @@ class Bar:
 
     @property
     def watched(self) -> bool:
-        """Whether anybody can see the bar."""
+        """Whether the bar can be seen."""
         return self._columns is not None
 
     def __call__(self, done: int, note: str = "") -> None:
@@ -51,7 +51,7 @@ class Bar:
 def progress(label: str, total: int, done: int = 0) -> Iterator[Bar]:
     """Yield a Bar of `total` units, `done` of them finished before the start.
 
-    Nothing is drawn when the standard error is no terminal, rich is not installed, or inside
+    Nothing is drawn when the standard error is not a terminal, when rich is not installed, or inside
     `silent`.
     """
     if _SILENT.get() or not sys.stderr.isatty() or importlib.util.find_spec("rich") is None:

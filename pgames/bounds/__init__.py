@@ -1,6 +1,6 @@
-"""Published bounds as functions, each with its source, its assumptions and how sure it is.
+"""Published bounds as functions, each with its source, its assumptions and its status.
 
-bound = bounds.nash_md(tau=0.1)          # a Bound: what the theorem promises after each number of rounds
+bound = bounds.nash_md(tau=0.1)          # a Bound, as a function of the number of rounds
 bound(rounds)                            # float64[R] for int[R]
 bound.name, bound.quantity, bound.status, bound.source
 """

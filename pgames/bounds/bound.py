@@ -1,4 +1,4 @@
-"""Bound: a promise about a quantity after a number of rounds, with its source and how sure it is."""
+"""Bound: a bound on a quantity after a number of rounds, with its source and status."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ Status = Literal["proved", "sketch", "observed", "order"]
 class Bound:
     """A bound on `quantity` after a number of rounds.
 
-    `quantity` is "kl" (KL(nash || pi_t), in nats), "exploitability", "log_ratio" (the largest error of one)
-    or "regret". `status` is "proved" (in the source, or in a docstring here), "sketch" (a derivation with
-    assumptions not checked), "observed" (never violated in the tests, no proof known to us) or "order" (the
-    published order of growth, its unknown constant set to 1: a slope to compare with, not a limit). `side` is
-    "lower" for a bound from below. `value` takes float64[R], rounds of at least 1, and returns float64[R].
+    `quantity` is "kl" (KL(nash || pi_t), in nats), "exploitability", "log_ratio" (the largest error of a
+    log-ratio) or "regret". `status` is "proved" (in the source, or in a docstring here), "sketch" (a
+    derivation with assumptions not checked), "observed" (never violated in the tests, no proof known to us)
+    or "order" (the published order of growth with its unknown constant set to 1: a slope to compare with, not
+    a limit). `side` is "lower" for a bound from below. `value` takes float64[R], rounds of at least 1, and
+    returns float64[R].
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How fast solvers converge when the preference is known. Payoffs are win rates: the papers' L is 1/2."""
+"""Rates of convergence of solvers that know the preference. Payoffs are win rates: the papers' L is 1/2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pgames.bounds.bound import Bound, Status, positive
 def nash_md(tau: float) -> Bound:
     """Nash-MD with eta_t = 2 / (tau (t + 2)): KL(nash || pi_T) <= 8 / (tau^2 (T + 1)) (arXiv:2312.00886).
 
-    For every reference and any number of responses. Very loose: the decay seen is T^-2.
+    For every reference and any number of responses. The bound is loose: the observed decay is T^-2.
     """
     positive(tau=tau)
     return Bound(
@@ -104,7 +104,7 @@ def _linear(name: str, factor: float, initial: float, status: Status, source: st
 
 
 def _status(solver: str, eta: float, proved: float, observed: float) -> Status:
-    """What is known at this step; ValueError beyond both limits."""
+    """The status of the bound at this step. Raises ValueError beyond both limits."""
     if eta <= proved * (1 + 1e-12):
         return "proved"
     if eta <= observed * (1 + 1e-12):

@@ -1,6 +1,6 @@
 """Regret of learning from duels: gap lemmas, published rates, and lower bounds. T counts rounds.
 
-K is the number of responses, X of prompts; the KL weight tau is that of the game.
+K is the number of responses and X that of prompts; tau is the KL weight of the game.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def greedy_gap(policy: ArrayLike, error: ArrayLike, tau: float) -> float:
 def optimistic_gap(policy: ArrayLike, width: ArrayLike, tau: float) -> tuple[float, float]:
     """Gap lemma (b): gap(pi) <= E_q b and <= (e / (2 tau)) E_q b^2, q proportional to pi e^(b / tau).
 
-    For |error| <= b = `width` float64[Y]. q is the optimistic best response, which is sampled, so widths
-    there shrink: no e^(1/tau) and no coverage is needed.
+    For |error| <= b = `width` float64[Y]. q is the optimistic best response. It is sampled, so its widths
+    shrink, and neither e^(1/tau) nor coverage is needed.
     """
     positive(tau=tau)
     p, b = np.asarray(policy, dtype=np.float64), np.asarray(width, dtype=np.float64)
@@ -92,9 +92,9 @@ def enpo(game: PreferenceGame, tau: float, confidence: float = 1.0, ridge: float
 def passive_lower(rare: float, advantage: float) -> Bound:
     """A learner that does not explore: E Reg(T) >= a (1 - (1 - 2 r)^T) / (2 r) (our notes, D4).
 
-    r = `rare`, the reference probability of a response that would gain a = `advantage` in gap; while it was
-    never sampled the policy keeps it at r, and a round meets it with probability at most 2 r. Holds up to
-    factors 1 + o(1), for learners whose default for the unseen is indifference or the reference. On
+    r = `rare` is the reference probability of a response that would gain a = `advantage` in gap. Until it is
+    sampled the policy keeps it at r, and a round samples it with probability at most 2 r. Holds up to factors
+    1 + o(1), for learners that treat unseen responses with indifference or as the reference does. On
     `hidden_rps`, r = exp(-kappa / tau) and a = gap(ref), about 0.2: exponential in 1/tau. Raises ValueError
     when `rare` is above 1/2, or either number is not above 0.
     """
@@ -114,8 +114,8 @@ def passive_lower(rare: float, advantage: float) -> Bound:
 def batch_threshold(tau: float, rare: float, advantage: float) -> float:
     """Labels a round below which passive iterative NLHF never escapes: tau / (2 g r) (our notes, D5).
 
-    One appearance of the rare response in a batch moves its log-probability by g / eta, met with probability
-    2 m r a round, against a pull of (tau / eta) log(pi / ref) of order 1 / eta. Observed: within a factor 5.
+    The rare response is in a round's batch with probability 2 m r; each time, its log-probability moves by
+    g / eta, against a pull of (tau / eta) log(pi / ref) of order 1 / eta. Observed: within a factor 5.
     """
     positive(tau=tau, rare=rare, advantage=advantage)
     return tau / (2 * advantage * rare)

@@ -1,4 +1,4 @@
-"""Thresholds and rates near the equilibrium, exact for small deviations: the linearised map of a round."""
+"""Thresholds and rates near the equilibrium, from the linearised map of a round."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pgames.games.preference import PreferenceGame
 def rotation(game: PreferenceGame, tau: float) -> float:
     """The largest rotation frequency w: i w is an eigenvalue of A (diag pi - pi pi') at pi, the Nash of tau.
 
-    A = P - 1/2. The largest over prompts; 0 where there is one response.
+    A = P - 1/2. The largest over prompts; 0 if there is only one response.
     """
     return max((float(rates[0]) for rates in _frequencies(game, tau)), default=0.0)
 
@@ -45,8 +45,8 @@ def smoothed_best_response_stable(game: PreferenceGame, tau: float) -> bool:
 def comal_rate(game: PreferenceGame, tau: float) -> float:
     """The factor of KL(nash || reference) per refresh of COMAL or MPO near the Nash: tau^2 / (tau^2 + w^2).
 
-    w is here the smallest frequency above 0 at the unregularised Nash, because the slowest mode decides. An
-    equilibrium that plays every response is assumed. arXiv:2410.23223 proves that the factor is at most 1.
+    Here w is the smallest frequency above 0 at the unregularised Nash, because the slowest mode dominates.
+    The equilibrium is assumed to play every response. arXiv:2410.23223 proves that the factor is at most 1.
     """
     positive(tau=tau)
     modes = [w for rates in _frequencies(game, 0.0) for w in rates if w > 1e-9]

@@ -7,9 +7,10 @@ from pgames.extras import need
 
 
 def main() -> None:
-    """Run the command line; without typer or rich, print the extra that brings them.
+    """Run the command line; without typer or rich, print the extra that installs them.
 
-    Modules in the folder of work can be named as package.module:Class. Raises SystemExit with the exit code.
+    Modules in the working directory can be named as package.module:Class. Raises SystemExit with the exit
+    code.
     """
     try:
         need("typer", "votes")

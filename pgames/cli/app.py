@@ -19,7 +19,7 @@ from pgames.cli.regret import regret
 
 
 class Commands(TyperGroup):
-    """Commands that report bad input in one line and leave with an exit code for scripts."""
+    """Commands that report bad input in one line and set the exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. Raises typer.Exit with code 2 on bad input and 130 after a Ctrl-C."""
@@ -31,7 +31,7 @@ class Commands(TyperGroup):
             print(f"pgames: {' '.join(str(error).split())}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            print("pgames: stopped; nothing was left half-written.", file=sys.stderr)
+            print("pgames: stopped; every file that was written is complete.", file=sys.stderr)
             raise typer.Exit(130) from None
 
 
@@ -66,7 +66,7 @@ def options(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the figures and the page.")] = Path("results/demo"),
 ) -> None:
-    """A tour: five solvers, exact answers, figures."""
+    """Run five solvers on five games and write a page of figures."""
     from pgames.report.demo import run_demo
 
     run_demo(out)
@@ -87,14 +87,14 @@ def solve(
         float | None, typer.Option(help="Weight of the KL to the reference, at least 0 (default 0.1).")
     ] = None,
     eta: Annotated[float | None, typer.Option(help="Step size, above 0 (default 0.5).")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to play.")] = 1000,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 1000,
     symmetrise: Annotated[bool, typer.Option(help="Take (P + 1 - P') / 2 for P.")] = False,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the gap against rounds: .png, .svg or .pdf.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Run a solver on a game, beside the exact equilibrium."""
+    """Run a solver on a game and compare it with the exact equilibrium."""
     from pgames.cli.arguments import parse_solver, parse_source
     from pgames.cli.solving import print_solution, solution, solve_game
 
@@ -132,7 +132,7 @@ def report(
     bootstrap: Annotated[int, typer.Option(min=2, help="Resamples behind every interval.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
 ) -> None:
-    """Rate items from votes: ratings, cycles; a page and JSON."""
+    """Analyse votes: ratings, Nash mixture and cycles, as a page and JSON."""
     from pgames.report.writing import write_report
     from pgames.votes.comparisons import Comparisons
 

@@ -1,4 +1,4 @@
-"""Games, solvers and learners as the command line names them."""
+"""Games, solvers and learners from the texts of the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pgames.games.preference import PreferenceGame
 from pgames.losses import PairLoss
 from pgames.solver import Solver
 
-FALLBACK = {"tau": 0.1, "eta": 0.5, "every": 100}  # for parameters that a solver needs and the user left out
+FALLBACK = {"tau": 0.1, "eta": 0.5, "every": 100}  # values of required parameters that the text lacks
 
 
 def parse_game(text: str) -> PreferenceGame:
@@ -39,17 +39,17 @@ def parse_source(text: str, symmetrise: bool = False) -> Source:
             f"no game or file is named {call.name!r}: pass a file, or one of {', '.join(sorted(known))}."
             f"{names.near_miss(call.name, known)}"
         )
-    return Source(_made(call.name, known[call.name], call))
+    return Source(_construct(call.name, known[call.name], call))
 
 
 def parse_solver(text: str, tau: float | None = None, eta: float | None = None) -> Any:
     """A solver from `EGPO`, `COMAL:every=50`, `Average(MMD(0.1, 0.5))` or `package.module:Class(0.1)`.
 
-    `tau` and `eta` override the text, in every solver of a nest that takes them. A solver that needs tau or
-    eta and is given neither has tau = 0.1 and eta = 0.5. Raises ValueError naming the fault and the remedy.
+    `tau` and `eta` override the text, in every nested solver that takes them. Where a required tau or eta is
+    missing, it is 0.1 or 0.5. Raises ValueError naming the fault and the remedy.
     """
     known = names.solvers()
-    call = _spelled(parse(text, _Folded(known)), known)
+    call = _spelled(parse(text, _AnyCase(known)), known)
     for option, value in {"tau": tau, "eta": eta}.items():
         if value is None:
             continue
@@ -63,21 +63,22 @@ def parse_solver(text: str, tau: float | None = None, eta: float | None = None) 
 def parse_learner(text: str, tau: float) -> Any:
     """A learner from `enpo`, `optimistic:optimism=0.3` or `package.module:Class`.
 
-    A learner that has a tau and is given none has `tau`. Raises ValueError naming the fault and the remedy.
+    `tau` applies to a learner that takes a tau and whose text gives none. Raises ValueError naming the fault
+    and the remedy.
     """
     known = names.learners()
-    call = _spelled(parse(text, _Folded(known)), known)
+    call = _spelled(parse(text, _AnyCase(known)), known)
     try:
         make = names.learner_class(call.name)
     except ValueError as error:
         raise ValueError(f"no learner is named {call.name!r}: {error}") from None
     if "tau" in names.signature(make).parameters and not call.values:
         call = call._replace(named={"tau": tau, **call.named})
-    return _made(call.name, make, call)
+    return _construct(call.name, make, call)
 
 
-class _Folded:
-    """Membership without regard to case."""
+class _AnyCase:
+    """Names, with membership that ignores case."""
 
     def __init__(self, known: Iterable[str]):
         self.known = {name.lower() for name in known}
@@ -87,7 +88,7 @@ class _Folded:
 
 
 def _spelled(call: Call, known: Iterable[str]) -> Call:
-    """The call with its name spelled as the registry spells it."""
+    """The call with its name in the spelling of `known`."""
     exact = {name.lower(): name for name in known}
     return call._replace(name=exact.get(call.name.lower(), call.name))
 
@@ -115,7 +116,7 @@ def _inner(call: Call) -> dict[str, Call]:
 
 
 def _nest(call: Call) -> Iterator[Call]:
-    """A solver's call, and those of the solvers inside it."""
+    """The call of a solver, and the calls of the solvers inside it."""
     yield call
     for inner in _inner(call).values():
         yield from _nest(inner)
@@ -140,10 +141,10 @@ def _solver(call: Call) -> Any:
     given = {*list(_parameters(call))[: len(call.values)], *call.named}
     missing = [name for name, parameter in _parameters(call).items() if parameter.default is parameter.empty]
     fallback = {name: FALLBACK[name] for name in missing if name in FALLBACK and name not in given}
-    return _made(call.name, make, call._replace(named=call.named | fallback))
+    return _construct(call.name, make, call._replace(named=call.named | fallback))
 
 
-def _made(name: str, make: Any, call: Call) -> Any:
+def _construct(name: str, make: Any, call: Call) -> Any:
     """make(*values, **named); raises ValueError naming the parameters when they do not fit."""
     signature = names.signature(make)
     try:
@@ -160,7 +161,7 @@ def _made(name: str, make: Any, call: Call) -> Any:
 
 
 def _read(where: str, hint: Any, value: Value) -> Any:
-    """The argument that a number or a call stands for, by the type of the parameter."""
+    """The argument for a number or a call, by the type of the parameter."""
     kinds = _kinds(hint)
     if not isinstance(value, Call):
         if Solver in kinds or PairLoss in kinds:
@@ -184,7 +185,7 @@ def _read(where: str, hint: Any, value: Value) -> Any:
         if kind is bool and bare and value.name in ("True", "False", "true", "false"):
             return value.name in ("True", "true")
         if inspect.isclass(kind) and dataclasses.is_dataclass(kind) and value.name == kind.__name__:
-            return _made(value.name, kind, value)
+            return _construct(value.name, kind, value)
     words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
     if words:
         raise ValueError(f"{where} = {value.text!r}: {names.one_of(value.name, words)}")

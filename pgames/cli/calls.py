@@ -1,6 +1,6 @@
 """The syntax of a call on the command line. Nothing is evaluated.
 
-cyclic:5,p=0.9     COMAL:every=50     Average(MMD(tau=0.1, eta=0.5))     mine.solvers:Own(0.1)
+cyclic:5,p=0.9     COMAL:every=50     Average(MMD(tau=0.1, eta=0.5))     mine.solvers:Mine(0.1)
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def parse(text: str, known: Container[str] = ()) -> Call:
     elif not rest:
         inside = ""
     else:
-        raise ValueError(f"{text!r} is no call: write name:5,p=0.9 or name(5, p=0.9).")
+        raise ValueError(f"{text!r} is not a call: write name:5,p=0.9 or name(5, p=0.9).")
     values: list[Value] = []
     named: dict[str, Value] = {}
     for part in _parts(inside, text):

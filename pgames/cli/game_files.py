@@ -18,7 +18,7 @@ SUFFIXES = (*VOTES, ".txt", ".npz")
 
 
 class Source(NamedTuple):
-    """A game, and where votes were its source, the votes that their ranking's predictions are worth."""
+    """A game, and for a game from votes the weight, in votes, of the ranking's predictions."""
 
     game: PreferenceGame
     ranking_worth: float | None = None
@@ -30,7 +30,7 @@ def read_source(path: Path, symmetrise: bool) -> Source:
     Raises ValueError naming the file, the line where there is one, and the remedy.
     """
     if not path.is_file():
-        raise ValueError(f"{path} is no file: check the path.")
+        raise ValueError(f"{path} is not a file: check the path.")
     if path.suffix.lower() == ".npz":
         return Source(_read_npz(path, symmetrise))
     if path.suffix.lower() not in (".jsonl", ".ndjson", ".parquet") and _is_matrix(path):
@@ -55,7 +55,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _is_matrix(path: Path) -> bool:
-    """Whether the first cell that says something is a number."""
+    """Whether the first cell of the first line that is not blank is a number."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             first = next((line for line in file if line.strip()), "")
@@ -94,7 +94,7 @@ def _read_npz(path: Path, symmetrise: bool) -> PreferenceGame:
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # whatever zip, zlib and numpy raise on a damaged file
+    except Exception as error:  # zip, zlib and numpy raise many kinds on a damaged file
         raise ValueError(f"{path} is not a readable .npz file, cut or damaged? {error}") from None
     known = ("P", "reference", "prompt_weights", "labels")
     if "P" not in arrays or not set(arrays) <= set(known):

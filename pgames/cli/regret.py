@@ -13,8 +13,8 @@ import typer
 from pgames import names
 
 
-def whole(text: str) -> int:
-    """10000, 1e4 or 10_000 as a number. Raises BadParameter when it is not whole or below 1."""
+def whole_number(text: str) -> int:
+    """The integer in 10000, 1e4 or 10_000. Raises BadParameter when it is not whole or below 1."""
     try:
         number = float(text)
         if number != int(number) or number < 1:
@@ -38,16 +38,16 @@ def regret(
             help="A name such as cyclic:5,p=0.9, a matrix, or a file of votes. Named games take --tau."
         ),
     ] = "hidden_rps",
-    rounds: Annotated[int, typer.Option(parser=whole, metavar="T", help="How many, such as 1e6.")] = 10_000,
-    seeds: Annotated[int, typer.Option(parser=whole, metavar="S", help="Independent runs.")] = 100,
+    rounds: Annotated[
+        int, typer.Option(parser=whole_number, metavar="T", help="Number of rounds, such as 1e6.")
+    ] = 10_000,
+    seeds: Annotated[int, typer.Option(parser=whole_number, metavar="S", help="Independent runs.")] = 100,
     tau: Annotated[
         float, typer.Option(help="Weight of the KL to the reference, for learners and for regret.")
     ] = 0.05,
     refresh: Annotated[
         float | None,
-        typer.Option(
-            help="Update when t has grown by this factor (1.02), for learners that can; else every round."
-        ),
+        typer.Option(help="Update when t has grown by this factor, such as 1.02 (default: every round)."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for figure, table and data.")] = Path("results/regret"),
@@ -65,7 +65,7 @@ def regret(
         check_refresh(refresh)
     pace = {text: refresh if _can_wait(one, table) else None for text, one in chosen.items()}
     if refresh is not None and (each := [text for text, every in pace.items() if every is None]):
-        print(f"every round, without --refresh: {', '.join(each)} has no lazy updates", file=sys.stderr)
+        print(f"no lazy updates: {', '.join(each)}; --refresh is ignored there", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     for text, one in chosen.items():
@@ -81,7 +81,7 @@ def regret(
     write_json(out / "regret.json", rows, {"game": game, "tau": tau, "seeds": seeds, "seed": seed})
     print_table(title, rows)
     print(f"figure, table and data: {out}")
-    _pass_on_a_stop(rows[-1].curve.stopped)
+    _raise_if(rows[-1].curve.stopped)
 
 
 def _chosen(learners: list[str], tau: float) -> dict[str, Any]:
@@ -93,13 +93,13 @@ def _chosen(learners: list[str], tau: float) -> dict[str, Any]:
     return chosen
 
 
-def _pass_on_a_stop(stopped: bool) -> None:
+def _raise_if(stopped: bool) -> None:
     if stopped:
         raise KeyboardInterrupt
 
 
 def _with_tau(game: str, tau: float) -> str:
-    """hidden_rps as hidden_rps:tau=0.05, where the game has a tau that the text does not give."""
+    """The text with tau added (hidden_rps:tau=0.05) if the game has a tau that the text does not give."""
     from pgames.cli.calls import parse
 
     name, _, tail = game.partition(":")

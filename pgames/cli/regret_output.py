@@ -19,7 +19,7 @@ from pgames.plot.regret import HEAVY
 
 
 class Row(NamedTuple):
-    """A learner by the name it was given, its curve, its refresh and its CPU seconds."""
+    """A learner as named on the command line, its curve, its refresh and its CPU seconds."""
 
     name: str
     curve: pg.Curve
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 def _facts(row: Row) -> dict[str, Any]:
     """The last row of a curve and its late slope, for JSON and the table; None where there is none."""
     last = row.curve.at(row.curve.rounds[-1])
-    assert last.bits is not None  # simulate counts judgements
+    assert last.bits is not None  # simulate counts verdicts
     facts: dict[str, Any] = {name: float(value[0]) for name, value in last._asdict().items()}
     facts |= {
         "rounds": int(last.rounds[0]),

@@ -39,10 +39,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Solution:
-    """A solver's last policy beside the exact one, as plain numbers and lists that JSON takes."""
+    """A solver's last policy beside the exact one, in numbers and lists for JSON."""
 
     game: str
-    estimate: Estimate | None  # None for a game that is no file of votes
+    estimate: Estimate | None  # None for a game that is not from votes
     prompts: int
     responses: int
     labels: list[str]
@@ -102,7 +102,7 @@ def solution(name: str, source: Source, solver: Solver, result: Curve) -> Soluti
 
 
 def print_solution(found: Solution) -> None:
-    """The policy beside the exact one, response by response, and how good they are."""
+    """Print the policy beside the exact one, and the exploitability of both."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""Curves over rounds, for all runs of a solver: the class, its files, and the statistics read off it."""
+"""Curves over rounds, for all runs of a solver: the class, its files and its statistics."""
 
 from pgames.curves.curve import Curve
 

@@ -1,4 +1,4 @@
-"""Curve: what a solver did, as quantities over runs and rounds, and the statistics read off them."""
+"""Curve: quantities of a solver over runs and rounds, with their statistics."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Curve:
     rounds : int64[R], increasing.
     values : name -> float64[S, R], or float64[S, R, ...] for a metric with further axes, such as policies.
         Statistics and plots use the first quantity; `only` selects another.
-    bits : int64[R], judgements that one run has asked for, or None where they are not counted.
+    bits : int64[R], verdicts that one run has asked for, or None where they are not counted.
     tau : KL weight of the regret; None where every metric has its own.
-    state : where the solver ended; None when loaded from a file.
+    state : the last state of the solver; None when loaded from a file.
     cpu_seconds : CPU time of the rounds without the metrics, or None where it was not measured.
-    stopped : whether Ctrl-C ended it early.
+    stopped : whether Ctrl-C ended the rounds early.
     """
 
     solver: str
@@ -95,7 +95,7 @@ class Curve:
 
     @property
     def gap(self) -> Array:
-        """gap of the policy played in that round, float64[S, R]. Raises ValueError when not recorded."""
+        """gap of the policy of that round, float64[S, R]. Raises ValueError when not recorded."""
         return self.recorded("gap")
 
     @property
@@ -134,14 +134,14 @@ class Curve:
         return summarise(wanted, bits, values, seed)
 
     def at_bits(self, bits: ArrayLike, seed: int = 0) -> Summary:
-        """The summary after int64[N] judgements: compares learners at equal cost, not at equal rounds.
+        """The summary after int64[N] verdicts: compares learners at equal cost, not at equal rounds.
 
-        If several rounds share a count, the last one is used. Raises ValueError when judgements are not
+        If several rounds share a count, the last one is used. Raises ValueError when verdicts are not
         counted, or a count lies outside those recorded.
         """
         counted = self.bits
         if counted is None:
-            raise ValueError(f"{self.solver} counts no judgements: compare by rounds, with at(rounds).")
+            raise ValueError(f"{self.solver} counts no verdicts: compare by rounds, with at(rounds).")
         wanted = np.atleast_1d(np.asarray(bits, dtype=np.int64))
         if (wanted < counted[0]).any() or (wanted > counted[-1]).any():
             raise ValueError(
@@ -207,7 +207,7 @@ class Curve:
     # -- files ------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything but the state to one .npz file, atomically."""
+        """Write all fields but the state to one .npz file, atomically."""
         about = {name: getattr(self, name) for name in saved.ABOUT}
         saved.write(path, about, self.rounds, self.values, self.bits)
 

@@ -1,6 +1,6 @@
-"""Curves as .npz files: one format to write, and the two formats of earlier versions to read.
+"""Curves as .npz files: one format is written, and the two kinds of earlier versions are read too.
 
-A file holds `meta`, JSON text with "format": 2; `rounds`; `bits` where judgements are counted; and
+A file holds `meta`, JSON text with "format": 2; `rounds`; `bits` where verdicts are counted; and
 `value:NAME` float64[S, R, ...] for every quantity. Format 1 has no "format" in its `meta`, and two kinds:
 runs with `value:NAME` float64[R, S, ...], and regret curves with one array per field.
 """

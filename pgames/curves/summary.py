@@ -1,7 +1,7 @@
 """Statistics over runs: means with bootstrap intervals, medians and quantiles.
 
-Means of regret are often heavy-tailed: a few unlucky runs hold most of the sum. The bootstrap interval is
-then too narrow as well. Read the median beside the mean, and take 200 runs or more.
+Means of regret are often heavy-tailed: a few unlucky runs hold most of the sum, and the bootstrap interval is
+too narrow. Read the median beside the mean, and take 200 runs or more.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ SHOWN = 12  # rows of a printed summary
 
 
 class Summary(NamedTuple):
-    """A quantity over runs at `rounds` int64[N], after `bits` judgements: float64[N] each.
+    """A quantity over runs at `rounds` int64[N], after `bits` verdicts: float64[N] each.
 
     low and high are the 95 % bootstrap interval of the mean (NaN for one run), q10 and q90 are quantiles over
-    runs. `bits` is int64[N], or None where no judgements are counted.
+    runs. `bits` is int64[N], or None where no verdicts are counted.
     """
 
     rounds: Counts

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pgames.bounds import Bound
 
 
-FLOOR = 1e-17  # a gap of exactly 0 has no logarithm: it is drawn here
+FLOOR = 1e-17  # a gap of 0, which has no logarithm, is drawn here
 ROUNDING = 2.2e-16
 
 
@@ -39,10 +39,10 @@ def convergence(
     Parameters
     ----------
     curves : a Curve, a sequence of them, or a mapping of names to them.
-    metric : which of their quantities to draw; the first by default.
+    metric : the quantity to draw; the first by default.
     bound : a Bound of `pgames.bounds`, or several, drawn with its status (proved, sketch, observed, order).
         It must be on the metric: "kl" on `KLToNash`, "exploitability" on `Exploitability`.
-    by : "rounds", or "bits", the judgements asked for.
+    by : "rounds", or "bits", the verdicts asked for.
     quantiles : ends of the band, in [0, 1].
     """
     shown = named(curves)
@@ -56,7 +56,7 @@ def convergence(
         x, values = x[x >= 1], values[:, x >= 1]  # round 0 has no logarithm
         low, middle, high = np.quantile(values, (quantiles[0], 0.5, quantiles[1]), axis=0)
         colour = COLOURS[i % len(COLOURS)]
-        # neighbouring curves differ in their dashes, so colour is not needed to tell them apart
+        # neighbouring curves also differ in their dashes, for readers who do not see the colours
         axes.plot(x, middle, color=colour, linestyle=DASHES[i % len(DASHES)], label=name, zorder=3)
         if curve.seeds > 1:
             draw_band(axes, x, low, high, colour)

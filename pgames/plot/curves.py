@@ -1,4 +1,4 @@
-"""Shared by all figures of curves: names, the horizontal axis, bands over runs, bounds with their status."""
+"""Shared by the figures of curves: names, the horizontal axis, bands over runs, bounds with their status."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 By = Literal["rounds", "bits"]
-LABELS = {"rounds": "rounds", "bits": "judgements asked for (bits)"}
+LABELS = {"rounds": "rounds", "bits": "verdicts asked for (bits)"}
 NAMED = 44  # characters of a name in a legend
-# the metrics that a bound on a quantity may be drawn over, by the start of their names
+# the start of the names of the metrics over which a bound on a quantity may be drawn
 BOUNDED = {"kl": "KL to the Nash", "exploitability": "exploitability", "log_ratio": "log-ratio"}
 BOUND_DASHES: dict[str, Any] = {
     "proved": "-",
@@ -30,7 +30,7 @@ BOUND_SHADES = (INK, "#8C8C8C", "#8C6D46", "#B3B3B3")
 
 
 def named(curves: Recorded | Sequence[Recorded] | Mapping[str, Recorded]) -> dict[str, Recorded]:
-    """Curves by the name to show; repeated solvers are numbered. Raises ValueError when there is none."""
+    """Curves by name in the legend; repeated solvers are numbered. Raises ValueError when there is none."""
     found: dict[str, Recorded] = {}
     if isinstance(curves, Mapping):
         found = {short(name, NAMED): curve for name, curve in curves.items()}
@@ -44,11 +44,11 @@ def named(curves: Recorded | Sequence[Recorded] | Mapping[str, Recorded]) -> dic
 
 
 def along(curve: Recorded, by: By) -> NDArray[np.int64]:
-    """The horizontal axis int64[R]. Raises ValueError when the curve counts no judgements."""
+    """The horizontal axis int64[R]. Raises ValueError when the curve counts no verdicts."""
     if by == "rounds":
         return np.asarray(curve.rounds)
     if curve.bits is None:
-        raise ValueError(f"{curve.solver} counts no judgements, got by='bits': plot by rounds.")
+        raise ValueError(f"{curve.solver} counts no verdicts, got by='bits': plot by rounds.")
     return np.asarray(curve.bits)
 
 

@@ -1,4 +1,4 @@
-"""Win rates as a coloured matrix, with cycles marked; mixtures of several prompts as another."""
+"""Coloured matrices: win rates with marked cycles, and the mixtures of several prompts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from pgames.plot.style import new_figure, short, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MARKS = ("#000000", "#009E73", "#CC79A7", "#E69F00")  # of cycles: none of the colours of the cells
-NUMBERED = 12  # up to so many responses every cell carries its number
+MARKS = (
+    "#000000",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+)  # of cycles; these colours differ from those of the cells
+NUMBERED = 12  # the most responses with which every cell shows its number
 
 
 @style()
@@ -26,13 +31,14 @@ def heatmap(
     *,
     title: str = "",
 ) -> Figure:
-    """How often the response of a row beats that of a column, averaged over prompts.
+    """The probability that the response of a row beats that of a column, averaged over prompts.
 
     Parameters
     ----------
     order : int64[N], which responses to draw, first at the top left; by default all of them by mean win rate,
         so that in a game without cycles everything above the diagonal is a win.
-    cycles : index tuples (a, b, c, ...) with a beating b beating c ... beating a; their cells are framed.
+    cycles : index tuples (a, b, c, ...) where each beats the next and the last beats a; their cells are
+        framed.
     """
     P = np.tensordot(game.prompt_weights, game.P, axes=1)
     shown = np.argsort(-P.mean(axis=1), kind="stable") if order is None else np.asarray(order)

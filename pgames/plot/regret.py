@@ -38,9 +38,9 @@ def compare(
     Parameters
     ----------
     curves : a Curve of `pgames.simulate`, a sequence of them, or a mapping of names to them.
-    by : "rounds", or "bits", the judgements asked for: learners differ in how many a round costs.
+    by : "rounds", or "bits", the verdicts asked for, of which a round costs some learners more than others.
     bound : a Bound of `pgames.bounds` on regret, or several, in rounds. The legend gives the status: proved,
-        sketch, observed, or order, which is a slope to compare with and no limit.
+        sketch, observed, or order, which is a slope to compare with, not a limit.
     """
     bounds = checked_bounds(bound, by, "regret")
     shown = {name: curve.only("regret") for name, curve in named(curves).items()}

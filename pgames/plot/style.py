@@ -1,4 +1,4 @@
-"""One look for every figure: colours that colour-blind readers tell apart, quiet axes, names as they are."""
+"""The style of every figure: colours that colour-blind readers can tell apart, and light axes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 9,
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
-    "svg.fonttype": "none",  # text stays text: searchable, and drawn in any script the reader has fonts for
+    "svg.fonttype": "none",  # text stays text: searchable, and drawn with the reader's fonts
     "svg.hashsalt": "pgames",  # the same figure gives the same bytes
     "pdf.fonttype": 42,
 }
@@ -66,7 +66,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def short(name: str, longest: int = 30) -> str:
-    """A name fit for a figure: one line, at most `longest` characters, dollar signs not read as formulas."""
+    """A name for a figure: one line of at most `longest` characters, with dollar signs escaped."""
     line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if len(line) > longest:
         line = line[: longest - 1].rstrip() + "…"

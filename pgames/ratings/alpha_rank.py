@@ -1,4 +1,4 @@
-"""alpha-rank: how long a small evolving population spends on each strategy."""
+"""alpha-rank: the share of time that a small evolving population spends on each strategy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pgames.kernels.rows import softmax
 from pgames.ratings.scores import Ratings
 from pgames.ratings.sources import pair_counts
 
-STRONGEST = 1e8  # selection x payoff range beyond which nothing changes but rounding
+STRONGEST = 1e8  # selection x payoff range beyond which only rounding changes
 
 
 def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int = 50) -> Ratings:
@@ -24,11 +24,11 @@ def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int =
         rho = 1 / sum_{l=0}^{m-1} prod_{k=1}^{l} exp(-alpha (f_r(k) - f_s(k)))
 
     and the chain moves from s to r with probability rho / (Y - 1). `game` is a PreferenceGame (averaged
-    over prompts) or any payoff table float64[Y, Y], A[r, s] to r against s. Everything is done on
-    logarithms without a subtraction, so any alpha >= 0 works; alpha * (largest payoff difference) above
-    1e8, infinity included, is computed at 1e8, which is the limit of strong selection to 1e-6.
+    over prompts) or any payoff table float64[Y, Y], A[r, s] to r against s. The computation
+    uses logarithms and no subtraction, so any alpha >= 0 works. If alpha * (largest payoff difference) is
+    above 1e8, infinity included, 1e8 is used, which equals the limit of strong selection to 1e-6.
 
-    Raises ValueError when the payoffs are no finite square table, alpha < 0 or population < 2.
+    Raises ValueError when the payoffs are not a finite square table, alpha < 0 or population < 2.
     """
     if isinstance(game, PreferenceGame):
         labels, payoffs = game.labels, _mean_preferences(game)
@@ -52,10 +52,10 @@ def _mean_preferences(game: PreferenceGame) -> NDArray[np.float64]:
 
 def _log_fixation(payoffs: NDArray[np.float64], alpha: float, m: int) -> NDArray[np.float64]:
     """float64[Y, Y]: log rho of a mutant r (row) in a population of s (column)."""
-    own = np.diag(payoffs)
+    alone = np.diag(payoffs)  # a strategy against itself
     # f_r(k) - f_s(k) = constant + slope * k
-    constant = (m * payoffs - own[:, None] - (m - 1) * own[None, :]) / (m - 1)
-    slope = (own[:, None] - payoffs - payoffs.T + own[None, :]) / (m - 1)
+    constant = (m * payoffs - alone[:, None] - (m - 1) * alone[None, :]) / (m - 1)
+    slope = (alone[:, None] - payoffs - payoffs.T + alone[None, :]) / (m - 1)
     total = np.zeros_like(payoffs)
     for steps in range(1, m):
         total = np.logaddexp(total, -alpha * (constant * steps + slope * (steps * (steps + 1) / 2)))

@@ -20,8 +20,8 @@ def bootstrap(
 ) -> Ratings:
     """The ratings of `method(votes)` with percentile intervals over votes drawn again with replacement.
 
-    Resample k depends on (seed, k) alone. A method that may have no answer for a resample, such as
-    Bradley-Terry without a prior where somebody loses every vote, needs its regularised form:
+    Resample k depends on (seed, k) alone. A method that fails on some resamples, such as Bradley-Terry
+    without a prior where an item loses every vote, needs its regularised form:
 
         bootstrap(lambda votes: bradley_terry(votes, prior=0.5), votes)
 

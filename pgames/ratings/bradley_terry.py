@@ -16,7 +16,7 @@ from pgames.numerics import sigmoid, softmax
 from pgames.ratings.scores import Ratings
 from pgames.ratings.sources import Source, items_of, pair_counts
 
-STEPS = 100  # Newton steps; a handful are needed
+STEPS = 100  # Newton steps; far fewer are needed
 SETTLED = 1e-8  # a step this small is the last: the next would be about its square
 
 
@@ -24,8 +24,8 @@ SETTLED = 1e-8  # a step this small is the last: the next would be about its squ
 class BradleyTerry(Ratings):
     """Log-strengths with mean 0 (multiply by 400 / ln 10 for the Elo scale), and their covariance.
 
-    covariance : float64[Y, Y] of the scores; None for a game, whose number of votes is unknown.
-    tie : nu of Davidson's model, the odds of a tie between equals being nu / 2; 0 without ties.
+    covariance : float64[Y, Y] of the scores; None for a game, which has no number of votes.
+    tie : nu of Davidson's model, in which the odds of a tie between equals are nu / 2; 0 without ties.
     """
 
     covariance: NDArray[np.float64] | None = None
@@ -52,15 +52,15 @@ def bradley_terry(
 ) -> BradleyTerry:
     """Maximum likelihood scores of P(y beats z) = 1 / (1 + exp(s_z - s_y)).
 
-    For a game: the scores nearest to its preferences in KL, every pair counting the same.
+    For a game, the scores are nearest to its preferences in KL, with equal weight on every pair.
 
     Parameters
     ----------
     ties : count them as "half" a vote for each side, "drop" them, or model them: "davidson" has
         P(win) : P(tie) : P(loss) = exp(d) : nu : exp(-d) with d = (s_y - s_z) / 2 (Davidson 1970).
     prior : votes won and as many lost by every item against an opponent of score 0 (arXiv:2207.00076).
-        Without it (0) scores are infinite where one group of items never lost to the others, or was
-        never compared with them: that is an error naming them.
+        At 0, scores are infinite where a group of items never lost to the others, or was never compared
+        with them; the error names them.
     level : of the normal intervals, in (0, 1).
     robust : use the sandwich covariance, which is valid where the model is not (ties counted half, cycles);
         otherwise the inverse of the Hessian.
@@ -143,7 +143,7 @@ def _derivatives(data: _Data, scores: NDArray, log_tie: float) -> _Derivatives:
 
 
 def _assemble(data: _Data, dd: NDArray, dt: NDArray, tt: NDArray) -> NDArray:
-    """Per-pair matrices in (d, log nu), to one matrix in (scores, log nu); d = (s_y - s_z) / 2."""
+    """Sum matrices of pairs in (d, log nu) into one matrix in (scores, log nu); d = (s_y - s_z) / 2."""
     laplacian = -dd / 4
     np.fill_diagonal(laplacian, 0.0)
     np.fill_diagonal(laplacian, -laplacian.sum(1))
@@ -154,7 +154,7 @@ def _assemble(data: _Data, dd: NDArray, dt: NDArray, tt: NDArray) -> NDArray:
 
 
 def _newton(data: _Data) -> tuple[NDArray, float]:
-    """Newton from equal scores; a step is halved until it does not pass the maximum along it by far.
+    """Newton from equal scores; a step is halved until it hardly overshoots the maximum along its direction.
 
     The log-likelihood is concave, so it rises along a step as long as its slope there is positive.
     """
@@ -178,12 +178,12 @@ def _newton(data: _Data) -> tuple[NDArray, float]:
         scores, log_tie, now = moved, moved_tie, after
     raise ValueError(
         f"Bradley-Terry did not settle in {STEPS} Newton steps (last change {np.abs(step).max():.2g}): "
-        "somebody hardly ever loses; pass prior > 0."
+        "an item almost never loses; pass prior > 0."
     )
 
 
 def _invertible(hessian: NDArray, data: _Data) -> NDArray:
-    """The Hessian, with a constant added that fixes the mean of the scores where the data do not."""
+    """The Hessian, plus a constant that fixes the mean of the scores where no prior does."""
     if data.prior > 0:
         return hessian
     items = len(data.won)
@@ -205,7 +205,7 @@ def _outer_products(data: _Data, half_votes: NDArray | None, scores: NDArray, lo
 
 
 def _of_centred(covariance: NDArray, items: int) -> NDArray:
-    """The covariance of the scores less their mean."""
+    """The covariance of the scores minus their mean."""
     block = covariance[:items, :items]
     return block - block.mean(0) - block.mean(1)[:, None] + block.mean()
 

@@ -1,4 +1,4 @@
-"""Counting ratings: wins, and win rates averaged over opponents."""
+"""Ratings by counting: wins, and win rates averaged over opponents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def win_count(source: Source) -> Ratings:
 
 
 def average_win_rate(source: Source) -> Ratings:
-    """The mean over opponents z met of W[y, z] / N[y, z], in [0, 1]; 0 for an item that met nobody."""
+    """The mean of W[y, z] / N[y, z] over opponents z with votes, in [0, 1]; 0 for an item without votes."""
     won = pair_counts(source).points
     total = won + won.T
     rates = np.divide(won, total, out=np.zeros_like(won), where=total > 0)

@@ -54,7 +54,7 @@ def _plainly(left, right, winner, scores, rate, k):
 
 @njit
 def _by_strengths(left, right, winner, scores, rate, k):
-    """The same without exp: keeps strengths exp(rate R) beside R, and moves them by a series."""
+    """The same without exp: strengths exp(rate R) are kept beside R and updated by a series."""
     strengths = np.exp(rate * (scores - scores.mean()))
     for n in range(left.size):
         i, j = left[n], right[n]

@@ -1,4 +1,4 @@
-"""The preference game behind few votes: the votes of each pair, shrunk to the prediction of a ranking."""
+"""The game estimated from few votes: the votes of each pair, shrunk to the prediction of a ranking."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
 from pgames.votes.comparisons import Comparisons
 
 ESTIMATOR = "pgames.estimate: the votes of each pair, shrunk to Bradley-Terry"  # its name in outputs
-WORTH = np.geomspace(1, 64, 13)  # votes that the ranking's prediction of a pair may be worth
-POOLING = 4.0  # votes that the estimate over all prompts is worth on each of them
+WORTH = np.geomspace(1, 64, 13)  # candidate weights, in votes, of the ranking's prediction of a pair
+POOLING = 4.0  # weight, in votes, of the estimate over all prompts on each prompt
 BT_PRIOR = 0.5  # votes won and lost against an average item, so that no score is infinite
 
 
 def estimate(votes: Comparisons, worth: float | None = None) -> PreferenceGame:
-    """The preference game behind votes, one response per item, as `pgames solve` and `pgames report` use it.
+    """The preference game estimated from votes, one response per item; `pgames solve` and `report` use it.
 
     With W votes for y against z over all prompts (a tie is half a vote), N votes on the pair and b the win
     rate that Bradley-Terry predicts,
@@ -26,16 +26,17 @@ def estimate(votes: Comparisons, worth: float | None = None) -> PreferenceGame:
     the posterior mean under the prior Beta(worth * b, worth * (1 - b)). With several prompts, P is worth 4
     votes on each: P[x, y, z] = (W[x, y, z] + 4 P[y, z]) / (N[x, y, z] + 4).
 
-    A pair with many votes keeps its own win rate, cycles included; a pair that never met is as the ranking
-    has it. The alternative, 1/2 for such a pair (`Comparisons.to_game`), rewards items for opponents they
-    never met: of A over B over C over D, 9 votes to 1 each, it makes A and C equals, and the equilibrium
-    plays C with probability .3 although every vote speaks for A. Here the equilibrium is A alone. An
-    estimate is never 0 or 1, and both estimators tend to the frequencies as votes grow.
+    A pair with many votes keeps its own win rate, cycles included; a pair without votes takes the prediction
+    of the ranking. The alternative, 1/2 for such a pair (`Comparisons.to_game`), favours items that were
+    compared with few opponents: with votes of 9 to 1 for A over B, B over C and C over D, it makes A and C
+    equals, and the equilibrium plays C with probability .3 although every vote speaks for A. Here the
+    equilibrium is A alone. An estimate is never 0 or 1, and both estimators tend to the frequencies as votes
+    grow.
 
     Parameters
     ----------
-    worth : how many votes the ranking's prediction of a pair is worth; by default the value in [1, 64] of
-        greatest likelihood (`ranking_worth`), small where cycles are strong.
+    worth : the weight, in votes, of the ranking's prediction of a pair; by default the value in [1, 64] of
+        greatest likelihood (`ranking_worth`), which is small where cycles are strong.
 
     Raises ValueError when worth is not above 0 and finite, or when the counts of all prompts would need more
     than 8 GiB.
@@ -50,10 +51,10 @@ def ranking_model(votes: Comparisons) -> BradleyTerry:
 
 
 def ranking_worth(votes: Comparisons, model: BradleyTerry) -> float:
-    """How many votes the model's prediction of a pair is worth, in [1, 64]: few if cycles are strong.
+    """The weight, in votes, of the model's prediction of a pair, in [1, 64]; small if cycles are strong.
 
-    The k of greatest likelihood if the win rate of every pair were drawn from Beta(k b, k (1 - b)), b the
-    win rate of the model, judged by the votes that are not ties (empirical Bayes).
+    It is the k of greatest likelihood when the win rate of every pair is drawn from Beta(k b, k (1 - b)), b
+    being the win rate of the model; ties are left out (empirical Bayes).
     """
     from scipy.special import betaln
 

@@ -1,4 +1,4 @@
-"""Hodge decomposition of preferences into the part that a single score explains and cycles."""
+"""Hodge decomposition of preferences: the part that a single score explains, and cycles."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Hodge(Ratings):
 
     @property
     def transitive_share(self) -> float:
-        """Energy of the gradient over energy of the flow, in [0, 1]; 1 when all is tied."""
-        whole = self.energy(self.flow)
-        return self.energy(self.gradient) / whole if whole > 0 else 1.0
+        """Energy of the gradient over energy of the flow, in [0, 1]; 1 when all pairs are tied."""
+        total = self.energy(self.flow)
+        return self.energy(self.gradient) / total if total > 0 else 1.0
 
     def energy(self, part: NDArray[np.float64]) -> float:
         """The sum over pairs of weight * part ** 2, for a part float64[Y, Y]."""
@@ -54,7 +54,7 @@ def hodge(
     prior: float = 0.0,
     cycles: int = 10,
 ) -> Hodge:
-    """Weighted least squares scores and the rest, split into local and global cycles (arXiv:0811.1067).
+    """Weighted least squares scores; the residual is split into local and global cycles (arXiv:0811.1067).
 
     The flow is P - 1/2, or logit P, whose rotation is 0 exactly for Bradley-Terry preferences. Pairs weigh
     their number of votes; those of a game weigh 1 (averaged over the prompts where both take part).
@@ -65,7 +65,7 @@ def hodge(
         always won needs it.
     cycles : how many of the strongest cycles to list.
 
-    Raises ValueError when the scale is another word, prior is negative or infinite, the votes fall into
+    Raises ValueError when scale is neither of the two, prior is negative or infinite, the votes fall into
     groups never compared with each other, or a logit is infinite.
     """
     if scale not in ("probability", "logit"):
@@ -107,8 +107,8 @@ def _flow(
     if scale == "probability":
         share = np.divide(won - won.T, won + won.T, out=np.zeros_like(won), where=compared)
         return items, share / 2, weights
-    if (never := compared & (won == 0)).any():
-        y, z = np.argwhere(never)[0]
+    if (lost := compared & (won == 0)).any():
+        y, z = np.argwhere(lost)[0]
         raise ValueError(
             f"{items[z]!r} always beat {items[y]!r}, so the logit of that pair is infinite: "
             'pass prior > 0 or scale="probability".'
@@ -129,7 +129,9 @@ def _scores(flow: NDArray, weights: NDArray, items: tuple[str, ...]) -> NDArray[
             "in different ones), so no score covers all: take votes that connect them, or to_game(prior > 0)."
         )
     laplacian = np.diag(weights.sum(1)) - weights
-    anchored = laplacian + max(np.trace(laplacian), 1.0) / len(items) ** 2  # it does not see the mean
+    anchored = (
+        laplacian + max(np.trace(laplacian), 1.0) / len(items) ** 2
+    )  # the Laplacian leaves the mean free
     scores = np.linalg.solve(anchored, (weights * flow).sum(1))
     return scores - scores.mean()
 
@@ -146,7 +148,7 @@ def _local_cycles(rest: NDArray, weights: NDArray) -> NDArray[np.float64]:
     if not len(triangles):
         return np.zeros_like(rest)
     i, j, k = triangles.T
-    around = np.stack([edge[i, j], edge[j, k], edge[i, k]], axis=1)  # i -> j -> k, and k -> i against i < k
+    around = np.stack([edge[i, j], edge[j, k], edge[i, k]], axis=1)  # i -> j -> k; k -> i runs against i < k
     root = np.sqrt(weights[rows, columns])
     signs = np.array([1.0, 1.0, -1.0]) / root[around]
     count = np.repeat(np.arange(len(triangles)), 3)
@@ -196,7 +198,7 @@ def _strongest(flow, most):
     strengths = np.zeros(most)
     if most == 0:
         return triples, strengths
-    for i in range(n):  # i is the smallest of its cycle, so each is met once
+    for i in range(n):  # i is the smallest of its cycle, so each cycle occurs once
         for j in range(i + 1, n):
             if flow[i, j] <= strengths[-1]:
                 continue

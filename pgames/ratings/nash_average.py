@@ -22,7 +22,7 @@ def nash_average(game: PreferenceGame | ArrayLike) -> NashAverage:
     """score_y = sum_x weight_x (P_x p_x)_y - 1/2, with p_x the maximum-entropy Nash of prompt x.
 
     arXiv:1806.02643. Copies of an item change no score, and no item gains by beating weak ones more often.
-    An antisymmetric table float64[Y, Y] of payoffs is taken as well; the scores are then in its units. An
+    An antisymmetric table float64[Y, Y] of payoffs is accepted too; the scores are then in its units. An
     item outside the game of some prompts is scored on those where it takes part.
 
     Raises ValueError when a table of payoffs is not finite, square and antisymmetric.

@@ -1,4 +1,4 @@
-"""A Nash mixture, Elo and cycles under resampling, and the transitive share of a mere ranking."""
+"""The Nash mixture, Elo and cycles of resampled votes, and the transitive share if a ranking were true."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Resampled(NamedTuple):
 def resample(
     votes: Comparisons, worth: float, cycles: Sequence[Steps], resamples: int, seed: int
 ) -> Resampled:
-    """Resample the votes and compute the mixture float64[R, Y], Elo float64[R, Y] and the cycles bool[R, C].
+    """Compute mixtures float64[R, Y], Elo float64[R, Y] and cycles bool[R, C] of resampled votes.
 
     The mixture is the centre of the equilibria of `estimate(resample, worth)` over all prompts. Resample k
     depends on (seed, k) alone.
@@ -54,10 +54,10 @@ def resample(
 def shares_of_a_ranking(
     votes: Comparisons, model: BradleyTerry, worth: float, resamples: int, seed: int
 ) -> NDArray[np.float64]:
-    """float64[R]: the transitive share of R draws of votes for which the model is the whole truth.
+    """float64[R]: the transitive share of R samples of votes drawn from the model.
 
-    Every pair is asked as often as in the votes, with the model's win rate and the share of ties of the
-    data. A smaller share in the data is evidence of cycles; the rest is noise.
+    Every pair gets as many votes as in the data, with the model's win rate and the data's share of ties. A
+    smaller transitive share in the data is evidence of cycles.
     """
     counts = votes.pooled_counts
     wins, ties = counts.wins.sum(), 0.0 if counts.ties is None else counts.ties.sum()
@@ -68,7 +68,7 @@ def shares_of_a_ranking(
     chances = np.stack([rate - tie / 2, tie, np.maximum(1 - rate - tie / 2, 0)], axis=1)
     chances /= chances.sum(axis=1, keepdims=True)
     shares = np.empty(resamples)
-    for k in track(range(resamples), "asking a perfect ranking", resamples):
+    for k in track(range(resamples), "simulating a perfect ranking", resamples):
         won, tied = np.random.default_rng([seed, k, 1]).multinomial(asked, chances).T[:2]
         again = _expand(*upper, won, tied, asked - won - tied, votes.items)
         shares[k] = hodge(estimate(again, worth), cycles=0).transitive_share
@@ -78,7 +78,7 @@ def shares_of_a_ranking(
 def _expand(
     left: NDArray, right: NDArray, won: NDArray, tied: NDArray, lost: NDArray, items: tuple[str, ...]
 ) -> Comparisons:
-    """Counts by pair as votes."""
+    """Votes with the given counts of each pair."""
     pairs = np.concatenate([np.repeat(np.arange(len(won)), times) for times in (won, tied, lost)])
     winner = np.repeat(np.array([1, 0, -1], dtype=np.int8), [won.sum(), tied.sum(), lost.sum()])
     return Comparisons(left[pairs], right[pairs], winner, items)

@@ -1,4 +1,4 @@
-"""The counts that ratings are computed from: those of votes, or of a game."""
+"""The counts behind ratings: those of votes, or of a game."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Source = Comparisons | PreferenceGame
 def pair_counts(source: Source) -> PairCounts:
     """The votes on each pair, float64[Y, Y], over all prompts.
 
-    A game counts as one vote on each pair, split as its preferences say and averaged over the prompts where
-    both items take part. Raises TypeError when the source is neither votes nor a game.
+    A game counts as one vote on each pair, split by its preferences and averaged over the prompts where both
+    items take part. Raises TypeError when the source is neither votes nor a game.
     """
     if isinstance(source, Comparisons):
         return source.pooled_counts

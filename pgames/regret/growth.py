@@ -1,4 +1,4 @@
-"""How regret grows as tau falls: exponentially in 1/tau, or as a power of it."""
+"""Growth of regret as tau falls: exponential in 1/tau, or a power of it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Growth(NamedTuple):
 
 
 def growth(curves: Mapping[float, Curve], rounds: int | None = None, seed: int = 0) -> Growth:
-    """Fit the mean regret of curves, by their tau, against 1/tau: exponentially and as a power.
+    """Fit the mean regret of curves (by tau) against 1/tau, as an exponential and as a power.
 
-    The curves are compared after `rounds` rounds, by default the last that all of them reached. Raises
+    The regret is taken after `rounds` rounds, by default the last round that all curves reached. Raises
     ValueError when there are fewer than three values of tau, one is 0 or less, or a mean regret is 0.
     """
     if len(curves) < 3:

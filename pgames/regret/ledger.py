@@ -1,4 +1,4 @@
-"""Ledger: the exact cost, in the true game, of the policies that a learner has played so far."""
+"""Ledger: the exact regret, in the true game, of the policies that a learner has played."""
 
 from __future__ import annotations
 
@@ -65,9 +65,10 @@ class Ledger:
         return self.rounds * self._gap_of_average(1.0)
 
     def _gap_of_average(self, mean_kl: float) -> Array:
-        """gap of the average policy, float64[S], with `mean_kl` in [0, 1] of its KL taken from the policies.
+        """gap of the average policy, float64[S], its KL to the reference mixed with the policies' mean KL.
 
-        At 0 the average pays its own KL to the reference, at 1 the mean KL of the policies played.
+        `mean_kl` in [0, 1] is the weight: at 0 the KL is the average policy's, at 1 the mean of the
+        policies'.
         """
         if self.rounds == 0:
             return np.zeros_like(self.regret)

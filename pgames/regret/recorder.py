@@ -1,4 +1,4 @@
-"""Recorder: charges policies to a ledger and keeps its sums at the rounds of a grid."""
+"""Recorder: charges policies to a ledger and records its sums at the rounds of a grid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 class _Row(NamedTuple):
-    """The sums after some rounds: float64[S] each, and the judgements that one run has asked for."""
+    """The sums after some rounds, float64[S] each, and the verdicts that one run has asked for."""
 
     rounds: int
     regret: Array
@@ -34,7 +34,7 @@ class Recorder:
         self._rows: list[_Row] = []
 
     def charge(self, policy: Policy, rounds: int, bits: int) -> None:
-        """Charge `rounds` rounds of `policy` float64[S, X, Y], in which one run asked for `bits` judgements.
+        """Charge `rounds` rounds of `policy` float64[S, X, Y], in which one run asked for `bits` verdicts.
 
         Sums grow linearly within such a step, so recorded rounds inside it are exact.
         """
@@ -50,7 +50,7 @@ class Recorder:
         return self._grid[len(self._rows)] - self.ledger.rounds
 
     def after_leap(self, bits: int) -> None:
-        """Record the sums if a round of the grid was reached by a leap, which charged its own policies."""
+        """Record the sums if a leap, which charges its own policies, reached a round of the grid."""
         self.bits += bits
         if self.rounds_to_next() == 0:
             self._record()

@@ -1,4 +1,4 @@
-"""simulate: one learner on one game, many seeds at once, its regret on a log grid of rounds."""
+"""simulate: the regret of one learner on one game, for many seeds at once, on a log grid of rounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pgames.regret.recorder import Recorder
 from pgames.solver import Solver, State, one_target
 from pgames.table.duels import DuelArena
 
-LEAP = 1_000_000  # duels in one compiled call: Ctrl-C and the progress bar wait for its end
+LEAP = 1_000_000  # duels in one compiled call, during which Ctrl-C and the progress bar wait
 
 
 def simulate(
@@ -33,8 +33,8 @@ def simulate(
     """The regret of a learner that knows the game only from duels, over `seeds` independent runs.
 
     In round t the learner plays state.policy and is charged gap(pi_t) = max_p J_tau(p, pi_t) - 1/2; policies
-    played to explore are not charged. Every round asks each prompt's duels, and `bits` counts the judgements.
-    The curve has `regret`, `gap`, `external` and `average_gap`, float64[S, R] each. Ctrl-C ends the
+    played to explore are not charged. Every round asks the duels of every prompt, and `bits` counts the
+    verdicts. The curve has `regret`, `gap`, `external` and `average_gap`, float64[S, R] each. Ctrl-C ends the
     simulation early and keeps the rounds recorded so far.
 
     Raises ValueError when an argument is out of range, or a step of the learner does not advance the state by
@@ -44,13 +44,13 @@ def simulate(
     ----------
     rounds : T, at least 1. Under a lazy schedule the cost is per update, not per round.
     seeds : S, at least 1, computed side by side. Run s does not depend on S.
-    tau : of the regret; the learner's target by default, or 0 (the von Neumann regret) where it has none.
+    tau : of the regret; by default the learner's target, or 0 (the von Neumann regret) if it has none.
     refresh : None to update every round; r > 1 to update when t has grown by the factor r and to play the
         same policies in between. At 1.02 regret grows by a few per cent.
     record : number of log-spaced rounds at which the curve is recorded, at least 1.
     seed : of all runs.
-    features : float64[X, Y, D] of a log-linear class.
-    first_run : number of the first run, to split an experiment.
+    features : float64[X, Y, D], those of a log-linear class of policies.
+    first_run : the number of the first run, with which an experiment can be split.
     """
     _check(rounds, seeds, refresh, record)
     tau = one_target(learner) if tau is None else float(tau)
@@ -80,7 +80,7 @@ def _play(
     rounds: int,
     refresh: float | None,
 ) -> State:
-    """One step of the learner; its policy is charged for the rounds that the step stands for."""
+    """Play one step of the learner and charge its policy for the rounds that the step stands for."""
     t = recorder.ledger.rounds
     length = 1 if refresh is None else max(1, math.floor((refresh - 1) * t))
     length = min(length, rounds - t)
@@ -96,7 +96,7 @@ def _play(
 
 
 def _leap(learner: Leaping, arena: DuelArena, state: State, recorder: Recorder) -> State:
-    """The steps up to the next recorded round, or LEAP duels of them, in one compiled call."""
+    """Play the steps to the next recorded round, at most LEAP duels, in one compiled call."""
     length = min(recorder.rounds_to_next(), 1 + LEAP // (arena.runs * arena.prompts))
     view = arena.at(recorder.ledger.rounds, length)
     after = learner.leap(view, state, length, recorder.ledger)

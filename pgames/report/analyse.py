@@ -1,4 +1,4 @@
-"""The analysis of votes: a Nash mixture with its uncertainty, ratings beside it, and cycles."""
+"""The analysis of votes: the Nash mixture with its uncertainty, ratings and cycles."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PLAYED = 1e-6  # a smaller probability counts as 0
 
 
 class Rated(NamedTuple):
-    """The votes rated in three ways; `prior` is that of Bradley-Terry, 0 where its scores are finite."""
+    """Three ratings of the votes; `prior` is Bradley-Terry's, 0 if its scores are finite without one."""
 
     elo: Ratings
     bradley_terry: BradleyTerry
@@ -48,7 +48,7 @@ class Rated(NamedTuple):
 
 
 def analyse(votes: Comparisons, resamples: int = 200, seed: int = 0) -> Analysis:
-    """Every number of the report, a function of the votes, the number of resamples and the seed.
+    """All numbers of the report, as a function of the votes, the number of resamples and the seed.
 
     The game is `pgames.estimate` of the votes over all prompts; the Nash mixture is its equilibrium at
     tau = 0, the centre if there are several. Intervals of the mixture and of Elo are percentiles over
@@ -103,7 +103,7 @@ def analyse(votes: Comparisons, resamples: int = 200, seed: int = 0) -> Analysis
 
 
 def _rated(votes: Comparisons, model: BradleyTerry) -> Rated:
-    """Elo, Bradley-Terry and mean win rates; Bradley-Terry is `model` where its scores would be infinite."""
+    """Elo, Bradley-Terry and mean win rates; `model` replaces a Bradley-Terry with infinite scores."""
     try:
         strengths, prior = bradley_terry(votes, level=LEVEL), 0.0
     except ValueError:
@@ -121,7 +121,7 @@ def _vote_counts(votes: Comparisons) -> VoteCounts:
 def _items(
     votes: Comparisons, mixture: NDArray[np.float64], rated: Rated, samples: Resampled
 ) -> tuple[Item, ...]:
-    """One entry per item, the most played first, then by Bradley-Terry."""
+    """One entry per item, ordered by the mixture, then by Bradley-Terry."""
     cast = votes.pooled_counts.votes.sum(axis=1)
     strengths = rated.bradley_terry
     assert strengths.intervals is not None
@@ -142,7 +142,7 @@ def _items(
 
 
 def _top(rating: str, scores: Ratings, game: PreferenceGame, votes: Comparisons) -> TopRated:
-    """How much a best response gains on the policy that always plays the item rated highest."""
+    """The gain of a best response to the policy that always plays the item rated highest."""
     top = int(scores.order[0])
     always = np.zeros(game.responses)
     always[top] = 1.0
@@ -158,18 +158,18 @@ def _by_prompt(votes: Comparisons, pooled: NDArray[np.float64], model: BradleyTe
     """The contextual game: an equilibrium on every prompt, and the loss of the mixture over all prompts."""
     game = shrunk(votes, model, worth)
     equilibrium = nash(game, select="centre")
-    own = prompt_exploitability(game, equilibrium.policy)
+    exact = prompt_exploitability(game, equilibrium.policy)
     ignoring = prompt_exploitability(game, np.tile(pooled, (game.prompts, 1)))
     cast = np.bincount(votes.prompt, minlength=game.prompts)
     return Prompts(
         equilibrium.exploitability,
-        float(own.max()),
+        float(exact.max()),
         float(ignoring @ game.prompt_weights),
         tuple(
             PromptFacts(
                 name,
                 int(cast[x]),
-                float(own[x]),
+                float(exact[x]),
                 float(ignoring[x]),
                 {
                     game.labels[y]: float(equilibrium.policy[x, y])
@@ -188,7 +188,7 @@ def _around(cycle: list[int]) -> Steps:
 
 
 def _met(votes: Comparisons, a: int, b: int) -> int:
-    """How many votes compared a with b."""
+    """The number of votes on a and b."""
     return int(votes.pooled_counts.votes[a, b])
 
 

@@ -1,4 +1,4 @@
-"""The demo: five solvers through one loop, checked against exact equilibria; then a report on a few votes."""
+"""The demo: five solvers in one loop, compared with exact equilibria; then a report on votes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SecondHalf = Callable[[Any], tuple[dict[str, Any], list[str]]]
 def run_demo(out: str | os.PathLike[str], second_half: SecondHalf | None = None) -> Path:
     """Solve, print a table, and write figures and a page into `out`; return the path of the page.
 
-    second_half : prints more to the console, and returns more figures and parts of the page.
+    second_half : prints to the console and returns further figures and parts of the page.
 
     Raises ValueError when `out` is a file, and KeyboardInterrupt after a Ctrl-C.
     """

@@ -1,4 +1,4 @@
-"""The demo explained to a newcomer: the table in the terminal, and the page."""
+"""The output of the demo: the table for the terminal, and the page, which explains the figures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _rows(lines: list[Line]) -> list[list[str]]:
 
 
 def demo_table(lines: list[Line]) -> Table:
-    """The table for the terminal: a headline for each game, its solvers below."""
+    """The table for the terminal: the name of each game above its solvers."""
     from rich import box
     from rich.table import Table
 
@@ -60,8 +60,8 @@ def demo_page(lines: list[Line], figures: dict[str, Any], numbers: Analysis, mor
     parts = [
         "<h1>pgames: a tour in figures, and one report</h1>",
         paragraph(
-            "A preference game is a table of how often each response beats each other one. Preferences can "
-            "go round in circles, so there may be no best response, only a best mixture: the Nash "
+            "A preference game is a table of the probability that one response beats another. Preferences "
+            "can cycle, so there may be no best response, only a best mixture: the Nash "
             "equilibrium, which no other policy beats. Everything below was computed a moment ago on this "
             "machine.",
             "lead",
@@ -72,18 +72,18 @@ def demo_page(lines: list[Line], figures: dict[str, Any], numbers: Analysis, mor
             "Five triangles, each with the trajectory of one solver",
             "The game comal3: b beats a and c beats b nine times in ten, a beats c eight times in ten. Each "
             "corner is a policy that always gives that response. SPPO (multiplicative weights) circles "
-            "outwards and ends far from the star however long it runs; fictitious play creeps inwards as an "
-            f"average; Nash-MD and EGPO go to the equilibrium of the game with a pull of tau = {TAU:g} to "
-            "their starting point; COMAL moves that starting point along, so it reaches the equilibrium of "
-            "the game itself.",
+            "outwards and ends far from the star however long it runs. Fictitious play, an average, moves "
+            "slowly inwards. Nash-MD and EGPO reach the equilibrium of the game with a pull of tau = "
+            f"{TAU:g} to their starting point. COMAL moves that starting point, so it reaches the "
+            "equilibrium of the game itself.",
         ),
         heading("How fast"),
         picture(
             figures["convergence"],
             "Exploitability of five solvers against rounds",
-            "How much the best answer gains on the policy of each round, in the game whose equilibrium the "
-            "solver seeks. A straight line on these axes is a power of the number of rounds; a line that "
-            "bends down is faster than any power.",
+            "The gain of a best response to the policy of each round, in the game that the solver solves. A "
+            "straight line on these axes is a power of the number of rounds; a line that bends down is "
+            "faster than any power.",
         ),
         grid(COLUMNS, _rows(lines), names=(0, 1)),
         paragraph(
@@ -93,7 +93,7 @@ def demo_page(lines: list[Line], figures: dict[str, Any], numbers: Analysis, mor
             "skill_and_cycles has 100 responses, blotto(5, 3) has 21.",
             "quiet",
         ),
-        heading("With sampled judgements"),
+        heading("With sampled win rates"),
         picture(
             figures["sampled"],
             "Exploitability with sampled feedback, with bands over runs",
@@ -105,14 +105,14 @@ def demo_page(lines: list[Line], figures: dict[str, Any], numbers: Analysis, mor
         picture(
             figures["bound"],
             "Divergence from the equilibrium with the published bounds",
-            "Kullback-Leibler divergence from the regularised equilibrium, and what the theorems promise. "
+            "Kullback-Leibler divergence from the regularised equilibrium, and the bounds of the theorems. "
             "Nash-MD is far better than its bound; EGPO's bound has the right slope.",
         ),
         *more,
         "<h1>A report on votes</h1>",
         paragraph(
-            "The same methods on data: invented votes on eight assistants and three prompts, drawn from a "
-            "seed. For votes of your own: pgames report votes.csv --out folder.",
+            "The same methods on data: simulated votes on eight invented assistants and three prompts. For "
+            "votes of your own: pgames report votes.csv --out folder.",
             "lead",
         ),
         *report_parts(numbers),

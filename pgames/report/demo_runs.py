@@ -38,7 +38,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Gap:
-    """Exploitability in the game that the solver plays, under one name for all solvers."""
+    """Exploitability in the game that the solver solves, under one name for all solvers."""
 
     tau: float
     name: str = "exploitability"
@@ -48,7 +48,7 @@ class Gap:
 
 
 def demo_games() -> dict[str, pg.PreferenceGame]:
-    """Small games; the reference leans to the first response, so that no solver starts at the answer."""
+    """Small games; the reference favours the first response, so that no solver starts at the equilibrium."""
     games = {
         "comal3": pg.games.comal3(),
         "perturbed_rps": pg.games.perturbed_rps(),
@@ -70,8 +70,8 @@ def demo_votes(seed: int = 0) -> pg.Comparisons:
     prompts = ("code", "facts", "poems")
     rng = np.random.default_rng(seed)
     common = pg.games.skill_and_cycles(8, cyclic_share=0.4, seed=seed).skew[0]
-    own = [pg.games.skill_and_cycles(8, cyclic_share=0.4, seed=seed + 1 + x).skew[0] for x in range(3)]
-    P = 0.5 + 0.5 * common + 0.3 * np.stack(own)
+    special = [pg.games.skill_and_cycles(8, cyclic_share=0.4, seed=seed + 1 + x).skew[0] for x in range(3)]
+    P = 0.5 + 0.5 * common + 0.3 * np.stack(special)
     left = rng.integers(8, size=2000)
     right = (left + rng.integers(1, 8, size=2000)) % 8
     prompt = rng.integers(3, size=2000)
@@ -81,7 +81,7 @@ def demo_votes(seed: int = 0) -> pg.Comparisons:
 
 
 def solve_all() -> tuple[list[Line], dict[str, pg.Curve]]:
-    """The table, and the runs on the first game, whose policies are drawn.
+    """The rows of the table, and the runs on the first game, whose policies are drawn.
 
     Raises KeyboardInterrupt after a Ctrl-C.
     """
@@ -91,7 +91,7 @@ def solve_all() -> tuple[list[Line], dict[str, pg.Curve]]:
         arena = pg.TableArena(game)
         for label, solver in SOLVERS.items():
             tau = one_target(solver)
-            pg.solve(solver, arena, 2)  # compile first, so that the time is that of the rounds
+            pg.solve(solver, arena, 2)  # compile first, so that only rounds are timed
             metrics = [Gap(tau), KLToNash(tau)]
             if place == 0:
                 metrics.append(pg.metrics.Policies())

@@ -1,4 +1,4 @@
-"""Pages: one self-contained HTML file, figures inside, nothing fetched, every name escaped."""
+"""HTML pages: one self-contained file with its figures; nothing is fetched and every name is escaped."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def page(title: str, parts: Iterable[str]) -> str:
-    """The whole document. `parts` are HTML, made by the functions below; `title` is plain text."""
+    """The HTML document. `parts` are HTML from the functions below; `title` is plain text."""
     return PAGE.format(title=escape(title), style=STYLE, body="\n".join(parts))
 
 
@@ -82,7 +82,7 @@ def cards(facts: Iterable[tuple[str, str]]) -> str:
 
 
 def picture(figure: Figure, alt: str, caption: str) -> str:
-    """A figure with its caption; drawn as SVG inside an image, where nothing in it can act."""
+    """A figure with its caption, as SVG inside an image, where scripts do not run."""
     from pgames.plot import figure_bytes
 
     data = base64.b64encode(figure_bytes(figure, "svg")).decode()
@@ -92,7 +92,7 @@ def picture(figure: Figure, alt: str, caption: str) -> str:
 
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[str]], names: Sequence[int] = (0,)) -> str:
-    """A table; the columns whose numbers are in `names` hold text, the others numbers."""
+    """A table; the columns at the places `names` hold text, the others numbers."""
     kinds = ["name" if i in names else "n" for i in range(len(columns))]
     head = "".join(
         f'<th scope="col" class="{k}">{escape(c)}</th>' for k, c in zip(kinds, columns, strict=True)

@@ -16,7 +16,7 @@ class Settings:
     estimate: str  # the estimator of the game
     ranking_worth: float  # votes that the ranking's prediction of a pair is worth
     pooling: float  # votes that the estimate over all prompts is worth on each prompt
-    select: str  # which equilibrium, where there are several
+    select: str  # the equilibrium taken where there are several
     elo_initial: float
     elo_k: float
     resamples: int
@@ -68,7 +68,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The Nash mixture: its certificate, and how many items it plays."""
+    """The Nash mixture: its certificate, and the number of items it plays."""
 
     exploitability: float
     played: int
@@ -76,7 +76,7 @@ class Mixture:
 
 @dataclass(frozen=True)
 class TransitiveShare:
-    """The share of the preferences that one ranking explains, and its interval if a ranking were true."""
+    """The share of the preferences that one ranking explains, and its interval for votes on a ranking."""
 
     value: float
     under_a_perfect_ranking: Interval

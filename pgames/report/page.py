@@ -18,7 +18,7 @@ def report_page(numbers: Analysis, title: str) -> str:
 
 
 def report_parts(numbers: Analysis) -> list[str]:
-    """The pieces of that page, for pages that say more."""
+    """The sections of that page, for use in larger pages."""
     return [
         *_summary(numbers),
         *ratings_section(numbers),
@@ -70,23 +70,23 @@ def _top_rated(numbers: Analysis) -> list[str]:
             RATINGS[top.rating],
             top.item,
             f"{top.exploitability:.4f}",
-            top.beaten_by or "nobody",
+            top.beaten_by or "none",
             percent(top.win_rate, 1) if top.win_rate is not None else "–",
             str(top.votes) if top.beaten_by else "–",
         ]
         for top in numbers.top_rated
     ]
     certificate = numbers.nash.exploitability
-    rows.append(["Nash", "the mixture", f"{certificate:.1e}", "nobody", "–", "–"])
+    rows.append(["Nash", "the mixture", f"{certificate:.1e}", "none", "–", "–"])
     return [
-        heading("Is it safe to always pick the top-rated item?"),
+        heading("Exploitability of the top-rated item"),
         paragraph(
-            "Exploitability is how far above one half the best answer wins. It is 0 for an item that nobody "
-            "beats, and 0 up to rounding for the Nash mixture; that last number is the certificate of the "
-            "solution, computed from the mixture itself."
+            "Exploitability is the win rate of the best answer minus one half. It is 0 for an item that no "
+            "item beats, and 0 up to rounding for the Nash mixture; that last number is the certificate of "
+            "the solution, computed from the mixture itself."
         ),
         grid(
-            ["rating", "top item", "exploitability", "best answer", "which wins", "votes on that pair"],
+            ["rating", "top item", "exploitability", "best answer", "its win rate", "votes on that pair"],
             rows,
             names=(0, 1, 3),
         ),

@@ -34,11 +34,11 @@ def ratings_section(numbers: Analysis) -> list[str]:
             "Bar chart of the Nash mixture, Elo and Bradley-Terry ratings of every item",
             f"Items in the order of Bradley-Terry, with {level} intervals.{cut} Elo and Bradley-Terry give "
             "one number to each item. The Nash mixture says how often to play each item so that no choice "
-            "wins more than half the time against it; an item with a high rating can be absent, because "
-            "another does its work, and one with a modest rating can be in it, because it beats the "
-            "favourites. The mixture jumps when a preference crosses one half, so its intervals are wide and "
-            "may miss the estimate. Elo depends on the order of the votes, which resampling shuffles: a bar "
-            "that ends outside its interval owes its length to that order.",
+            "wins more than half the time against it. An item with a high rating can be absent, because "
+            "another item beats the same rivals, and one with a modest rating can be present, because it "
+            "beats the favourites. The mixture jumps when a preference crosses one half, so its intervals "
+            "are wide and may miss the estimate. Elo depends on the order of the votes, which resampling "
+            "shuffles: where a bar ends outside its interval, its length comes from that order.",
         ),
         grid(
             ["item", "votes", "Nash", level, "played in", "Elo", level, "Bradley-Terry", level],
@@ -69,7 +69,7 @@ def _bars(values: list[float], rated: Sequence[Played | Score], baseline: float)
 
 
 def matrix_section(numbers: Analysis) -> list[str]:
-    """Who beats whom as a matrix, the share that one ranking explains, and the strongest cycles."""
+    """The matrix of win rates, the share that one ranking explains, and the strongest cycles."""
     names = numbers.names
     game = PreferenceGame(numbers.win_rates, labels=names)
     strength = {item.name: item.bradley_terry.score for item in numbers.items}
@@ -81,9 +81,9 @@ def matrix_section(numbers: Analysis) -> list[str]:
     share = numbers.transitive_share
     low, high = share.under_a_perfect_ranking
     beyond = (
-        "That is less than noise alone would leave: part of what a ranking cannot explain is real."
+        "The share is below that range: part of what the ranking leaves unexplained is real."
         if share.value < low
-        else "Noise alone can leave as little: these votes are no evidence of cycles."
+        else "The share is not below that range, so these votes are no evidence of cycles."
     )
     parts = [
         heading("Who beats whom"),
@@ -97,7 +97,7 @@ def matrix_section(numbers: Analysis) -> list[str]:
         ),
         paragraph(
             f"One ranking explains {percent(share.value, 1)} of the estimated preferences (the transitive "
-            f"share of the Hodge decomposition). Asked as often as here, voters who follow a perfect ranking "
+            f"share of the Hodge decomposition). With as many votes on every pair, a perfect ranking "
             f"would show {percent(low, 1)} to {percent(high, 1)}. {beyond}"
         ),
     ]
@@ -117,8 +117,8 @@ def matrix_section(numbers: Analysis) -> list[str]:
                 ],
             ),
             paragraph(
-                "The cycles with the largest weakest margin. They are picked from many, so even the "
-                "strongest would look weaker on new votes.",
+                "The cycles with the largest weakest margin. They are selected from many, so new votes would "
+                "show smaller margins.",
                 "quiet",
             ),
         ]
@@ -140,10 +140,10 @@ def prompts_section(prompts: Prompts, names: Sequence[str]) -> list[str]:
             "The Nash mixture of each prompt (a column); items that no prompt plays are left out." + cut,
         ),
         paragraph(
-            f"With the prompt in view the game is solved to {prompts.worst_exploitability:.1e} on its "
-            "worst prompt. Playing the one mixture above on every prompt can be beaten by "
-            f"{prompts.pooled_mixture_exploitability:.4f} on average: that is what knowing the prompt is "
-            "worth, noise of few votes included."
+            f"With a mixture per prompt, exploitability is at most {prompts.worst_exploitability:.1e} on any "
+            "prompt. With the one mixture above on every prompt it is "
+            f"{prompts.pooled_mixture_exploitability:.4f} on average. This is the value of knowing the "
+            "prompt, including the noise of few votes."
         ),
         grid(
             ["prompt", "votes", "most played", "probability", "items played", "the one mixture loses"],

@@ -1,4 +1,4 @@
-"""The files of a report: one page that needs no network, and the numbers beside it."""
+"""The files of a report: one page that needs no network, and one file of numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pgames.votes.comparisons import Comparisons
 def write_report(
     votes: Comparisons, out: str | os.PathLike[str], title: str = "votes", resamples: int = 200, seed: int = 0
 ) -> tuple[Path, Path]:
-    """Compute everything, then write report.html and report.json into the folder; return their paths.
+    """Analyse the votes and write report.html and report.json into the folder; return their paths.
 
     Raises ValueError when `out` is a file.
     """

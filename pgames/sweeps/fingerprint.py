@@ -1,4 +1,4 @@
-"""Fingerprints of computations, as JSON: arguments, the function's code, and the constants it reads."""
+"""Exact descriptions of computations as JSON: arguments, the function's code, and the constants it reads."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def named(function: Callable[..., Any]) -> str:
 
 
 def code_digest(function: Callable[..., Any]) -> str:
-    """A digest of the bytecode of a function or class, and of those of its own module that it uses."""
+    """A digest of the bytecode of a function or class, and of what it uses from its own module."""
     if isinstance(function, functools.partial):
         return code_digest(function.func)
     codes = [_code(one.__code__) for one in _reached(function)]
@@ -83,7 +83,7 @@ def constants(function: Callable[..., Any]) -> dict[str, Any]:
 def source_digest(package: Path) -> str:
     """A digest of all Python files of a package, computed once per process.
 
-    It finds edits between releases, which leave the version as it is.
+    It changes with every edit, while the version changes with a release only.
     """
     files = sorted(package.rglob("*.py"))
     parts = ((str(file.relative_to(package)).encode(), file.read_bytes()) for file in files)
@@ -95,7 +95,7 @@ def _arguments(call: functools.partial[Any]) -> dict[str, Any]:
 
 
 def _reached(start: Callable[..., Any]) -> list[FunctionType]:
-    """The function, or the methods of the class, and those of its module that they use, directly or not."""
+    """The function or the methods of the class, and all functions of its module that they use."""
     reached = _functions(start)
     for one in reached:
         for value in _read(one).values():
@@ -132,7 +132,7 @@ def _code(code: CodeType) -> tuple[Any, ...]:
 def _constant(value: Any) -> Any:
     if isinstance(value, CodeType):
         return _code(value)
-    if isinstance(value, frozenset):  # whose order differs between processes
+    if isinstance(value, frozenset):  # its order differs between processes
         return sorted(map(repr, value))
     return repr(value)
 

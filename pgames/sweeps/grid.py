@@ -1,4 +1,4 @@
-"""The cells of a grid, and everything that their results depend on, as JSON."""
+"""The cells of a grid, and the configuration that their results depend on, as JSON."""
 
 from __future__ import annotations
 

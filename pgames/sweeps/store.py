@@ -1,4 +1,4 @@
-"""Store: the folder of a sweep, which keeps finished cells and refuses another configuration.
+"""Store: the folder of a sweep, which keeps finished cells and refuses other configurations.
 
 A folder holds `sweep.json`, the exact configuration, and for every finished cell `cells/NNNN.npz`, the Curve,
 and `cells/NNNN.json`, which names the cell, the configuration, the versions and the digest of the curve's
@@ -55,7 +55,7 @@ class Store:
         return self._path(i, ".json").is_file()
 
     def load(self, i: int, values: dict[str, Any]) -> Curve | None:
-        """The curve of cell i; None when it is not finished, or damaged, which is printed as a warning.
+        """The curve of cell i; None when it is not finished, or when it is damaged, with a warning.
 
         Raises ValueError when the cell belongs to another configuration.
         """
@@ -63,12 +63,12 @@ class Store:
         if not manifest.is_file():
             return None
         try:
-            noted = json.loads(manifest.read_text(encoding="utf-8"))
-            there, cell, digest = noted["configuration"], noted["cell"], noted["sha256"]
+            about = json.loads(manifest.read_text(encoding="utf-8"))
+            there, cell, digest = about["configuration"], about["cell"], about["sha256"]
             if not data.is_file():
                 raise ValueError(f"{data.name} is missing")
             if _sha256(data) != digest:
-                raise ValueError(f"{data.name} is not what was written")
+                raise ValueError(f"{data.name} differs from its digest")
         except (ValueError, KeyError, TypeError) as error:
             warn(f"cell {spelled(values)} is damaged ({manifest}: {error}); computing it again.")
             return None

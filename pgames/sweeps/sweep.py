@@ -1,4 +1,4 @@
-"""sweep: one simulation for every cell of a grid, over processes; each curve is on disk once it is done."""
+"""sweep: one simulation per cell of a grid, over processes; each curve is written when it is finished."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
-    """All cells of a grid, in the grid's order; `computed` counts those that this call had to compute."""
+    """All cells of a grid, in the grid's order; `computed` counts the cells that this call computed."""
 
     cells: list[Cell]
     folder: Path
@@ -53,7 +53,7 @@ class Sweep:
         found = {cell.values[by]: cell.curve for cell in chosen}
         if len(found) < len(chosen):
             free = ", ".join(name for name in names if name != by and name not in fixed)
-            raise ValueError(f"several cells have the same {by}: say in `where` which {free}.")
+            raise ValueError(f"several cells have the same {by}: fix {free} in `where`.")
         return found
 
 
@@ -100,16 +100,18 @@ def sweep(
         found |= {i: store.load(i, todo[i]) for i in missing}
     done = [Cell(values, curve) for values, curve in zip(todo, found.values(), strict=True) if curve]
     if len(done) < len(todo):
-        raise OSError(f"{store.folder} lost cells while they were computed: do all workers see one folder?")
+        raise OSError(
+            f"{store.folder} lost cells while they were computed: check that all workers see this folder."
+        )
     return Sweep(done, store.folder, len(missing))
 
 
 def _compute(todo: list[tuple[Any, ...]], n_jobs: int | None) -> None:
-    """Call _work for every task, on joblib's backend in force, or in this process or loky's."""
+    """Call _work for every task on joblib's active backend: by default this process, or loky's processes."""
     joblib = need("joblib", "sweep")
     backend: Any = joblib.parallel.get_active_backend()[0]
     one_thread: Any = {"backend": "loky", "inner_max_num_threads": 1}
-    jobs: Any = {} if n_jobs is None else {"n_jobs": n_jobs}  # else those of joblib.parallel_config
+    jobs: Any = {} if n_jobs is None else {"n_jobs": n_jobs}  # None: those of joblib.parallel_config
     with joblib.parallel_config(**one_thread) if backend.supports_inner_max_num_threads else nullcontext():
         joblib.Parallel(batch_size=1, max_nbytes=None, **jobs)(joblib.delayed(_work)(*one) for one in todo)
 
@@ -126,14 +128,14 @@ def _work(simulate: Callable[..., Curve], store: Store, i: int, values: dict[str
     if not isinstance(curve, Curve):
         raise TypeError(f"{named(simulate)} must return a Curve, got {type(curve).__name__}.")
     if curve.stopped:
-        raise KeyboardInterrupt  # simulate keeps part of a curve at Ctrl-C, a sweep keeps whole ones
+        raise KeyboardInterrupt  # simulate returns part of a curve after Ctrl-C; a sweep keeps none
     store.save(i, values, curve, time.process_time() - begun)
 
 
 @contextmanager
 def _watched(store: Store, missing: list[int], total: int) -> Iterator[None]:
-    """A bar of finished cells and their rate, counted in the folder, so that any process may compute them."""
-    before, begun, over = total - len(missing), time.monotonic(), threading.Event()
+    """A bar of finished cells and their rate, counted in the folder, where every process writes them."""
+    before, begun, ended = total - len(missing), time.monotonic(), threading.Event()
     with progress("cells", total, done=before) as bar:
         if not bar.watched:
             yield
@@ -145,7 +147,7 @@ def _watched(store: Store, missing: list[int], total: int) -> Iterator[None]:
             bar(before + done, f"{rate:.3g} a minute" if done else "")
 
         def watch() -> None:
-            while not over.wait(POLL):
+            while not ended.wait(POLL):
                 show()
 
         thread = threading.Thread(target=watch, daemon=True)
@@ -153,6 +155,6 @@ def _watched(store: Store, missing: list[int], total: int) -> Iterator[None]:
         try:
             yield
         finally:
-            over.set()
+            ended.set()
             thread.join()
             show()

@@ -1,4 +1,4 @@
-"""The integer columns of votes: checked, and tallied."""
+"""Integer columns of votes: their checks and their tallies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def integer_column(name: str, values: ArrayLike, dtype: type) -> NDArray:
     column = np.asarray(values)
     if column.ndim != 1 or not (np.issubdtype(column.dtype, np.integer) or column.size == 0):
         raise ValueError(
-            f"{name} must be one-dimensional and of integers, got shape {column.shape} of {column.dtype}; "
+            f"{name} must be one-dimensional integers, got shape {column.shape} of {column.dtype}; "
             "use Comparisons.from_names for names."
         )
     if column.dtype != dtype:
@@ -37,7 +37,7 @@ def integer_column(name: str, values: ArrayLike, dtype: type) -> NDArray:
 def distinct_names(kind: str, names: Sequence[str] | None, needed: int) -> tuple[str, ...]:
     """At least `needed` different names; the numbers themselves when `names` is None.
 
-    Raises ValueError when there are fewer names, or when one stands twice.
+    Raises ValueError when there are fewer names, or when a name occurs twice.
     """
     if names is None:
         return tuple(str(i) for i in range(needed))
@@ -81,7 +81,7 @@ def first_bad_row(left, right, winner, prompt):
 
 @njit
 def tally(left, right, winner, Y):
-    """int32[3, Y, Y]: how often the pair (left, right) ended with winner -1, 0, +1."""
+    """int32[3, Y, Y]: the number of votes on (left, right) with winner -1, 0, +1."""
     out = np.zeros((3, Y, Y), dtype=np.int32)
     for n in range(left.size):
         out[winner[n] + 1, left[n], right[n]] += 1
@@ -90,7 +90,7 @@ def tally(left, right, winner, Y):
 
 @njit
 def tally_by_prompt(left, right, winner, prompt, X, Y):
-    """int32[X, 3, Y, Y]: the same for each prompt."""
+    """int32[X, 3, Y, Y]: the `tally` of each prompt."""
     out = np.zeros((X, 3, Y, Y), dtype=np.int32)
     for n in range(left.size):
         out[prompt[n], winner[n] + 1, left[n], right[n]] += 1

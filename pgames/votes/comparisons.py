@@ -1,4 +1,4 @@
-"""Comparisons: pairwise votes as compact rows, their algebra, counts, and game of smoothed win rates."""
+"""Comparisons: pairwise votes as compact rows, with their counts and the game of their smoothed win rates."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Comparisons:
     prompts : the names of the X prompts.
 
     Values are immutable; `+` concatenates two, matching items and prompts by name. Raises ValueError,
-    naming the first wrong row, when a row is no vote between two different items.
+    naming the first wrong row, when a row is not a vote between two different items.
     """
 
     left: NDArray[np.int32]
@@ -89,7 +89,7 @@ class Comparisons:
     ) -> Comparisons:
         """Votes given by names; a winner is "left", "right", "tie" or the name of the item that won.
 
-        Raises ValueError, naming the row, when a row is no vote, and ModuleNotFoundError without pyarrow.
+        Raises ValueError, naming the row, when a row is not a vote, and ModuleNotFoundError without pyarrow.
 
         >>> Comparisons.from_names(["rock", "paper"], ["paper", "rock"], ["right", "paper"])
         Comparisons(votes=2, items=2, prompts=1, ties=0)
@@ -114,7 +114,7 @@ class Comparisons:
         `left`, `right`, `winner` and `prompt` name its columns; a column "prompt" is used when there is one.
         A winner is "left", "right" or "tie" (in any case), the name of the column or of the item that won.
         Items and prompts are sorted by name. Raises ValueError, naming the row and the value, when the file
-        is missing, empty, cut or no table of votes, and ModuleNotFoundError when pyarrow is not installed.
+        is missing, empty, cut or not a table of votes, and ModuleNotFoundError when pyarrow is not installed.
         """
         from pgames.votes.reading import read_votes
 
@@ -143,9 +143,9 @@ class Comparisons:
         )
 
     def subset(self, prompt: str | Iterable[str]) -> Comparisons:
-        """The votes on one prompt, or on several, by name. All items stay, so tables keep their shape.
+        """The votes on one prompt, or on several, by name. All items are kept, so tables keep their shape.
 
-        Raises ValueError when a prompt has another name, or none is named.
+        Raises ValueError when no prompt has that name, or no name is passed.
         """
         wanted = [prompt] if isinstance(prompt, str) else [str(name) for name in prompt]
         unknown = [name for name in wanted if name not in self.prompts]
@@ -160,7 +160,7 @@ class Comparisons:
         return self._rows(keep, place, wanted)
 
     def pooled(self) -> Comparisons:
-        """The same votes as if cast on one prompt."""
+        """The same votes on a single prompt."""
         return Comparisons(self.left, self.right, self.winner, self.items)
 
     def bootstrap(self, resamples: int, seed: int) -> Iterator[Comparisons]:
@@ -231,20 +231,20 @@ class Comparisons:
 
         so an estimate is 0 or 1 only if `prior` and `pooling` are 0. With one prompt P = m.
 
-        Each pair is estimated from its own votes alone: two items that never met are equals, P = 1/2, however
-        they fare against the others, and may share an equilibrium for that reason. `pgames.estimate`, which
-        the command line uses, follows a ranking where votes are few.
+        Each pair is estimated from its own votes alone. Two items that were never compared get P = 1/2,
+        whatever their results against the others, and may share an equilibrium for that reason.
+        `pgames.estimate`, which the command line uses, follows a ranking where votes are few.
 
         Parameters
         ----------
         prior : pseudo-votes for either side of each pair, a Beta(prior, prior): 1 is Laplace's rule, 0 the
             raw frequencies (an error if a pair has no votes).
-        pooling : how many votes of a prompt the estimate pooled over prompts is worth; 0 keeps prompts apart.
+        pooling : the weight, in votes per prompt, of the estimate pooled over prompts; 0 keeps prompts apart.
         ties : "half" a vote for each side, or "drop" them.
         reference : float64[X, Y] or float64[Y]; uniform by default.
         prompt_weights : float64[X], "votes" for the share of votes of each prompt, or uniform by default.
         only_seen : put a response without votes on a prompt outside the game of that prompt (reference
-            probability 0); otherwise it takes part with the estimate that prior and pooling give it.
+            probability 0); otherwise it takes part, with an estimate from prior and pooling alone.
 
         Raises ValueError when an argument is out of its range, when prior = 0 and a pair in the game has no
         votes, or when only_seen leaves a prompt without responses.
@@ -264,7 +264,7 @@ class Comparisons:
 
 
 def _merge(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    """All names, and the place of each of theirs among them."""
+    """All names, and int32 places of `theirs` among them."""
     place = {name: i for i, name in enumerate(ours)}
     for name in theirs:
         place.setdefault(name, len(place))

@@ -1,4 +1,4 @@
-"""Reading votes from CSV, JSON lines and Parquet, a piece at a time."""
+"""Votes from CSV, JSON lines and Parquet files, read in pieces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pgames.extras import need
 PIECE = 8 * 2**20  # bytes of CSV or JSON lines read at once
 PIECE_ROWS = 2**18  # rows of Parquet read at once
 WORDS = {"left": 1, "tie": 0, "tie (bothbad)": 0, "right": -1}
-NAMED = 2  # marks a winner given by the item's name
+NAMED = 2  # marks a winner that is given by the item's name
 
 
 class Encoder:
@@ -33,7 +33,7 @@ class Encoder:
     def add(self, left: Any, right: Any, winner: Any, prompt: Any = None) -> None:
         """Add votes: sequences of str or pyarrow arrays of one length.
 
-        Raises ValueError, naming the row, when a row is no vote.
+        Raises ValueError, naming the row, when a row is not a vote.
         """
         i = self._encode(self.names[0], left, self.items)
         j = self._encode(self.names[1], right, self.items)
@@ -99,7 +99,7 @@ class Encoder:
                 row = int(bad[0])
                 item = list(self.items)
                 raise ValueError(
-                    f"winner in row {self.rows + row + 1} names nobody: got {names[codes[row]]!r}, "
+                    f"winner in row {self.rows + row + 1} is unknown: got {names[codes[row]]!r}, "
                     f"need left, right, tie, {item[left[row]]!r} or {item[right[row]]!r}."
                 )
         return outcome
@@ -197,7 +197,8 @@ def _choose(columns: list[str], prompt: str | None, found: Sequence[str]) -> lis
 def _refuse_cut_end(path: Path, encoder: Encoder) -> None:
     """Raises ValueError when the last line is cut.
 
-    Such a line has no newline, and ends inside quotes or in a name that occurs once and begins another name.
+    Such a line has no newline, and it ends inside quotes or in a name that occurs once and is a prefix of
+    another.
     """
     with open(path, "rb") as file:
         file.seek(max(path.stat().st_size - 2**16, 0))

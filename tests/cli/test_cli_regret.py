@@ -60,7 +60,7 @@ def test_lazy_updates_go_to_learners_that_can_wait(tmp_path: Path) -> None:
     )
     result = run(*words)
     assert result.exit_code == 0
-    assert "every round, without --refresh: enpo has no lazy updates" in result.stderr
+    assert "no lazy updates: enpo; --refresh is ignored there" in result.stderr
     enpo, optimistic = json.loads((tmp_path / "regret.json").read_text())["learners"]
     assert enpo["refresh"] is None and optimistic["refresh"] == 1.1
 

@@ -102,7 +102,7 @@ def test_statistics_of_runs_are_those_of_the_first_quantity():
     np.testing.assert_array_equal(table.mean, curve.values["exploitability (tau = 0)"].mean(axis=0))
     assert curve.at(500).mean[0] == table.mean[-1] and "-" in repr(table)
     assert 50 <= curve.late_slope().first <= 60
-    with pytest.raises(ValueError, match="counts no judgements"):
+    with pytest.raises(ValueError, match="counts no verdicts"):
         curve.at_bits(3)
     with pytest.raises(ValueError, match=r"'policy' has shape .* only\(name\)"):
         curve.only("policy").summary()

@@ -37,7 +37,7 @@ FIGURES = {
     "fig7_spirals": (["rounds"], ["SPPO", "Nash-MD, constant step", "Nash-MD", "INPO", "EGPO"]),
     "fig8_arithmetic": (["rounds of self-play"] * 3, ["sampled", "greedy"]),
     "fig9_majority": (
-        ["", "judgements", "judgements"],
+        ["", "verdicts", "verdicts"],
         ["Nash-MD", "EGPO", "online DPO", "online DPO, small steps", "RLHF", "exact Nash of tau = 0.1"],
     ),
 }

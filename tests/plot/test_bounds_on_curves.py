@@ -35,7 +35,7 @@ def test_a_bound_on_regret_is_drawn_over_regret_alone(curve):
 
 
 def test_runs_have_no_judgements_to_plot_against(curve):
-    with pytest.raises(ValueError, match="counts no judgements"):
+    with pytest.raises(ValueError, match="counts no verdicts"):
         curve.plot(by="bits")
     regret = pg.simulate(pg.Greedy(0.1), pg.games.hidden_rps(0.1), 20, seeds=2)
     axes = plot.convergence(regret, "gap", by="bits").axes[0]

@@ -289,7 +289,7 @@ def test_compare_by_bits() -> None:
     cheap, dear = curve(seeds(ROUNDS**0.5), bits=ROUNDS), curve(seeds(ROUNDS**0.5), bits=16 * ROUNDS)
     figure = compare({"cheap": cheap, "dear": dear}, by="bits")
     assert np.array_equal(figure.axes[0].lines[2].get_xdata(), 16 * ROUNDS)
-    assert "judgements" in words(figure)
+    assert "verdicts" in words(figure)
     with pytest.raises(ValueError, match="a bound counts rounds"):
         compare(cheap, by="bits", bound=PROVED)
     with pytest.raises(ValueError, match="by must be 'rounds' or 'bits', got 'time'"):

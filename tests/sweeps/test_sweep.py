@@ -272,7 +272,7 @@ def test_a_simulation_must_return_a_curve(tmp_path: Path) -> None:
 def test_curves_by_a_field(tmp_path: Path) -> None:
     result = sweep(TWO, noting(tmp_path), tmp_path / "runs")
     assert list(result.curves("tau", {"learner": "a"})) == [0.1, 0.2]
-    with pytest.raises(ValueError, match="several cells have the same tau: say in `where` which learner"):
+    with pytest.raises(ValueError, match="several cells have the same tau: fix learner in `where`"):
         result.curves("tau")
     with pytest.raises(ValueError, match="no field speed, only tau, learner"):
         result.curves("speed")

@@ -206,7 +206,7 @@ def test_tables_too_large_are_refused_before_they_are_made(monkeypatch):
         (([0, 1], [1, -1], [1, 1]), "row 2 has a negative number: left 1, right -1"),
         (([0, 1], [1], [1, 1]), "one entry per vote"),
         (([], [], []), "there are no votes"),
-        (([0.5], [1], [1]), "of integers"),
+        (([0.5], [1], [1]), "one-dimensional integers"),
         ((["a"], ["b"], ["left"]), "use Comparisons.from_names"),
         (([0], [2**40], [1]), "right in row 1 does not fit in int32: 1099511627776"),
         (([0], [1], [300]), "winner in row 1 does not fit in int8: 300"),

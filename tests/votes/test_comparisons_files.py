@@ -100,8 +100,8 @@ def test_byte_order_mark(tmp_path):
 
 HEADER = "left,right,winner\n"
 BAD = {
-    "winner names nobody": ("v.csv", HEADER + "a,b,left\na,b,c\n", r"winner in row 2 names nobody: got 'c'"),
-    "winner plays elsewhere": ("v.csv", HEADER + "a,c,left\na,b,c\n", r"row 2 names nobody: got 'c'"),
+    "winner is unknown": ("v.csv", HEADER + "a,b,left\na,b,c\n", r"winner in row 2 is unknown: got 'c'"),
+    "winner plays elsewhere": ("v.csv", HEADER + "a,c,left\na,b,c\n", r"row 2 is unknown: got 'c'"),
     "winner missing": ("v.csv", HEADER + "a,b,\n", r"column 'winner' is empty in row 1"),
     "item missing": ("v.csv", HEADER + "a,b,left\n,b,left\n", r"column 'left' is empty in row 2"),
     "item null": ("v.jsonl", '{"left": null, "right": "b", "winner": "tie"}', r"'left' is empty in row 1"),
@@ -120,7 +120,7 @@ BAD = {
         HEADER + "a,b,left\na,b",
         r"cut or damaged\? CSV parse error.*Expected 3 columns",
     ),
-    "cut in the winner": ("v.csv", HEADER + "a,b,left\na,b,lef", r"row 2 names nobody: got 'lef'"),
+    "cut in the winner": ("v.csv", HEADER + "a,b,left\na,b,lef", r"row 2 is unknown: got 'lef'"),
     "cut in a name": (
         "v.csv",
         "winner,left,right\ntie,a,beta\ntie,a,be",
@@ -185,5 +185,5 @@ def test_row_numbers_count_over_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(votes, "PIECE", 1000)
     path = tmp_path / "v.csv"
     path.write_text(HEADER + "alpha,beta,left\n" * 500 + "alpha,beta,gamma\n")
-    with pytest.raises(ValueError, match="winner in row 501 names nobody"):
+    with pytest.raises(ValueError, match="winner in row 501 is unknown"):
         Comparisons.read(path)

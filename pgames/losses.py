@@ -14,7 +14,10 @@ Array = NDArray[np.float64]
 
 
 class PairLoss(NamedTuple):
-    """A convex loss of the margin beta * (log-ratio of the winner - log-ratio of the loser)."""
+    """A convex loss of the margin beta * (log-ratio of the winner - log-ratio of the loser).
+
+    `value`, `slope` and `curvature` take margins float64[...] of any shape, and return that shape.
+    """
 
     name: str
     value: Callable[[Array], Array]  # margins float64[...] -> losses float64[...]

@@ -33,7 +33,10 @@ def exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) ->
 
 
 def duality_gap(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> float | NDArray[np.float64]:
-    """max_p J_tau(p, pi) - min_q J_tau(pi, q), which is twice the exploitability."""
+    """max_p J_tau(p, pi) - min_q J_tau(pi, q), which is twice the exploitability.
+
+    A float for a policy float64[Y] or float64[X, Y], float64[S] for float64[S, X, Y].
+    """
     return 2 * exploitability(game, policy, tau)
 
 
@@ -78,14 +81,14 @@ def advantages(game: PreferenceGame, pi: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def check_game(game: object) -> PreferenceGame:
-    """Refuse anything but a PreferenceGame."""
+    """The game itself. Raises TypeError when it is no PreferenceGame."""
     if not isinstance(game, PreferenceGame):
         raise TypeError(f"game must be a PreferenceGame, got {type(game).__name__}: pass PreferenceGame(P).")
     return game
 
 
 def check_tau(tau: float) -> float:
-    """tau as a float, finite and at least 0."""
+    """tau as a float. Raises ValueError when it is not finite or below 0."""
     if not (math.isfinite(tau) and tau >= 0):
         raise ValueError(f"tau must be finite and at least 0, got {tau}: 0 means the unregularised game.")
     return float(tau)

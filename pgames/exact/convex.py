@@ -17,6 +17,8 @@ def equilibrium(A: Array, reference: Array, tau: float, select: str) -> Array:
 
     tau > 0: argmin of the exploitability, tau KL(x || reference) + tau logsumexp(log reference + A x / tau).
     tau = 0: the point of {A x <= 0} in the simplex that `select` names (see `pgames.nash`).
+
+    Raises ModuleNotFoundError naming the extra when cvxpy is missing, and RuntimeError when Clarabel fails.
     """
     cp = need("cvxpy", "cvxpy")
     n = len(A)

@@ -37,7 +37,10 @@ HANDOVER = 0.1  # else it takes over when x's is below this share of tau
 
 
 class PathEnd(NamedTuple):
-    """Where the path was left: a point, who is played in the limit (at tau = 0), and whether x is exact."""
+    """Where the path was left: a point, who is played in the limit (at tau = 0), and whether x is exact.
+
+    x float64[n], played bool[n].
+    """
 
     x: Array
     played: NDArray[np.bool_]
@@ -46,7 +49,7 @@ class PathEnd(NamedTuple):
 
 
 class System(NamedTuple):
-    """The linear system of one step, from the point (x, s)."""
+    """The linear system of one step, from the point (x, s): A float64[n, n]; x, drift, d, flow float64[n]."""
 
     A: Array
     tau: float
@@ -58,7 +61,7 @@ class System(NamedTuple):
     mass: float  # its sum
 
     def direction(self, r: Array) -> tuple[Array, float]:
-        """((dx, ds), dv) with s dx + x ds = r and sum(dx) = 0."""
+        """((dx, ds) float64[2, n], dv) with s dx + x ds = r float64[n] and sum(dx) = 0."""
         change = np.empty((2, len(r)))
         dx = change[0]
         free = self.d * self.lu.solve(self.d * (r / self.x - self.drift))
@@ -122,7 +125,7 @@ def follow_path(A: Array, log_reference: Array, tau: float, rounding: float) -> 
 
 
 def solve_support(A: Array, played: NDArray[np.bool_], rounding: float) -> Array | None:
-    """The equilibrium that plays exactly these responses, provided that it is the game's only one.
+    """The equilibrium float64[n] that plays exactly `played` bool[n], provided that it is the only one.
 
     Then A_BB x_B = 0, sum(x_B) = 1 has one solution, it is positive, and A x < 0 off the support; all of
     that by a margin above rounding.

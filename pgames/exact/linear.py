@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 class LU(NamedTuple):
-    """L, U and the row exchanges of a matrix."""
+    """L, U and the row exchanges of a matrix: factors float64[n, n], pivots int32[n]."""
 
     factors: Array
     pivots: NDArray[np.int32]
@@ -36,7 +36,7 @@ class LU(NamedTuple):
 
 
 def factor_transposed(rows: Array) -> LU:
-    """The LU of rows.T, in the memory of `rows` (C order, destroyed): LAPACK reads by columns."""
+    """The LU of rows.T, in the memory of rows float64[n, n] (C order, destroyed): LAPACK reads columns."""
     from scipy.linalg import lapack
 
     return LU(*lapack.dgetrf(rows.T, overwrite_a=True)[:2])  # pyright: ignore[reportAttributeAccessIssue]

@@ -24,13 +24,16 @@ def solve(A: Array, reference: Array, tau: float, select: Select) -> tuple[Array
 
 
 def scaled(A: Array) -> tuple[Array, float, float]:
-    """(A with largest entry 1, the factor taken out, the error of its entries: that of P near 1/2)."""
+    """(A float64[n, n] with largest entry 1, the factor taken out, the error of its entries).
+
+    The error is that of P near 1/2.
+    """
     scale = float(A.max()) or 1.0
     return A / scale, scale, float(np.finfo(float).eps) * max(1.0, 0.5 / scale)
 
 
 def select_equilibrium(A: Array, end: PathEnd, rounding: float, reference: Array, select: Select) -> Array:
-    """The equilibrium that `select` means, among those around the end of the path."""
+    """The equilibrium float64[n] that `select` names, among those around the end of the path."""
     face = optimal_face(A, end.x, end.played, rounding)
     if face is None:
         return end.x

@@ -19,7 +19,11 @@ COMPLEMENTARY = 1e-12  # products of slack and multiplier at the end
 
 
 class Face(NamedTuple):
-    """An inner point and the free directions, in the coordinates of B; payoffs of N against B."""
+    """A face of dimension k of the equilibria; B are the b responses that it plays, N the m others.
+
+    point float64[b], an inner point; directions float64[b, k], the free ones; losing float64[m, b], the
+    payoffs of N against B.
+    """
 
     point: Array
     directions: Array
@@ -27,7 +31,7 @@ class Face(NamedTuple):
 
 
 def optimal_face(A: Array, x: Array, played: NDArray[np.bool_], rounding: float) -> Face | None:
-    """The face around x, an approximate equilibrium inside it; None if there is no such face.
+    """The face around x float64[n], an approximate equilibrium inside it; None if there is no such face.
 
     `rounding` is the error of the entries of A; singular values below it count as 0.
     """
@@ -47,7 +51,7 @@ def optimal_face(A: Array, x: Array, played: NDArray[np.bool_], rounding: float)
 
 
 def centre(face: Face) -> Array:
-    """argmax sum_B log x + sum_N log(-A_NB x): the analytic centre, by damped Newton."""
+    """argmax sum_B log x + sum_N log(-A_NB x), float64[b]: the analytic centre, by damped Newton."""
     x, Z = face.point, face.directions
     G = np.vstack([Z, -face.losing @ Z])
     for _ in range(MAX_STEPS):
@@ -63,7 +67,7 @@ def centre(face: Face) -> Array:
 
 
 def closest(face: Face, reference: Array) -> Array:
-    """argmin KL(x || reference) over the face: by a primal-dual interior-point method, then on its edge.
+    """argmin KL(x || reference) over the face, float64[b]: by an interior-point method, then on its edge.
 
     Multipliers z >= 0 of the slacks s = (x, -A_NB x), z s -> 0; each step solves for dt and dz together. The
     bound x >= 0 matters where the reference is next to nothing.

@@ -10,7 +10,10 @@ from pgames.games.preference import PreferenceGame
 
 
 def clones(game: PreferenceGame, copies: int | Sequence[int]) -> PreferenceGame:
-    """Replace response y by `copies[y]` identical ones that share its reference probability."""
+    """Replace response y by `copies[y]` identical ones that share its reference probability.
+
+    Raises ValueError when a response has no copy left.
+    """
     counts = np.broadcast_to(np.asarray(copies, dtype=np.int64), (game.responses,))
     if (counts < 1).any():
         raise ValueError(f"copies must be at least 1 for every response, got {counts.min()}.")
@@ -28,6 +31,7 @@ def stack(games: Sequence[PreferenceGame]) -> PreferenceGame:
     """One game whose prompts are those of all `games`, with equal weight for each game.
 
     Smaller games are filled up with responses of reference probability 0, which are outside the game.
+    Raises ValueError when there are no games.
     """
     if not games:
         raise ValueError("stack needs at least one game, got none.")

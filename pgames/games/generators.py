@@ -71,7 +71,8 @@ def low_rank(embeddings: ArrayLike, beta: float = 1.0) -> PreferenceGame:
     """A general preference model (arXiv:2410.02197): P = sigmoid(v_y' R v_z / beta).
 
     `embeddings` float64[Y, 2k] or float64[X, Y, 2k]; R is block diagonal with blocks [[0, -1], [1, 0]], so
-    that the score is antisymmetric and of rank 2k.
+    that the score is antisymmetric and of rank 2k. Raises ValueError when the shape is another one, or beta
+    is not above 0.
     """
     v = np.asarray(embeddings, dtype=np.float64)
     if v.ndim not in (2, 3) or v.shape[-1] % 2:

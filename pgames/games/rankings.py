@@ -33,7 +33,10 @@ def six_rankers() -> PreferenceGame:
 
 
 def bradley_terry(scores: ArrayLike) -> PreferenceGame:
-    """P[y > z] = 1 / (1 + exp(scores[z] - scores[y])), scores float64[Y] or float64[X, Y]: no cycles."""
+    """P[y > z] = 1 / (1 + exp(scores[z] - scores[y])), scores float64[Y] or float64[X, Y]: no cycles.
+
+    Raises ValueError when a score is not finite.
+    """
     r = np.asarray(scores, dtype=np.float64)
     if not np.isfinite(r).all():
         raise ValueError(

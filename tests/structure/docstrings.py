@@ -22,7 +22,10 @@ from dataclasses import dataclass
 from tests.structure.sources import Source, sources
 
 ARRAYS = re.compile(r"\b(NDArray|ndarray|ArrayLike|Tensor|Floats?|Ints|Bools|Vector|Matrix|Array)\b")
-SHAPE = re.compile(r"\w\[(?:\.\.\.|[A-Z0-9(][\w' +*/()-]*|…)(?:, ?(?:\.\.\.|[\w' +*/()-]+))*\]|\bshape")
+SHAPE = re.compile(
+    r"\b(?:float|int|uint|bool|complex)\d*\["
+    r"|\w\[(?:\.\.\.|[A-Z0-9(][\w' +*/()-]*|…)(?:, ?(?:\.\.\.|[\w' +*/()-]+))*\]|\bshape"
+)
 RAISES = re.compile(r"\bRaises?\b")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Literal, TypedDict, get_args
 
 from llm_backend.fits.fit import Fit
 from llm_backend.judges.base import Judge
@@ -12,6 +12,15 @@ from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE, Answers, Policy, members
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.spaces.protocol import ListedSpace, Space, listing
+
+Role = Literal["opponent", "first", "second", "candidates", "own", "third", "sample", "order", "label"]
+"""Every question of a round that randomness answers; its random stream is keyed by (seed, round, role).
+
+opponent: draws of the opponent; first, second: the two sides of a duel; candidates: draws of the reference to
+choose among; own: the policy's draws for the next round; third: opponents that a pair is judged against;
+sample: responses for the user; order: the order of training; label: the labelled pairs of a buffer.
+"""
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Note(TypedDict):
@@ -99,8 +108,10 @@ class Context:
             self.cache.features = LastLayer(self.lm)
         return self.cache.features
 
-    def key(self, role: str) -> tuple[int, ...]:
-        """The key of the random stream of a role ("opponent", "first", ...) in this round."""
+    def key(self, role: Role) -> tuple[int, ...]:
+        """The key of the random stream of a role in this round. Raises ValueError unless it is in ROLES."""
+        if role not in ROLES:
+            raise ValueError(f"role must be one of {', '.join(ROLES)}, got {role!r}: add a new one to Role.")
         return (self.seed, self.round, *role.encode())
 
     def turn(self, ahead: int = 0) -> range:
@@ -111,7 +122,7 @@ class Context:
         start = (self.round + ahead) % (len(self.prompts) // self.per_round) * self.per_round
         return range(start, start + self.per_round)
 
-    def draw(self, policy: Policy, role: str, n: int | None = None, ahead: int = 0) -> Draws:
+    def draw(self, policy: Policy, role: Role, n: int | None = None, ahead: int = 0) -> Draws:
         """`n` responses (by default `samples`) to each prompt of this round, or of one `ahead`.
 
         Raises ValueError when the policy is a set of answers without one to such a prompt.

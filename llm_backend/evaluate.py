@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from llm_backend.arena import TextArena
+from llm_backend.context import Role
 from llm_backend.policies.handles import Policy
 from llm_backend.spaces import scores
 from llm_backend.spaces.draws import Draws, Floats
@@ -150,7 +151,7 @@ def _interval(value: Estimate) -> Interval:
     return {"mean": value.mean, "margin": value.margin}
 
 
-def _draw(arena: TextArena, policy: Policy, samples: int, role: str) -> Draws:
+def _draw(arena: TextArena, policy: Policy, samples: int, role: Role) -> Draws:
     """`samples` responses per prompt, prompt by prompt, whose randomness no training shares."""
     key = (arena.seed, EVALUATION + arena.round, *role.encode())
     draws = arena.space.draw(policy, samples, key)

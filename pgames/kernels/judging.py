@@ -8,27 +8,25 @@ from __future__ import annotations
 import numpy as np
 
 from pgames.kernels.elementary import njit
-from pgames.kernels.streams import mix64, uniform
-
-RUN, ROUND = np.uint64(0xA24BAED4963EE407), np.uint64(0x9FB21C651E98DF25)
+from pgames.kernels.streams import COIN, NAMED_ROUND, NAMED_RUN, VERDICT, mix64, uniform
 
 
 @njit
 def run_key(seed, run, x):
     """What the streams of one run and prompt have in common."""
-    return mix64(mix64(mix64(np.uint64(seed) + RUN) ^ np.uint64(run)) ^ np.uint64(x))
+    return mix64(mix64(mix64(np.uint64(seed) + NAMED_RUN) ^ np.uint64(run)) ^ np.uint64(x))
 
 
 @njit
 def coin_key(key, t):
     """The stream of a learner's own chances in round t; `key` is its `run_key`."""
-    return mix64(key ^ (np.uint64(2 * t) * ROUND))
+    return mix64(key ^ (np.uint64(2 * t + COIN) * NAMED_ROUND))
 
 
 @njit
 def compare(skew, x, y, z, key, t):
     """1.0 if y beats z in round t, else 0.0: one bit of the true preference; `key` is a `run_key`."""
-    stream = mix64(key ^ (np.uint64(2 * t + 1) * ROUND))
+    stream = mix64(key ^ (np.uint64(2 * t + VERDICT) * NAMED_ROUND))
     return 1.0 if uniform(stream, y * skew.shape[1] + z) < 0.5 + skew[x, y, z] else 0.0
 
 

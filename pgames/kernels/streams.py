@@ -1,4 +1,13 @@
-"""Random streams that are a function of (seed, run, round, prompt, policy), and the duels drawn from them."""
+"""Random streams that are a function of (seed, run, round, prompt, policy), and the duels drawn from them.
+
+All compiled randomness starts from `mix64` and one of the constants below, which are listed here alone:
+
+- WORDS are mixed in with the run, the round and the prompt, by `stream` and by `pgames.kernels.judging`;
+- TAGS tell apart the questions that may be asked about one policy in one round.
+
+Elsewhere a NumPy generator is seeded by a list that begins with the seed: [seed, k] and [seed, k, 1] for
+resample k of votes. The roles of text are listed in `llm_backend.context`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +15,21 @@ import numpy as np
 
 from pgames.kernels.elementary import exp, njit
 
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the step of splitmix64, also mixed in with the seed
+RUN, ROUND = np.uint64(0xD1B54A32D192ED03), np.uint64(0x8CB92BA72F3D8DD7)
+PROMPT = np.uint64(0xABC98388FB8FAC03)
+NAMED_RUN, NAMED_ROUND = np.uint64(0xA24BAED4963EE407), np.uint64(0x9FB21C651E98DF25)
+WORDS = (GOLDEN, RUN, ROUND, PROMPT, NAMED_RUN, NAMED_ROUND)
+
+# tags of `tagged`; sampled win rates of a policy, and duels of two, have none
+THIRD_LABELS = np.uint64(1)  # labels of buffered pairs against draws of an opponent
+SELF_LABELS = np.uint64(2)  # labels of duels of a policy with itself
+CALIBRATION = np.uint64(3)  # responses drawn to be counted
+TAGS = (THIRD_LABELS, SELF_LABELS, CALIBRATION)
+
+# of dueling bandits, which name the responses that meet: even and odd numbers of a run's key
+COIN = 0  # a learner's own chances
+VERDICT = 1  # the judge's answer
 
 
 @njit
@@ -32,12 +55,18 @@ def stream(seed, run, t, x, row):
     """
     bits = row.view(np.uint64)
     key = mix64(np.uint64(seed) + GOLDEN)
-    key = mix64(key ^ mix64(np.uint64(run) + np.uint64(0xD1B54A32D192ED03)))
-    key = mix64(key ^ mix64(np.uint64(t) + np.uint64(0x8CB92BA72F3D8DD7)))
-    key = mix64(key ^ mix64(np.uint64(x) + np.uint64(0xABC98388FB8FAC03)))
+    key = mix64(key ^ mix64(np.uint64(run) + RUN))
+    key = mix64(key ^ mix64(np.uint64(t) + ROUND))
+    key = mix64(key ^ mix64(np.uint64(x) + PROMPT))
     for y in range(bits.size):
         key = mix64(key ^ bits[y])
     return key
+
+
+@njit
+def tagged(seed, run, t, x, row, tag):
+    """The key of a question about the policy `row`, float64[Y], by one of TAGS."""
+    return mix64(stream(seed, run, t, x, row) + tag)
 
 
 @njit

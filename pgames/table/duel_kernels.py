@@ -11,7 +11,16 @@ import math
 import numpy as np
 
 from pgames.kernels.elementary import njit
-from pgames.kernels.streams import draw, duel_stream, mix64, stream, uniform
+from pgames.kernels.streams import (
+    CALIBRATION,
+    SELF_LABELS,
+    THIRD_LABELS,
+    draw,
+    duel_stream,
+    mix64,
+    tagged,
+    uniform,
+)
 
 
 @njit
@@ -108,7 +117,7 @@ def sampled(policy, times, seed, first_run, t):
     counts = np.zeros((S, X, Y))
     for s in range(S):
         for x in range(X):
-            key = mix64(stream(seed, first_run + s, t, x, policy[s, x]) + np.uint64(3))
+            key = tagged(seed, first_run + s, t, x, policy[s, x], CALIBRATION)
             p = np.exp(policy[s, x])
             if times <= Y:
                 cumulative = np.cumsum(p)
@@ -154,7 +163,7 @@ def third_labels(skew, counts, opponent, pairs, comparators, seed, first_run, t)
     labels = np.zeros((S, X, pairs))
     for s in range(S):
         for x in range(X):
-            key = mix64(stream(seed, first_run + s, t, x, opponent[s, x]) + np.uint64(1))
+            key = tagged(seed, first_run + s, t, x, opponent[s, x], THIRD_LABELS)
             cumulative = np.cumsum(np.exp(opponent[s, x]))
             buffer = np.cumsum(counts[s, x].ravel())
             index = 0
@@ -180,7 +189,7 @@ def self_labels(skew, policy, pairs, seed, first_run, t):
     labels = np.empty((S, X, pairs))
     for s in range(S):
         for x in range(X):
-            key = mix64(stream(seed, first_run + s, t, x, policy[s, x]) + np.uint64(2))
+            key = tagged(seed, first_run + s, t, x, policy[s, x], SELF_LABELS)
             for i in range(pairs):
                 y, z = met[s, x, i, 0], met[s, x, i, 1]
                 labels[s, x, i] = 0.5 if uniform(key, i) < 0.5 + skew[x, y, z] else -0.5

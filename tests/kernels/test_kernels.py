@@ -206,7 +206,7 @@ def test_log_is_within_an_ulp():
 def test_a_cached_kernel_goes_stale_with_any_file_it_may_call():
     """numba itself looks at the file of the function alone."""
     stamp = blocks.blend._cache._cache_file._source_stamp
-    assert {"elementary.py", "blocks.py", "compiled.py", "sampling.py"} <= {name for name, _, _ in stamp}
+    assert {"elementary.py", "blocks.py", "compiled.py", "streams.py"} <= {name for name, _, _ in stamp}
 
 
 def test_a_response_far_below_the_others_is_not_lost():

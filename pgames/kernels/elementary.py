@@ -25,9 +25,19 @@ def njit(function: Callable[..., Any]) -> Callable[..., Any]:
         compiled: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
         return numba.njit(nogil=True, error_model="numpy")(function)
+    index = compiled._cache._cache_file
     # numba looks at the file of the function alone, and would run old copies of what it calls elsewhere
-    compiled._cache._cache_file._source_stamp = _sources()
+    index._source_stamp = _sources()
+    index._load_index = functools.partial(_load_index, index._load_index)
     return compiled
+
+
+def _load_index(load: Callable[[], dict[Any, str]]) -> dict[Any, str]:
+    """The cached versions of a function, or {} where an older pgames wrote them with types that are gone."""
+    try:
+        return load()
+    except (AttributeError, ImportError):  # numba unpickles the types before it looks at the stamp
+        return {}
 
 
 @functools.cache

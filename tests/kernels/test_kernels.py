@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -207,6 +210,20 @@ def test_a_cached_kernel_goes_stale_with_any_file_it_may_call():
     """numba itself looks at the file of the function alone."""
     stamp = blocks.blend._cache._cache_file._source_stamp
     assert {"elementary.py", "blocks.py", "compiled.py", "streams.py"} <= {name for name, _, _ in stamp}
+
+
+def test_a_cache_that_names_a_type_which_is_gone_is_out_of_date(tmp_path, monkeypatch):
+    gone = types.ModuleType("module_that_is_gone")
+    gone.Gone = type("Gone", (), {"__module__": gone.__name__})  # pyright: ignore[reportAttributeAccessIssue]
+    index = blocks.blend._cache._cache_file
+    monkeypatch.setattr(index, "_index_path", str(tmp_path / "blend.nbi"))
+    with monkeypatch.context() as there:
+        there.setitem(sys.modules, gone.__name__, gone)
+        index._save_index({gone.Gone: "blend.1.nbc"})
+        assert list(index._load_index()) == [gone.Gone]
+    assert index._load_index() == {}
+    monkeypatch.setitem(sys.modules, gone.__name__, types.ModuleType(gone.__name__))
+    assert index._load_index() == {}
 
 
 def test_a_response_far_below_the_others_is_not_lost():

@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
 
 
 def absent(error: ModuleNotFoundError) -> str:
-    """The line for a missing package: a plain `pip install pgames` is without torch."""
+    """The error line for a missing package; a plain `pip install pgames` does not install torch."""
     return f"llm_backend needs {error.name}: pip install 'pgames[llm]' brings it."
 
 

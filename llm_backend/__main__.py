@@ -1,8 +1,8 @@
 """The command line: `python -m llm_backend run.toml [--tiny] [--resume]`.
 
 Exit codes: 0 finished; 2 a configuration that cannot be run; 1 a run that failed; 130 stopped by Ctrl-C. One
-line on the standard error says why. Of several processes, one that fails ends all and alone prints its line.
-Finished rounds stay on the disk.
+line on the standard error gives the reason. If one of several processes fails, all end and only that one
+prints its line. Finished rounds stay on the disk.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Played(NamedTuple):
 
 
 def play(rounds: int = ROUNDS) -> Played:
-    """One solver object in two worlds with one game and one reference: what the Llama says untrained."""
+    """Play one solver object on a table and on a Llama; the reference is the untrained Llama's policy."""
     lm = tiny_language_model(lora=8, texts=[*MOVES * 3, PROMPT])
     judge = judges.Table(pg.games.comal3().P[0], MOVES)
     text = TextArena(lm, [PROMPT], judge, samples=None, responses=MOVES, fit=Fit(epochs=20, lr=1e-2))
@@ -106,7 +106,7 @@ def table_of(played: Played) -> Table:
 
 
 def figures_of(played: Played) -> dict[str, Figure]:
-    """two_worlds: trajectories side by side; two_distances: how far from the exact equilibrium."""
+    """Figures of the trajectories (`two_worlds`) and of the distances to the Nash (`two_distances`)."""
     from pgames import plot
     from pgames.plot.style import COLOURS, DASHES, new_figure, style
 
@@ -131,16 +131,16 @@ def figures_of(played: Played) -> dict[str, Figure]:
 
 
 def second_half(console: Any) -> tuple[dict[str, Figure], list[str]]:
-    """Play, print the table, and answer with figures and the parts of the page."""
+    """Play and print the table; returns the figures and the parts of the page."""
     played = play()
     console.print(table_of(played))
     figures = figures_of(played)
     parts = [
         "<h1>The same solver on a language model</h1>",
         paragraph(
-            "A Llama of two layers, made a moment ago with random weights, is asked for its move. The solver "
-            "is the object of the table, untouched; on the Llama its verbs mean: judge, and fit an adapter. "
-            "What the untrained Llama says is the reference of both worlds.",
+            "A two-layer Llama with random weights is asked for its move. The solver is the same object as "
+            "on the table; on the Llama its verbs ask a judge and fit an adapter. The untrained Llama's "
+            "policy is the reference of both.",
             "lead",
         ),
         picture(
@@ -152,8 +152,8 @@ def second_half(console: Any) -> tuple[dict[str, Figure], list[str]]:
         picture(
             figures["two_distances"],
             "Distance to the equilibrium against rounds, of the table and of the Llama",
-            "Both converge linearly, on one line; the thin line is how far the two policies are apart, which "
-            "is what the gradient steps of the fit leave.",
+            "Both converge linearly along the same line. The thin line is the distance between the two "
+            "policies, which is the error left by the gradient steps of the fit.",
         ),
         grid(COLUMNS, _rows(played), names=(1, 2)),
         paragraph(
@@ -167,7 +167,7 @@ def second_half(console: Any) -> tuple[dict[str, Figure], list[str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> Path:
-    """Both halves, on one page."""
+    """Run both halves and write them to one page."""
     parser = argparse.ArgumentParser(prog="python -m llm_backend.demo")
     parser.add_argument("--out", type=Path, default=Path("results/demo"), help="folder for figures and page")
     options = parser.parse_args(arguments)

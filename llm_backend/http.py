@@ -1,4 +1,4 @@
-"""One HTTP client for judges and engines behind a server: threads, retries, deadlines, size limits, keys."""
+"""The HTTP client of judges and engines on a server: threads, retries, deadlines, size limits, API keys."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 Q = TypeVar("Q")
 R = TypeVar("R")
 Body = Mapping[str, object]
-RETRIED = {408, 409, 425, 429}  # statuses worth another attempt, as every 5xx is
-ERROR_BYTES = 1 << 16  # read of a refusal
-QUOTED = 300  # characters of a refusal that an error message quotes
+RETRIED = {408, 409, 425, 429}  # these statuses and every 5xx are retried
+ERROR_BYTES = 1 << 16  # most bytes read of an error response
+QUOTED = 300  # characters of an error response that a message quotes
 
 
 class Transient(Exception):
-    """A failure worth another attempt, after at least `pause` seconds."""
+    """A failure that is retried after at least `pause` seconds."""
 
     def __init__(self, problem: str, pause: float = 0.0):
         super().__init__(problem)
@@ -39,7 +39,8 @@ class Transient(Exception):
 class RequestError(Exception):
     """A request that failed for good, after `attempts` attempts.
 
-    `status` is that of a refusal. Without one the attempts are used up, and the message is the last problem.
+    `status` is the HTTP status if the server refused the request. It is None if the attempts are used up; the
+    message is then the last problem.
     """
 
     def __init__(self, problem: str, attempts: int, status: int | None = None):
@@ -53,17 +54,17 @@ class Client:
 
     Parameters
     ----------
-    owner : the class that asks, for error messages and as the name of its threads.
-    url : base address, as in http://127.0.0.1:8000/v1; paths are appended to it. Redirects are not followed,
-        so that the key is sent to no other address. Proxies are those of the environment.
+    owner : name of the calling class, for error messages and thread names.
+    url : base address, such as http://127.0.0.1:8000/v1; paths are appended to it. Redirects are not
+        followed, so the key is sent to no other address. Proxies are read from the environment.
     key_variable : the environment variable that holds the API key; None sends no key. Messages of this client
         show *** in its place.
     timeout : seconds for one answer. retries : further attempts after a failed connection, a timeout, a
-        status in `RETRIED` or 5xx, or a `Transient` answer, waiting `backoff` * 2^k seconds before each, or
-        as long as Retry-After says, at most `timeout`.
-    workers : most requests at once. longest : most bytes of an answer.
+        status in `RETRIED` or 5xx, or a `Transient` answer. The wait before retry k = 0, 1, ... is
+        `backoff` * 2^k seconds, or the server's Retry-After if that is longer, but at most `timeout`.
+    workers : most concurrent requests. longest : most bytes of an answer.
 
-    Raises ValueError when the url is no plain http(s) address, the variable holds no key that a header can
+    Raises ValueError when the url is not a plain http(s) address, the variable holds no key that a header can
     carry, or a number is out of range.
     """
 
@@ -93,7 +94,7 @@ class Client:
         self._key()
 
     def answer(self, path: str, body: Body | None, read: Callable[[bytes], R]) -> R:
-        """`read` of the answer to one request: a POST of `body`, or a GET without one.
+        """Send one request, a POST of `body` or a GET without one, and return `read` of its answer.
 
         Raises RequestError when it fails for good, and whatever `read` raises except Transient.
         """
@@ -108,10 +109,10 @@ class Client:
         read: Callable[[bytes], R],
         begin: Callable[[], None] = lambda: None,
     ) -> Batch[R]:
-        """`read` of the answers to a POST of `body(item)` for every item, `workers` at a time.
+        """POST `body(item)` for every item, `workers` at a time, and return `read` of each answer.
 
         `begin` is called before every attempt and may raise. After the first failure no further attempt
-        begins; requests under way are finished. Ctrl-C waits for none of them.
+        begins, and requests under way are finished. Ctrl-C does not wait for them.
         """
         if not items:
             return Batch({}, None)
@@ -157,8 +158,8 @@ class Client:
                 status, data, wanted = self._send(session, path, body)
                 if status is None:
                     return read(data)
-                said = repr(self.masked(data.decode("utf-8", "replace")))[:QUOTED]
-                problem = f"status {status}: {said}"
+                quoted = repr(self.masked(data.decode("utf-8", "replace")))[:QUOTED]
+                problem = f"status {status}: {quoted}"
                 if status not in RETRIED and status < 500:
                     raise RequestError(problem, attempt + 1, status)
                 pause = max(pause, wanted)
@@ -169,7 +170,7 @@ class Client:
         raise RequestError(problem, self.retries + 1)
 
     def _send(self, session: httpx2.Client, path: str, body: Body | None) -> tuple[int | None, bytes, float]:
-        """(None, answer, 0), or (status, beginning of the refusal, seconds of Retry-After)."""
+        """(None, answer, 0), or (status, beginning of the error response, seconds of Retry-After)."""
         import httpx2
 
         headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
@@ -187,13 +188,13 @@ class Client:
         except (httpx2.TransportError, OSError) as error:  # refused, reset, timed out, cut short
             raise Transient(" ".join(f"{type(error).__name__}: {error}".split())) from None
         except httpx2.InvalidURL as error:
-            raise RequestError(f"no address ({error})", 1) from None
+            raise RequestError(f"not a valid address ({error})", 1) from None
         if len(answer) > self.longest:
             raise RequestError(f"an answer of more than {self.longest} bytes", 1)
         return None, answer, 0.0
 
     def _session(self) -> httpx2.Client:
-        """A pool of connections, for one batch."""
+        """A connection pool for one batch."""
         import httpx2
 
         parts = urlsplit(self.url)
@@ -205,7 +206,7 @@ class Client:
         return httpx2.Client(
             verify=_tls(),
             proxy=proxy,
-            trust_env=False,  # else .netrc and ALL_PROXY too
+            trust_env=False,  # otherwise .netrc and ALL_PROXY would be read as well
             timeout=httpx2.Timeout(self.timeout, pool=None),
             limits=httpx2.Limits(max_keepalive_connections=self.workers),
         )
@@ -221,7 +222,7 @@ class Client:
         if not key.isascii() or not key.isprintable() or key != key.strip():
             raise ValueError(
                 f"{self.owner}: the environment variable {self.key_variable} holds a line break, a blank at "
-                "an end or a character outside ASCII, which no header can carry: set it to the bare key."
+                "an end or a character outside ASCII, which a header cannot carry: set it to the key alone."
             )
         return key
 
@@ -234,7 +235,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def _read(reply: httpx2.Response, deadline: float, most: int) -> bytes:
-    """The body, or its first `most` bytes. A server that sends it byte by byte meets the deadline too."""
+    """The body, or its first `most` bytes. The deadline also holds for a body that arrives byte by byte."""
     blocks, size = [], 0
     for block in reply.iter_raw():
         blocks.append(block[: most - size])
@@ -247,7 +248,7 @@ def _read(reply: httpx2.Response, deadline: float, most: int) -> bytes:
 
 
 def _seconds(text: str) -> float:
-    """What Retry-After asks for; 0 for an HTTP date."""
+    """The seconds in a Retry-After header; 0 for an HTTP date."""
     try:
         return max(0.0, float(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Calls from a few daemon threads: the first failure stops the rest, and Ctrl-C waits for none."""
+"""Parallel calls in daemon threads. The first failure stops the rest, and Ctrl-C does not wait for them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ R = TypeVar("R")
 
 
 class Stopped(Exception):
-    """A call gives up because another one of the batch has failed; `in_threads` leaves it out."""
+    """Raised by a call that gives up because another call of its batch failed. `in_threads` omits it."""
 
 
 class Batch(NamedTuple, Generic[R]):
-    """Answers by the position of their item, and the first failure: its position and error."""
+    """The answers by position of their item, and the position and error of the first failure."""
 
     answers: dict[int, R]
     failure: tuple[int, BaseException] | None
@@ -26,10 +26,10 @@ class Batch(NamedTuple, Generic[R]):
 def in_threads(
     call: Callable[[Q], R], items: Sequence[Q], workers: int, stop: threading.Event, name: str
 ) -> Batch[R]:
-    """`call` of every item, in order, by at most `workers` daemon threads; none begins once `stop` is set.
+    """Call `call` with every item, in order, in at most `workers` daemon threads, until `stop` is set.
 
-    After the first failure, calls under way finish and count. Ctrl-C is raised at once, and neither it nor
-    the end of the program waits for a call that hangs.
+    After the first failure no call begins; calls under way finish, and their answers are kept. Ctrl-C is
+    raised at once. Neither Ctrl-C nor the end of the program waits for a call that hangs.
     """
     jobs: list[Future[R]] = [Future() for _ in items]
     waiting = deque(zip(jobs, items, strict=True))
@@ -54,8 +54,8 @@ def in_threads(
     try:
         wait(jobs, return_when=FIRST_EXCEPTION)
     finally:
-        stop.set()  # calls that wait between two attempts give up
-    for thread in threads:  # answers under way are paid for; Ctrl-C does not come here
+        stop.set()  # calls waiting between two attempts give up
+    for thread in threads:  # answers under way are paid for; Ctrl-C skips this wait
         thread.join()
     answers: dict[int, R] = {}
     failure = None

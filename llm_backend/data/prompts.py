@@ -23,7 +23,7 @@ def read_prompts(
     """The prompts in `column` of a .jsonl or .parquet file, a folder saved by `datasets`, or a hub data set.
 
     A prompt is a text or a list of messages. `split` selects a split of a data set; `limit` is the number of
-    rows to read, from the first. Raises ValueError naming the row for a value that is no prompt.
+    rows to read, from the first. Raises ValueError naming the row for a value that is not a prompt.
     """
     rows = read_rows(source, [column], split, limit)
     return [checked(row[column], f"{source}, row {i}, column {column!r}") for i, row in enumerate(rows)]
@@ -38,8 +38,8 @@ def read_demonstrations(
 ) -> list[Demonstration]:
     """The (prompt, response) pairs of an expert; sources as for `read_prompts`.
 
-    Of a response that is a conversation the last message is taken, which must be the assistant's. Raises
-    ValueError naming the row when a response is no text or empty, or a prompt is none.
+    If a response is a conversation, its last message is used, which must be the assistant's. Raises
+    ValueError naming the row for an empty response, a response that is not a text, or an invalid prompt.
     """
     out = []
     for i, row in enumerate(read_rows(source, [prompt, response], split, limit)):
@@ -56,7 +56,7 @@ def read_demonstrations(
 
 
 def checked(value: Any, place: str) -> Prompt:
-    """The value as a prompt. Raises ValueError naming its place when it is none."""
+    """The value as a prompt. Raises ValueError naming its place when it is not one."""
     if isinstance(value, str):
         if not value:
             raise ValueError(f"{place}: the prompt is empty; remove the row.")

@@ -78,7 +78,7 @@ def _read_parquet(path: Path, columns: list[str], limit: int | None) -> list[dic
         return _parquet_rows(pq, path, columns, limit)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(
-            f"{path} is no whole parquet file ({_line(error)}): copy or write it again."
+            f"{path} is not a complete parquet file ({_line(error)}): copy or write it again."
         ) from None
 
 
@@ -107,8 +107,8 @@ def _read_dataset(
         data = (
             datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(source), split=split)
         )
-    except Exception as error:  # of many kinds: files, network, splits, formats
-        here = "cannot be read" if path.exists() else "is no file or folder here, and not on the hub"
+    except Exception as error:  # files, network, splits and formats raise errors of many types
+        here = "cannot be read" if path.exists() else "is not a file or folder here, and not on the hub"
         raise ValueError(
             f"{source} {here} ({_line(error)}): pass a .jsonl or .parquet file, a folder saved by datasets, "
             "or the name and split of a data set of the hub."

@@ -26,10 +26,10 @@ def encode_prompts(
     chat : render with the tokenizer's chat template, ending in the header of the assistant's turn; False is
         plain text, with the tokenizer's own BOS and without its EOS. There is never a second BOS.
     system : text of a system message put first.
-    context : most tokens of a prompt (the model's context minus max_new_tokens), None for any.
+    context : most tokens of a prompt (the model's context minus max_new_tokens); None sets no limit.
     truncate : "left" keeps BOS and the last tokens of a prompt that is too long; None refuses it.
 
-    Raises ValueError for a value that is no prompt, a prompt without tokens or too long, and an unknown
+    Raises ValueError for a value that is not a prompt, a prompt without tokens or too long, and an unknown
     `truncate`; TypeError when `prompts` is one text.
     """
     if isinstance(prompts, str):
@@ -40,7 +40,7 @@ def encode_prompts(
         row = tokenize(tokenizer, render(tokenizer, prompt, chat, system), special=not chat)
         if not row:
             raise ValueError(
-                f"prompts[{i}] has no tokens; use a prompt that is not empty, or a tokenizer with BOS."
+                f"prompts[{i}] has no tokens: use a prompt that is not empty, or a tokenizer with BOS."
             )
         rows.append(_fitted(row, i, context, truncate, tokenizer.bos_token_id))
     return rows

@@ -1,1 +1,1 @@
-"""Engines: what draws responses of a policy, in this process or on a server."""
+"""Engines draw responses of a policy, in this process or on a server."""

@@ -27,10 +27,10 @@ class UnknownModel(EngineError):
 
 
 class LoraServer:
-    """Completions of a base model and of adapters, which are loaded when they are first asked for.
+    """Completions of a base model and of adapters. An adapter is loaded when it is first used.
 
     `base` is the name of the base on the server, and `folder` is where adapters are written for the server to
-    read. An adapter leaves server and folder after the last handle on it is gone.
+    read. An adapter is removed from both after its last handle is collected.
     """
 
     def __init__(self, client: Client, base: str, folder: Path | None):
@@ -40,8 +40,9 @@ class LoraServer:
     def complete(self, lm: LanguageModel, leaf: Leaf, bodies: Sequence[Body]) -> list[Any]:
         """The completions of a leaf, as the server sends them, one per body.
 
-        An adapter that the server has lost, as after a restart, is loaded again. Raises EngineError when it
-        cannot be reached or refuses, ValueError when the leaf is no LoRA adapter or there is no folder.
+        An adapter that the server has lost, for example in a restart, is loaded again. Raises EngineError
+        when the server cannot be reached or refuses, ValueError when the leaf is not a LoRA adapter or there
+        is no folder.
         """
         try:
             return self._completions(self._name(lm, leaf), bodies)
@@ -57,7 +58,7 @@ class LoraServer:
         return [batch.answers[i] for i in range(len(bodies))]
 
     def _name(self, lm: LanguageModel, leaf: Leaf) -> str:
-        """The leaf's name on the server, once it is loaded there."""
+        """Load the leaf on the server if necessary; returns its name there."""
         if isinstance(leaf, Base):
             return self.base
         if lm.lora is None:
@@ -65,7 +66,7 @@ class LoraServer:
                 "a vLLM server takes policies as LoRA adapters: train with lora=, not all weights."
             )
         if self.folder is None:
-            raise ValueError("VLLM: folder is needed to hand adapters to the server: a folder both can see.")
+            raise ValueError("VLLM: folder is needed to send adapters: pass a folder both sides can see.")
         for name in [name for name, handle in self._loaded.items() if handle() is None]:
             self._unload(name)
         if leaf.id not in self._loaded:
@@ -76,14 +77,14 @@ class LoraServer:
     def _load(self, lm: LanguageModel, leaf: Adapter, path: str) -> None:
         export(lm, leaf, path)
         loaded = self._models()
-        if loaded.get(leaf.id) == path:  # by an earlier run
+        if loaded.get(leaf.id) == path:  # loaded by an earlier run
             return
         if leaf.id in loaded:
             self._unload(leaf.id)
         try:
             self._send("/load_lora_adapter", {"lora_name": leaf.id, "lora_path": path})
         except EngineError:
-            if self._models().get(leaf.id) != path:  # else another process has just loaded it
+            if self._models().get(leaf.id) != path:  # otherwise another process has just loaded it
                 raise
 
     def _models(self) -> dict[str, str | None]:
@@ -120,12 +121,12 @@ class LoraServer:
 
 
 def _content(data: bytes) -> Any:
-    """The JSON object of an answer, or its text when it is none."""
+    """The JSON object of an answer, or its text if it is not an object."""
     try:
         text = data.decode()
         return json.loads(text) if text.startswith("{") else text
     except (ValueError, RecursionError) as error:
-        raise Transient(f"no JSON ({error})") from None
+        raise Transient(f"invalid JSON ({error})") from None
 
 
 def export(lm: LanguageModel, adapter: Adapter, folder: str | os.PathLike[str]) -> None:

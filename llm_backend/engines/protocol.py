@@ -1,4 +1,4 @@
-"""What a space asks of an engine: responses of a policy, with the log-probabilities of their tokens."""
+"""The protocol of engines: responses of a policy, with the log-probabilities of their tokens."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from llm_backend.policies.handles import Policy
 class Responses:
     """Responses in rows, grouped by prompt: B rows, those to prompt 0 first.
 
-    `prompt` int64[B] indexes the prompts. `tokens` end with a stop token unless `truncated` bool[B], which
-    marks responses cut at the length limit. `by_token` holds, per row, the log-probabilities in nats of its
-    tokens at the sampling temperature: of the policy, of the token-level mixture of a geometric mixture, and
-    of the member drawn from a mixture.
+    `prompt` int64[B] indexes the prompts. `truncated` bool[B] marks responses cut at the length limit; the
+    `tokens` of all others end with a stop token. `by_token` holds the log-probabilities in nats of each
+    row's tokens at the sampling temperature. A geometric mixture is scored as its token-level mixture, a
+    mixture as the member that was drawn.
     """
 
     prompt: NDArray[np.int64]

@@ -23,7 +23,7 @@ LONGEST = 1 << 28  # bytes of an answer, which holds log-probabilities of every 
 
 
 class Discrepancy(NamedTuple):
-    """|log pi(token)| of the server minus the trainer's, nats, over the tokens of one call."""
+    """|log pi_server(token) - log pi_trainer(token)| in nats, over the tokens of one call."""
 
     largest: float
     mean: float
@@ -34,22 +34,23 @@ class Discrepancy(NamedTuple):
 class VLLM:
     """`generate` through the OpenAI-compatible interface of a vLLM server that holds the same base.
 
-    The trainer scores the responses again, and the result carries its log-probabilities; `reports` keeps how
-    far the server's were from them, one `Discrepancy` per call. Start the server with
+    The trainer scores the responses again, and the result holds the trainer's log-probabilities. `reports`
+    lists how far the server's were from them, one `Discrepancy` per call. Start the server with
     `vllm serve BASE --enable-lora --max-lora-rank RANK --logprobs-mode processed_logprobs
     --generation-config vllm` and, so that adapters can be sent while it runs, with
-    VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment. An adapter leaves server and folder after the
-    last handle on it is gone; one that the server has lost, as after a restart, is loaded again.
+    VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment. An adapter is removed from server and folder
+    after its last handle is collected. An adapter that the server has lost, for example in a restart, is
+    loaded again.
 
     Parameters
     ----------
-    url : base address up to the version, as in http://127.0.0.1:8000/v1. model : the base's name there.
-    folder : where adapters are written for the server to read, in PEFT's format: both must see it.
+    url : base address up to the version, such as http://127.0.0.1:8000/v1. model : the base's name there.
+    folder : where adapters are written for the server to read, in PEFT's format; both need access to it.
     key_variable : the environment variable that holds the API key; None sends no key.
     timeout : seconds for one answer. retries : further attempts after a failed connection, a timeout or
-        status 429 or 5xx, waiting `backoff` * 2^k seconds before each. workers : most requests at once.
+        status 429 or 5xx, waiting `backoff` * 2^k seconds before each. workers : most concurrent requests.
 
-    Raises ValueError for a url, key or number that cannot work.
+    Raises ValueError for an invalid url, key or number.
     """
 
     def __init__(
@@ -83,10 +84,10 @@ class VLLM:
         key: Sequence[int] = (0,),
         which: Sequence[int] | None = None,
     ) -> Responses:
-        """`n` responses of a leaf to each prompt, in the form that `engines.local.generate` has.
+        """`n` responses of a leaf to each prompt, in the form of `engines.local.generate`.
 
-        The server's seed is a function of (key, which[x]); its samples differ from those of local decoding.
-        Raises EngineError when it cannot be reached or refuses, ValueError for a mixture and for a
+        The server's seed is a function of (key, which[x]); its draws differ from those of local decoding.
+        Raises EngineError when the server cannot be reached or refuses, ValueError for a mixture and for a
         temperature below `COLDEST`.
         """
         leaf = _leaf(policy)
@@ -100,7 +101,7 @@ class VLLM:
             "max_tokens": max_new_tokens,
             "min_tokens": min_new_tokens,
             "temperature": temperature,
-            "top_p": 1.0,  # stated, or the server takes this and the next ones from generation_config
+            "top_p": 1.0,  # else the server takes this and the next ones from generation_config
             "top_k": -1,
             "min_p": 0.0,
             "repetition_penalty": 1.0,
@@ -130,7 +131,7 @@ class VLLM:
     def _responses(
         self, reply: Any, n: int, lm: LanguageModel, longest: int
     ) -> list[tuple[list[int], NDArray[np.float64]]]:
-        """Tokens and the server's log-probabilities of each response, once they are known to be usable."""
+        """Tokens and the server's log-probabilities of each response, after checks."""
         try:
             choices = sorted(reply["choices"], key=lambda choice: choice["index"])
             rows = [list(map(int, choice["token_ids"])) for choice in choices]

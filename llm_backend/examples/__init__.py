@@ -1,1 +1,1 @@
-"""Readable loops: what the checked runner does, without the checks."""
+"""Readable loops that play the same rounds as the checked runner, without the checks."""

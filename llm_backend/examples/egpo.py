@@ -3,9 +3,9 @@
     python -m llm_backend.examples.egpo
 
 One round of EGPO (arXiv:2503.08942) is two mirror steps from one prior, policy^(1 - eta tau) base^(eta tau):
-the first meets the policy itself, the second meets the result of the first. On text a mirror step has four
-parts: sample, judge, score, fit. `llm_backend.runs` plays the same round with several processes, checkpoints
-and logs; a test holds both to the same losses and the same weights, bit for bit.
+the opponent of the first is the policy itself, that of the second is the result of the first. On text a
+mirror step has four parts: sample, judge, score, fit. `llm_backend.runs` plays the same round with several
+processes, checkpoints and logs; a test holds both to the same losses and the same weights, bit for bit.
 """
 
 from __future__ import annotations
@@ -25,10 +25,7 @@ from llm_backend.policies.handles import BASE, Adapter, Leaf
 TAU, ETA = 0.1, 1.0  # weight of the KL to the base; step size
 SAMPLES, LONGEST = 4, 12  # responses to a prompt; tokens of a response
 EPOCHS, RATE, BETA2, EPS = 8, 5e-3, 0.95, 1e-8  # of Adam without a first moment
-WARMUP, FINAL = (
-    0.1,
-    0.01,
-)  # share of the steps in which the rate rises; share of the rate that is left at the end
+WARMUP, FINAL = 0.1, 0.01  # fraction of the steps in which the rate rises; fraction of it left at the end
 
 
 def egpo_round(
@@ -58,20 +55,20 @@ def mirror_step(
     drawn = generate(lm, opponent, ids, K, max_new_tokens=LONGEST, key=(*key, *b"opponent"))
     texts = np.array([lm.decode(tokens) for tokens in drawn.tokens], dtype=object).reshape(X, K)
 
-    # 2. Judge. Each response meets the others of its prompt, and itself at 1/2; equal texts tie unasked.
+    # 2. Judge. Each response is compared with all of its prompt; equal texts tie at 1/2 without a question.
     pairs = [(x, i, j) for x in range(X) for i, j in itertools.combinations(range(K), 2)]
     pairs = [(x, i, j) for x, i, j in pairs if texts[x, i] != texts[x, j]]
-    said = judge.prefer(
+    verdicts = judge.prefer(
         [prompts[x] for x, _, _ in pairs],
         [texts[x, i] for x, i, _ in pairs],
         [texts[x, j] for x, _, j in pairs],
     )
     beats = np.full((X, K, K), 0.5)
-    for (x, i, j), p in zip(pairs, said, strict=True):
+    for (x, i, j), p in zip(pairs, verdicts, strict=True):
         beats[x, i, j], beats[x, j, i] = p, 1 - p
     wins = beats.mean(axis=2).ravel()
 
-    # A response drawn several times is one row: its weight is its share, its worth the mean win rate.
+    # A response drawn several times is one row, with its share of the draws and its mean win rate.
     rows: dict[tuple[int, tuple[int, ...]], int] = {}
     drawn_rows = [(n // K, tuple(answer)) for n, answer in enumerate(drawn.tokens)]
     of = np.array([rows.setdefault(row, len(rows)) for row in drawn_rows])
@@ -93,7 +90,7 @@ def mirror_step(
         gap = logp - target
         return gap - torch.zeros(X, dtype=gap.dtype).index_add_(0, groups, w * gap)[groups]
 
-    # 4. Fit. Train a copy of the leaf that fits best already; the loss is the variance of the residuals.
+    # 4. Fit. Train a copy of the leaf that already fits best; the loss is the variance of the residuals.
     start = min(scores, key=lambda leaf: float((w * residuals(torch.from_numpy(scores[leaf])) ** 2).sum()))
     losses: list[float] = []
     with lm.train(start) as trainee:

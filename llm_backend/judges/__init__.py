@@ -1,7 +1,7 @@
-"""Judges: which of two responses is better.
+"""Judges decide which of two responses is better.
 
-A judge has `prefer(prompts, firsts, seconds) -> float64[B]`, P(first > second | prompt) in [0, 1]. Those of
-this package answer with P(y, y') + P(y', y) = 1 and P(y, y) = 1/2; one that fails raises JudgeError.
+A judge has `prefer(prompts, firsts, seconds) -> float64[B]`, P(first > second | prompt) in [0, 1]. For the
+judges of this package P(y, y') + P(y', y) = 1 and P(y, y) = 1/2. A judge that fails raises JudgeError.
 """
 
 from llm_backend.judges import rules

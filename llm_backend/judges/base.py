@@ -14,9 +14,9 @@ ROUNDING = 1e-6  # how far outside [0, 1] an answer may lie through rounding
 class Judge(Protocol):
     """The probability that the first response is preferred to the second.
 
-    Optional attributes: `name`, one line that identifies what the answers depend on (a cache is only read
-    back under the same name), and `as_is = True`, which declares that both orders need no averaging. Such a
-    judge whose answers need not sum to 1 over both orders, as those of an optimistic belief, sets
+    Optional attributes: `name` is one line that identifies everything the answers depend on; a cache is read
+    back only under the same name. `as_is = True` declares that the two orders need no averaging. A judge
+    whose answers need not sum to 1 over both orders, such as an optimistic belief, also sets
     `antisymmetric = False`; both orders are then asked.
     """
 
@@ -28,7 +28,7 @@ class Judge(Protocol):
 
 
 class JudgeError(RuntimeError):
-    """A judge failed, timed out or answered nonsense. The answer 1/2 never takes its place.
+    """A judge failed, timed out or gave an invalid answer. 1/2 is never substituted for it.
 
     `answered` maps positions in the batch to the answers that were received, which `Cached` keeps.
     """
@@ -39,7 +39,7 @@ class JudgeError(RuntimeError):
 
 
 def name_of(judge: Any) -> str:
-    """The name of a judge, or its class in <> when it has none, which does not identify it for a cache."""
+    """The name of a judge, or its class in <> if it has none. A class does not identify it for a cache."""
     return getattr(judge, "name", None) or f"<{type(judge).__name__}>"
 
 
@@ -64,7 +64,7 @@ def check_batch(prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence
                 raise TypeError(f"{what}[{i}] must be a str, got {type(text).__name__}: decode tokens first.")
     if not len(prompts) == len(firsts) == len(seconds):
         raise ValueError(
-            "prompts, firsts and seconds must be equally many, "
+            "prompts, firsts and seconds must have equal lengths, "
             f"got {len(prompts)}, {len(firsts)} and {len(seconds)}."
         )
 
@@ -95,7 +95,7 @@ def check_answers(
         raise JudgeError(
             f"{judge} returned {values[i]} for item {i} ({len(bad)} of {len(values)} bad): prompt "
             f"{excerpt(prompts[i])}, first {excerpt(firsts[i])}, second {excerpt(seconds[i])}. "
-            "A preference is a probability in [0, 1]: repair the judge, 1/2 is not assumed."
+            "A preference is a probability in [0, 1]: repair the judge; 1/2 is not assumed."
         )
     return np.clip(values, 0.0, 1.0)
 
@@ -103,7 +103,7 @@ def check_answers(
 def ask(
     judge: Any, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
 ) -> NDArray[np.float64]:
-    """judge.prefer, checked: float64[B]. Raises JudgeError, naming judge and item, whatever goes wrong."""
+    """The checked answers of `judge.prefer`, float64[B]. Raises JudgeError naming judge and item."""
     check_batch(prompts, firsts, seconds)
     if not len(prompts):
         return np.empty(0)
@@ -115,16 +115,16 @@ def ask(
         raise JudgeError(
             f"{name_of(judge)} raised {type(error).__name__}: {error}, in a batch of {len(prompts)} that "
             f"begins with prompt {excerpt(prompts[0])}, first {excerpt(firsts[0])}, second "
-            f"{excerpt(seconds[0])}: repair the judge, 1/2 is not assumed."
+            f"{excerpt(seconds[0])}: repair the judge; 1/2 is not assumed."
         ) from error
     return check_answers(name_of(judge), answers, prompts, firsts, seconds)
 
 
 class Symmetrised:
-    """(P(y, y') + 1 - P(y', y)) / 2: the judge without its bias to one position; P(y, y) = 1/2 exactly.
+    """A judge without its bias to one position: (P(y, y') + 1 - P(y', y)) / 2.
 
-    Both orders of every pair are asked in one batch; identical responses are not asked. Raises TypeError for
-    an object without `prefer`.
+    Both orders of every pair are asked in one batch. Identical responses are not asked: P(y, y) = 1/2
+    exactly. Raises TypeError for an object without `prefer`.
     """
 
     as_is = True
@@ -150,7 +150,7 @@ class Symmetrised:
 
 
 def fair(judge: Any) -> Any:
-    """The judge itself if it declares `as_is`, as all of this package do; else its average over both orders.
+    """The judge itself if it declares `as_is`, as all judges of this package do, else Symmetrised(judge).
 
     Raises TypeError for an object without `prefer`.
     """

@@ -20,8 +20,8 @@ class Cached:
     A line is {"key": sha256 of prompt and both responses in a fixed order, "p": answer}. Both orders of a
     pair share one line, so P(y, z) + P(z, y) = 1 even for a judge that is not deterministic; a judge with
     `antisymmetric = False` has a line for each order. Answers are on the disk (fsync) after every `chunk`
-    pairs, and those received before a failure are kept. A line torn by a kill is skipped, and its pair asked
-    again. The first line names the judge.
+    pairs, and answers received before a failure are kept. A line torn by a kill is skipped, and its pair is
+    asked again. The first line names the judge.
 
     Raises ValueError for chunk < 1, a judge without a name, and a file that belongs to another judge or holds
     anything but answers. `prefer` raises JudgeError when the judge fails.
@@ -37,9 +37,9 @@ class Cached:
         self.antisymmetric = antisymmetric(self.judge)
         if "<" in self.name:  # <lambda>, <locals>, <the class of a judge without a name>
             raise ValueError(
-                f"Cached: {self.name} does not say what its answers depend on, so they could be read "
-                "back for another function: give the judge a name, as in Rule(f, name='f, version 1'), and "
-                "Chat a parse function that a module defines."
+                f"Cached: {self.name} does not identify what its answers depend on, so they could be "
+                "read back for another function: give the judge a name, as in Rule(f, name='f, version 1'), "
+                "or Chat a parse function defined in a module."
             )
         self.path = Path(path)
         self.chunk = chunk
@@ -100,7 +100,7 @@ class Cached:
         if not owners:
             if records:
                 raise ValueError(
-                    f"{self.path} does not name its judge: it is no judge cache, use another path."
+                    f"{self.path} does not name its judge, so it is not a judge cache: use another path."
                 )
             _append(self.path, [json.dumps({"judge": self.name})])
         elif any(owner != self.name for owner in owners):
@@ -123,7 +123,7 @@ def _key(prompt: str, first: str, second: str) -> str:
 
 
 def _record(line: bytes) -> dict | None:
-    """The object of a line; None for a torn one (no proper prefix of a JSON object is JSON)."""
+    """The JSON object of a line, or None if the line is torn: no proper prefix of an object is JSON."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -132,7 +132,7 @@ def _record(line: bytes) -> dict | None:
 
 
 def _append(path: Path, lines: list[str]) -> None:
-    """Append in one write, beginning a new line where the last one was torn."""
+    """Append the lines in one write, after a line break if the last line is torn."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab+", buffering=0) as file:
         torn = b""

@@ -39,25 +39,25 @@ def verdict(answer: str) -> float | None:
 
 
 class Chat:
-    """P(first > second) in the words of a chat model, the mean over both orders of the pair.
+    """P(first > second) from the verdicts of a chat model, averaged over both orders of the pair.
 
     Parameters
     ----------
-    url : base address up to the version, as in http://127.0.0.1:8000/v1. model : its name on the server.
-    question : a format with the places {prompt}, {first} and {second}. parse : maps an answer to
+    url : base address up to the version, such as http://127.0.0.1:8000/v1. model : its name on the server.
+    question : a format string with the fields {prompt}, {first} and {second}. parse : maps an answer to
         P(first > second), or to None when it holds no verdict; the question is then asked again.
     settings : further fields of the request, such as {"temperature": 0, "max_tokens": 512}.
     key_variable : the environment variable that holds the API key; None sends no key.
     timeout : seconds for one answer. retries : further attempts after a failed connection, a timeout,
-        status 429 or 5xx, or an answer without a verdict, waiting `backoff` * 2^k seconds before each (or
-        as long as Retry-After says, at most `timeout`).
-    workers : most requests at once.
-    max_calls, max_tokens : budget of requests, and of tokens as the server counts them, of this object: a run
-        of several processes judges in the first one only, and a resumed run counts from 0 again. `calls` and
-        `tokens` count what has been spent. Requests under way when the tokens run out are finished.
+        status 429 or 5xx, or an answer without a verdict. The wait before retry k = 0, 1, ... is
+        `backoff` * 2^k seconds, or the server's Retry-After if that is longer, but at most `timeout`.
+    workers : most concurrent requests.
+    max_calls, max_tokens : budgets of requests, and of tokens as the server counts them, for this object. In
+        a run of several processes only the first one judges; a resumed run counts from 0 again. `calls` and
+        `tokens` are the amounts spent. Requests under way when the tokens run out are finished.
 
-    Raises ValueError for parameters that cannot work. `prefer` raises JudgeError when the attempts or the
-    budget are used up, or the server refuses; the error carries the answers received until then, and `Cached`
+    Raises ValueError for parameters out of range. `prefer` raises JudgeError when the attempts or the
+    budget are used up, or the server refuses. The error carries the answers received until then, and `Cached`
     keeps them.
     """
 
@@ -79,11 +79,11 @@ class Chat:
         max_tokens: int | None = None,
     ):
         self._client = Client("Chat", url, key_variable, timeout, retries, backoff, workers)
-        try:  # an unknown {place} fails here and not in round 7
+        try:  # an unknown {field} must fail before the run begins
             asked = question.format(prompt="", first="<first>", second="<second>")
         except (LookupError, ValueError) as error:
             raise ValueError(
-                f"Chat: question has a place other than {{prompt}}, {{first}} and "
+                f"Chat: question has a field other than {{prompt}}, {{first}} and "
                 f"{{second}} ({error}): write {{{{ and }}}} for plain braces."
             ) from None
         if "<first>" not in asked or "<second>" not in asked:
@@ -144,7 +144,7 @@ class Chat:
             self.calls += 1
 
     def _probability(self, data: bytes) -> float:
-        """P(first > second) of an answer of the server. Raises Transient when it has none."""
+        """P(first > second) in an answer of the server. Raises Transient when it holds none."""
         text, cut = self._text(data)
         value = self.parse(text)
         if value is not None and 0 <= value <= 1:
@@ -164,7 +164,7 @@ class Chat:
             spent = (reply.get("usage") or {}).get("total_tokens")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             shown = excerpt(self._client.masked(data[: 1 << 16].decode("utf-8", "replace")), 160)
-            raise Transient(f"no chat completion but {shown}") from None
+            raise Transient(f"not a chat completion: {shown}") from None
         counted = isinstance(spent, int)
         if not counted and self.max_tokens is not None:
             raise JudgeError("the server counts no tokens (usage.total_tokens): set max_calls instead.")
@@ -173,7 +173,7 @@ class Chat:
         return text if isinstance(text, str) else "", cut
 
     def _message(self, asked: _Question, error: BaseException) -> str:
-        """One line on a failed question: where, what, and what to do."""
+        """The error line of a failed question: its place, the problem, and a remedy."""
         place = f"{self.name} at {self.url}, item {asked.item} (prompt {excerpt(asked.prompt)})"
         if isinstance(error, JudgeError):
             return f"{place}: {error}"

@@ -1,4 +1,4 @@
-"""Sequence classifiers: logits of texts in batches, and how a checkpoint is loaded."""
+"""Sequence classifiers: logits of texts in batches, and loading of a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from llm_backend.judges.base import JudgeError, excerpt
 
 
 class Classifier:
-    """Logits of texts, in batches of similar length, equal to those of one text at a time.
+    """A sequence classifier that reads texts in batches; its logits equal those of one text at a time.
 
-    `labels` are the numbers of labels allowed. Raises ValueError for another number, and for batch < 1.
+    `labels` are the allowed numbers of labels. Raises ValueError for another number, and for batch < 1.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Classifier:
                 "load it with num_labels=..., or wrap it in a judge of your own."
             )
         self.name, self.model, self.tokenizer = name, model.eval(), tokenizer
-        self.special, self.batch = special, batch  # special: the tokenizer adds BOS and the like
+        self.special, self.batch = special, batch  # special: whether the tokenizer adds its special tokens
         self.longest = getattr(model.config, "max_position_embeddings", None)
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -62,8 +62,8 @@ class Classifier:
     def _forward(self, rows: list[list[int]]) -> NDArray[np.float64]:
         config = self.model.config
         declared = config.pad_token_id
-        # A decoder reads its score at the last token that is not pad. Without a declared pad token, any token
-        # serves that ends no row: with pad = EOS the score would be read one token early.
+        # A decoder reads its score at the last token that is not pad. If no pad token is declared, use one
+        # that ends no row: with pad = EOS the score would be read one token early.
         ends = {row[-1] for row in rows}
         pad = declared if declared is not None else min(set(range(len(rows) + 1)) - ends)
         ids, mask = padded(rows, pad, side="right")
@@ -79,7 +79,7 @@ class Classifier:
 def load_classifier(
     path: str, dtype: str | torch.dtype, device: str | torch.device | None
 ) -> tuple[Any, Any]:
-    """Model and tokenizer. Raises ValueError for a checkpoint whose head would be random."""
+    """(model, tokenizer) of a checkpoint. Raises ValueError when its head would be random."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     model, info = AutoModelForSequenceClassification.from_pretrained(
@@ -88,11 +88,11 @@ def load_classifier(
     if info["missing_keys"]:
         raise ValueError(
             f"{path} has no weights for {', '.join(sorted(info['missing_keys'])[:3])}, which would stay "
-            "random: it is no sequence classifier; pass a trained reward model."
+            "random: it is not a sequence classifier; pass a trained reward model."
         )
     return model.to(device or best_device()), AutoTokenizer.from_pretrained(path)
 
 
 def best_device() -> str:
-    """The GPU where there is one."""
+    """The GPU if there is one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"

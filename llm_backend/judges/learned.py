@@ -23,15 +23,15 @@ BLOCK = 4096  # pairs whose features are held at a time
 class LastLayer:
     """Features of (prompt, response): the base's last hidden states, averaged over response tokens and EOS.
 
-    They depend on nothing else, because the adapters are off, so rows may be kept and computed again at will.
-    One forward pass reads one response: in a batch the last bits would depend on the other rows.
+    The adapters are off, so features depend on the texts alone, and rows can be kept or computed again.
+    Each forward pass reads one response: in a batch the last bits would depend on the other rows.
 
     Parameters
     ----------
     lm : the language model.
-    mebibytes : the most memory that kept rows take, at least 0; 1024 holds 131072 rows of 1024 features. When
-        it is full, the rows asked for longest ago make room; of a call that alone exceeds it the first rows
-        are kept.
+    mebibytes : memory limit of the kept rows, at least 0; 1024 holds 131072 rows of 1024 features. When it is
+        reached, the least recently used rows are dropped. If a single call exceeds it, the first rows of that
+        call are kept.
 
     Raises ValueError when `mebibytes` is negative.
     """
@@ -41,7 +41,7 @@ class LastLayer:
             raise ValueError(f"mebibytes must be at least 0, got {mebibytes}.")
         self.lm, self.limit = lm, int(mebibytes * 2**20)
         self.used = 0  # bytes of the rows that are kept
-        self._kept: dict[tuple[str, str], Floats] = {}  # from the one asked for longest ago to the latest
+        self._kept: dict[tuple[str, str], Floats] = {}  # least recently used first
 
     def __call__(self, prompts: Sequence[str], responses: Sequence[str]) -> Floats:
         """float64[B, D], one row per response. Raises ValueError when one exceeds the model's context."""
@@ -54,14 +54,14 @@ class LastLayer:
         return np.array([rows[pair] for pair in pairs])
 
     def _known(self, pair: tuple[str, str]) -> Floats:
-        """The row of a pair, taken out of what is kept or computed."""
+        """The row of a pair: removed from the kept rows, or computed."""
         if (row := self._kept.pop(pair, None)) is None:
             return self._states(*pair)
         self.used -= row.nbytes
         return row
 
     def _keep(self, rows: dict[tuple[str, str], Floats]) -> None:
-        """Keep as many rows as there is room for, in the place of those asked for earlier."""
+        """Keep as many rows as fit, dropping the least recently used of the others."""
         for pair, row in rows.items():
             while self.used + row.nbytes > self.limit:
                 oldest = next(iter(self._kept), None)
@@ -86,14 +86,15 @@ class LearnedPreference:
     """A judge learned from duels: P = mean_m sigmoid(s_m); its width is the deviation over the members m.
 
     s_m(y, z) = w_m (f(y) - f(z)) + f(y)' A_m f(z) with A_m antisymmetric, so s_m(y, z) = -s_m(z, y) by
-    construction and cycles can be learned, which a score per response (A = 0, Bradley-Terry) cannot. f are
-    features of (prompt, response), standardised and projected. As a judge it answers P + optimism * width,
-    clipped to [0, 1]: with optimism both P(y, z) and P(z, y) may be above 1/2, and P(y, y) = 1/2 always.
+    construction. Cycles can be learned, which a score per response (A = 0, Bradley-Terry) cannot express. f
+    are the features of (prompt, response), standardised and projected. As a judge it answers
+    P + optimism * width, clipped to [0, 1]: with optimism both P(y, z) and P(z, y) may be above 1/2.
+    P(y, y) = 1/2 always.
 
     features : (prompts, responses) -> float64[B, D].
     centre, projection : float64[D] and float64[D, d], f = (features - centre) projection.
     weights : float64[M, d + d (d - 1) / 2], of the M members.
-    optimism : how many widths are added, at least 0.
+    optimism : number of widths added, at least 0.
     """
 
     features: Features
@@ -111,7 +112,7 @@ class LearnedPreference:
 
     @property
     def name(self) -> str:
-        """A digest of everything that the answers depend on but the features."""
+        """A digest of weights and projection, and the optimism; it does not identify the features."""
         digest = hashlib.sha256(self.weights.tobytes() + self.projection.tobytes())
         return f"LearnedPreference({digest.hexdigest()[:12]}, optimism={self.optimism})"
 
@@ -155,21 +156,22 @@ def learn_preference(
 
     Member m minimises sum_n b_n loss_n(s) + |theta - theta_m|^2 / (2 spread^2), with b_n ~ Exp(1) (a Bayesian
     bootstrap of the duels) and theta_m ~ N(0, spread^2) a draw of the prior: approximate posterior samples.
-    Priors come in pairs theta, -theta, so that without evidence P = 1/2. Convex and deterministic.
+    Priors come in pairs theta, -theta, so that without evidence P = 1/2. The problem is convex and the
+    result deterministic.
 
     Parameters
     ----------
-    features : (prompts, responses) -> float64[B, D], as `LastLayer(lm)`.
+    features : (prompts, responses) -> float64[B, D], such as `LastLayer(lm)`.
     prompts, firsts, seconds : the texts of N duels.
-    wins : float64[N] in [0, 1], 1 where the first won.
-    optimism : how many widths are added, at least 0.
+    wins : float64[N] in [0, 1], 1 if the first won.
+    optimism : number of widths added, at least 0.
     members : size of the ensemble, even and at least 2.
     dimensions : d of the projected features, at least 1; any preference among d + 1 responses can be learned.
     spread : standard deviation of the prior, above 0.
-    seed : of prior, bootstrap and projection.
+    seed : seed of prior, bootstrap and projection.
 
     Raises ValueError for lists of different lengths and parameters out of range; JudgeError for wins that are
-    no probabilities.
+    not probabilities.
     """
     check_batch(prompts, firsts, seconds)
     won = check_answers("the evidence", wins, prompts, firsts, seconds)
@@ -179,7 +181,7 @@ def learn_preference(
             f"{members}, {dimensions} and {spread}."
         )
     met = list(dict.fromkeys([*zip(prompts, firsts, strict=True), *zip(prompts, seconds, strict=True)]))
-    raw = features([x for x, _ in met] or ["?"], [y for _, y in met] or ["?"])  # any text, for D
+    raw = features([x for x, _ in met] or ["?"], [y for _, y in met] or ["?"])  # any text, to learn D
     centre, projection = _projection(raw if met else raw * 0, dimensions, seed)
     f = (raw - centre) @ projection
     place = {item: i for i, item in enumerate(met)}
@@ -207,13 +209,13 @@ def pair_features(f: Floats, g: Floats) -> Floats:
 
 
 def _projection(raw: Floats, dimensions: int, seed: int) -> tuple[Floats, Floats]:
-    """Centre float64[D] and projection float64[D, d]: to unit variance and random directions, |f|^2 ~ 1."""
+    """Centre float64[D] and projection float64[D, d] to unit variance and random directions; |f|^2 ~ 1."""
     deviation = raw.std(axis=0)
-    floor = 1e-2 * deviation.mean()  # a feature that hardly varies is not blown up
+    floor = 1e-2 * deviation.mean()  # features that hardly vary are not amplified
     scale = np.maximum(deviation, floor) if floor > 0 else np.ones(raw.shape[1])
     D, d = raw.shape[1], min(dimensions, raw.shape[1])
-    turn = np.eye(D) if d == D else np.random.default_rng([seed, 0]).normal(size=(D, d)) / np.sqrt(d)
-    return raw.mean(axis=0), turn / (scale[:, None] * np.sqrt(D))
+    directions = np.eye(D) if d == D else np.random.default_rng([seed, 0]).normal(size=(D, d)) / np.sqrt(d)
+    return raw.mean(axis=0), directions / (scale[:, None] * np.sqrt(D))
 
 
 def _logistic_regression(design: Floats, y: Floats, n: Floats, prior: Floats, spread: float) -> Floats:

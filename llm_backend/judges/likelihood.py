@@ -1,4 +1,4 @@
-"""LogProb: a causal language model as judge, by its likelihood of the responses or its answer A or B."""
+"""LogProb: a causal language model as judge, by the likelihood of responses or by its answer A or B."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pgames.numerics import sigmoid
 
 
 class LogProb:
-    """Prefers the response that a causal language model finds likelier, or that it names when asked.
+    """Prefers the response that a causal language model makes likelier, or that it names when asked.
 
     Without `question`: P(first > second) = sigmoid(l(first) - l(second)), l = log p(response, EOS | prompt),
-    summed over tokens, or their mean with `per_token` (a sum prefers the short). With `question`, a format of
-    {prompt}, {first} and {second}: the odds of the next token being the first of `answers` rather than the
-    second, averaged over both orders.
+    summed over tokens, or their mean with `per_token` (a sum favours short responses). With `question`, a
+    format string with {prompt}, {first} and {second}: the probability that the next token is the first of
+    `answers` rather than the second, averaged over both orders.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class LogProb:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}.")
         if question is not None and per_token:
-            raise ValueError("LogProb: per_token belongs to likelihoods: leave out question or per_token.")
+            raise ValueError("LogProb: per_token is for likelihoods: leave out question or per_token.")
         self._model, self._tokenizer = model.eval(), tokenizer
         self._chat, self._per_token, self._batch = chat, per_token, batch
         self._longest = getattr(model.config, "max_position_embeddings", None)
@@ -147,16 +147,16 @@ class LogProb:
         if len(tokens) != 2 or any(len(row) != 1 for row in tokens) or tokens[0] == tokens[1]:
             raise ValueError(
                 f"LogProb: answers must be two different single tokens, {answers} are {tokens}: pass others "
-                "(with a leading space, if the question ends without one)."
+                "(with a leading space if the question ends without one)."
             )
         return tokens[0][0], tokens[1][0]
 
 
 class _Verdict:
-    """The odds of answer A against answer B, in the order given."""
+    """The probability of answer A rather than answer B, in the order given."""
 
     def __init__(self, judge: LogProb, question: str, tokens: tuple[int, int]):
-        question.format(prompt="", first="", second="")  # an unknown {place} fails here and not in round 7
+        question.format(prompt="", first="", second="")  # an unknown {field} must fail now
         self.name, self._judge, self._question, self._tokens = judge.name, judge, question, tokens
 
     def prefer(

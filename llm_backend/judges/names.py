@@ -1,4 +1,4 @@
-"""What the name of a judge is made of: digests of texts and of weights."""
+"""Digests of texts and weights, for the names of judges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def digest(text: str) -> str:
 
 
 def fingerprint(model: Any) -> str:
-    """Name of a model and a digest of the first and last entries of every weight: cheap at any size."""
+    """The name of a model and a digest of the first and last 8 entries of every weight: cheap at any size."""
     import torch
 
     ends = hashlib.sha256()

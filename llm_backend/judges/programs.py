@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 BLOCK = re.compile(r"```(?:python|py)?[^\S\n]*\n(.*?)```", re.DOTALL)
 
-# The child runs this: limits first, then the program, its tests, and at last the proof that all ran.
+# The child process sets its limits, runs the program and the tests, then writes the proof that all ran.
 RUNNER = """
 import sys
 proof, code, tests, seconds, memory = eval(sys.stdin.read())
@@ -49,7 +49,7 @@ def passes(
 
     The code is the last ``` block, or the whole response. It runs in a fresh isolated interpreter, in an
     empty folder, with no environment and only the standard library; a program that exits early does not
-    pass. These are limits and not a sandbox: run programs of a model you do not trust inside a container.
+    pass. These are limits, not a sandbox: run programs of an untrusted model in a container.
     Rule(passes(...), workers=4) runs several at once.
 
     Raises ValueError for limits out of range, OSError when no process can be started; the score raises

@@ -13,7 +13,7 @@ from llm_backend.judges.base import JudgeError, Symmetrised, check_answers, chec
 
 
 class Rule:
-    """The response with the higher `score(prompt, response)` is preferred, 1/2 where they tie.
+    """Prefers the response with the higher `score(prompt, response)`; equal scores give 1/2.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ class Rule:
         return (1 + np.sign(difference[0] - difference[1])) / 2
 
     def scores(self, prompts: Sequence[str], *responses: Sequence[str]) -> NDArray[np.float64]:
-        """The score of every response, float64[N, B] for N lists. Raises TypeError for a rule of pairs."""
+        """The score of every response, float64[N, B] for N lists. Raises TypeError for a rule of `prefer`."""
         if self.score is None:
-            raise TypeError(f"{self.name} compares pairs and has no scores.")
+            raise TypeError(f"{self.name} compares pairs and has no scores: pass score=f, not prefer=f.")
         pairs = list(dict.fromkeys(pair for some in responses for pair in zip(prompts, some, strict=True)))
         values = dict(zip(pairs, _results(self.name, self.score, pairs, self.workers), strict=True))
         return np.array([[values[pair] for pair in zip(prompts, some, strict=True)] for some in responses])

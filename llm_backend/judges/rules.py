@@ -1,4 +1,4 @@
-"""Ready scores for `Rule`, (prompt, response) -> number: arithmetic, known answers, format, length."""
+"""Scores for `Rule`, (prompt, response) -> number: arithmetic, known answers, format, length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def arithmetic(prompt: str, response: str) -> float:
     """1 if the last number of the response is the value of the expression in the prompt, else 0.
 
     The expression is the longest one made of numbers, + - * / and brackets; values are compared as fractions.
-    Raises ValueError when the prompt has none, or it divides by zero.
+    Raises ValueError when the prompt has none, ZeroDivisionError when it divides by zero.
     """
     return float(_last_number(response) == _value(prompt))
 
@@ -37,12 +37,12 @@ def equals(answers: Mapping[str, str]) -> Callable[[str, str], float]:
 def matches(pattern: str) -> Callable[[str, str], float]:
     """1 if the regular expression matches the whole response (a dot matches newlines too), else 0.
 
-    Raises ValueError when the pattern is no regular expression.
+    Raises ValueError when the pattern is not a regular expression.
     """
     try:
         compiled = re.compile(pattern, re.DOTALL)
     except re.error as error:
-        raise ValueError(f"matches: {pattern!r} is no regular expression ({error}).") from None
+        raise ValueError(f"matches: {pattern!r} is not a regular expression ({error}).") from None
 
     def score(prompt: str, response: str) -> float:
         return float(compiled.fullmatch(response) is not None)

@@ -27,8 +27,8 @@ class RewardModel:
     template : (prompt, response) -> text; by default the tokenizer's chat template of the conversation.
     system : text of a system message (chat template only). batch : texts per forward pass.
 
-    Transitive by construction: no cycles. `prefer` and `scores` raise JudgeError for a score that is not
-    finite and for a text longer than the model reads; nothing is truncated silently.
+    It is transitive by construction and has no cycles. `prefer` and `scores` raise JudgeError for a score
+    that is not finite and for a text longer than the model reads; nothing is truncated silently.
     """
 
     as_is = True
@@ -84,7 +84,7 @@ class RewardModel:
 
 
 class Pairwise:
-    """A classifier that reads both responses: any preference, cycles included, averaged over both orders.
+    """A classifier that reads both responses, averaged over both orders; its preference may have cycles.
 
     Parameters
     ----------

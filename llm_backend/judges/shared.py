@@ -1,4 +1,4 @@
-"""Judges of a run of several processes: the first process asks, all get the answers."""
+"""Judges for runs of several processes: the first process asks, and all get the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SharedJudge:
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
     ) -> NDArray[np.float64]:
-        """P(first > second | prompt), float64[B] in [0, 1]. Raises the error of the first process in all."""
+        """P(first > second | prompt), float64[B] in [0, 1]. Raises the first process's error in all."""
         return workers().once(lambda: self._judge.prefer(prompts, firsts, seconds))
 
 
@@ -36,5 +36,5 @@ class AbsentJudge:
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
     ) -> NDArray[np.float64]:
-        """Never returns its float64[B]. Raises JudgeError: only the first process has the judge."""
+        """Raises JudgeError instead of returning float64[B]: only the first process has the judge."""
         raise JudgeError("only the first process has the judge: ask through SharedJudge.")

@@ -20,7 +20,7 @@ class Table:
     ----------
     P : float64[Y, Y], or float64[X, Y, Y] with one table per prompt; P + P' = 1.
     responses : Y texts, or one list of Y texts per prompt; matched exactly.
-    prompts : X texts, needed when prompts have their own tables or responses; else any prompt will do.
+    prompts : X texts, needed when prompts have their own tables or responses; else any prompt is accepted.
 
     Raises ValueError when table, responses and prompts do not fit; `prefer` raises JudgeError for a response
     or prompt that the table does not know.
@@ -37,8 +37,8 @@ class Table:
         table = PreferenceGame(P).P
         shared = not len(responses) or isinstance(responses[0], str)
         lists = [list(cast(Sequence[str], responses))] if shared else [list(some) for some in responses]
-        own = len(table) > 1 or len(lists) > 1
-        if own and prompts is None:
+        several = len(table) > 1 or len(lists) > 1
+        if several and prompts is None:
             raise ValueError(
                 f"Table: {max(len(table), len(lists))} prompts have their own table or responses: "
                 "pass prompts=[...] to tell them apart."
@@ -79,7 +79,7 @@ def _index(what: str, texts: Sequence[str]) -> dict[str, int]:
     index = {text: i for i, text in enumerate(texts)}
     if len(index) < len(texts):
         twice = next(text for i, text in enumerate(texts) if index[text] != i)
-        raise ValueError(f"Table: {what} must differ, {excerpt(twice)} is there twice.")
+        raise ValueError(f"Table: {what} must be distinct, {excerpt(twice)} occurs twice: remove one.")
     return index
 
 

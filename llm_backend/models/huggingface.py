@@ -21,11 +21,13 @@ def load_pretrained(
 
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {device} is not there: torch {torch.__version__} sees no GPU; use 'cpu'.")
+        raise ValueError(
+            f"device {device} is not available: torch {torch.__version__} sees no GPU: use 'cpu'."
+        )
     if isinstance(dtype, str) and dtype != "auto" and not hasattr(torch, dtype):
-        raise ValueError(f"dtype {dtype!r} is no dtype of torch: use 'auto', 'float32' or 'bfloat16'.")
+        raise ValueError(f"dtype {dtype!r} is not a dtype of torch: use 'auto', 'float32' or 'bfloat16'.")
     if os.fspath(name).startswith((".", "/", "~")) and not os.path.isdir(name):
-        raise ValueError(f"{name} is no folder: pass the folder of a saved model, or a name on the hub.")
+        raise ValueError(f"{name} is not a folder: pass the folder of a saved model, or a name on the hub.")
     model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
     return model.to(device), AutoTokenizer.from_pretrained(name)
 
@@ -37,7 +39,7 @@ def check_model(model: Any) -> None:
         raise ValueError(f"{name} caps its logits, which is not supported: use a model without soft-capping.")
     if getattr(model, "_is_stateful", False):
         raise ValueError(
-            f"{name} has a recurrent state, which is not supported: use one with attention only."
+            f"{name} has a recurrent state, which is not supported: use a model with attention only."
         )
     _check_head(model)
 
@@ -65,6 +67,6 @@ def stop_tokens(model: Any, eos: int) -> tuple[int, ...]:
 
 def enable_checkpointing(model: Any) -> None:
     """Keep only the activations at layer boundaries in training, and recompute the others."""
-    enable = getattr(model, "activation_checkpointing_enable", None)  # its name since transformers 5
+    enable = getattr(model, "activation_checkpointing_enable", None)  # its name from transformers 5 on
     (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     model.disable_input_require_grads()

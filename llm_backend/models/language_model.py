@@ -1,4 +1,4 @@
-"""LanguageModel: one base on the device, and a policy on it for every handle that is alive."""
+"""LanguageModel: one base on the device, and the policies whose handles are alive."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class LanguageModel:
 
         With adapters, only the layers of the frozen base are sharded; otherwise base, policies and moments
         are. From then on all processes train, activate, save and load policies together; `unsharded` is for
-        work that each does on its own. Call it before any training.
+        work that each process does on its own. Call this before any training.
         """
         self.slots = self.slots.shard()
 
@@ -105,24 +105,24 @@ class LanguageModel:
     def encode(self, prompt: str) -> list[int]:
         """Tokens of a prompt: one BOS where the tokenizer uses one, and no EOS.
 
-        Raises ValueError for a prompt that is no text, or whose tokens the model does not know.
+        Raises ValueError for a prompt that is not a text, or whose tokens the model does not know.
         """
         return self.check_tokens(tokenize(self.tokenizer, check_text(prompt), special=True), prompt)
 
     def encode_response(self, text: str) -> list[int]:
         """Tokens of a complete response: those of the text, then EOS.
 
-        Raises ValueError for a response that is no text, or whose tokens the model does not know.
+        Raises ValueError for a response that is not a text, or whose tokens the model does not know.
         """
         tokens = tokenize(self.tokenizer, check_text(text), special=False)
         return self.check_tokens([*tokens, self.eos], text)
 
     def check_tokens(self, row: list[int], text: str) -> list[int]:
-        """The tokens of `text` themselves. Raises ValueError for a token without an embedding."""
+        """Return `row`, the tokens of `text`. Raises ValueError for a token without an embedding."""
         if row and max(row) >= self.vocabulary:
             raise ValueError(
                 f"token {max(row)} of {text!r:.60} is unknown to the model, which has {self.vocabulary}: use "
-                "the tokenizer that it was trained with."
+                "the tokenizer it was trained with."
             )
         return row
 
@@ -197,7 +197,7 @@ class LanguageModel:
                 self.slots.delete(slot)
 
     def freeze(self, trainee: Trainee, moments: Mapping[str, Tensor] | None = None) -> Adapter:
-        """End training; the policy as a handle, with the optimiser's `moments`, of the parameters' shapes."""
+        """End training; returns the handle, with the optimiser's `moments`, each of its parameter's shape."""
         trainee.end()
         self.slots.keep(trainee.slot)
         id = fingerprint(self._gathered(self.slots.weights(trainee.slot)))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def liger_serves(hidden: Tensor, temperature: float) -> bool:
-    """Whether Liger serves rows float[N, D]: on a GPU, at temperature 1, the only one of its kernel."""
+    """Whether Liger's kernel supports rows float[N, D]: on a GPU, and only at temperature 1."""
     return hidden.is_cuda and temperature == 1 and _kernel() is not None
 
 
@@ -20,8 +20,8 @@ class LigerLogProbs(torch.autograd.Function):
     """log softmax(hidden @ weight.T) at `targets`: LinearLogProbs at temperature 1, in fewer passes.
 
     A chunk of logits is read twice and replaced by its gradient in place, in the precision of the weights.
-    With a frozen head the forward pass does so. Otherwise the backward pass repeats it, because the gradient
-    of the weight needs the upstream coefficient of every row.
+    With a frozen head this is done in the forward pass. Otherwise the backward pass repeats it, because the
+    gradient of the weight needs the upstream coefficient of every row.
     """
 
     @staticmethod
@@ -73,7 +73,7 @@ def _run(
 
 @cache
 def _kernel() -> Callable[..., Any] | None:
-    """Liger's function, or None when it is absent or older than 0.8.2, which summed rows unweighted."""
+    """Liger's kernel, or None if it is absent or older than 0.8.2; older versions sum rows unweighted."""
     try:
         from liger_kernel.ops.fused_linear_cross_entropy import (  # pyright: ignore[reportMissingImports]
             fused_linear_cross_entropy_forward as kernel,

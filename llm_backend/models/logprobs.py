@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llm_backend.models.language_model import LanguageModel
     from llm_backend.policies.handles import Leaf
 
-CHUNK_BYTES = 3 << 24  # of float32 logits at a time; blocks above 32 MB glibc returns at once
+CHUNK_BYTES = 3 << 24  # of float32 logits at a time; glibc frees blocks above 32 MB at once
 
 Banned = tuple[Tensor, Tensor]  # bool[N]: the rows in which the tokens int64[S] are forbidden
 
@@ -58,7 +58,7 @@ class LinearLogProbs(torch.autograd.Function):
                 slope[part] = ((weight[targets[part]].float() - mean) / temperature).to(hidden.dtype)
             elif part.stop >= len(hidden):
                 last = logits.div_(total[:, None])
-            del logits  # else two chunks are in memory at once
+            del logits  # otherwise two chunks are in memory at once
         if slope is not None:
             ctx.save_for_backward(slope)
         else:
@@ -144,7 +144,7 @@ def token_logprobs(
     if any(token in lm.stops for response in responses for token in response[:shortest]):
         raise ValueError(
             f"a response ends before its {shortest} first tokens: no policy draws it at this min_new_tokens, "
-            "so lower that or leave the response out."
+            "so lower it or leave the response out."
         )
     width = max(map(len, rows))
     lm.check_length(width)

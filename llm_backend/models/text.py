@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def check_text(text: object) -> str:
-    """The text itself, once it is known that a tokenizer accepts it.
+    """Return the text if a tokenizer accepts it.
 
-    Raises ValueError when it is no str, or contains an unpaired surrogate.
+    Raises ValueError when it is not a str, or contains an unpaired surrogate.
     """
     if not isinstance(text, str):
         raise ValueError(f"a prompt or response is a text, got {type(text).__name__} {text!r:.60}.")
@@ -14,6 +14,6 @@ def check_text(text: object) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"{text!r:.60} is no Unicode text ({error.reason}): remove unpaired surrogates."
+            f"{text!r:.60} is not Unicode text ({error.reason}): remove unpaired surrogates."
         ) from None
     return text

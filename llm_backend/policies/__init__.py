@@ -1,1 +1,1 @@
-"""Policies as handles: names of weights, and formulas of them."""
+"""Policies as handles: names of weights, and formulas that combine them."""

@@ -1,6 +1,6 @@
-"""Policy handles: the base, adapters, and formulas of them.
+"""Policy handles: the base, adapters, and formulas that combine them.
 
-A handle is immutable and holds no weights: the language model does.
+A handle is immutable and holds no weights; the language model holds them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Adapter:
     moments: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __copy__(self) -> Adapter:
-        return self  # a language model knows the handle itself, not its id
+        return self  # a language model looks up the handle itself, not its id
 
     def __deepcopy__(self, memo: object) -> Adapter:
         return self
@@ -51,7 +51,7 @@ class Adapter:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """A policy given by its answers, as an expert's demonstrations are.
+    """A policy given by its answers, such as an expert's demonstrations.
 
     `texts[x]` are the answers to prompt x and `weights[x]` float64[Y] their probabilities, which sum to 1. It
     can be sampled and imitated, but has no log-probabilities of other responses.
@@ -95,7 +95,7 @@ def scalar(weight: ArrayLike, name: str = "a weight") -> float:
 def blend_terms(policy: Policy) -> tuple[tuple[float, Leaf], ...]:
     """The (weight, leaf) terms of log pi = sum_i w_i log leaf_i + constant.
 
-    Raises ValueError for a policy that has no such form, TypeError for an object that is no policy.
+    Raises ValueError for a policy that has no such form, TypeError for an object that is not a policy.
     """
     if isinstance(policy, Base | Adapter):
         return ((1.0, policy),)
@@ -103,8 +103,8 @@ def blend_terms(policy: Policy) -> tuple[tuple[float, Leaf], ...]:
         return policy.terms
     if not isinstance(policy, Mixture | Answers):
         raise TypeError(
-            f"{policy!r:.60} is no policy of a language model: to resume, pass a state produced by the same "
-            "solver."
+            f"{policy!r:.60} is not a policy of a language model: to resume, pass a state produced by the "
+            "same solver."
         )
     what = "a mixture of policies" if isinstance(policy, Mixture) else "a set of answers"
     raise ValueError(

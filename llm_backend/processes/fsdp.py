@@ -111,7 +111,7 @@ class ShardedModel:
         return file.get_slice(name)[start : start + size]
 
     def _like(self, name: str) -> Any:
-        """The parameter that a name ends in, or None: a moment is sharded as its parameter is."""
+        """The parameter whose name ends `name`, or None. A moment is sharded like its parameter."""
         while name and name not in self.parameters:
             name = name.partition(".")[2]
         return self.parameters.get(name)

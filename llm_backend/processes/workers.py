@@ -1,6 +1,6 @@
 """Several processes on one run: each draws, scores and fits a part, and all hold the same policies.
 
-`accelerate launch` or `torchrun` starts them; without a launcher there is one process and nothing to divide.
+`accelerate launch` or `torchrun` starts them; without a launcher there is a single process.
 Results are gathered in a fixed order and gradients are summed over the global batch, so policies are equal
 bit for bit in all processes, and equal to those of a single process up to rounding.
 """
@@ -48,7 +48,7 @@ class Workers:
     def once(self, make: Callable[[], T]) -> T:
         """Call `make` in the first process only; every process returns its result or raises its error.
 
-        Raises the error of `make`, as a RuntimeError where it cannot be pickled.
+        Raises the error of `make`, as a RuntimeError if it cannot be pickled.
         """
         if self.size == 1:
             return make()
@@ -134,6 +134,6 @@ def workers() -> Workers:
         return Workers()
     from accelerate import PartialState
 
-    patient = timedelta(days=7)  # others wait while the first asks a slow judge; a death is noticed at once
-    state = PartialState(cpu=not torch.cuda.is_available(), timeout=patient)
+    week = timedelta(days=7)  # the others wait while the first asks a slow judge; a crash is seen at once
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=week)
     return Workers(state.process_index, state.num_processes, state.device or "cpu")

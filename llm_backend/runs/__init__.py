@@ -1,4 +1,4 @@
-"""Runs from a file: configuration, the loop, checkpoints, logs."""
+"""Training runs from a file: configuration, loop, checkpoints and logs."""
 
 from llm_backend.runs.loop import run
 

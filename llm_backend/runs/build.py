@@ -23,7 +23,7 @@ from llm_backend.spaces.recorded import Recorded
 from llm_backend.spaces.shared import Shared
 from pgames.solver import Solver
 
-FROM_ELSEWHERE = ("lm", "prompts", "judge", "fit", "folder", "expert", "per_round")  # not from [arena]
+NOT_IN_ARENA = ("lm", "prompts", "judge", "fit", "folder", "expert", "per_round")  # set by other sections
 
 
 class Parts(NamedTuple):
@@ -40,13 +40,13 @@ class Parts(NamedTuple):
 
 
 def build(config: Configuration, folder: Path) -> Parts:
-    """Solver, judge, model and arenas; what is cheap to check comes before the model is loaded.
+    """Solver, judge, model and arenas. Cheap checks are made before the model is loaded.
 
     Raises ConfigError naming the key that is wrong.
     """
     solver = build_solver(config.solver)
     fit = construct("fit", Fit, config.fit)
-    options = arguments("arena", TextArena, config.arena, reader, FROM_ELSEWHERE)
+    options = arguments("arena", TextArena, config.arena, reader, NOT_IN_ARENA)
     data = read_data(config.data)
     judge = _judge(config, folder)
     if config.run.shard and workers().size == 1:
@@ -76,12 +76,12 @@ def build(config: Configuration, folder: Path) -> Parts:
     measured = slice(kept, None) if kept < len(texts) else slice(config.evaluate.prompts)
     arena = arena_of(slice(kept), size)
     other = arena if texts[measured] == arena.prompts else arena_of(measured, None)
-    read = json.dumps([texts, data.answers, arena.space.sampling.prompts, other.space.sampling.prompts])
-    return Parts(solver, arena, other, hashlib.sha256(read.encode()).hexdigest())
+    content = json.dumps([texts, data.answers, arena.space.sampling.prompts, other.space.sampling.prompts])
+    return Parts(solver, arena, other, hashlib.sha256(content.encode()).hexdigest())
 
 
 def _judge(config: Configuration, folder: Path) -> Judge:
-    """The judge of [judge] in the first process, which asks for all. Unless it is a rule or table, cached."""
+    """The judge of [judge] in the first process, which asks for all. All but Rule and Table are cached."""
     built: list[Judge] = []
 
     def make() -> None:
@@ -95,7 +95,7 @@ def _judge(config: Configuration, folder: Path) -> Judge:
 
 
 def _set_reading(lm: PromptedModel, data: Data, options: Table) -> None:
-    """Let the model read prompts as [data] says, with room left for responses."""
+    """Set how the model reads prompts, by the keys of [data], and leave room for responses."""
     lm.reading = data.reading
     asked = zip(data.texts, data.prompts, strict=True)
     lm.conversations = {text: prompt for text, prompt in asked if not isinstance(prompt, str)}
@@ -110,7 +110,7 @@ def _set_reading(lm: PromptedModel, data: Data, options: Table) -> None:
 
 
 def _arena(lm: PromptedModel, prompts: list[str], judge: Judge, options: Table, folder: Path) -> TextArena:
-    """An arena whose draws are recorded in the run's folder, its work shared by all processes."""
+    """An arena that records its draws in the run's folder and shares its work among all processes."""
     try:
         arena = TextArena(lm, prompts, judge, **options)  # type: ignore[arg-type]
     except (ValueError, TypeError) as error:

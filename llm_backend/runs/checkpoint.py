@@ -36,12 +36,12 @@ def save(
     temporary.mkdir()
     write(temporary)
     files = sorted(path for path in temporary.rglob("*") if path.is_file())
-    noted = {str(path.relative_to(temporary)): [path.stat().st_size, _sha256(path)] for path in files}
+    sizes = {str(path.relative_to(temporary)): [path.stat().st_size, _sha256(path)] for path in files}
     manifest = temporary / MANIFEST
-    manifest.write_text(json.dumps({"round": t, "about": about, "files": noted}, indent=1), encoding="utf-8")
+    manifest.write_text(json.dumps({"round": t, "about": about, "files": sizes}, indent=1), encoding="utf-8")
     for path in (*files, manifest, *{path.parent for path in (*files, manifest)}):
         _sync(path)
-    if target.exists():  # damaged, and played again
+    if target.exists():  # it was damaged, and its round was played again
         target.rename(rounds / f".{t:05d}.old")
     temporary.rename(target)
     _sync(rounds)
@@ -60,7 +60,7 @@ def clear(rounds: Path) -> None:
 
 
 def intact(rounds: Path, say: Callable[[str], None]) -> Iterator[Checkpoint]:
-    """The undamaged checkpoints, newest first; `say` gets a line for every damaged one."""
+    """The undamaged checkpoints, newest first; `say` is called with a line for every damaged one."""
     for folder in _numbered(rounds):
         try:
             yield _read(folder)
@@ -81,7 +81,7 @@ def _read(folder: Path) -> Checkpoint:
         if path.stat().st_size != size:
             raise ValueError(f"{name} has {path.stat().st_size} of {size} bytes")
         if _sha256(path) != digest:
-            raise ValueError(f"{name} is not what was written")
+            raise ValueError(f"{name} differs from its SHA-256 in the manifest")
     return Checkpoint(t, folder, about)
 
 

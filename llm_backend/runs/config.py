@@ -1,4 +1,4 @@
-"""A run as a TOML file. A section holds the parameters of what it constructs, and is checked before that.
+"""The configuration of a run, a TOML file. Each section holds the parameters of the object it constructs.
 
 [model] LanguageModel.from_pretrained   [data] prompts   [judge] a class of judges   [solver] one of pgames
 [arena] TextArena   [fit] Fit   [evaluate] [run] [log] the classes below
@@ -20,10 +20,10 @@ TINY = "tiny"  # the name of a model, and of prompts, generated on the spot
 
 
 class RunSettings(BaseModel):
-    """Rounds to play, where everything is written, and how many checkpoints are kept.
+    """The number of rounds, the output folder, and the number of checkpoints to keep.
 
-    `shard`: each of several processes holds a shard of the weights (FSDP2): of the base's layers while it
-    trains adapters, of everything when all weights are trained.
+    With `shard`, each of several processes holds a shard of the weights (FSDP2): of the base's layers when
+    adapters are trained, of everything when all weights are trained.
     """
 
     model_config = STRICT
@@ -34,12 +34,12 @@ class RunSettings(BaseModel):
 
 
 class EvaluateSettings(BaseModel):
-    """What is measured after a round, on fresh samples that never enter training.
+    """The measurements after a round, on fresh draws that never enter training.
 
-    Every `every` rounds (0: never) the policy meets the reference and the policies of the last `past` rounds,
-    with `samples` responses per prompt. Every `gap_every` rounds (0: never) a best response is trained
-    against it, at `tau` (by default the solver's target). The prompts are the last `held_out` of the data,
-    which are not trained on, or the first `prompts` of those that are.
+    Every `every` rounds (0: never) the policy is compared with the reference and the policies of the last
+    `past` rounds, with `samples` responses per prompt. Every `gap_every` rounds (0: never) a best response is
+    trained against it, at `tau` (by default the solver's target). The prompts are the last `held_out` of the
+    data, which are not trained on, or the first `prompts` of those that are.
     """
 
     model_config = STRICT
@@ -53,7 +53,7 @@ class EvaluateSettings(BaseModel):
 
 
 class LogSettings(BaseModel):
-    """Where numbers are written besides log.jsonl. `wandb` and `trackio` name projects; "" is off."""
+    """The trackers that get the numbers of log.jsonl. `wandb` and `trackio` name projects; "" is off."""
 
     model_config = STRICT
     tensorboard: bool = True
@@ -62,7 +62,7 @@ class LogSettings(BaseModel):
 
 
 class Configuration(BaseModel):
-    """A whole run. Tables are checked later, against the signatures of what they construct."""
+    """A whole run. Tables are checked later, against the signatures of the objects they construct."""
 
     model_config = STRICT
     model: dict[str, object]
@@ -91,8 +91,8 @@ class Configuration(BaseModel):
         log = validated(LogSettings, "log", values.get("log", {}))
         if evaluate.past > run.keep:
             raise ConfigError(
-                f"evaluate.past = {evaluate.past}: it must be at most run.keep = {run.keep}, so that those "
-                "policies are still there after a kill."
+                f"evaluate.past = {evaluate.past}: it must be at most run.keep = {run.keep}, so that a "
+                "killed run still has those policies."
             )
         run = run if run.out else run.model_copy(update={"out": os.path.join("runs", name)})
         tables = {key: dict(value) for key, value in values.items() if isinstance(value, Mapping)}
@@ -145,5 +145,5 @@ def _limited(values: Mapping[str, object], **limits: int) -> dict[str, object]:
 
 
 def _at_most(top: int, value: object) -> object:
-    """The smaller of the two. What is no number is left for the check of its section to refuse."""
+    """The smaller of the two. A value that is not a number is left to the check of its section."""
     return min(value, top) if isinstance(value, int | float) else value

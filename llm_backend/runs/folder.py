@@ -1,4 +1,4 @@
-"""A run's folder: whose it is, saving a round, and restoring the last one."""
+"""A run's folder: checking which run it holds, saving a round, and restoring the last one."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def restored(parts: Parts, folder: Path, count: int) -> tuple[State, dict[int, P
             say(f"round {found.t} was played with torch {version}: bits may differ from now on.")
         if found.about.get("data", parts.digest) != parts.digest:
             raise ConfigError(
-                f"[data] {folder} was played on other prompts or tokens than these: a run keeps its prompts. "
+                f"[data] {folder} was played with other prompts or tokens: a run keeps its prompts. "
                 "Put them back, or set run.out to another folder."
             )
         states.append(parts.measured.load(found.folder))

@@ -17,7 +17,7 @@ Row = dict[str, Any]  # JSON values by name; a dictionary inside groups several
 class Log:
     """One row per round, in FOLDER/log.jsonl and in the trackers of `settings`.
 
-    Rows of rounds after `t` are dropped: a kill undid these rounds, and they are played again. `lacks` are
+    Rows of rounds after `t` are dropped: a kill lost these rounds, and they are played again. `missing` are
     the rounds up to `t` without a row.
 
     Raises ConfigError for a tracker that is not installed or does not start.
@@ -26,7 +26,7 @@ class Log:
     def __init__(self, folder: Path, settings: LogSettings, t: int, config: Mapping[str, object]):
         self.path = folder / "log.jsonl"
         kept = [row for row in rows(self.path) if row["round"] <= t]
-        self.lacks = sorted(set(range(1, t + 1)) - {row["round"] for row in kept})
+        self.missing = sorted(set(range(1, t + 1)) - {row["round"] for row in kept})
         with atomic(self.path, "w") as file:
             file.writelines(json.dumps(row) + "\n" for row in kept)
         self._trackers = trackers(settings, folder, t, config)

@@ -2,8 +2,7 @@
 
 A run's folder holds config.json, log.jsonl, tensorboard/, judge.jsonl (the judge's answers), draws/
 (responses of the round under way) and rounds/NNNNN/ (the solver's state). Randomness is a function of (seed,
-round), so a run that was killed anywhere continues from its last complete round and repeats what was lost bit
-for bit.
+round), so a killed run continues from its last complete round and repeats the lost rounds bit for bit.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ def run(
                     save_round(parts, state, folder, config.run.keep)
                 us.wait()
                 report.show(row)
-                # 5. the policies that the next ones meet
+                # 5. the policies that the next ones are compared with
                 past = _latest(past, state, config.evaluate.past)
     return Finished(state, rows(folder / "log.jsonl"), parts.measured, folder)
 

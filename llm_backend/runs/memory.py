@@ -1,4 +1,4 @@
-"""Running out of memory, turned into one line that names the setting to lower."""
+"""Out-of-memory errors, explained in one line that names the setting to lower."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Meter:
             self.say(outer)
 
     def count(self, draws: Draws) -> None:
-        """Count responses that were drawn, and their tokens."""
+        """Count drawn responses and their tokens."""
         self.drawn += len(draws)
         self.tokens += sum(map(len, draws.tokens))
         self.truncated += int(draws.truncated.sum())
@@ -78,7 +78,7 @@ class Meter:
         return arena.within(replace(arena.context, space=space, judge=judge))
 
     def row(self, journal: Sequence[Note]) -> dict[str, Any]:
-        """The numbers of the round, with those of the arena's notes on its fits."""
+        """The numbers of the round, including those that the arena noted on its fits."""
         fits = [entry for entry in journal if "loss" in entry]
         generation = self.seconds["collect"]
         return {
@@ -93,7 +93,7 @@ class Meter:
         }
 
     def _discrepancy(self) -> dict[str, Any]:
-        """How far a server's log-probabilities were from the trainer's in this round, if one drew."""
+        """How far a server's log-probabilities were from the trainer's in this round, if a server drew."""
         new, self.reported = self.reports[self.reported :], len(self.reports)
         if not new:
             return {}

@@ -1,4 +1,4 @@
-"""What a run's file names: solvers, judges, losses and functions."""
+"""Solvers, judges, losses and functions that a run's file names."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def build_judge(table: Table, section: str = "judge") -> Judge:
 
 
 def function_named(section: str, text: str) -> Callable[..., object]:
-    """`arithmetic`, `matches:REGEX` or `package.module:name`. Raises ConfigError when there is none."""
+    """The function `arithmetic`, `matches:REGEX` or `package.module:name`. Raises ConfigError for others."""
     head, _, tail = text.partition(":")
     if head in RULES and not tail:
         return getattr(judges.rules, head)
@@ -62,13 +62,13 @@ def function_named(section: str, text: str) -> Callable[..., object]:
         return names.imported(text)
     except ValueError as error:
         raise ConfigError(
-            f"{section} = {text!r} is no function ({error}): use {', '.join(RULES)}, matches:REGEX, or "
+            f"{section} = {text!r} is not a function ({error}): use {', '.join(RULES)}, matches:REGEX, or "
             "package.module:name of your own."
         ) from None
 
 
 def reader(hint: Type) -> Reader | None:
-    """How the file gives an argument that is no number or text.
+    """The reader of an argument that is neither a number nor a text.
 
     Solvers, judges and losses are given by name, functions as module:name, arrays as lists.
     """

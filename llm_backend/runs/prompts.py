@@ -1,4 +1,4 @@
-"""The prompts of a run, and a language model that reads them as [data] says."""
+"""The prompts of a run, and a language model that reads them with the settings of [data]."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Data(NamedTuple):
 
 
 class PromptedModel(LanguageModel):
-    """A language model that reads prompts as [data] says: by its chat template, or as plain text."""
+    """A language model that reads prompts with the settings of [data]: by chat template, or as plain text."""
 
     reading = Reading()
     room: int | None = None  # most tokens of a prompt
@@ -48,7 +48,7 @@ class PromptedModel(LanguageModel):
     def encode(self, prompt: str) -> list[int]:
         """Tokens of a prompt: by the chat template, or as plain text.
 
-        Raises ValueError for a prompt that is no text, is too long, or has tokens the model does not know.
+        Raises ValueError for a prompt that is not a text, is too long, or has tokens the model does not know.
         """
         asked, how = self.conversations.get(check_text(prompt), prompt), self.reading
         (tokens,) = encode_prompts(self.tokenizer, [asked], how.chat, how.system, self.room, how.truncate)
@@ -67,10 +67,10 @@ def load_model(table: Table) -> PromptedModel:
 
 
 def read_data(table: Table) -> Data:
-    """The prompts of [data]. Raises ConfigError naming the key, or the row that is no prompt."""
-    own = {field.name for field in fields(Reading)}
-    reading = construct("data", Reading, {key: value for key, value in table.items() if key in own})
-    source = {key: value for key, value in table.items() if key not in own}
+    """The prompts of [data]. Raises ConfigError naming the key, or the row that is not a prompt."""
+    keys = {field.name for field in fields(Reading)}
+    reading = construct("data", Reading, {key: value for key, value in table.items() if key in keys})
+    source = {key: value for key, value in table.items() if key not in keys}
     if source.get("source") == TINY:
         return Data(list(PROMPTS), [], reading)
     if (answers := source.pop("answers", None)) is None:
@@ -81,7 +81,7 @@ def read_data(table: Table) -> Data:
 
 
 def as_text(prompt: Prompt) -> str:
-    """A prompt as a judge reads it: the message where there is one, else the conversation."""
+    """A prompt as a judge reads it: the text of a single message, or the whole conversation."""
     if isinstance(prompt, str):
         return prompt
     if len(prompt) == 1:

@@ -1,4 +1,4 @@
-"""What a run tells as it goes: rows of the log, a line per round and the phase under way on the terminal."""
+"""The reports of a run: rows of the log; on the terminal, a line per round and the current phase."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def reporting(config: Configuration, solver: str, folder: Path, t: int, first: b
         return
     write_config(folder, config)
     log = Log(folder, config.log, t, config.dump())
-    if log.lacks:
-        some = ", ".join(map(str, log.lacks[:8])) + (", ..." if log.lacks[8:] else "")
+    if log.missing:
+        some = ", ".join(map(str, log.missing[:8])) + (", ..." if log.missing[8:] else "")
         say(f"{log.path} has no row of round {some}; the run continues, and only plots lack them.")
     try:
         with shown(solver, config.run.rounds, t) as show:

@@ -1,4 +1,4 @@
-"""Sections of a run's file: a table is checked against the signature of what it constructs."""
+"""Sections of a run's file: each table is checked against the signature of the object it constructs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Reader(NamedTuple):
     read: Callable[[str, typing.Any], object]
 
 
-Readers = Callable[[Type], Reader | None]  # the annotation of a parameter -> how it is read, if not as it is
+Readers = Callable[[Type], Reader | None]  # annotation of a parameter -> its reader, None for a plain value
 
 
 def no_readers(hint: Type) -> Reader | None:
-    """Every value is read as it is."""
+    """None for every annotation: values are taken unchanged."""
     return None
 
 
@@ -66,7 +66,7 @@ def arguments(
 ) -> dict[str, object]:
     """The keyword arguments of `make` in the table [section], except the `others`, which the file cannot set.
 
-    A parameter that is a dataclass is a table inside the section; `readers` says how to read further types.
+    A parameter that is a dataclass is a table inside the section; `readers` gives the readers of other types.
     Raises ConfigError naming the key that is wrong.
     """
     fields: dict[str, typing.Any] = {}
@@ -99,7 +99,7 @@ def validated(model: type[M], section: str, table: object) -> M:
         if key not in model.model_fields:
             raise ConfigError(unknown(f"{section}.{key}", f"[{section}]", list(model.model_fields)))
     if (odd := _not_plain(table)) is not None:
-        raise ConfigError(f"[{section}] holds {odd!r}, which is no number, text, list or table.")
+        raise ConfigError(f"[{section}] holds {odd!r}, which is not a number, text, list or table.")
     try:
         return model.model_validate(dict(table))
     except ValidationError as error:
@@ -114,7 +114,7 @@ def validated(model: type[M], section: str, table: object) -> M:
 
 
 def unknown(key: str, where: str, allowed: Sequence[str]) -> str:
-    """The line for a key that does not exist, with those that do and the nearest of them."""
+    """The error line for an unknown key, with the allowed keys and the nearest of them."""
     near = difflib.get_close_matches(key.rpartition(".")[2], allowed, 1)
     hint = f" Did you mean {near[0]}?" if near else ""
     return f"{key} is unknown: {where} takes {', '.join(allowed) or 'nothing'}.{hint}"

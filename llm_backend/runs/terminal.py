@@ -29,7 +29,7 @@ def shown(solver: str, rounds: int, done: int) -> Iterator[Show]:
 
 
 def numbers_of(row: Row) -> str:
-    """The numbers of a row that a line has room for."""
+    """The numbers of a row that fit on a line."""
     values = ((name, read(row)) for name, read in COLUMNS.items())
     return "  ".join(f"{name} {value}" for name, value in values if value)
 

@@ -16,7 +16,7 @@ Numbers = Mapping[str, float]  # by path, as in seconds/fit
 
 
 class Tracker(NamedTuple):
-    """Where the numbers of a round are sent, and how that is closed."""
+    """A tracker as two functions: `send` the numbers of a round, and `close`."""
 
     send: Callable[[Numbers, int], object]
     close: Callable[[], object]
@@ -83,7 +83,7 @@ def _trackio(project: str, folder: Path, config: Mapping[str, object]) -> Tracke
         trackio.init(project=project, name=_identity(folder), resume="allow", config=dict(config))
     except Exception as error:
         raise ConfigError(
-            f"log.trackio: trackio cannot start ({_line(error)}): repair that or set it to '', then pass "
+            f"log.trackio: trackio cannot start ({_line(error)}): repair this or set it to '', then pass "
             "--resume."
         ) from None
     return Tracker(lambda numbers, t: trackio.log(dict(numbers), step=t), trackio.finish)

@@ -15,12 +15,12 @@ from torch import Tensor
 from llm_backend.processes.workers import workers
 from pgames.files import atomic
 
-FINGERPRINTED = 1 << 16  # entries of each tensor, about so many, that enter its fingerprint
+FINGERPRINTED = 1 << 16  # approximate number of entries of each tensor in its fingerprint
 Named = Iterable[tuple[str, Tensor]]
 
 
 def fingerprint(tensors: Named) -> str:
-    """A hash of the names, shapes and evenly spaced entries of tensors. They must come sorted by name."""
+    """A hash of the names, shapes and evenly spaced entries of tensors. They must be sorted by name."""
     digest = hashlib.blake2b(digest_size=8)
     for name, tensor in tensors:
         flat = tensor.detach().reshape(-1)
@@ -71,5 +71,5 @@ def read_adapter(
     except (SafetensorError, OSError) as error:
         if not Path(path).exists():
             raise
-        raise ValueError(f"{path} is no adapter, or cut short ({error}): train it again.") from None
+        raise ValueError(f"{path} is not an adapter or is cut short ({error}): train it again.") from None
     return split["weights"], split["moments"], about.get("id", "")

@@ -125,7 +125,7 @@ def test_a_tokenizer_of_another_model_and_half_characters_are_named():
     lm = LanguageModel(llama(tokenizer(), vocabulary=20), tokenizer(), lora=2)
     with pytest.raises(ValueError, match=r"unknown to the model, which has 20"):
         arena(lm)
-    with pytest.raises(ValueError, match=r"no Unicode text"):
+    with pytest.raises(ValueError, match=r"not Unicode text"):
         lm.encode("half \ud800")
 
 
@@ -136,12 +136,12 @@ def test_a_rank_is_a_whole_number(rank):
 
 
 def test_from_pretrained_names_what_is_not_there(tmp_path):
-    with pytest.raises(ValueError, match=r"is no folder"):
+    with pytest.raises(ValueError, match=r"is not a folder"):
         LanguageModel.from_pretrained(tmp_path / "nowhere")
     with pytest.raises(ValueError, match=r"dtype 'float7'"):
         LanguageModel.from_pretrained(tmp_path, dtype="float7")
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match=r"device cuda is not there"):
+        with pytest.raises(ValueError, match=r"device cuda is not available"):
             LanguageModel.from_pretrained(tmp_path, device="cuda")
 
 
@@ -197,7 +197,7 @@ def test_an_empty_response_is_a_response(lm):
 def test_a_state_of_another_solver_is_told(lm):
     left = pg.solve(pg.EGPO(0.1, 1.0), arena(lm), 0)
     with pytest.raises(
-        TypeError, match=r"\(\) is no policy of a language model.*state produced by the same solver"
+        TypeError, match=r"\(\) is not a policy of a language model.*state produced by the same solver"
     ):
         pg.solve(pg.ONPO(0.1, 1.0), arena(lm), 1, state=left)
     own = pg.solve(pg.ONPO(0.1, 1.0), arena(lm), 1)

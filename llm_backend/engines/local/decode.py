@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Decoder(Protocol):
-    """R rows that grow by a token at a time. Rows of one leaf are contiguous, leaves in the given order."""
+    """R rows that grow one token at a time. Rows of a leaf are contiguous; leaves keep the given order."""
 
     def prefill(self, ids: Tensor, valid: Tensor, copies: Tensor, room: int) -> Tensor:
         """Read left-padded prompts int64[P, L], mask `valid` bool[P, L]; row i continues prompt copies[i].
@@ -30,7 +30,7 @@ class Decoder(Protocol):
         ...
 
     def head(self, states: Tensor) -> Tensor:
-        """Logits float[R, V], linear in the states float[R, D]: geometric mixtures may be taken before."""
+        """Logits float[R, V], linear in the states float[R, D]: geometric mixtures may be formed before."""
         ...
 
     def keep(self, rows: Tensor) -> None:
@@ -45,7 +45,7 @@ def decoder(lm: LanguageModel, leaves: Sequence[Leaf], sizes: Sequence[int]) -> 
 
 
 class General:
-    """A decoder of any Hugging Face causal LM: its own forward pass, and PEFT's mixed batches of adapters."""
+    """A decoder for any Hugging Face causal LM, by its own forward pass and PEFT's mixed-adapter batches."""
 
     def __init__(self, lm: LanguageModel, leaves: Sequence[Leaf], sizes: Sequence[int]):
         self.lm, self.leaves, self.sizes = lm, list(leaves), list(sizes)

@@ -108,7 +108,7 @@ def _generate(
     rows: int,
     candidates: int = 1,
 ) -> list[Responses]:
-    """`candidates` rows per response, all of one member; only a blend fills more than the first."""
+    """Draw `candidates` rows per response from one member; only a blend fills more than the first."""
     many, each = len(prompt_ids), n * candidates
     prompt, row = np.repeat(np.arange(many), each), np.tile(np.arange(each), many)
     place = prompt if which is None else np.repeat(np.asarray(which, dtype=np.int64), each)
@@ -143,8 +143,8 @@ def _generate(
         u = np.empty((len(batch), limits.longest))
         for r, (_, key) in enumerate(requests):
             at = [k for k, (request, _) in enumerate(batch) if request == r]
-            own = [batch[k][1] for k in at]
-            u[at] = uniforms((*key, 0), place[own], row[own], limits.longest)
+            row_of = [batch[k][1] for k in at]
+            u[at] = uniforms((*key, 0), place[row_of], row[row_of], limits.longest)
         sizes = [(member, len(group)) for member, group in groups.items()]
         asked = [prompt_ids[prompt[i]] for _, i in batch]
         for (r, i), (tokens, by_token, ended) in zip(batch, decode(lm, sizes, asked, u, limits), strict=True):
@@ -182,12 +182,12 @@ def _resampled(
     ratio[:, 0] = 0.0  # members other than blends have one candidate
     for member in dict.fromkeys(chosen):
         if isinstance(member, Blend):
-            own = np.array([one is member for one in chosen])
-            at = np.flatnonzero(np.repeat(own, correct))
+            from_member = np.array([one is member for one in chosen])
+            at = np.flatnonzero(np.repeat(from_member, correct))
             asked, tokens = [prompt_ids[x] for x in many.prompt[at]], [many.tokens[i] for i in at]
             how = (limits.temperature, rows, limits.shortest)
             target = sum(w * score(lm, leaf, asked, tokens, *how) for w, leaf in member.terms)
-            ratio[own] = (target - many.logprobs[at]).reshape(-1, correct)
+            ratio[from_member] = (target - many.logprobs[at]).reshape(-1, correct)
     ratio = np.exp(ratio - ratio.max(axis=1, keepdims=True)).cumsum(axis=1)
     u = uniforms((*key, correct), place, response, 1)
     picked = np.arange(len(ratio)) * correct + (ratio <= u * ratio[:, -1:]).sum(axis=1)

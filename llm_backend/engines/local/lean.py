@@ -148,12 +148,12 @@ class Lean:
         caches = [torch.empty(shape, dtype=dtype, device=device) for _ in self.layers]
         states = []
         causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
-        itself = torch.eye(length, dtype=torch.bool, device=device)  # else padding would give 0 / 0
+        itself = torch.eye(length, dtype=torch.bool, device=device)  # without it padding gives 0 / 0
         positions = (torch.arange(length, device=device) - self.starts[:, None]).clamp(min=0)
-        share = max(1, PREFILL_TOKENS // length)
+        block = max(1, PREFILL_TOKENS // length)
         for leaf in range(self.leaves):
-            for start in range(0, many, share):
-                some = slice(start, min(many, start + share))
+            for start in range(0, many, block):
+                some = slice(start, min(many, start + block))
                 here = slice(leaf * many + some.start, leaf * many + some.stop)
                 self.caches = [cache[:, here] for cache in caches]
                 mask = None

@@ -87,7 +87,7 @@ def decode(
 
 
 class _Part(NamedTuple):
-    """A decoder and its leaves: which of its rows make up the states of each group."""
+    """A decoder, its number of leaves, and the rows that make up the states of each group."""
 
     decoder: Decoder
     terms: list[tuple[int, float, int]]  # (group, weight, leaf of this decoder)
@@ -127,14 +127,14 @@ def _logits(parts: Sequence[_Part], states: Sequence[Tensor], sizes: Sequence[in
             held = mixed[g]
             mixed[g] = weighted if held is None else held + weighted
         present = [piece for piece in mixed if piece is not None]
-        own = part.decoder.head(present[0] if len(present) == 1 else torch.cat(present))
+        partial = part.decoder.head(present[0] if len(present) == 1 else torch.cat(present))
         if logits is None and len(present) == len(sizes):
-            logits = own
+            logits = partial
             continue
         if logits is None:
-            logits = own.new_zeros(sum(sizes), own.shape[1])
+            logits = partial.new_zeros(sum(sizes), partial.shape[1])
         used = [piece for g, piece in enumerate(logits.split(list(sizes))) if mixed[g] is not None]
-        for total, piece in zip(used, own.split([len(piece) for piece in present]), strict=True):
+        for total, piece in zip(used, partial.split([len(piece) for piece in present]), strict=True):
             total += piece
     assert logits is not None
     return logits

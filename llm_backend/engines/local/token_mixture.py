@@ -36,6 +36,6 @@ def score_token_mixture(
                 logits = torch.nn.functional.linear(states, lm.head.weight, lm.head.bias)
             mixed = mixed + weight / temperature * logits.double().cpu()
         mixed[:shortest, list(lm.stops)] = -torch.inf  # as in sampling
-        said = torch.tensor(response)[:, None]
-        found[prompt, response] = float(torch.log_softmax(mixed, dim=-1).gather(-1, said).sum())
+        chosen = torch.tensor(response)[:, None]
+        found[prompt, response] = float(torch.log_softmax(mixed, dim=-1).gather(-1, chosen).sum())
     return np.array([found[pair] for pair in asked])

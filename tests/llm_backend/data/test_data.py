@@ -157,7 +157,7 @@ def test_a_damaged_parquet_file_is_to_be_written_again(tmp_path):
         whole[:20] + bytes(len(whole) // 2) + whole[len(whole) // 2 + 20 :],
     ):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"no whole parquet file \(.*\): copy or write it again"):
+        with pytest.raises(ValueError, match=r"not a complete parquet file \(.*\): copy or write it again"):
             read_prompts(path)
 
 
@@ -173,7 +173,7 @@ def test_a_data_set_that_cannot_be_loaded_says_what_to_pass(tmp_path, monkeypatc
 
     monkeypatch.setattr(datasets, "load_dataset", offline)
     with pytest.raises(
-        ValueError, match=r"^some/prompts is no file or folder here, and not on the hub \(Conn.*"
+        ValueError, match=r"^some/prompts is not a file or folder here, and not on the hub \(Conn.*"
     ) as told:
         read_prompts("some/prompts")
     assert "\n" not in str(told.value)

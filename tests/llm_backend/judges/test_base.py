@@ -53,7 +53,7 @@ def test_a_judge_that_raises_is_named_with_the_item():
 
 def test_batches_are_checked():
     rule = judges.Rule(judges.rules.longer)
-    with pytest.raises(ValueError, match="equally many, got 1, 2 and 1"):
+    with pytest.raises(ValueError, match="equal lengths, got 1, 2 and 1"):
         rule.prefer(["p"], ["a", "b"], ["c"])
     with pytest.raises(TypeError, match="got one text: pass"):
         rule.prefer("p", ["a"], ["c"])

@@ -123,7 +123,7 @@ def test_a_belief_is_a_function_of_evidence_and_seed(features):
 def test_bad_evidence(features):
     with pytest.raises(judges.JudgeError, match=r"the evidence returned 2\.0 for item 0"):
         learn_preference(features, ["i"], ["a"], ["b"], [2.0])
-    with pytest.raises(ValueError, match="equally many"):
+    with pytest.raises(ValueError, match="must have equal lengths"):
         learn_preference(features, ["i"], ["a"], ["b", "c"], [1.0])
     with pytest.raises(ValueError, match="even number of members"):
         learn_preference(features, ["i"], ["a"], ["b"], [1.0], members=3)

@@ -26,7 +26,7 @@ def test_table_says_what_it_does_not_know():
         judges.Table(P, WORDS, prompts=["p"]).prefer(["q"], ["rock"], ["paper"])
     with pytest.raises(ValueError, match="pass prompts="):
         judges.Table(np.stack([P, P]), WORDS)
-    with pytest.raises(ValueError, match="'rock' is there twice"):
+    with pytest.raises(ValueError, match="'rock' occurs twice"):
         judges.Table(P, ["rock", "rock", "paper"])
     with pytest.raises(ValueError, match="3 x 3 but there are 2 responses"):
         judges.Table(P, ["rock", "paper"])

@@ -122,8 +122,8 @@ def test_judges_are_named_too_and_can_be_nested():
     [
         ({}, "judge.kind is missing: it is one of Chat"),
         ({"kind": "Rule"}, r"\[judge\] Rule needs either score"),
-        ({"kind": "Rule", "score": "shoter"}, "judge.score = 'shoter' is no function"),
-        ({"kind": "Rule", "score": "pgames:nothing"}, "judge.score = 'pgames:nothing' is no function"),
+        ({"kind": "Rule", "score": "shoter"}, "judge.score = 'shoter' is not a function"),
+        ({"kind": "Rule", "score": "pgames:nothing"}, "judge.score = 'pgames:nothing' is not a function"),
         ({"kind": "RewardModel", "path": "/nowhere/at/all"}, r"\[judge\]"),
         (
             {"kind": "Majority", "judges": [{"kind": "Rule", "scre": "x"}]},

@@ -42,27 +42,28 @@ class TextArena:
     ----------
     lm : the language model; its base is the reference.
     prompts : X texts.
-    judge : prefer(prompts, firsts, seconds) -> float64[B] in [0, 1]; averaged over both orders unless it says
-        `as_is`, as those of `llm_backend.judges` do.
-    samples : responses drawn per prompt and question, at least 2; None plays an enumerable game exactly.
+    judge : prefer(prompts, firsts, seconds) -> float64[B] in [0, 1]; averaged over both orders unless it
+        declares `as_is`, as the judges of `llm_backend.judges` do.
+    samples : draws per prompt and verb, at least 2; None plays an enumerable game exactly.
     max_new_tokens, min_new_tokens : length limits of generated responses. A response cut at the limit is
         flagged and has no EOS. Below the minimum stop tokens are forbidden, in every log-probability too.
-    seed : all randomness is a function of (seed, round) and of the question.
-    responses : texts, or one list of them per prompt, to which the game is restricted: policies are
+    seed : all randomness is a function of seed, round and role of a draw.
+    responses : texts, or one list of texts per prompt, to which the game is restricted: policies are
         normalised over the list. None: any text may be a response.
     fit : how policies are trained.
     temperature : of sampling and of the log-probabilities that are trained, above 0.
-    correct : candidates per response of a geometric mixture, one of which is kept by importance resampling,
-        against the bias of mixing token by token; 1 is off.
+    correct : candidates per response of a geometric mixture; importance resampling keeps one of them, which
+        reduces the bias of mixing token by token. 1 is off.
     expert : demonstrations for SPIN: float64[X, Y] over `responses`, or a list of texts per prompt.
     folder : where draws are recorded, so that an interrupted round does not draw them again.
     engine : a vLLM server that draws for the reference and for adapters (`llm_backend.engines.vllm`); the
-        trainer scores its samples again and keeps the discrepancy in `engine.reports`.
-    per_round : prompts per round: round t plays the t-th `per_round` of them, from the first again after the
-        last; None: all of them. Evidence records its prompts, so learners may add it up over rounds.
+        trainer scores its draws again and keeps the discrepancy in `engine.reports`.
+    per_round : prompts per round: round t plays the t-th block of `per_round` prompts, and after the last
+        block the first again; None: all prompts. Evidence records its prompts, so learners may add it up over
+        rounds.
 
-    The verbs take `context`, which holds all of this. `journal` collects a note per fit (round, verb, loss,
-    steps, tokens, seconds), which nothing reads.
+    `context` holds what the verbs take. `journal` collects a note per fit (round, verb, loss, steps, tokens,
+    seconds); no verb reads it.
     Raises ValueError naming the argument that is out of range, and TypeError for a judge without `prefer`.
     """
 
@@ -117,7 +118,7 @@ class TextArena:
 
     @property
     def judge(self) -> Judge:
-        """The judge, without a bias to one position."""
+        """The judge; its answers have no bias to one position."""
         return self.context.judge
 
     @property
@@ -137,12 +138,12 @@ class TextArena:
 
     @property
     def samples(self) -> int | None:
-        """Responses per prompt and question; None in exact play."""
+        """Draws per prompt and verb; None in exact play."""
         return self.context.samples
 
     @property
     def seed(self) -> int:
-        """All randomness is a function of it, the round and the question."""
+        """The seed: all randomness is a function of seed, round and role of a draw."""
         return self.context.seed
 
     @property
@@ -152,12 +153,12 @@ class TextArena:
 
     @property
     def rounds(self) -> int:
-        """How many rounds the step being taken stands for, at least 1."""
+        """The number of rounds that the current step stands for, at least 1."""
         return self.context.rounds
 
     @property
     def reference(self) -> Policy:
-        """The policy that the game is regularised to."""
+        """The policy to which the game is regularised."""
         return self.context.reference
 
     @property
@@ -170,15 +171,15 @@ class TextArena:
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
         """prod_i pi_i ** w_i as a formula: nothing is trained.
 
-        As a prior it is exact. Sampling it (only Nash-MD and IPO-MD do) goes token by token unless the game
-        is enumerable, which is not the mixture of whole responses: see `generate`, and `correct`.
-        Raises ValueError for weights that are no finite numbers or cancel, and for a policy without a
+        As a prior it is exact. Free text is sampled from it token by token (only by Nash-MD and IPO-MD). This
+        differs from the mixture of whole responses: see `generate` and `correct`.
+        Raises ValueError for weights that are not finite or that cancel, and for a policy without a
         log-probability.
         """
         return policies.geometric_mixture(*terms)
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
-        """sum_i w_i pi_i: a member is drawn anew for every response. No log-probability; see `distil`.
+        """sum_i w_i pi_i: a member is drawn anew for every response. It cannot be a prior; see `distil`.
 
         Raises ValueError unless the weights are at least 0 and sum to 1.
         """
@@ -191,14 +192,14 @@ class TextArena:
         return answers_of(listed.support * 1.0, len(self.prompts), listed)
 
     def probs(self, policy: Policy, responses: Sequence[str] | None = None) -> Floats:
-        """Probabilities float64[X, Y] over the responses of the game, or over a list of one's own.
+        """Probabilities float64[X, Y] over the responses of the game, or over those passed.
 
         Raises AttributeError when responses are free text and no list is passed.
         """
         return self._listing(responses, "probs").probs(policy)
 
     def sample(self, policy: Policy, prompts: Sequence[str] | None = None, n: int | None = None) -> Samples:
-        """`n` responses to each prompt, by default `samples` of them to those of the round; asks no judge.
+        """`n` responses to each prompt, by default `samples` to each prompt of the round; asks no judge.
 
         In exact play the default is every response with its probability as weight.
         Raises ValueError when n < 1, and for a prompt that an enumerable game does not have.
@@ -212,7 +213,7 @@ class TextArena:
         return samples.sample_to(self.context, policy, prompts, n)
 
     def no_samples(self) -> Samples:
-        """No responses, to add to."""
+        """Empty samples, to which others are added."""
         return NO_SAMPLES
 
     # -- verbs of every arena ---------------------------------------------------------------------------
@@ -220,9 +221,9 @@ class TextArena:
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
         """argmax_pi P(pi > opponent) - KL(pi || prior) / step, fitted.
 
-        Candidates are the opponent's own draws, each judged against all of them, itself included at 1/2; in
-        exact play every response, weighted half by the opponent and half equally. The policy-gradient rules
-        draw candidates from the policy that training starts at instead, and judge them against the opponent.
+        The candidates are draws of the opponent, each judged against all of them, with 1/2 against itself. In
+        exact play they are all responses, weighted half by the opponent and half uniformly. Policy-gradient
+        rules draw candidates from the policy at which training starts, and judge them against the opponent.
         Raises ValueError when step is 0 or an array, and for a policy gradient when it is negative.
         """
         return steps.mirror_step(self.context, prior, opponent, scalar(step, "a step"))
@@ -238,18 +239,18 @@ class TextArena:
         """
         return verdicts.rates(self.context)
 
-    # -- verbs of arenas that answer to duels -----------------------------------------------------------
+    # -- verbs of arenas with duels --------------------------------------------------------------------
 
     def duel(self, first: Policy, second: Policy) -> Duels:
-        """`samples` duels per prompt of a response of each; in exact play the expectation of one."""
+        """`samples` duels per prompt between responses of the two; in exact play the expected duel."""
         return duels.duel(self.context, first, second)
 
     def no_duels(self) -> Duels:
-        """Evidence of nothing, to add to."""
+        """Empty evidence, to which duels are added."""
         return NO_DUELS
 
     def demonstrate(self, winner: Policy, loser: Policy) -> Duels:
-        """Pairs of a response of each, the first declared the winner; asks no judge."""
+        """Pairs of one response of each, of which the first is declared the winner; asks no judge."""
         return duels.demonstrate(self.context, winner, loser)
 
     def fit_pairs(
@@ -262,33 +263,36 @@ class TextArena:
         weight: Weight = 0.0,
         bound: float = 3.0,
     ) -> Policy:
-        """argmin_pi of the mean over pairs of loss(beta * difference of log(pi / prior)), every prompt alike.
+        """argmin_pi of the mean, over prompts and their pairs, of loss(beta * difference of log(pi / prior)).
 
         Plus weight / (number of pairs) * sum of log pi(samples), which stops where beta |log pi / prior|
-        reaches `bound` (XPO). Log-ratios are summed over tokens, or per token with Fit(per_token=True).
-        Returns the prior where no pair has two different responses.
+        reaches `bound` (XPO). Log-ratios are summed over tokens, or averaged with Fit(per_token=True).
+        Returns the prior when no pair has two different responses.
         """
         return duels.fit_pairs(
             self.context, prior, pairs, loss, scalar(beta, "beta"), samples, scalar(weight), bound
         )
 
     def fit_reward(self, pairs: Duels) -> rewards.Score:
-        """Bradley-Terry score by maximum likelihood: of every response of an enumerable game, or else linear
-        in the base's last hidden states. Raises ValueError when a linear score has no duel to fit."""
+        """The Bradley-Terry score by maximum likelihood.
+
+        In an enumerable game it is a number per response, in free text linear in the base's last hidden
+        states. Raises ValueError when a linear score has no duel to fit.
+        """
         return rewards.fit_reward(self.context, pairs)
 
     def tilt(self, prior: Policy, score: rewards.Score, step: Weight) -> Policy:
-        """prior * exp(step * score), fitted on draws of the prior (in exact play on every response)."""
+        """prior * exp(step * score), fitted on draws of the prior, in exact play on every response."""
         return steps.tilt(self.context, prior, score, scalar(step, "a step"))
 
     def distil(self, policy: Policy) -> Policy:
-        """The policy that imitates a mixture or answers by cross entropy: a leaf with log-probabilities."""
+        """A leaf, with log-probabilities, fitted to a mixture or answers by cross entropy."""
         return steps.distil(self.context, policy)
 
     # -- verbs of learning from labelled pairs ----------------------------------------------------------
 
     def empty_buffer(self) -> Buffer:
-        """A buffer of no pairs."""
+        """An empty buffer."""
         return EMPTY
 
     def collect(self, buffer: Buffer, first: Policy, second: Policy, pairs: int) -> Buffer:
@@ -298,15 +302,17 @@ class TextArena:
     def label(self, buffer: Buffer, opponent: Policy, pairs: int, comparators: int = 1) -> Labels:
         """Judge `pairs` pairs per prompt of the round from the buffer against fresh draws of the opponent.
 
-        The label of (y, y') is the mean over z ~ opponent of P(y > z) - P(y' > z): right for pairs that the
-        opponent did not draw itself. In exact play it is the difference of the two win rates.
+        The label of (y, y') is the mean over z ~ opponent of P(y > z) - P(y' > z). It is valid for
+        pairs drawn from any policy. In exact play it is the difference of the two win rates.
         Raises ValueError when the buffer has no pair for a prompt of the round.
         """
         return labels.label(self.context, buffer, opponent, pairs, comparators)
 
     def self_duels(self, policy: Policy, pairs: int) -> Labels:
-        """Judge `pairs` pairs of the policy's own responses: labels P(y > y') - 1/2, which are right for
-        regression only because the policy is its own opponent (INPO)."""
+        """Judge `pairs` pairs of responses of the policy: labels P(y > y') - 1/2.
+
+        These labels are valid for regression only because the policy is its own opponent (INPO).
+        """
         return labels.self_duels(self.context, policy, pairs)
 
     def regress(
@@ -320,20 +326,21 @@ class TextArena:
         return labels.regress(self.context, prior, evidence, scalar(step, "a step"), sft, ridge)
 
     def least_known(self, buffer: Buffer, policy: Policy) -> Policy:
-        """Per prompt the response whose difference to `policy` the buffer says least about (elliptic width).
+        """Per prompt the response whose difference to `policy` the buffer determines least (elliptic width).
 
-        Of all responses of an enumerable game; else of `samples` draws each of the policy and the reference,
-        compared by the base's last hidden states, to the prompts of the next round: ENPO meets it there.
+        In an enumerable game it is chosen among all responses. In free text it is chosen, by the base's last
+        hidden states, among `samples` draws each of the policy and the reference, for the prompts of the next
+        round, in which ENPO uses it.
         """
         return least_known.least_known(self.context, buffer, policy)
 
     def believe(
         self, evidence: Duels, optimism: float = 0.0, width: Width = "hoeffding"
     ) -> beliefs.ListedBelief | beliefs.FreeBelief:
-        """The arena that plays by the preference estimated from duels, plus `optimism` times its width.
+        """An arena whose preference is the one estimated from duels, plus `optimism` times its width.
 
-        Of an enumerable game: shares of wins and the `width` of `pgames.table.beliefs`. Else a preference
-        model learned on last hidden states, whose width is the spread of an ensemble.
+        In an enumerable game the estimate is the share of wins, and `width` is one of `pgames.table.beliefs`.
+        In free text it is a preference model on last hidden states, whose width is the spread of an ensemble.
         Raises ValueError for an optimism below 0.
         """
         return beliefs.believe(self.context, evidence, optimism, width)
@@ -342,7 +349,7 @@ class TextArena:
 
     @property
     def game(self) -> pgames.PreferenceGame:
-        """The PreferenceGame that an enumerable game is."""
+        """An enumerable game as a PreferenceGame."""
         return self._game(listing(self.space, "game"), self.rates())
 
     def to_game(self, responses: Sequence[str] | None = None) -> pgames.PreferenceGame:
@@ -359,8 +366,8 @@ class TextArena:
         """max_p J_tau(p, pi) - 1/2, exactly, of an enumerable game. Raises ValueError for free text."""
         if self.space.listed is None:
             raise ValueError(
-                "exploitability is exact, so it needs responses=[...]; of free text bound it from below by "
-                "llm_backend.evaluate.exploitability, and play a solver that does not ask (Best does)."
+                "exploitability is exact, so it needs responses=[...]: for free text use the lower bound "
+                "llm_backend.evaluate.exploitability, and a solver that does not need this verb (Best does)."
             )
         return float(pgames.exploitability(self.game, self.space.listed.probs(policy), tau))
 
@@ -395,12 +402,12 @@ class TextArena:
         return store.load(self.lm, Path(folder), self._asked(), listed.all if listed else None)
 
     def _asked(self) -> str:
-        """A digest of the prompts, and of the responses of a list: rows of evidence index them."""
+        """A digest of the prompts and listed responses, which rows of evidence index."""
         texts = self.space.listed.texts if self.space.listed else None
         return hashlib.sha256(json.dumps([self.prompts, texts]).encode()).hexdigest()
 
     def _listing(self, responses: Sequence[str] | None, verb: str) -> ListedSpace:
-        """The list of the game, or a list of one's own."""
+        """The list of the game, or `responses` as a list."""
         if responses is None:
             return listing(self.space, verb)
         how = self.space.sampling

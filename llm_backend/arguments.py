@@ -1,4 +1,4 @@
-"""Checks of the arguments of a TextArena, all of them at the start: prompts, lengths, counts, an expert."""
+"""Checks of the arguments of a TextArena: prompts, lengths, counts, an expert."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_prompts(prompts: Sequence[str]) -> None:
 
 
 def check_lengths(max_new_tokens: int, min_new_tokens: int, temperature: float, correct: int) -> None:
-    """Raises ValueError naming the setting of a response's length or sampling that is out of range."""
+    """Raises ValueError naming the setting of length or sampling that is out of range."""
     _check_integer("max_new_tokens", max_new_tokens)
     _check_integer("min_new_tokens", min_new_tokens)
     _check_integer("correct", correct)
@@ -35,11 +35,11 @@ def check_lengths(max_new_tokens: int, min_new_tokens: int, temperature: float, 
             f"{max_new_tokens} and {min_new_tokens}."
         )
     if correct < 1:
-        raise ValueError(f"correct must be at least 1 (which is off), got {correct}.")
+        raise ValueError(f"correct must be at least 1 (1 is off), got {correct}.")
 
 
 def check_counts(samples: int | None, seed: int, per_round: int | None, prompts: int, listed: bool) -> None:
-    """Raises ValueError naming the setting of a round that is out of range; `prompts` is their number."""
+    """Raises ValueError naming the setting that is out of range; `prompts` is the number of prompts."""
     _check_integer("seed", seed)
     if samples is not None:
         _check_integer("samples", samples)
@@ -68,7 +68,7 @@ def answers_of(
 ) -> Answers:
     """An expert as a policy: a list of texts per prompt, or float64[X, Y] over listed responses.
 
-    Raises ValueError for an expert of another form or shape, or with a prompt that it does not answer.
+    Raises ValueError for an expert of another form or shape, or for one that lacks an answer to a prompt.
     """
     if isinstance(expert, Sequence):
         if any(isinstance(texts, str) for texts in expert):

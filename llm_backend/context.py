@@ -1,4 +1,4 @@
-"""Context: what the verbs of one round take."""
+"""Context: the model, the game and the round that every verb takes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Note(TypedDict):
-    """What one fit did: the journal has a note per fit."""
+    """A record of one fit; the journal has a note per fit."""
 
     round: int
     verb: str
@@ -37,10 +37,10 @@ class Note(TypedDict):
 
 @dataclass(eq=False)
 class Cache:
-    """What is computed once and serves all rounds of one arena.
+    """Results that are computed once and shared by all rounds of an arena.
 
-    rates : float64[X, Y, Y], the judge's preferences of an enumerable game; None until asked for.
-    features : the base's last hidden states; None until asked for.
+    rates : float64[X, Y, Y], the judge's preferences of an enumerable game; None until first used.
+    features : the base's last hidden states; None until first used.
     """
 
     rates: Floats | None = None
@@ -49,18 +49,18 @@ class Cache:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """The model, the game and the round that a verb is said in. Verbs change nothing here but append notes.
+    """The model, the game and the round of a verb. Verbs only append notes and fill the cache.
 
     lm : the language model.
     prompts : X texts.
-    judge : prefer(prompts, firsts, seconds) -> float64[B]; it answers alike in both orders.
+    judge : prefer(prompts, firsts, seconds) -> float64[B]; it needs no averaging over both orders.
     space : how responses are drawn and scored.
     fit : how policies are trained.
-    samples : responses per prompt and question, at least 2; None plays an enumerable game exactly.
-    seed, round : all randomness is a function of them and of the question; see `key`.
-    per_round : prompts per round; see `turn`.
-    rounds : how many rounds the step stands for.
-    reference : the policy that the game is regularised to.
+    samples : draws per prompt and verb, at least 2; None plays an enumerable game exactly.
+    seed, round : all randomness is a function of them and of the role of a draw; see `key`.
+    per_round : prompts per round; see `round_prompts`.
+    rounds : number of rounds that the step stands for.
+    reference : the policy to which the game is regularised.
     journal : a note per fit; no verb reads it.
     cache : shared by all rounds.
     """
@@ -96,7 +96,7 @@ class Context:
 
     @property
     def drawn(self) -> int:
-        """`samples`, where responses are drawn. Raises ValueError in exact play."""
+        """`samples`, when responses are drawn. Raises ValueError in exact play."""
         if self.samples is None:
             raise ValueError("nothing is drawn in exact play: pass samples of at least 2 to draw.")
         return self.samples
@@ -114,10 +114,10 @@ class Context:
             raise ValueError(f"role must be one of {', '.join(ROLES)}, got {role!r}: add a new one to Role.")
         return (self.seed, self.round, *role.encode())
 
-    def turn(self, ahead: int = 0) -> range:
+    def round_prompts(self, ahead: int = 0) -> range:
         """The prompts that are played in this round, or `ahead` rounds later.
 
-        Round t plays the t-th `per_round` prompts, and starts again from the first after the last.
+        Round t plays the t-th block of `per_round` prompts, and after the last block the first again.
         """
         start = (self.round + ahead) % (len(self.prompts) // self.per_round) * self.per_round
         return range(start, start + self.per_round)
@@ -125,13 +125,13 @@ class Context:
     def draw(self, policy: Policy, role: Role, n: int | None = None, ahead: int = 0) -> Draws:
         """`n` responses (by default `samples`) to each prompt of this round, or of one `ahead`.
 
-        Raises ValueError when the policy is a set of answers without one to such a prompt.
+        Raises ValueError when the policy is a set of answers that lacks one for such a prompt.
         """
-        asked = self.turn(ahead)
+        asked = self.round_prompts(ahead)
         for _, member in members(policy):
-            if isinstance(member, Answers) and (silent := [x for x in asked if not member.texts[x]]):
+            if isinstance(member, Answers) and (missing := [x for x in asked if not member.texts[x]]):
                 raise ValueError(
-                    f"this policy is a set of answers and has none to prompt {silent[0]}: it was made for "
-                    "the prompts of another round (per_round), so play it there, or distil it."
+                    f"this policy is a set of answers and has none to prompt {missing[0]}: it was made for "
+                    "the prompts of another round (per_round). Play it in that round, or distil it."
                 )
         return self.space.draw(policy, n or self.drawn, self.key(role), asked)

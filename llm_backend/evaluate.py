@@ -1,7 +1,7 @@
-"""How good a policy is: exploitability from below, win rates, KL, length, entropy, each with its interval.
+"""Measurements of a policy: exploitability from below, win rates and KL with intervals; length and entropy.
 
-Everything is measured on fresh responses whose randomness no training shares. Intervals are for the prompts
-at hand: they cover the choice of responses to these prompts, not the choice of prompts.
+All are taken on fresh draws whose randomness no training shares. Intervals cover the randomness of responses
+to the given prompts, not the choice of prompts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs.verdicts import judged
 
 LEVEL = 0.95
-EVALUATION = 1 << 20  # keys of these draws begin with it, so that no training draw shares them
+EVALUATION = 1 << 20  # added to the round in keys, so that no training draw shares them
 
 Interval = dict[str, float]  # {"mean": ..., "margin": ...}
 Measures = dict[str, float | Interval | dict[str, Interval]]
@@ -46,7 +46,7 @@ def estimate(values: Floats, bounded: bool = False) -> Estimate:
     """The mean over prompts and draws float64[X, m], m >= 2, by Student's t on the variance within prompts.
 
     bounded : values lie in [0, 1], and the variance is taken as if one 0 and one 1 had been drawn as well, so
-        that a few duels which are all won do not look certain.
+        that a few duels, all won, do not look certain.
 
     Raises ValueError when m < 2.
     """
@@ -87,8 +87,8 @@ def exploitability(
     The opponent is the regularised best response, trained by the arena itself:
     best = mirror_step(reference, opponent=policy, 1 / tau). Its gain
     P(best > policy) - tau KL(best || ref) + tau KL(policy || ref) - 1/2 is measured on fresh duels. However
-    badly it was trained, the mean of the estimate is at most the exploitability. Pass `best` to measure the
-    gain of another opponent, for instance of one trained on other prompts.
+    badly the opponent was trained, the expectation of the estimate is at most the exploitability. Pass `best`
+    to measure the gain of another opponent, for instance of one trained on other prompts.
 
     Raises ValueError when `samples` < 2, or when a policy has no log-probability; see `scored`.
     """
@@ -103,9 +103,9 @@ def exploitability(
 
 
 def log_probabilities(arena: TextArena, policy: Policy, draws: Draws) -> Floats:
-    """log pi(response | prompt), float64[B], of the law that the arena draws the policy by.
+    """log pi(response | prompt), float64[B], of the distribution that the arena samples for the policy.
 
-    A geometric mixture of free text is drawn, and so scored, token by token.
+    A geometric mixture of free text is sampled, and scored, token by token.
     Raises ValueError unless the policy is `scored`.
     """
     return scores.log_probabilities(arena.space, policy, draws)
@@ -117,11 +117,11 @@ def scored(arena: TextArena, policy: Policy) -> bool:
 
 
 def measure(arena: TextArena, policy: Policy, past: Mapping[int, Policy], samples: int) -> Measures:
-    """Win rates against reference and past policies, KL to the reference, entropy, length, truncated share.
+    """Win rates against reference and past policies, KL to the reference, entropy, length, truncation rate.
 
     `entropy` is that of whole responses, in nats; `length` is in tokens, EOS included. A geometric mixture of
     free text is measured as it is sampled, token by token; with `correct` > 1 it has no KL and no entropy.
-    `past` has the earlier policies by round. Raises ValueError when `samples` < 2.
+    `past` holds the earlier policies by round. Raises ValueError when `samples` < 2.
     """
     draws = _draw(arena, policy, samples, "first")
     base = _draw(arena, arena.reference, samples, "second")

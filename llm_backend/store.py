@@ -22,7 +22,7 @@ VERSION = 1
 RECORDS: dict[str, type] = {
     kind.__name__: kind for kind in (Blend, Mixture, Answers, Duels, Samples, Buffer, Labels, Draws, State)
 }
-OLD_NAMES: dict[str, type] = {"League": Mixture}  # of records in files that earlier versions wrote
+OLD_NAMES: dict[str, type] = {"League": Mixture}  # names of records in files of earlier versions
 
 
 def save(lm: LanguageModel, state: State, folder: Path, asked: str) -> None:
@@ -30,7 +30,7 @@ def save(lm: LanguageModel, state: State, folder: Path, asked: str) -> None:
 
     asked : a digest of the prompts and responses that the rows of its evidence index.
 
-    Of several processes all must call it, with their shards of the weights; the first one writes.
+    All of several processes must call it, with their shards of the weights; the first one writes.
     Raises TypeError for a state that holds anything but policies, numbers, text, evidence and their tuples.
     """
     adapters: dict[str, Adapter] = {}
@@ -51,9 +51,9 @@ def save(lm: LanguageModel, state: State, folder: Path, asked: str) -> None:
     plain: dict[str, Any] = {"version": VERSION, "asked": asked, "state": kept(state), "draws": draws}
     us = workers()
     us.once(lambda: folder.mkdir(parents=True, exist_ok=True))
-    there = us.once(lambda: {name for name in adapters if _is_there(folder / f"{name}.safetensors", name)})
+    saved = us.once(lambda: {name for name in adapters if _holds(folder / f"{name}.safetensors", name)})
     for name, adapter in adapters.items():
-        if name not in there:
+        if name not in saved:
             lm.save(adapter, folder / f"{name}.safetensors")
     if us.first:
         with atomic(folder / "state.json", "w") as file:
@@ -64,7 +64,7 @@ def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None
     """The state that `save` wrote to a folder.
 
     asked : the digest that was passed to `save`.
-    known : rows that are used themselves where the state holds equal ones, so that evidence shares them.
+    known : rows that replace equal rows of the state, so that evidence shares them.
 
     Raises FileNotFoundError for a missing file, and ValueError for a damaged one or for evidence or answers
     to other prompts than those `asked`.
@@ -78,13 +78,15 @@ def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None
             f"{folder} holds no state.json: pass a folder that arena.save wrote."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no saved state, or cut short ({error}): use an earlier one.") from None
+        raise ValueError(
+            f"{path} is not a saved state or is cut short ({error}): use an earlier one."
+        ) from None
     if version != VERSION:
         raise ValueError(f"{path} has version {version}, this program reads {VERSION}: run it again.")
     adapters: dict[str, Adapter] = {}
     draws: list[Draws] = []
 
-    def made(value: Any) -> Any:
+    def restored(value: Any) -> Any:
         if isinstance(value, dict) and "adapter" in value:
             name = value["adapter"]
             if name not in adapters:
@@ -92,30 +94,30 @@ def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None
             return adapters[name]
         if isinstance(value, dict) and "rows" in value:
             return draws[value["rows"]]
-        return _made(value, made)
+        return _restored(value, restored)
 
     try:
         for one in rows:
-            some = made(one)
+            some = restored(one)
             draws.append(known if known is not None and _same(known, some) else some)
-        state = made(tree)
+        state = restored(tree)
         if not (isinstance(state, State) and type(state.t) is int and isinstance(state.policy, Policy)):
             raise TypeError("it holds no round and policy")
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{path} needs a file that is not there ({error}): use an earlier one."
+            f"{path} needs a file that is missing ({error}): use an earlier one."
         ) from None
     except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not what was saved ({error}): use an earlier one.") from None
-    if plain.get("asked", asked) != asked and _points(state):
+        raise ValueError(f"{path} is not a complete saved state ({error}): use an earlier one.") from None
+    if plain.get("asked", asked) != asked and _indexes(state):
         raise ValueError(
             f"{path} holds evidence or answers to other prompts or responses than this arena's: load it into "
-            "an arena of the same ones."
+            "an arena with the same prompts and responses."
         )
     return state
 
 
-def _is_there(path: Path, name: str) -> bool:
+def _holds(path: Path, name: str) -> bool:
     """Whether the file holds this adapter and is complete."""
     try:
         with safe_open(path, "np") as file:
@@ -124,17 +126,17 @@ def _is_there(path: Path, name: str) -> bool:
         return False
 
 
-def _points(value: Any) -> bool:
+def _indexes(value: Any) -> bool:
     """Whether a part of a state refers to prompts or responses by their index."""
     if isinstance(value, Answers) or (isinstance(value, Draws) and len(value)):
         return True
     if isinstance(value, tuple | list):
-        return any(map(_points, value))
-    return type(value).__name__ in RECORDS and any(_points(getattr(value, name)) for name in _fields(value))
+        return any(map(_indexes, value))
+    return type(value).__name__ in RECORDS and any(_indexes(getattr(value, name)) for name in _fields(value))
 
 
 def _plain(value: Any, kept: Callable[[Any], Any]) -> Any:
-    """A value in terms that JSON takes; `kept` converts its parts."""
+    """A value as JSON; `kept` converts its parts."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Base):
@@ -151,10 +153,10 @@ def _plain(value: Any, kept: Callable[[Any], Any]) -> Any:
     raise TypeError(f"a state holds policies, numbers, text, evidence and tuples of them, got {kind}.")
 
 
-def _made(value: Any, made: Callable[[Any], Any]) -> Any:
-    """The value that `_plain` converted; `made` converts its parts back."""
+def _restored(value: Any, restored: Callable[[Any], Any]) -> Any:
+    """The value that `_plain` converted; `restored` converts its parts."""
     if isinstance(value, list):
-        return tuple(made(part) for part in value)
+        return tuple(restored(part) for part in value)
     if not isinstance(value, dict):
         return value
     if "base" in value:
@@ -166,7 +168,7 @@ def _made(value: Any, made: Callable[[Any], Any]) -> Any:
             raise TypeError(str(error)) from None
     name = value["record"]
     return (OLD_NAMES.get(name) or RECORDS[name])(
-        **{field: made(part) for field, part in value["fields"].items()}
+        **{field: restored(part) for field, part in value["fields"].items()}
     )
 
 

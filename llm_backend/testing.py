@@ -1,8 +1,8 @@
-"""Any table as a tiny language model: the conformance kit of `pgames.testing` tries solvers on text with it.
+"""Any table as a tiny language model, on which the conformance kit of `pgames.testing` tests solvers.
 
     check_solver(MySolver(tau=0.2, eta=2.0), arena=text_arena, tolerance=0.01, short=3, skip=["runs"])
 
-Every solver of pgames passes it there: tests/llm_backend/test_conformance.py.
+Every solver of pgames passes the kit there: tests/llm_backend/test_conformance.py.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame
 
 CLOSE = Fit(epochs=20, lr=6e-3)  # about a thousandth of total variation from the closed form
-QUICK = Fit(epochs=2, lr=6e-3)  # for a few samples, whose fits only have to be the same to the bit
-RARE = 1e-12  # the least probability that `GameArena.policy` gives a response of the game
-NEVER = -30.0  # logit of a token that is no answer; the logits of answers are their log-probabilities
-DISTINCT = 10.0  # size of the embeddings: the layer moves a state little, so that fits are well conditioned
+QUICK = Fit(epochs=2, lr=6e-3)  # for a few samples, whose fits need only be reproducible
+RARE = 1e-12  # least probability of a response in `GameArena.policy`
+NEVER = -30.0  # logit of a token that is not an answer; answers have their log-probabilities
+DISTINCT = 10.0  # size of the embeddings: the layer then moves a state little, and fits are well conditioned
 SPREAD = 0.02  # standard deviation of all other weights
 
 
@@ -44,8 +44,9 @@ def text_arena(
 
     Parameters
     ----------
-    game : a prompt and a response become a token each. What has reference probability 0 is a token of the
-        model but no response of the arena. Prompts weigh the same, whatever `game.prompt_weights`.
+    game : each prompt and each response becomes a token. A response of reference probability 0 is a token of
+        the model but not a response of the arena. Prompts have equal weight; `game.prompt_weights` are not
+        used.
     runs, first_run : 1 and 0: text has no run axis.
     seed, samples : of `TextArena`; samples=None plays exactly.
     fit : how policies are trained; by default CLOSE, and QUICK with fewer than 100 samples.
@@ -85,7 +86,7 @@ class GameArena(TextArena):
 
     @property
     def game(self) -> PreferenceGame:
-        """The table, its prompts weighing the same."""
+        """The table, with equal weight for all prompts."""
         return PreferenceGame(self.P, self.probs(self.reference)[0])
 
     def exploitability(self, policy: Policy, tau: float = 0.0) -> float:
@@ -112,11 +113,11 @@ class GameArena(TextArena):
 
 
 def known_model(game: PreferenceGame) -> LanguageModel:
-    """A Llama of one layer that answers prompt p0, p1, ... by r0, r1, ... and EOS, as often as the reference.
+    """A one-layer Llama that answers prompts p0, p1, ... by r0, r1, ... and EOS, drawn as by the reference.
 
-    Its trunk is random and its head solved for: log-probabilities are met to about 1e-6 of their size, be
-    they as low as -690. All weights are trained (lora=None). It depends on the reference alone: games of one
-    reference share a model within a process. Policies are handles, so no arena sees what another one trains.
+    Its trunk is random and its head is solved for: log-probabilities down to -690 have a relative error of
+    about 1e-6. All weights are trained (lora=None). It depends on the reference alone, so games with the same
+    reference share a model within a process. Policies are handles, so arenas do not affect each other.
     """
     return _known_model(game.reference.tobytes(), *game.reference.shape)
 
@@ -150,7 +151,7 @@ def _head(lm: LanguageModel, logs: Floats) -> torch.Tensor:
 
 
 class _Lookup:
-    """The judge that reads the table: rK to prompt pX."""
+    """A judge that reads the table by the numbers in the texts pX and rY."""
 
     as_is = True
 

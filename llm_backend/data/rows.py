@@ -11,7 +11,7 @@ from typing import Any
 def read_rows(source: str | Path, columns: list[str], split: str, limit: int | None) -> list[dict[str, Any]]:
     """The first `limit` rows of a source, each with these columns.
 
-    Raises ValueError naming what is wrong with the source, FileNotFoundError when a file does not exist.
+    Raises ValueError naming the problem of the source, FileNotFoundError when a file does not exist.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, or None for all rows, got {limit}.")

@@ -33,13 +33,13 @@ class Adam:
     """AdamW (arXiv:1711.05101) that keeps no first moment when beta1 is 0.
 
     It updates the shards that this process holds; the gradient is clipped by its norm over all processes.
-    Parameters of lower precision have an exact copy in float32, which small steps add up in.
+    Parameters of lower precision have a float32 copy, in which small steps accumulate.
 
     Parameters
     ----------
-    parameters : by name, of any shape; each may be a shard.
+    parameters : parameters by name, of any shape; each may be a shard.
     how : the settings.
-    moments : those of an earlier Adam, from which this one continues; empty to start anew.
+    moments : moments of an earlier Adam, from which this one continues; empty for a fresh start.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Adam:
             self.parameters[name].grad = None
 
     def moments(self) -> dict[str, Tensor]:
-        """The moments, each of the shape of its parameter, and the number of steps: for another Adam."""
+        """The moments, each of its parameter's shape, and the number of steps, to continue from."""
         kept = {f"second.{name}": value for name, value in self.second.items()}
         kept |= {f"first.{name}": value for name, value in self.first.items()}
         return {"steps": torch.tensor(self.steps), **kept}

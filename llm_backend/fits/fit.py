@@ -35,12 +35,15 @@ class Fit:
     rows : responses per forward pass, at least 1; lower it when memory runs out. Results do not depend on it
         beyond rounding. Four times as many are drawn at a time.
     lr, betas, eps, weight_decay : of AdamW. beta1 is 0: momentum makes self-play spiral on cyclic games.
-    warmup, final : share of the steps in which the rate rises, and share of lr that it falls to (cosine).
+    warmup, final : fraction of the steps in which the rate rises, and fraction of lr to which it then falls
+        (cosine).
     clip : largest norm of a gradient, above 0.
     moments : keep the optimiser's moments with the policy, and continue from them when training starts from
-        it. Off, because every round has a new target: on exact games fresh moments fit 100 times closer.
-    per_token : pair losses take log-ratios per token instead of summed (IPO as its authors ran it).
-    greed : the step that stands for step = inf, the best response, in sampled play.
+        it. Off by default, because every round has a new target: on exact games fresh moments fit 100 times
+        closer.
+    per_token : pair losses take the mean of log-ratios over tokens instead of the sum (IPO as its authors ran
+        it).
+    greed : the finite step used for step = inf, the best response, in sampled play.
 
     Raises ValueError naming the setting that is out of range.
     """
@@ -79,7 +82,7 @@ class Fit:
 
     @property
     def estimator(self) -> Estimator | None:
-        """The estimator of the policy gradient that the rule is, or None for a regression."""
+        """The estimator if the rule is a policy gradient, or None for a regression."""
         return next((estimator for estimator in ESTIMATORS if estimator == self.rule), None)
 
     def rate(self, step: int, steps: int) -> float:
@@ -95,7 +98,7 @@ class Fitted(NamedTuple):
     """A trained policy.
 
     losses : the mean loss per prompt, one per optimiser step.
-    tokens : tokens of prompts and responses that were trained on, over all epochs.
+    tokens : trained tokens of prompts and responses, over all epochs.
     seconds : wall-clock time.
     """
 
@@ -121,7 +124,7 @@ def fit(
     ----------
     lm : the language model that holds `start`.
     start : the leaf whose weights training starts from.
-    objective : the loss, and the responses that it reads.
+    objective : the loss and its responses.
     prompts : the tokens of X prompts, which `objective.draws.prompt` indexes.
     how : the settings.
     temperature : of the log-probabilities that are trained.

@@ -1,8 +1,8 @@
 """Objectives: losses of a fit, with their gradients with respect to token log-probabilities.
 
 An objective is called with the token log-probabilities float64[B, L], with a mask, of all its rows of some
-prompts. It returns the loss summed over these prompts and its gradient float64[B, L]. Nothing here sees a
-model, so every objective can be compared with exact enumeration.
+prompts. It returns the loss summed over these prompts and its gradient float64[B, L]. No objective sees the
+model, so each can be compared with exact enumeration.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Regress:
 class Logistic:
     """Cross entropy of sigmoid(difference of log pi / prior) to sigmoid(difference of targets), over pairs.
 
-    The same minimiser as `Regress` where wins are exact (DNO, arXiv:2404.03715). With wins from few draws
-    the sigmoid of a noisy target is biased towards 1/2.
+    It has the same minimiser as `Regress` when wins are exact (DNO, arXiv:2404.03715). With wins from few
+    draws the sigmoid of a noisy target is biased towards 1/2.
 
     prior, target, weight : float64[N], as for `Regress`.
     """
@@ -106,12 +106,12 @@ class Logistic:
 
 @dataclass(frozen=True, eq=False)
 class FitPairs:
-    """Mean over pairs of loss(beta * (d_winner - d_loser)), d = log pi / prior: `PairLoss` brings the slope.
+    """Mean over pairs of loss(beta * (d_winner - d_loser)), d = log pi / prior; `PairLoss` has the slope.
 
     Plus, with `bonus`, the sum of bonus log pi over responses with beta |d| below `bound` (XPO).
 
     prior : float64[N], log prior up to a constant per prompt.
-    pairs, wins : int64[M, 2] and float64[M, 2], rows and how often the first and the second of them won.
+    pairs, wins : int64[M, 2] and float64[M, 2], rows, and how often the first and the second won.
     beta : above 0.
     scale : float64[N], factors of d: ones for sums over tokens, 1 / length for the mean per token (IPO as its
         authors ran it).
@@ -162,7 +162,7 @@ class FitLabels:
     prior : float64[N], log prior up to a constant per prompt.
     pairs, labels : int64[M, 2] and float64[M], rows and the difference of their win rates.
     step : the step of the mirror step that is fitted.
-    ridge : pulls d, centred over the rows of a prompt, to 0: a response in no pair stays at the prior.
+    ridge : pulls d, centred over the rows of a prompt, to 0; a response in no pair stays at the prior.
     sft : weight of the KL, at least 0.
     opponent : float64[N], the weight of each row as the opponent's own response.
     listed : the policy of the KL is normalised over the rows of a prompt.

@@ -1,4 +1,4 @@
-"""PolicyGradient: ascent on the regularised win rate, by one of four estimators."""
+"""PolicyGradient: ascent on the regularised win rate, with one of four estimators."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class PolicyGradient:
 
     prior, win, weight : float64[N], log prior, win rates, and weights that sum to 1 per prompt. The rows were
         drawn with `weight` from the policy of `old`.
-    old : the token log-probabilities float64[L_i] that row i was drawn with.
+    old : the token log-probabilities float64[L_i] with which row i was drawn.
     step : above 0.
     estimator : "reinforce" has baseline 1/2 and "rloo" the mean of the other rows; both weigh a response by
-        the ratio pi / old of the whole of it. "grpo" takes A = (R - mean) / std and "ppo" the mean of the
-        others; both weigh a token by its own ratio, and stop where that leaves [1 - clip, 1 + clip] in the
-        direction of the advantage.
+        its ratio pi / old. "grpo" takes A = (R - mean) / std and "ppo" the mean of the other rows; both weigh
+        a token by its own ratio, and drop it when that leaves [1 - clip, 1 + clip] in the direction of the
+        advantage.
     listed : the rows are all responses of an enumerable game, weighted by the old policy: the expectation
         is exact, the baseline is the policy's own mean, and ratios are those of the normalised policies.
     clip : in (0, 1).

@@ -1,4 +1,4 @@
-"""Hugging Face models: loading, checks of what is supported, stop tokens, activation checkpointing."""
+"""Hugging Face models: loading, checks of support, stop tokens, activation checkpointing."""
 
 from __future__ import annotations
 

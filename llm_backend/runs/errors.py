@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ConfigError(ValueError):
-    """One line that names the key, what it was and what is allowed."""
+    """One line that names the key, its value and the allowed values."""
 
 
 class OutOfMemory(RuntimeError):

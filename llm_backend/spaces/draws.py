@@ -1,4 +1,4 @@
-"""Draws: responses in rows, and how rows are grouped."""
+"""Draws: responses in rows, and groups of rows."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Responses in B rows. A value: a copy is the same object, so evidence about a list shares its rows.
+    """Responses in B rows. Copying returns the same object, so evidence about a list shares its rows.
 
-    prompt : int64[B], the number of the prompt that each answers.
-    tokens : its tokens, EOS included.
-    texts : its text.
-    column : int64[B], its column in the list of an enumerable game; -1 elsewhere.
-    truncated : bool[B], True where a response was cut at the length limit, so that it has no EOS.
+    prompt : int64[B], the number of the prompt that each row answers.
+    tokens : the tokens of each row, EOS included.
+    texts : the text of each row.
+    column : int64[B], the column of each row in the list of an enumerable game; -1 in free text.
+    truncated : bool[B], True if a row was cut at the length limit, so that it has no EOS.
     """
 
     prompt: Ints
@@ -39,7 +39,7 @@ class Draws:
         return self
 
     def take(self, rows: Sequence[int] | Ints) -> Draws:
-        """The rows of these numbers, int64[B], in that order."""
+        """The rows with these numbers, int64[B], in that order."""
         at = np.asarray(rows, dtype=np.int64)
         return Draws(
             self.prompt[at],
@@ -51,7 +51,7 @@ class Draws:
 
     @staticmethod
     def join(parts: Sequence[Draws]) -> Draws:
-        """All rows, part after part."""
+        """The rows of all parts, in order."""
         return Draws(
             np.concatenate([part.prompt for part in parts]),
             tuple(row for part in parts for row in part.tokens),

@@ -18,8 +18,8 @@ from pgames.numerics import normalise
 class Listed:
     """The responses of an enumerable game: Y texts for all prompts, or a list for each prompt.
 
-    Policies are normalised over the list of a prompt. `texts` are the lists, `support` bool[X, Y] says where
-    there is a response, and `all` has every response once, prompt by prompt.
+    Policies are normalised over the list of a prompt. `texts` are the lists, `support` bool[X, Y] marks
+    the responses, and `all` holds every response once, prompt by prompt.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Listed:
             if twin != text:
                 raise ValueError(
                     f"responses {twin!r} and {text!r} are the same tokens to this tokenizer: "
-                    "no policy of the model can tell them apart; use other texts or another tokenizer."
+                    "no policy of the model can distinguish them. Use other texts or another tokenizer."
                 )
         self.all = Draws(x, tokens, texts, y, np.zeros(len(x), np.bool_))
         self._tables: weakref.WeakKeyDictionary[Leaf, Floats] = weakref.WeakKeyDictionary()
@@ -100,7 +100,9 @@ class Listed:
     def place(self, prompt: int, text: str) -> int:
         """The column of a response in the list of its prompt. Raises ValueError when it is not there."""
         if text not in self.places[prompt]:
-            raise ValueError(f"{text!r} is no response to prompt {prompt} in this game: add it to responses.")
+            raise ValueError(
+                f"{text!r} is not a response to prompt {prompt} in this game: add it to responses."
+            )
         return self.places[prompt][text]
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
@@ -127,9 +129,9 @@ class Listed:
         return np.concatenate([[0], np.cumsum(self.support.sum(axis=1))])[prompt] + column
 
     def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
-        """log pi(response | prompt), float64[B]: of a leaf the model's own, read from its table.
+        """log pi(response | prompt), float64[B]. A leaf is read from its table, as the model scores it.
 
-        Of a geometric mixture it is normalised over the list, as it is sampled.
+        A geometric mixture is normalised over the list, as it is sampled.
         """
         table = self.logs(policy) if isinstance(policy, Blend) else self.table(policy)
         return table[draws.prompt, draws.column]

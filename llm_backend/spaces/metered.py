@@ -13,20 +13,20 @@ from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
 
 
 class Gauge(Protocol):
-    """What measures: `llm_backend.runs.meter.Meter` is one."""
+    """A meter of time and counts, such as `llm_backend.runs.meter.Meter`."""
 
     def measure(self, phase: str) -> AbstractContextManager[None]:
-        """Count the time of the block as that of a phase, "collect" or "score"."""
+        """Add the time of the block to a phase, "collect" or "score"."""
         ...
 
     def count(self, draws: Draws) -> None:
-        """Count responses that were drawn, and their tokens."""
+        """Count drawn responses and their tokens."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Metered:
-    """A space on a meter: the same draws and scores, with their time and number counted."""
+    """A space with the same draws and scores, whose time and number a meter counts."""
 
     space: Space
     meter: Gauge
@@ -38,7 +38,7 @@ class Metered:
 
     @property
     def listed(self) -> ListedSpace | None:
-        """The list beneath, or None."""
+        """The list of the inner space, or None."""
         return self.space.listed
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:

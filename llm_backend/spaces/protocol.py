@@ -1,4 +1,4 @@
-"""What verbs ask of the responses of an arena: to draw some, and to score them."""
+"""The protocol of spaces, by which verbs draw and score responses."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Sampling:
 class Space(Protocol):
     """The responses to X prompts. `Free` and `Listed` are the two kinds.
 
-    `Recorded`, `Metered` and `Shared` hold another space, answer with its numbers, and add one service each.
+    `Recorded`, `Metered` and `Shared` hold another space, return its numbers, and add one service each.
     """
 
     @property
@@ -51,20 +51,20 @@ class Space(Protocol):
 
     @property
     def listed(self) -> ListedSpace | None:
-        """The list of responses of an enumerable game; None where the model may say anything."""
+        """The list of responses of an enumerable game; None for free text."""
         ...
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         """`n` responses to each prompt, or to each of the prompts `which`.
 
-        The responses to a prompt are a function of policy, key and prompt, whatever else is asked.
+        The responses to a prompt are a function of policy, key and prompt alone.
         """
         ...
 
     def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
         """log pi(response | prompt), float64[B] in nats, summed over tokens.
 
-        Of a leaf it is the model's own; of a geometric mixture it is that of the law that `draw` samples.
+        A leaf is scored by the model itself, a geometric mixture by the distribution that `draw` samples.
         """
         ...
 
@@ -79,7 +79,7 @@ class ListedSpace(Space, Protocol):
 
     @property
     def support(self) -> NDArray[np.bool_]:
-        """bool[X, Y]: where there is a response. Rows of fewer than Y responses end with False."""
+        """bool[X, Y], True where there is a response. Rows of fewer than Y responses end with False."""
         ...
 
     @property
@@ -109,10 +109,9 @@ class ListedSpace(Space, Protocol):
 
 
 def listing(space: Space, verb: str) -> ListedSpace:
-    """The list beneath a space. Raises AttributeError naming the verb when responses are free text."""
+    """The list of a space. Raises AttributeError naming the verb when responses are free text."""
     if space.listed is None:
         raise AttributeError(
-            f"{verb} needs a list of responses here: this arena lets the model say anything; pass "
-            "responses=[...]."
+            f"{verb} needs a list of responses here, and this arena has free text: pass responses=[...]."
         )
     return space.listed

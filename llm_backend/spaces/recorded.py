@@ -1,4 +1,4 @@
-"""Recorded: a space whose draws are kept in a folder, and read back when asked for again."""
+"""Recorded: a space whose draws are kept in a folder, and read back when they are needed again."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pgames.files import atomic
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """A space that draws nothing twice: a round that was interrupted continues from the files in `folder`.
+    """A space that draws nothing twice: an interrupted round continues from the files in `folder`.
 
     The name of a file is a digest of the policy, the prompts, the limits and the key of the draw. Files of
-    finished rounds may be deleted. Of several processes the first one writes and reads, for all of them.
+    finished rounds may be deleted. The first of several processes writes and reads for all of them.
     """
 
     space: Space
@@ -35,13 +35,13 @@ class Recorded:
 
     @property
     def listed(self) -> ListedSpace | None:
-        """The list beneath, or None."""
+        """The list of the inner space, or None."""
         return self.space.listed
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         """`n` responses to each prompt, or to each of the prompts `which`, drawn or read.
 
-        Raises ValueError naming the file when it is no record of responses.
+        Raises ValueError naming the file when it is not a record of responses.
         """
         which = range(len(self.sampling.prompts)) if which is None else which
         asked = {"policy": described(policy), "n": n, "key": list(key), "prompts": self._digest(which)}
@@ -92,11 +92,11 @@ def _read(path: Path) -> Draws:
             np.array(kept["truncated"], np.bool_),
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no record of responses ({error}): delete it.") from None
+        raise ValueError(f"{path} is not a record of responses ({error}): delete it.") from None
 
 
 def described(policy: Policy) -> object:
-    """A policy in values that JSON takes and a restart does not change; adapters by their fingerprint."""
+    """A policy as JSON values that a restart does not change; adapters by their fingerprint."""
     if isinstance(policy, Base | Adapter):
         return policy.id
     if isinstance(policy, Answers):

@@ -1,4 +1,4 @@
-"""Log-probabilities of whole policies: of mixtures too, as far as they have any."""
+"""Log-probabilities of policies, including the mixtures that have them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_backend.spaces.protocol import Space
 
 
 def scored(space: Space, policy: Policy) -> bool:
-    """Whether the law that `space.draw` samples the policy by has a log-probability."""
+    """Whether draws of the policy from the space have known log-probabilities."""
     if space.listed is not None:
         return True
     unknown = (Answers, Blend) if space.sampling.correct > 1 else (Answers,)
@@ -18,9 +18,9 @@ def scored(space: Space, policy: Policy) -> bool:
 
 
 def log_probabilities(space: Space, policy: Policy, draws: Draws) -> Floats:
-    """log pi(response | prompt), float64[B], of the law that `space.draw` samples the policy by.
+    """log pi(response | prompt), float64[B], of the distribution that `space.draw` samples for the policy.
 
-    A geometric mixture of free text is sampled token by token, and so it is scored.
+    A geometric mixture of free text is sampled, and scored, token by token.
     Raises ValueError unless the policy is `scored`.
     """
     if space.listed is not None:

@@ -1,4 +1,4 @@
-"""Shared: a space of which each of several processes draws and scores a part."""
+"""Shared: a space whose draws and scores are split over several processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
 class Shared:
     """A space whose work is split over the processes of a run; every process gets all of the result.
 
-    All processes call `draw` and `score` together, with the same arguments. Each does every size-th prompt or
-    row. The list of an enumerable game is not split: every process computes its table of log-probabilities.
+    All processes call `draw` and `score` together, with the same arguments. Each takes every size-th prompt
+    or row. The list of an enumerable game is not split: every process computes the whole table.
     """
 
     space: Space
@@ -30,7 +30,7 @@ class Shared:
 
     @property
     def listed(self) -> ListedSpace | None:
-        """The list beneath, or None."""
+        """The list of the inner space, or None."""
         return self.space.listed
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:

@@ -1,1 +1,1 @@
-"""The verbs on text, each a function of a `Context`: draw, judge, and describe the fit."""
+"""The verbs on text: functions of a `Context` that draw, judge and fit."""

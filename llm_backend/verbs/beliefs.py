@@ -27,10 +27,10 @@ from pgames.table.beliefs import Belief, Width
 
 
 def believe(context: Context, evidence: Duels, optimism: float, width: Width) -> ListedBelief | FreeBelief:
-    """The arena that plays by the preference estimated from duels, plus `optimism` times its width.
+    """An arena whose preference is the one estimated from duels, plus `optimism` times its width.
 
-    Of an enumerable game the estimate is the share of wins of each pair; of free text it is a preference
-    model on last hidden states. Raises ValueError for an optimism below 0, or an unknown width.
+    In an enumerable game the estimate is the share of wins of each pair, in free text a preference model on
+    last hidden states. Raises ValueError for an optimism below 0, or an unknown width.
     """
     if context.listed:
         return ListedBelief(context, evidence, optimism, width)
@@ -38,7 +38,7 @@ def believe(context: Context, evidence: Duels, optimism: float, width: Width) ->
 
 
 class ListedBelief:
-    """The belief of `pgames.table` about an enumerable game; its answers are trained policies."""
+    """The belief of `pgames.table` about an enumerable game, whose policies are trained."""
 
     def __init__(self, context: Context, evidence: Duels, optimism: float, width: Width):
         listed = context.listing
@@ -63,12 +63,12 @@ class ListedBelief:
         return policies.mixture(*terms)
 
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
-        """argmax_pi P(pi > opponent) - KL(pi || prior) / step, P as believed, in exact play."""
+        """argmax_pi P(pi > opponent) - KL(pi || prior) / step for the believed P, in exact play."""
         believed = replace(self.context, samples=None, cache=Cache(rates=self.table.rates[0]))
         return steps.mirror_step(believed, prior, opponent, scalar(step, "a step"))
 
     def nash(self, tau: float, start: Policy) -> Policy:
-        """A policy trained, from `start`, to be the Nash of the belief regularised by tau."""
+        """The Nash of the belief regularised by tau, trained from `start`."""
         listed = self.context.listing
         draws, target = listed.all, self.table.nash(tau, listed.logs(start)[None])[0][listed.support]
         weight = 0.5 * np.exp(target) + 0.5 / listed.support.sum(axis=1)[draws.prompt]
@@ -89,7 +89,7 @@ class ListedBelief:
 
 
 class FreeBelief:
-    """The arena whose judge is a preference learned from duels of free text: `judges.learned`."""
+    """An arena whose judge is a preference learned from duels of free text; see `judges.learned`."""
 
     def __init__(self, context: Context, evidence: Duels, optimism: float):
         draws, (i, j) = evidence.draws, evidence.pairs.T
@@ -113,20 +113,20 @@ class FreeBelief:
         return policies.mixture(*terms)
 
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
-        """argmax_pi P(pi > opponent) - KL(pi || prior) / step, P as believed."""
+        """argmax_pi P(pi > opponent) - KL(pi || prior) / step for the believed P."""
         return steps.mirror_step(self.context, prior, opponent, scalar(step, "a step"))
 
     def nash(self, tau: float, start: Policy) -> Policy:
         """The Nash of the belief regularised by tau, over `samples` draws each of the reference and `start`.
 
-        The reference weighs a response by ref / (ref + start), so that sums over the draws stand for sums
-        over all responses. Their game is solved exactly; log pi / ref = P(y > nash) / tau is fitted to them.
+        A draw has reference weight ref / (ref + start), so that sums over the draws estimate sums over all
+        responses. The game on the draws is solved exactly, and log pi / ref = P(y > nash) / tau is fitted.
         """
         context = self.context
         draws = Draws.join([context.draw(self.reference, "candidates"), context.draw(start, "opponent")])
-        logs, own = (log_probabilities(context.space, policy, draws) for policy in (self.reference, start))
+        logs, starts = (log_probabilities(context.space, policy, draws) for policy in (self.reference, start))
         rows = np.stack([mine for mine in by_prompt(draws, len(context.prompts)) if len(mine)])
-        share = (logs - np.logaddexp(logs, own))[rows]
+        share = (logs - np.logaddexp(logs, starts))[rows]
         reference = np.exp(np.maximum(share - share.max(axis=1, keepdims=True), -600.0))
         believed = np.stack([self._rates_among(draws.take(mine)) for mine in rows])
         game = pgames.PreferenceGame(believed, reference / reference.sum(axis=1, keepdims=True))
@@ -146,7 +146,7 @@ class FreeBelief:
         )
 
     def least_known(self, opponent: Policy) -> Answers:
-        """Per prompt of the round, of draws of opponent and reference, the one whose duels are least known.
+        """For each prompt of the round, the draw of opponent or reference whose duels are least known.
 
         The widths of its duels with all draws of the opponent are summed.
         """
@@ -162,7 +162,9 @@ class FreeBelief:
             [theirs.texts[i] for i in met],
         )
         total, rows = np.bincount(asked, width, len(ours)), by_prompt(ours, prompts)
-        return answering({x: ours.texts[rows[x][total[rows[x]].argmax()]] for x in context.turn()}, prompts)
+        return answering(
+            {x: ours.texts[rows[x][total[rows[x]].argmax()]] for x in context.round_prompts()}, prompts
+        )
 
     def _rates_among(self, draws: Draws) -> Floats:
         """The believed P(y > z) float64[N, N] between N responses to one prompt."""

@@ -18,7 +18,7 @@ from pgames.losses import PairLoss
 def duel(context: Context, first: Policy, second: Policy) -> Duels:
     """`samples` judged pairs per prompt of the round, a response of each policy: M = samples * prompts pairs.
 
-    In exact play, every pair of listed responses with the wins of one duel per prompt in expectation.
+    In exact play, every pair of listed responses, with the expected wins of one duel per prompt.
     """
     if context.exact:
         return _expected(context, first, second, rates(context))
@@ -28,7 +28,7 @@ def duel(context: Context, first: Policy, second: Policy) -> Duels:
 
 
 def demonstrate(context: Context, winner: Policy, loser: Policy) -> Duels:
-    """The pairs of `duel`, of which the winner's response wins every one; no judge is asked."""
+    """The pairs of `duel`, all won by the response of `winner`; no judge is asked."""
     if context.exact:
         X, Y = context.listing.support.shape
         return _expected(context, winner, loser, np.ones((X, Y, Y)))
@@ -55,14 +55,14 @@ def fit_pairs(
     weight: float,
     bound: float,
 ) -> Policy:
-    """argmin_pi of the mean over pairs of loss(beta * difference of log(pi / prior)), prompts weighing alike.
+    """argmin_pi of the mean, over prompts and their pairs, of loss(beta * difference of log(pi / prior)).
 
     Plus weight / (number of pairs) * sum of log pi(samples), over samples with beta |log pi / prior| below
-    `bound` (XPO, arXiv:2405.21046). Returns the prior where no pair has two different responses.
+    `bound` (XPO, arXiv:2405.21046). Returns the prior when no pair has two different responses.
     """
-    texts, said = pairs.draws.texts, pairs.wins.sum(axis=1) > 0
-    differ = [m for m, (i, j) in enumerate(pairs.pairs) if said[m] and texts[i] != texts[j]]
-    if not differ:  # as on a table: a response against itself says nothing
+    texts, counted = pairs.draws.texts, pairs.wins.sum(axis=1) > 0
+    differ = [m for m, (i, j) in enumerate(pairs.pairs) if counted[m] and texts[i] != texts[j]]
+    if not differ:  # a response against itself carries no information
         return prior
     met, where = np.unique(pairs.pairs[differ], return_inverse=True)
     draws, where, bonus = pairs.draws.take(met), where.reshape(-1, 2), None

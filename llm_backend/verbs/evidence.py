@@ -1,4 +1,4 @@
-"""Evidence, all of it values: judged pairs, samples, pairs yet to be judged, labels to regress on."""
+"""Evidence, as immutable values: judged pairs, samples, pairs not yet judged, labels to regress on."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class Samples(Sequence[list[str]]):
         if isinstance(x, slice):
             return [self[i] for i in range(*x.indices(len(self)))]
         if not -len(self) <= x < len(self):
-            raise IndexError(f"there are samples of {len(self)} prompts, asked for number {x}.")
+            raise IndexError(f"there are samples of {len(self)} prompts, got number {x}.")
         return [self.draws.texts[i] for i in np.flatnonzero(self.draws.prompt == x % len(self))]
 
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """Pairs met so far and not judged: `pairs` int64[M, 2] of rows of `draws`."""
+    """Pairs of responses that have not been judged: `pairs` int64[M, 2] of rows of `draws`."""
 
     draws: Draws
     pairs: Ints

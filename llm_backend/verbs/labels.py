@@ -1,4 +1,4 @@
-"""Learning from labelled pairs: pairs are collected, labelled by the judge, and regressed on."""
+"""Learning from labelled pairs: collect pairs, label them by the judge, regress on the labels."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def _chosen(context: Context, buffer: Buffer, pairs: int) -> Ints:
     """`pairs` pairs per prompt of the round, from the buffer with replacement, by prompt: int64[M, 2]."""
     owner, found = buffer.draws.prompt[buffer.pairs[:, 0]], []
     order = np.argsort(owner, kind="stable")
-    first, last = (np.searchsorted(owner[order], context.turn(), side) for side in ("left", "right"))
-    for x, begin, end in zip(context.turn(), first, last, strict=True):
+    first, last = (np.searchsorted(owner[order], context.round_prompts(), side) for side in ("left", "right"))
+    for x, begin, end in zip(context.round_prompts(), first, last, strict=True):
         mine = order[begin:end]
         if not len(mine):
             raise ValueError(f"the buffer has no pair for prompt {x}: collect some before label.")
@@ -86,15 +86,15 @@ def _chosen(context: Context, buffer: Buffer, pairs: int) -> Ints:
 
 
 def _labels(
-    context: Context, draws: Draws, pairs: Ints, labels: Floats, opponent: Policy, own: Draws | None
+    context: Context, draws: Draws, pairs: Ints, labels: Floats, opponent: Policy, drawn: Draws | None
 ) -> Labels:
-    """Labels on the rows they need: all listed responses, else those of the pairs and the opponent's own."""
+    """Labels with the rows they need: all listed responses, or those of the pairs and of the opponent."""
     if (listed := context.space.listed) is not None:
-        every, place = listed.of(context.turn())
+        every, place = listed.of(context.round_prompts())
         weight = listed.probs(opponent)[every.prompt, every.column]
         return Labels(every, np.searchsorted(place, pairs), labels, weight)
-    assert own is not None
+    assert drawn is not None
     rows, where = np.unique(pairs, return_inverse=True)
-    each = 1 / np.bincount(own.prompt, minlength=len(context.prompts))[own.prompt]
+    each = 1 / np.bincount(drawn.prompt, minlength=len(context.prompts))[drawn.prompt]
     weight = np.concatenate([np.zeros(len(rows)), each])
-    return Labels(Draws.join([draws.take(rows), own]), where.reshape(-1, 2), labels, weight)
+    return Labels(Draws.join([draws.take(rows), drawn]), where.reshape(-1, 2), labels, weight)

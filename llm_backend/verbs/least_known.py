@@ -1,4 +1,4 @@
-"""Which responses a buffer of pairs says least about, by elliptic widths."""
+"""The responses that a buffer of pairs determines least, by elliptic widths."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DIRECTIONS = 64  # dimensions that last hidden states are projected to
 def least_known(context: Context, buffer: Buffer, policy: Policy) -> Answers:
     """Per prompt the response y of largest width |phi(y) - phi(policy)| in the inverse of I + sum gap gap'.
 
-    gap = phi(y) - phi(y') of the pairs in the buffer. Of an enumerable game phi are unit vectors and y any
-    response. Of free text phi are projected last hidden states, and y is one of `samples` draws each of the
-    policy and the reference, to the prompts of the next round.
+    gap = phi(y) - phi(y') of the pairs in the buffer. In an enumerable game phi are unit vectors and y is any
+    response. In free text phi are projected last hidden states, and y is one of `samples` draws each of the
+    policy and the reference, for the prompts of the next round.
     """
     listed = context.space.listed
     return _by_features(context, buffer, policy) if listed is None else _of_list(listed, buffer, policy)
@@ -43,18 +43,18 @@ def _of_list(listed: ListedSpace, buffer: Buffer, policy: Policy) -> Answers:
 
 def _by_features(context: Context, buffer: Buffer, policy: Policy) -> Answers:
     """argmax_y over drawn candidates, with one matrix for all prompts."""
-    own = context.draw(policy, "own", ahead=1)
-    candidates = Draws.join([own, context.draw(context.reference, "candidates", ahead=1)])
+    ours = context.draw(policy, "own", ahead=1)
+    candidates = Draws.join([ours, context.draw(context.reference, "candidates", ahead=1)])
     phi = _projected(context, candidates)
     metric = np.eye(phi.shape[1])
     if len(buffer.pairs):
         seen = _projected(context, buffer.draws)
         gap = seen[buffer.pairs[:, 0]] - seen[buffer.pairs[:, 1]]
         metric = np.linalg.inv(metric + gap.T @ gap)
-    theirs, rows = by_prompt(own, len(context.prompts)), by_prompt(candidates, len(context.prompts))
+    of_policy, rows = by_prompt(ours, len(context.prompts)), by_prompt(candidates, len(context.prompts))
     answers = {}
-    for x in context.turn(ahead=1):
-        width = elliptic(phi[rows[x]] - phi[theirs[x]].mean(axis=0), metric)
+    for x in context.round_prompts(ahead=1):
+        width = elliptic(phi[rows[x]] - phi[of_policy[x]].mean(axis=0), metric)
         answers[x] = candidates.texts[rows[x][int(width.argmax())]]
     return answering(answers, len(context.prompts))
 
@@ -81,6 +81,6 @@ def listed_answers(listed: ListedSpace, columns: list[int]) -> Answers:
 
 
 def answering(texts: Mapping[int, str], prompts: int) -> Answers:
-    """The policy that answers prompt x of X = `prompts` by `texts[x]`, and not at all where x is missing."""
+    """The policy that answers prompt x of X = `prompts` by `texts[x]`; it has no answer if x is missing."""
     known = [[texts[x]] if x in texts else [] for x in range(prompts)]
     return Answers(tuple(map(tuple, known)), tuple(np.ones(len(each)) for each in known))

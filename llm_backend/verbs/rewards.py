@@ -1,4 +1,4 @@
-"""Scores: RLHF puts a number for every response in the place of a preference."""
+"""Scores: in RLHF a number for every response replaces the preference."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class LinearScore:
 
 
 def fit_reward(context: Context, pairs: Duels) -> Score:
-    """The Bradley-Terry score by maximum likelihood: free per response where they are listed, else linear.
+    """The Bradley-Terry score by maximum likelihood: a number per listed response, or linear for free text.
 
     Raises ValueError when the score is linear and there is no duel.
     """

@@ -23,7 +23,9 @@ def sample(context: Context, policy: Policy, n: int | None) -> Samples:
     if n is None and context.exact:
         listed = context.listing
         return Samples(listed.all, listed.probs(policy)[listed.support])
-    draws = context.space.draw(policy, n or context.samples or 1, context.key("sample"), context.turn())
+    draws = context.space.draw(
+        policy, n or context.samples or 1, context.key("sample"), context.round_prompts()
+    )
     return Samples(draws, np.ones(len(draws)))
 
 
@@ -43,5 +45,5 @@ def _space_of(context: Context, prompts: Sequence[str]) -> Space:
     if (listed := context.space.listed) is None:
         return Free(how)
     if unknown := [prompt for prompt in prompts if prompt not in context.prompts]:
-        raise ValueError(f"{unknown[0]!r} is no prompt of this enumerable game: use its own.")
+        raise ValueError(f"{unknown[0]!r} is not a prompt of this enumerable game: use one of its prompts.")
     return Listed(how, [listed.texts[context.prompts.index(prompt)] for prompt in prompts])

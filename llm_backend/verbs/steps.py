@@ -1,4 +1,4 @@
-"""Mirror steps, tilts and imitation on text: what each response is worth, and the policy fitted to it."""
+"""Mirror steps, tilts and imitation on text: values of responses, and the policy fitted to them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Value = Callable[[Draws], Floats]  # Draws of B rows -> float64[B]: how often ea
 def mirror_step(context: Context, prior: Policy, opponent: Policy, step: float) -> Adapter:
     """argmax_pi P(pi > opponent) - KL(pi || prior) / step, fitted by `fit.rule`.
 
-    A regression rule judges the opponent's own draws against all of them, or every response in exact play.
-    A policy gradient judges draws of the policy that training starts from against draws of the opponent.
-    step = inf is the best response: exact in exact play, else a step of size `fit.greed`.
+    A regression rule judges draws of the opponent against all of them, or every response in exact play.
+    A policy gradient judges draws of the policy from which training starts against draws of the opponent.
+    step = inf is the best response in exact play, and a step of size `fit.greed` otherwise.
     Raises ValueError when step is 0, and for a policy gradient when it is negative.
     """
     if step == 0:
-        raise ValueError("a mirror step of 0 is its prior: use that.")
+        raise ValueError("a mirror step of 0 is its prior: use the prior.")
     if step == math.inf and context.exact:
         return _best_response(context, prior, opponent)
     step = step if math.isfinite(step) else math.copysign(context.fit.greed, step)
@@ -50,7 +50,7 @@ def tilt(context: Context, prior: Policy, score: Value, step: float) -> Adapter:
 
 
 def distil(context: Context, policy: Policy) -> Adapter:
-    """The adapter that imitates a policy by cross entropy to draws; in exact play to probabilities."""
+    """The adapter fitted to a policy by cross entropy to its draws, in exact play to its probabilities."""
     exact = context.exact
     if exact:
         draws, weight = context.listing.all, context.listing.probs(policy)[context.listing.support]
@@ -63,7 +63,7 @@ def distil(context: Context, policy: Policy) -> Adapter:
 
 
 def wins(context: Context, draws: Draws, opponent: Policy) -> Floats:
-    """P(row > opponent), float64[B]. `draws` are the opponent's own; in exact play they may be any."""
+    """P(row > opponent), float64[B]. `draws` are of the opponent; in exact play they may be of any policy."""
     if context.exact:
         table = np.einsum("xyz,xz->xy", rates(context), context.listing.probs(opponent))
         return table[draws.prompt, draws.column]
@@ -75,9 +75,9 @@ def wins(context: Context, draws: Draws, opponent: Policy) -> Floats:
 def _wins_of_list(context: Context, draws: Draws, opponent: Policy) -> Floats:
     """`wins_among` with less noise, float64[B]: a response weighs p / (1 - (1 - p)^K), normalised.
 
-    An opponent's response that was drawn weighs its probability over that of being drawn at least once in K,
-    instead of how often it was drawn. With few responses the noise is a fraction of that of counts; with many
-    rare ones both are the same.
+    A drawn response weighs its probability divided by the probability of being drawn at least once in K, in
+    place of its count. With few responses the noise is a fraction of that of counts; with many rare responses
+    both are the same.
     """
     listed = context.listing
     pairs = pairs_within(draws, len(context.prompts))
@@ -133,14 +133,14 @@ def leaf_scores(context: Context, prior: Policy, draws: Draws) -> tuple[dict[Lea
 
 
 def heaviest_leaf(policy: Policy) -> Leaf:
-    """The leaf of largest absolute weight in a geometric mixture. Raises ValueError where there is none."""
+    """The leaf of largest absolute weight in a geometric mixture. Raises ValueError when there is none."""
     return max(blend_terms(policy), key=lambda term: abs(term[0]))[1]
 
 
 def half_uniform(context: Context, policy: Policy) -> Floats:
     """float64[B] over every listed response, summing to 1 per prompt: half the policy, half uniform.
 
-    So that the fit reaches responses which the policy hardly ever gives.
+    The fit then reaches responses that the policy rarely gives.
     """
     draws, support = context.listing.all, context.listing.support
     return 0.5 * context.listing.probs(policy)[support] + 0.5 / support.sum(axis=1)[draws.prompt]
@@ -171,7 +171,7 @@ def _ascended(context: Context, prior: Policy, value: Value, step: float, verb: 
         raise ValueError(f"a policy gradient needs a step above 0, got {step}: use Fit(rule='regress').")
     start, listed, how = heaviest_leaf(prior), context.space.listed, context.space.sampling
     if listed is not None:
-        draws, _ = listed.of(context.turn())
+        draws, _ = listed.of(context.round_prompts())
         weight = listed.probs(start)[draws.prompt, draws.column]
     else:
         draws = context.draw(start, "candidates")

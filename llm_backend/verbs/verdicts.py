@@ -1,4 +1,4 @@
-"""What the judge says of responses: pair by pair, and how often each wins."""
+"""Verdicts of the judge on pairs of responses, and win rates from them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def rates(context: Context) -> Floats:
 def win_rate(context: Context, first: Policy, second: Policy) -> float:
     """P(first > second) in [0, 1], averaged over the prompts of the round.
 
-    In exact play it is a sum over the list; else the mean of `samples` duels per prompt.
+    In exact play it is a sum over the list, otherwise the mean of `samples` duels per prompt.
     """
     if context.exact:
         p, q = context.listing.probs(first), context.listing.probs(second)

@@ -1,4 +1,4 @@
-"""Input that cannot work is refused in one line, and nothing is silently taken for something else."""
+"""Invalid input is refused in one line, and nothing is silently reinterpreted."""
 
 import errno
 import json
@@ -116,7 +116,7 @@ def test_a_prompt_ends_without_eos_and_begins_with_one_bos():
     tok.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", 2)]
     )
-    assert tok("What")["input_ids"] == [*bare, 2]  # what the model would be asked to go on after
+    assert tok("What")["input_ids"] == [*bare, 2]  # a prompt that ends with EOS
     assert lm.encode("What") == lm.encode("<bos>What") == bare
     assert lm.encode_response("What") == [*bare[1:], 2]
 
@@ -235,7 +235,7 @@ def test_a_cache_does_not_answer_for_another_rule(tmp_path):
 
 
 class Optimist:
-    """Thinks well of whatever stands first."""
+    """Prefers the first response."""
 
     name, as_is, antisymmetric = "Optimist", True, False
 
@@ -309,7 +309,7 @@ def test_a_state_edited_by_hand_is_refused(lm, tmp_path):
         whole | {"state": whole["state"] | {"fields": fields | {"memory": array}}},
     ):
         file.write_text(json.dumps(wrong))
-        with pytest.raises(ValueError, match=r"is not what was saved"):
+        with pytest.raises(ValueError, match=r"is not a complete saved state"):
             played.load(tmp_path)
     file.unlink()
     with pytest.raises(FileNotFoundError, match=r"holds no state.json"):
@@ -383,7 +383,7 @@ def test_a_run_does_not_go_on_with_other_data_or_another_runs_rounds(settings, t
     run(settings)
     more = settings | {"run": settings["run"] | {"rounds": 2}}
     rounds = tmp_path / "out" / "rounds"
-    (rounds / ".DS_Store").write_text("")  # what people and their machines leave is no round
+    (rounds / ".DS_Store").write_text("")  # a foreign file is not a round
     (rounds / "00001.bak").mkdir()
     shutil.copytree(tmp_path / "out", tmp_path / "same")
     assert run(more | {"run": {"rounds": 2, "out": str(tmp_path / "same")}}, resume=True).state.t == 2
@@ -407,7 +407,7 @@ def test_a_row_cut_out_of_the_log_is_missed_aloud(settings, tmp_path, capsys):
     log.write_text(lines[0] + lines[2][:9] + "\n7\n" + lines[3])
     run(settings, resume=True)
     assert "log.jsonl has no row of round 2, 3;" in capsys.readouterr().err
-    assert log.read_text() == lines[0] + lines[3]  # and what stands behind a torn line is kept
+    assert log.read_text() == lines[0] + lines[3]  # lines after a torn line are kept
 
 
 def test_a_length_that_leaves_no_room_is_named_by_its_key(settings):
@@ -452,7 +452,7 @@ def test_ctrl_c_while_modules_load_is_one_line_too():
 
 
 def test_without_the_packages_of_language_models_it_says_how_to_get_them(tmp_path):
-    """As after a plain `pip install pgames`: a torch that cannot be imported stands for none."""
+    """An installation without torch, simulated by a torch that cannot be imported."""
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")
     paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     told = "llm_backend needs torch: pip install 'pgames[llm]' brings it."

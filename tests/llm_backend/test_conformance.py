@@ -39,7 +39,7 @@ NO_RUNS = "runs"  # the one property that is skipped: text has no run axis
 FAST = ("NashMD, constant step", "RLHF", "SPIN")
 PROPERTIES = {one.name for one in ON_KNOWN_GAMES + ON_EXTREME_GAMES}
 
-ON_TABLES_ONLY = (learners.SparringEXP3, learners.RUCB, learners.DoubleThompson)  # they duel single responses
+ON_TABLES_ONLY = (learners.SparringEXP3, learners.RUCB, learners.DoubleThompson)  # their duels are single
 ON_TEXT_TOO = [learner for learner in LEARNERS if not isinstance(learner, ON_TABLES_ONLY)]
 DRAW_PAIRS = (explore.ENPO, explore.DENPO, explore.Passive)  # even in exact play: labels are of drawn pairs
 
@@ -91,7 +91,7 @@ def test_learner(learner):
 @pytest.mark.slow
 @pytest.mark.parametrize("learner", [one for one in ON_TEXT_TOO if not isinstance(one, DRAW_PAIRS)], ids=repr)
 def test_learner_without_chance(learner):
-    """What tables cannot ask of learners: in exact play a duel is its expectation, and nothing is drawn."""
+    """A property that tables cannot test: in exact play a duel is its expectation, and nothing is drawn."""
     keep = set(LEARNED["skip"])
     claims = {**LEARNED, **TEXT, "skip": PROPERTIES - keep, "arena": text_arena}
     if isinstance(learner, oracle.VMG):
@@ -120,7 +120,7 @@ class LikesTheFirst(Base):
 
 
 class MeetsPrompts(Base):
-    """Its step depends on how many prompts there are."""
+    """The step depends on the number of prompts."""
 
     def improve(self, arena, state):
         step = self.eta * len(arena.prompts) / 3
@@ -137,7 +137,7 @@ class WritesIntoItsMemory(Base):
 
 
 class CountsEveryone(Base):
-    """Its step depends on how many responses the model has, in the game or not."""
+    """The step depends on the number of responses of the model, including those outside the game."""
 
     def improve(self, arena, state):
         step = self.eta * arena.P.shape[-1] / 3
@@ -145,7 +145,7 @@ class CountsEveryone(Base):
 
 
 def everyone(game, **arguments):
-    """The arena that forgot to leave out the responses of reference probability 0."""
+    """An arena that includes the responses of reference probability 0."""
     everywhere = np.maximum(game.reference, 0.01)
     return text_arena(game.with_reference(everywhere / everywhere.sum(axis=1, keepdims=True)), **arguments)
 
@@ -195,7 +195,7 @@ def test_broken_text_is_caught(arena, caught):
 
 
 def apart(arena):
-    """Three policies that play different responses, so that it matters against whom one is judged."""
+    """Three policies that play different responses, so that the choice of opponent matters."""
     rows = (
         ([0.8, 0.1, 0.1], [0.9, 0.1, 0]),
         ([0.1, 0.8, 0.1], [0.1, 0.9, 0]),
@@ -214,12 +214,12 @@ def test_exact_arena():
 
 @pytest.mark.slow
 def test_sampled_arena():
-    """With draws enough to meet every response, nothing is skipped."""
+    """With enough draws to meet every response, nothing is skipped."""
     report = check_arena(text_arena(GAME, samples=200), tolerance=0.01, policies=apart)
     assert {row.promise.name for row in report.rows if row.status == "not claimed"} == {
         "runs",
         "per_run_weights",
-        "label_route",  # asked for in exact play
+        "label_route",  # checked in exact play
     }
 
 

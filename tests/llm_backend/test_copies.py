@@ -24,7 +24,7 @@ copies = pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 
 
 def decorated(space, folder):
-    """A space and what decorates it, from nothing to all three."""
+    """A space with none, some or all three of its decorators."""
     yield space
     yield Recorded(space, folder)
     yield Metered(space, Meter())

@@ -29,7 +29,7 @@ def arena():
 
 @pytest.fixture(scope="module")
 def policy(arena):
-    """Some way from the reference and from the Nash."""
+    """A policy away from both the reference and the Nash."""
     return arena.mirror_step(arena.reference, arena.reference, 3.0)
 
 

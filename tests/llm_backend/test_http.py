@@ -1,4 +1,4 @@
-"""The HTTP client: keys stay secret, answers have a limit, failures name what to do."""
+"""The HTTP client: keys stay secret, answers have a size limit, errors name the remedy."""
 
 import json
 

@@ -53,7 +53,7 @@ def test_solvers_follow_the_table(text, table, solver, rounds):
 
 
 def test_fictitious_play_finds_best_responses(text):
-    """With exact ties among best responses its path is the toss of a coin; its exploitability is not."""
+    """With exact ties among best responses its path is arbitrary; its exploitability is not."""
     gaps = [text.exploitability(state.policy) for state in pg.iterate(pg.FictitiousPlay(), text, 12)]
     assert gaps[0] > 0.25
     assert gaps[-1] < 0.12

@@ -1,4 +1,4 @@
-"""Prompts: read from every kind of file, and to exactly the tokens they should be."""
+"""Prompts: read from every kind of file, and encoded to the exact tokens."""
 
 import json
 import sys
@@ -92,7 +92,7 @@ def test_datasets(tmp_path):
 
 
 def test_a_name_goes_to_the_hub(monkeypatch):
-    """Without network: what `datasets` is asked for."""
+    """Without network: the arguments passed to `datasets`."""
     datasets = pytest.importorskip("datasets")
     asked = []
 

@@ -67,7 +67,7 @@ def test_prompts_may_be_read_a_few_at_a_time(monkeypatch):
 
 
 def test_half_precision_stays_within_its_rounding():
-    """Adapters are float32 beside a bfloat16 base; a full pass rounds elsewhere, so the bound is loose."""
+    """Adapters are float32 beside a bfloat16 base; a full pass rounds differently, so the bound is loose."""
     lm = model_of("llama", lora=4)
     exact = decoded_logits(lm, [trained(lm), BASE])
     tokenizer, half = tiny_tokenizer(), model_of("llama", lora=None).causal.to(torch.bfloat16)
@@ -88,7 +88,7 @@ def test_packed_weights_change_rounding_only(monkeypatch):
 
 
 def test_left_padding_without_position_ids_would_be_wrong():
-    """Negative control: GPT-2 counts positions from the padding when nobody tells it where a text begins."""
+    """Negative control: without explicit positions GPT-2 counts from the start of the padding."""
     lm = model_of("gpt2", lora=None)
     prompt = PROMPTS[1]
     ids, mask = torch.tensor([[lm.pad] * 3 + prompt]), torch.tensor([[0] * 3 + [1] * len(prompt)])

@@ -1,4 +1,4 @@
-"""Generation: samples against exact distributions, whatever shares their batch."""
+"""Generation: samples against exact distributions, for any composition of the batch."""
 
 from __future__ import annotations
 

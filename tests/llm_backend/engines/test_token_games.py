@@ -125,7 +125,7 @@ def test_coins_of_a_judge_lead_to_a_gap_of_a_thousandth(seed):
 
 
 def test_the_game_of_an_arena():
-    """Prompts with lists of their own, and the table the arena says it equals."""
+    """Prompts with separate lists, and the table of the arena."""
     lists = [["a", "b", "c"], ["c", "d"]]
     judge = TableJudge(cyclic_game().P[:2], PROMPTS[:2], LETTERS)
     arena = TextArena(tiny_lm(), PROMPTS[:2], judge, None, responses=lists, fit=Fit(epochs=30, lr=1e-2))
@@ -146,6 +146,6 @@ def test_the_game_of_an_arena():
 
 
 def test_conformance_of_exact_play():
-    """On adapters; `test_llm_conformance` has the kit on whole models, for every solver."""
+    """On adapters; `test_conformance` runs the kit with all weights trained, for every solver."""
     fit = Fit(epochs=60, lr=1e-2)
     print(check_arena(letters(tiny_lm(), fit), tolerance=0.02))

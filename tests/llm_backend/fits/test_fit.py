@@ -42,7 +42,7 @@ def test_training_is_reproducible_and_independent_of_the_batch():
 
 
 def test_checkpointing_changes_nothing_but_memory():
-    """GPT-2 has dropout and absolute positions: neither may show."""
+    """GPT-2 has dropout and absolute positions: neither may affect a fit."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     def make(checkpointing):
@@ -64,7 +64,7 @@ def test_checkpointing_changes_nothing_but_memory():
 
 @pytest.mark.parametrize(("lora", "lr"), [(8, 1e-2), (None, 3e-5)])
 def test_bfloat16_models_learn_by_small_steps(lora, lr):
-    """Steps of 3e-5 vanish when added to bfloat16 weights one by one; float32 copies add them up."""
+    """Steps of 3e-5 vanish when added to bfloat16 weights one by one; float32 copies accumulate them."""
     tokenizer = tiny_tokenizer()
     model = tiny_model(len(tokenizer), spread=0.2).to(torch.bfloat16)
     lm = LanguageModel(model, tokenizer, lora=lora)

@@ -79,7 +79,7 @@ def test_policy_gradients_are_exact(length):
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
 def test_kl_of_single_tokens_is_wrong(length):
-    """Negative control: what TRL's Nash-MD does, each token credited with its own log-ratio alone."""
+    """Negative control: TRL's Nash-MD, in which each token is credited with its own log-ratio alone."""
     step = 1.7
     _, logits, token_logs, _, win = enumerated(length)
     prior_tokens = token_logs(torch.tensor(np.random.default_rng(9).normal(size=logits.shape)))
@@ -94,7 +94,7 @@ def test_kl_of_single_tokens_is_wrong(length):
 
 
 def test_another_temperature_is_wrong():
-    """Negative control: drawn at 0.7, scored at 1, and no ratio to repair it."""
+    """Negative control: drawn at 0.7, scored at 1, without an importance ratio."""
     draws, logits, token_logs, prior, win = enumerated(2)
     values = token_logs(logits)
     want = -gain_gradient(logits, token_logs, prior, win, 1.0)

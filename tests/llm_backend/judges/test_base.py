@@ -1,4 +1,4 @@
-"""The checked call of a judge: right answers, both orders, and a loud failure for everything else."""
+"""The checked call of a judge: valid answers, both orders, and an error for everything else."""
 
 import math
 
@@ -14,7 +14,7 @@ PAIRS = [(y, z) for y in WORDS for z in WORDS]
 
 
 class First:
-    """Prefers what comes first, with a true preference for length under it."""
+    """Biased to the first response, with an underlying preference for length."""
 
     def prefer(self, prompts, firsts, seconds):
         return [0.7 + 0.02 * (len(y) - len(z)) for y, z in zip(firsts, seconds, strict=True)]
@@ -64,7 +64,7 @@ def test_batches_are_checked():
 
 def test_both_orders_remove_the_bias_to_one_position():
     biased = np.array([First().prefer(["p"], [y], [z])[0] for y, z in PAIRS]).reshape(3, 3)
-    assert np.abs(biased + biased.T - 1).max() > 0.3  # what would be learned without
+    assert np.abs(biased + biased.T - 1).max() > 0.3  # the bias without averaging
     P = table(judges.fair(First()))
     assert_preference(P)
     expected = [[0.5 + 0.02 * (len(y) - len(z)) for z in WORDS] for y in WORDS]

@@ -15,7 +15,7 @@ from tests.support.judged import assert_preference, table
 
 
 class Counting:
-    """A moody judge that counts."""
+    """A judge with random answers that counts its pairs."""
 
     name = "Counting"
     as_is = True

@@ -120,7 +120,7 @@ def test_chat_body_cut_short():
 
 def test_chat_refused_connection():
     with Server(longer_wins) as server:
-        pass  # gone again, so nobody listens there
+        pass  # closed again, so no server listens on the port
     with pytest.raises(
         JudgeError, match=r"attempts failed, the last with .*refused.*Check that the server runs"
     ):

@@ -1,4 +1,4 @@
-"""A preference learned from duels: antisymmetric, unsure where it should be, and able to see cycles."""
+"""A preference learned from duels: antisymmetry, width and cycles."""
 
 from itertools import pairwise
 
@@ -103,14 +103,14 @@ def test_the_width_covers_the_truth(features):
 
 def test_optimism_raises_both_sides_and_never_the_diagonal(features):
     belief = learn_preference(features, *duels(CYCLE, 30))
-    hope = belief.optimistic(1.5)
-    assert belief.antisymmetric and not hope.antisymmetric and belief.name != hope.name
+    optimist = belief.optimistic(1.5)
+    assert belief.antisymmetric and not optimist.antisymmetric and belief.name != optimist.name
     mean, width = tables(belief)
     pairs = [(y, z) for y in WORDS for z in WORDS]
-    P = hope.prefer(["i"] * 25, *map(list, zip(*pairs, strict=True))).reshape(5, 5)
+    P = optimist.prefer(["i"] * 25, *map(list, zip(*pairs, strict=True))).reshape(5, 5)
     np.testing.assert_allclose(P, np.clip(mean + 1.5 * width, 0, 1), atol=1e-12)
     assert (np.diag(P) == 0.5).all() and ((P + P.T)[~np.eye(5, dtype=bool)] > 1).all()
-    assert judges.fair(hope) is hope  # averaging both orders would take the optimism away
+    assert judges.fair(optimist) is optimist  # averaging both orders would remove the optimism
 
 
 def test_a_belief_is_a_function_of_evidence_and_seed(features):

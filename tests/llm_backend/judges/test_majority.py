@@ -13,7 +13,7 @@ def test_a_majority_of_consistent_judges_goes_round_in_a_cycle():
         return judges.Rule(lambda x, y: -order.index(y), name=str(order))
 
     voters = [ranking(WORDS[k:] + WORDS[:k]) for k in range(3)]
-    for voter in voters:  # each is transitive: somebody beats both others
+    for voter in voters:  # each is transitive: one response beats both others
         assert (table(voter) > 0.5).sum(axis=1).max() == 2
     for hard, share in ((False, 2 / 3), (True, 1.0)):
         P = table(judges.Majority(voters, hard=hard))

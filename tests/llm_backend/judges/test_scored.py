@@ -34,7 +34,7 @@ def test_reward_model_is_bradley_terry_with_its_own_template(pad):
 
 
 def test_padding_with_eos_would_read_the_wrong_token():
-    """Negative control: why a classifier without a pad token is not simply padded with EOS."""
+    """Negative control: a classifier without a pad token gives other scores when it is padded with EOS."""
     tokenizer = tokenizer_of()
     model = classifier(tokenizer, pad=None)
     ids = tokenizer("<bos> user a <eos>", add_special_tokens=False, return_tensors="pt")["input_ids"]

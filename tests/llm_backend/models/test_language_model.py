@@ -1,4 +1,4 @@
-"""Which models and tokenizers a LanguageModel takes."""
+"""The models and tokenizers that a LanguageModel accepts."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Handles: blends and leagues are flattened, merged and checked."""
+"""Handles: blends and mixtures are flattened, merged and checked."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Several processes: the losses of one, weights in shares, no death that loses a round, errors told once."""
+"""Several processes: the losses of one, sharded weights, no kill that loses a round, errors printed once."""
 
 import json
 import os
@@ -73,11 +73,11 @@ PLAN = [  # name of the run, processes, what it changes, what happens to it
 
 
 def save_gpt2(folder: Path) -> None:
-    """A model that is no Llama and whose head is its embedding."""
+    """A model that is not a Llama and whose head is its embedding."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     tokenizer = tiny_tokenizer(PROMPTS)
-    size: dict[str, Any] = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 63}  # odd: uneven shares
+    size: dict[str, Any] = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 63}  # odd: uneven shards
     size |= {"vocab_size": len(tokenizer), "bos_token_id": 1, "eos_token_id": 2, "initializer_range": 0.2}
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -116,7 +116,7 @@ def log(played, name: str) -> list[dict]:
 
 
 def alike(one: list[dict], two: list[dict]) -> None:
-    """Two rounds of the same losses; later ones drift apart where Adam divides rounding by rounding."""
+    """Two rounds have the same losses; later ones drift apart, because Adam divides rounding by rounding."""
     assert [row["processes"] for row in one + two] == [1] * len(one) + [2] * len(two)
     for first, second in list(zip(one, two, strict=True))[:2]:
         assert second["losses"] == pytest.approx(first["losses"], rel=1e-5, abs=1e-7)
@@ -150,8 +150,8 @@ def test_two_processes_started_by_a_launcher(tmp_path):
     ],
 )
 def test_two_processes_have_the_losses_of_one(one, two, played):
-    """Copies, a frozen base in shares, all weights in shares: of a Llama, of an enumerable game with a policy
-    gradient, of a model with tied weights that computes activations again and plays mixtures."""
+    """Copies, a sharded frozen base, all weights sharded: of a Llama, of an enumerable game with a policy
+    gradient, of a model with tied weights that recomputes activations and plays mixtures."""
     alike(log(played, one), log(played, two))
 
 
@@ -199,7 +199,7 @@ def test_one_process_that_fails_ends_all_and_says_so_once(played):
 
 
 class Hopeful:
-    """Hopes for the later letter when it is named first, and knows nothing when it is not."""
+    """Prefers the later letter when it comes first; otherwise gives 1/2."""
 
     as_is = True
     antisymmetric = False

@@ -1,4 +1,4 @@
-"""A run's configuration: what is wrong is named by its key, in one line."""
+"""A run's configuration: every error names its key, in one line."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What wandb and trackio are told, by stand-ins that behave as wandb 0.31 and trackio 0.43 do."""
+"""The calls to wandb and trackio, with stand-ins that behave like wandb 0.31 and trackio 0.43."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLAT = {"loss": 1.0, "seconds/fit": 2.0, "seconds/judge": 1.0}
 
 
 class Wandb:
-    """wandb: a run goes on under its id; a step below the last is thrown away with a warning."""
+    """wandb: a run continues under its id; a step below the last is dropped with a warning."""
 
     def __init__(self):
         self.runs: dict[str, dict] = {}
@@ -43,7 +43,7 @@ class Wandb:
 
 
 class Trackio:
-    """trackio: a run goes on under its name; it prints to the terminal and is finished by a function."""
+    """trackio: a run continues under its name; it prints to the terminal and is finished by a function."""
 
     def __init__(self):
         self.runs: dict[str, dict] = {}

@@ -1,4 +1,4 @@
-"""Runs of a language model: what they write, that they go on after any death, and what they say is wrong."""
+"""Runs of a language model: their files, resuming after any kill, and their errors."""
 
 import json
 import math
@@ -41,7 +41,7 @@ RUN: dict[str, dict] = {
     "run": {"rounds": 3},
     "log": {"tensorboard": False},
 }
-TIMES = ("seconds", "tokens_per_second")  # what the clock says
+TIMES = ("seconds", "tokens_per_second")  # keys of times
 
 
 def described(out: Path, **changes: dict) -> dict:
@@ -61,13 +61,13 @@ def as_toml(values: dict) -> str:
 
 
 def told(log: list[dict]) -> list[dict]:
-    """A log without what the clock says."""
+    """A log without its times."""
     return [{key: value for key, value in row.items() if key not in TIMES} for row in log]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run that nothing interrupted."""
+    """A run without interruption."""
     return run(described(tmp_path_factory.mktemp("whole") / "run"))
 
 
@@ -338,7 +338,7 @@ def test_a_learner_streams_through_the_prompts_and_goes_on_to_the_bit(solver, tm
     assert again.state.policy.id == through.state.policy.id
     evidence = next(part for part in _parts(through.state.memory) if hasattr(part, "draws"))
     rounds = np.searchsorted([3, 6], evidence.draws.prompt, side="right")
-    assert set(evidence.draws.prompt) == set(range(6))  # two shares of three, then the first again
+    assert set(evidence.draws.prompt) == set(range(6))  # two blocks of three, then the first again
     assert np.bincount(rounds)[0] == 2 * np.bincount(rounds)[1]
 
 

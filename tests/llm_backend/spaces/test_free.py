@@ -11,7 +11,7 @@ from tests.support.llm_tiny import TableJudge, tiny_lm
 
 
 def test_free_play_agrees_with_the_enumerated_game():
-    """Responses of one token at most: what free play has learned, against the exact step."""
+    """Responses of one token at most: the policy learned in free play, against the exact step."""
     lm, texts = tiny_lm("abc", spread=0.15), ["", "a", "b", "c"]
     table = np.array([[0.5, 0.2, 0.6, 0.4], [0.8, 0.5, 0.9, 0.2], [0.4, 0.1, 0.5, 0.9], [0.6, 0.8, 0.1, 0.5]])
 

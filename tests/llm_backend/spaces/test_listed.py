@@ -1,4 +1,4 @@
-"""Enumerable games: what a few draws say of them, and responses the model cannot tell apart."""
+"""Enumerable games: win rates from few draws, and responses that are the same tokens."""
 
 from dataclasses import replace
 
@@ -49,7 +49,7 @@ def test_wins_of_a_list_are_those_of_few_draws_with_less_noise(samples, bias, sh
     seen = errors["counted"] != 0
     off = {name: table - table.mean(axis=2, where=seen, keepdims=True) for name, table in errors.items()}
     mean = np.sum(off["known"] * seen, axis=0) / seen.sum(axis=0)
-    assert np.abs(mean[:, :2]).max() < bias  # of what is drawn nearly always
+    assert np.abs(mean[:, :2]).max() < bias  # of responses that are nearly always drawn
     spread = {name: np.sqrt((table**2).mean(where=seen)) for name, table in off.items()}
     assert spread["known"] < share * spread["counted"]
 
@@ -63,7 +63,7 @@ def test_among_many_rare_responses_nothing_changes():
 
 
 def test_few_draws_a_step_come_close_to_the_nash():
-    """EGPO at a large step and a small tau, where noise of the wins was all that was left (TV .04)."""
+    """EGPO at a large step and a small tau, where the noise of counted wins left a TV of .04."""
     arena, _, _ = uneven(5, 64)
     arena = arena.within(replace(arena.context, fit=Fit(epochs=20, lr=1e-2)))
     nash, apart = pg.nash(arena.game, 0.1).policy, []

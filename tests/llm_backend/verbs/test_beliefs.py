@@ -32,7 +32,7 @@ def test_beliefs_are_those_of_the_table(text, pi, wins):
 
 
 def test_the_nash_of_a_learned_belief_is_that_of_the_responses_drawn():
-    """One token at most: the Nash of all that the belief says, against what is fitted to a pool of draws."""
+    """One token at most: the exact Nash of the belief, against the policy fitted to a pool of draws."""
     lm, prompts, tau = tiny_lm("abc", spread=0.15), ["a", "b c"], 0.2
     cycle = np.array([[0.5, 0.1, 0.9, 0.7], [0.9, 0.5, 0.1, 0.7], [0.1, 0.9, 0.5, 0.7], [0.3, 0.3, 0.3, 0.5]])
 

@@ -15,7 +15,7 @@ from tests.support.llm_listed import apart, handle, make
 
 
 def test_pairs_of_another_policy_need_third_sample_labels(text, pi):
-    """Pairs that pi did not draw: labels against fresh draws of pi are right, those of the pair are not."""
+    """Pairs that pi did not draw: labels against fresh draws of pi are unbiased, those of pairs are not."""
     many = make(samples=8, lm=text.lm)
     exact = text.probs(text.mirror_step(BASE, pi, 2.0))
     buffer = many.collect(many.empty_buffer(), many.uniform, many.uniform, 3000)
@@ -74,7 +74,7 @@ def test_regression_on_labels_is_that_of_the_table(text, pi, sft):
 
 
 def test_evidence_of_streamed_prompts_is_fitted_as_the_table_fits_it(text):
-    """A prompt a round: after three of them XPO knows what the table learns from all three at once."""
+    """With one prompt per round, three rounds of XPO reach the policy of the table with all three at once."""
     arena = make(samples=60, lm=text.lm, per_round=1, fit=Fit(epochs=120, lr=1e-2))
     learner, state = pg.DuelArena(text.game), pg.solve(pg.XPO(2.0, 0.02), arena, 3)
     pairs, samples = state.memory
@@ -94,7 +94,7 @@ def test_evidence_of_streamed_prompts_is_fitted_as_the_table_fits_it(text):
 
     assert apart(text.probs(state.policy), table(wins, given)) < 1e-2
     forgetful = [np.stack([counts.sum(axis=0), *np.zeros_like(counts[1:])]) for counts in (wins, given)]
-    assert apart(text.probs(state.policy), table(*forgetful)) > 0.1  # all of it put down to prompt 0
+    assert apart(text.probs(state.policy), table(*forgetful)) > 0.1  # all evidence assigned to prompt 0
 
 
 def test_a_prompt_whose_duels_are_all_of_one_response_has_its_samples_weighed(text):
@@ -109,7 +109,7 @@ def test_a_prompt_whose_duels_are_all_of_one_response_has_its_samples_weighed(te
 
 
 def test_where_nothing_is_said_the_prior_stays(text):
-    """As on a table: a policy so sure that all its duels are ties has nothing to learn from them."""
+    """As on a table, a deterministic policy learns nothing from its duels, which are all ties."""
     assert text.fit_pairs(BASE, text.no_duels(), pg.losses.logistic, 1.0) is BASE
     sure = Answers((("a",),) * 3, (np.ones(1),) * 3)
     for arena in (text, make(samples=4, lm=text.lm)):

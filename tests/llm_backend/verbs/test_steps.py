@@ -43,7 +43,7 @@ def test_fit_rules_improve_what_the_model_says(rule):
 
 @pytest.mark.parametrize("per_token", [False, True])
 def test_pair_losses_sum_log_ratios_or_average_them(per_token):
-    """IPO of one pair is met exactly: tau (log-ratio of one - of the other) = P - 1/2, either way."""
+    """IPO of one pair is met exactly: tau (log-ratio of one - of the other) = P - 1/2, in both orders."""
     texts, tau = ["a", "b c d"], 0.5
     judge = TableJudge(np.array([[[0.5, 0.8], [0.2, 0.5]]]), ["f"], texts)
     how = Fit(epochs=80, lr=1e-2, per_token=per_token)

@@ -12,7 +12,7 @@ from tests.support.llm_tiny import tiny_lm, tiny_model, tiny_tokenizer
 
 
 def test_adapter_off_is_the_base_to_the_bit(lm):
-    """And the negative control: a 'base' that leaves the adapter on is another model."""
+    """With a negative control: a 'base' that leaves the adapter on is another model."""
     plain = tiny_model(len(tiny_tokenizer()), spread=0.2)
     ids = torch.tensor([[1, 5, 7, 9]])
     adapter = trained(lm, size=0.05)

@@ -81,7 +81,7 @@ def build(config: Configuration, folder: Path) -> Parts:
 
 
 def _judge(config: Configuration, folder: Path) -> Judge:
-    """The judge of [judge] in the first process, which asks for all. All but Rule and Table are cached."""
+    """The judge of [judge], built in the first process; `cache` is on by default but for Rule and Table."""
     built: list[Judge] = []
 
     def make() -> None:

@@ -48,5 +48,5 @@ def test_samples_are_lists_of_texts_per_prompt(text):
     assert len(arena.sample(BASE)) == 2
     listed = make(samples=4, lm=text.lm).sample(BASE, PROMPTS[:2], n=5)
     assert all(t in RESPONSES for texts in listed for t in texts)
-    with pytest.raises(ValueError, match="no prompt of this enumerable game"):
+    with pytest.raises(ValueError, match="not a prompt of this enumerable game"):
         text.sample(BASE, ["z"])

@@ -27,7 +27,7 @@ Losses = tuple[NDArray[np.float64], NDArray[np.float64]]  # float64[S, X, Y] of 
 
 
 class PairMemory(NamedTuple):
-    """What RUCB and double Thompson sampling remember."""
+    """What RUCB and double Thompson sampling remember; wins are float64[S, X, Y, Y]."""
 
     wins: NDArray[np.float64]  # float64[S, X, Y, Y], how often y beat z
     pair: NDArray[np.int64]  # int64[2, S, X], the responses to compare next
@@ -48,6 +48,8 @@ class SparringEXP3:
     state.policy is the mean of both mixtures. Proved: E Reg <= 2 sqrt(T K ln K) for every game, whose average
     policy therefore approaches the Nash. Only observed: how far `regret`, the sum of gaps of the policies
     themselves, grows faster than that on a cycle, where they circle around the Nash. One bit per prompt.
+
+    Raises ValueError when eta is not finite and above 0.
     """
 
     eta: float | None = None

@@ -17,6 +17,8 @@ class Schedule:
 
     sqrt: max(c sqrt(t), 1.0001 tau), whose regret grows like sqrt(T); linear: max(2, tau (t + 2) / 2), like
     log(T) on tables at moderate tau; constant: c.
+
+    Raises ValueError for another kind, or when c is not above 0.
     """
 
     kind: Literal["sqrt", "linear", "constant"] = "sqrt"
@@ -47,6 +49,8 @@ class ENPO:
     elliptic potentials. Observed: late log-log slope 0.51 to 0.56 for every tau with the sqrt schedule; the
     sqrt is the schedule's, `Schedule("linear")` shows log T. Costs 2 * labels *
     comparators bits a round and prompt.
+
+    Raises ValueError when tau, sft or a count is out of range, or a constant eta is not above tau.
     """
 
     tau: float
@@ -85,6 +89,9 @@ class DENPO:
 
     Proved: nothing. Observed: it stays in the support of what pi samples, so on tables it fails exactly where
     the passive learner fails: regret grows linearly on `hidden_rps` from 1/tau = 30.
+
+    Raises ValueError when tau, sft or a count is out of range, a constant eta is not above tau, beta is not
+    above 0, or sign is neither 1 nor -1.
     """
 
     tau: float
@@ -133,6 +140,9 @@ class Passive:
 
     Proved (our notes): linear regret below a batch of about tau exp(kappa / tau) / (2 g) labels, because the
     responses it never samples stay at the reference. Observed: slope 1.00 on `hidden_rps` from 1/tau = 30.
+
+    Raises ValueError when tau, sft or a count is out of range, or a constant eta is not above tau, and for
+    another loss.
     """
 
     tau: float

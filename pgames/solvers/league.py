@@ -19,6 +19,8 @@ class FictitiousPlay:
 
     Theorem: the average is o(1) exploitable in zero-sum games (Robinson 1951), at a rate that is slow:
     O(1/sqrt(t)) in practice. Known failure: exact ties, which are broken in proportion to the reference.
+
+    Raises ValueError when tau is negative or not finite, or an array that holds a 0.
     """
 
     tau: Weight = 0.0

@@ -126,6 +126,8 @@ class NashMD:
     (`pgames.bounds.nash_md`).
     Known failure: at a constant eta it converges, but not to the regularised Nash of tau; its mu reaches
     that of tau / (1 - eta tau).
+
+    Raises ValueError when tau or eta is out of range, or eta is None and tau 0.
     """
 
     tau: Weight
@@ -161,6 +163,8 @@ class NashEMA:
 
     Theorem: none. Known failure: the delay turns damping into rotation; with decay 0.99 and small tau it
     diverges to the boundary where INPO at the same step converges.
+
+    Raises ValueError when tau or eta is out of range, or decay outside [0, 1).
     """
 
     tau: Weight
@@ -262,6 +266,8 @@ class MNPO:
 
     Observed: the past anchors damp rotation; with past = 3 it converges at tau = 0.01, eta = 2, where INPO
     cycles. Theorem: O(1/sqrt(T)) for the average iterate.
+
+    Raises ValueError when tau or eta is out of range, or past below 1.
     """
 
     tau: Weight
@@ -297,6 +303,8 @@ class IPOMD:
     mu = pi^(1 - mixture) ref^mixture; pi' = mirror_step(pi^(1 - eta tau) ref^(eta tau), opponent=mu, eta).
 
     Fixed point: mu is the regularised Nash of tau / (1 - mixture), so pi itself is not that of tau.
+
+    Raises ValueError when tau or eta is out of range, or mixture outside [0, 1].
     """
 
     tau: Weight

@@ -14,8 +14,17 @@ from pgames.solvers.checks import check_steps
 
 
 @dataclass(frozen=True)
-class _Oracle:
-    """One round: duel the explorer against the policy, then answer with the Nash of all duels so far."""
+class OnPolicyGreedy:
+    """Both players sample the Nash of the estimate: passive exploration.
+
+    A round duels the explorer against the policy, then answers with the Nash of all duels so far. The other
+    learners of this file differ in the explorer, or in the round.
+
+    Proved (our notes): on hidden instances regret is at least c min(T, exp(kappa / tau)). Observed: its mean
+    is heavy-tailed even with a uniform reference, because an unlucky first comparison starves itself.
+
+    Raises ValueError when tau is not above 0.
+    """
 
     tau: float
 
@@ -35,7 +44,7 @@ class _Oracle:
         return self._answered(arena, state, evidence)
 
     def explorer(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> Pi:
-        """The policy of the second player; by default that of the first."""
+        """The policy of the second player: here that of the first."""
         return state.policy
 
     def _answered(
@@ -46,16 +55,7 @@ class _Oracle:
 
 
 @dataclass(frozen=True)
-class OnPolicyGreedy(_Oracle):
-    """Both players sample the Nash of the estimate: passive exploration.
-
-    Proved (our notes): on hidden instances regret is at least c min(T, exp(kappa / tau)). Observed: its mean
-    is heavy-tailed even with a uniform reference, because an unlucky first comparison starves itself.
-    """
-
-
-@dataclass(frozen=True)
-class Greedy(_Oracle):
+class Greedy(OnPolicyGreedy):
     """The second player samples the reference (Wu, Shi, Yang and Shen, arXiv:2510.24700); no bonus.
 
     Proved (their abstract): O(exp(1/tau) log T). Observed: growth exp(0.19 / tau) on `hidden_rps`, as
@@ -67,7 +67,7 @@ class Greedy(_Oracle):
 
 
 @dataclass(frozen=True)
-class UniformAdversary(_Oracle):
+class UniformAdversary(OnPolicyGreedy):
     """The second player is uniform over the responses.
 
     Observed: as good as any while responses are few; with C clones of each it pays in proportion to C.
@@ -82,11 +82,13 @@ class UniformAdversary(_Oracle):
 
 
 @dataclass(frozen=True)
-class Optimistic(_Oracle):
+class Optimistic(OnPolicyGreedy):
     """The second player is the best response to the policy under the optimistic belief.
 
     Proved (our notes, `bounds.optimistic_oracle`): regret <= (e / (2 tau)) X (K(K-1)/2)(1 + (L/2)(1 + ln T)),
     log T without exp(1/tau) or coverage. Observed: a + b ln T with b = 0.106 / tau on `hidden_rps`.
+
+    Raises ValueError when tau or optimism is not above 0.
     """
 
     optimism: float = 1.0
@@ -105,7 +107,7 @@ class Optimistic(_Oracle):
 
 
 @dataclass(frozen=True)
-class Enhancer(_Oracle):
+class Enhancer(OnPolicyGreedy):
     """The second player is the response least known against the policy (arXiv:2402.07314, on counts).
 
     Proved (by them, for finite classes): an eps-Nash from O(d / eps^2) samples. Observed: log T, 0.9 of the
@@ -117,7 +119,7 @@ class Enhancer(_Oracle):
 
 
 @dataclass(frozen=True)
-class OMG(_Oracle):
+class OMG(OnPolicyGreedy):
     """Optimistic matrix game (arXiv:2510.13060), symmetric: each optimistic answer meets the Nash.
 
     Two duels a round: (answer, nash) and (nash, answer). Proved (abstract): min of O(sqrt T) and
@@ -133,12 +135,14 @@ class OMG(_Oracle):
 
 
 @dataclass(frozen=True)
-class VMG(_Oracle):
+class VMG(OnPolicyGreedy):
     """Value-incentivised Markov game (arXiv:2502.09780), tabular: the estimate is biased to high value.
 
     belief = argmin sum (P - bit)^2 - alpha gap_P(pi); pi' = its Nash; both players sample pi.
 
     Proved (by them, general classes): O(sqrt T). No explicit width: the bias alone explores.
+
+    Raises ValueError when tau or alpha is not above 0.
     """
 
     alpha: float = 1.0
@@ -156,10 +160,12 @@ class VMG(_Oracle):
 
 
 @dataclass(frozen=True)
-class ExploreThenCommit(_Oracle):
+class ExploreThenCommit(OnPolicyGreedy):
     """Uniform against uniform for `explore` rounds, answering with the reference meanwhile; then the Nash.
 
     Proved (arXiv:2602.23116, under coverage): O(sqrt(T / tau)) for the right `explore`, which needs T.
+
+    Raises ValueError when tau is not above 0, or explore below 1.
     """
 
     explore: int = 1000

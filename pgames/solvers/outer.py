@@ -19,6 +19,8 @@ class ProximalPoint:
     Theorem (arXiv:2410.23223): KL(nash || reference) never increases, whatever tau, and the last iterate
     reaches an exact Nash of the unregularised game. Near it each refresh multiplies KL by
     tau^2 / (tau^2 + w^2). Known failure: an inner solver that cycles, or `every` too short for it.
+
+    Raises ValueError when every is below 1.
     """
 
     inner: Solver

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +32,8 @@ class TableArena:
     samples : None for exact feedback; m for win rates that are means of m Bernoulli duels.
     expert : float64[X, Y], the distribution of demonstrations (only SPIN asks for it).
     first_run : the number of the first run, so that an experiment can be split without repeating streams.
+
+    Raises TypeError when `game` is no PreferenceGame, and ValueError when a number is out of range.
     """
 
     def __init__(
@@ -60,7 +63,10 @@ class TableArena:
     # -- policies ---------------------------------------------------------------------------------------
 
     def policy(self, probabilities: ArrayLike) -> Policy:
-        """The handle of probabilities float64[Y], float64[X, Y] or float64[S, X, Y]."""
+        """The handle of probabilities float64[Y], float64[X, Y] or float64[S, X, Y].
+
+        Raises ValueError when the shape differs, a row is no distribution, or mass lies outside the game.
+        """
         p = np.asarray(probabilities, dtype=np.float64)
         shape = (self.runs, self.game.prompts, self.game.responses)
         try:
@@ -82,6 +88,10 @@ class TableArena:
     # -- verbs ------------------------------------------------------------------------------------------
 
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        """prod_i pi_i ** w_i, normalised: float64[S, X, Y]. Weights may be negative; all 0 is uniform.
+
+        Raises ValueError without terms, or for a weight that is not finite and a number or float64[S].
+        """
         (v, policy), *rest = weighted = self._terms(terms)
         if not v.all():  # with weights of 0 alone the product is flat, over the responses of the game only
             empty = ~np.any(np.broadcast_arrays(*(w for w, _ in weighted)), axis=0)
@@ -94,6 +104,10 @@ class TableArena:
         return policy
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        """sum_i w_i pi_i: float64[S, X, Y], log-probabilities.
+
+        Raises ValueError without terms, or unless the weights are at least 0 and sum to 1.
+        """
         (v, policy), *rest = weighted = self._terms(terms)
         total = sum(w for w, _ in weighted)
         if np.abs(total - 1.0).max() > 1e-6 or min(w.min() for w, _ in weighted) < 0:
@@ -107,6 +121,11 @@ class TableArena:
         return policy
 
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
+        """argmax_pi P(pi > opponent) - KL(pi || prior) / step = prior exp(step P(. > opponent)), normalised.
+
+        float64[S, X, Y]. step = inf is the prior restricted to the best responses. With `samples` the win
+        rates are means of so many duels with draws of the opponent. Raises ValueError for a NaN step.
+        """
         if isinstance(step, (float, int)) and step == np.inf:
             return self._best_response(prior, opponent)
         if self.samples is None:
@@ -147,6 +166,7 @@ class TableArena:
         return minimise(logistic, pairs.wins)
 
     def tilt(self, prior: Policy, score: NDArray[np.float64], step: Weight) -> Policy:
+        """prior * exp(step * score), normalised: float64[S, X, Y]; score float64[S, X, Y] or less."""
         score = np.ascontiguousarray(np.broadcast_to(score, prior.shape))
         return blocks.tilt(prior, score, self._per_run(step))
 
@@ -163,14 +183,16 @@ class TableArena:
         taus = np.broadcast_to(tau, len(p)).tolist()
         return np.concatenate([exploitability(self.game, p[s : s + 1], one) for s, one in enumerate(taus)])
 
-    def at(self, t: int) -> TableArena:
+    def at(self, t: int) -> Self:
+        """The arena in round t: itself with exact feedback, else a view whose duels are those of round t."""
         if self.samples is None:
             return self
         view = copy.copy(self)
         view.round = t
         return view
 
-    def anchored(self, reference: Policy) -> TableArena:
+    def anchored(self, reference: Policy) -> Self:
+        """The same game regularised to another policy float64[S, X, Y]."""
         view = copy.copy(self)
         view.reference = reference
         return view

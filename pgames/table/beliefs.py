@@ -31,6 +31,8 @@ class Belief:
       that one side nearly always wins.
 
     The diagonal is known to be 1/2 and gets no bonus.
+
+    Raises ValueError for another width.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class Belief:
         self._arena = arena
 
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        """prod_i pi_i ** w_i, normalised: float64[S, X, Y]. Weights may be negative."""
         return self._arena.geometric_mixture(*terms)
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        """sum_i w_i pi_i: float64[S, X, Y]. Weights are at least 0 and sum to 1."""
         return self._arena.mixture(*terms)
 
     def win_rates(self, opponent: Policy) -> NDArray[np.float64]:
@@ -58,6 +62,7 @@ class Belief:
         return belief_kernels.expected_rates(self.rates, opponent)
 
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
+        """prior * exp(step * P(. > opponent)), normalised, P as believed: float64[S, X, Y]."""
         steps = np.full(len(prior), step, dtype=np.float64)
         return blocks.tilt(prior, self.win_rates(opponent), steps)
 

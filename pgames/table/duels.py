@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -102,12 +103,15 @@ class DuelArena:
         return self.policy(self.support / self.support.sum(axis=1, keepdims=True))
 
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        """prod_i pi_i ** w_i, normalised: float64[S, X, Y]. Weights may be negative."""
         return self._truth.geometric_mixture(*terms)
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        """sum_i w_i pi_i: float64[S, X, Y]. Weights are at least 0 and sum to 1."""
         return self._truth.mixture(*terms)
 
     def tilt(self, prior: Policy, score: NDArray[np.float64], step: Weight) -> Policy:
+        """prior * exp(step * score), normalised: float64[S, X, Y]."""
         return self._truth.tilt(prior, score, step)
 
     # -- duels ------------------------------------------------------------------------------------------
@@ -267,7 +271,7 @@ class DuelArena:
 
     # -- views ------------------------------------------------------------------------------------------
 
-    def at(self, t: int, rounds: int = 1) -> DuelArena:
+    def at(self, t: int, rounds: int = 1) -> Self:
         """The arena in round t, in a step that stands for `rounds` rounds."""
         view = copy.copy(self)
         view.round, view.rounds, view.bits = t, rounds, 0

@@ -151,9 +151,11 @@ class LinearBelief:
         self._arena = arena
 
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        """prod_i pi_i ** w_i, normalised: float64[S, X, Y]. Weights may be negative."""
         return self._arena.geometric_mixture(*terms)
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
+        """sum_i w_i pi_i: float64[S, X, Y]. Weights are at least 0 and sum to 1."""
         return self._arena.mixture(*terms)
 
     def win_rates(self, opponent: Policy) -> Array:
@@ -165,6 +167,7 @@ class LinearBelief:
         return np.clip(rates, 0.0, 1.0)
 
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
+        """prior * exp(step * P(. > opponent)), normalised, P as believed: float64[S, X, Y]."""
         return blocks.tilt(prior, self.win_rates(opponent), np.full(len(prior), step, dtype=np.float64))
 
     def nash(self, tau: float, start: Policy) -> Policy:

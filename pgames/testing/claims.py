@@ -42,7 +42,7 @@ class Claims:
         return arena.probs(solve(self.solver, arena, rounds).policy)[0]
 
     def policies(self, game: PreferenceGame, rounds: int) -> Iterator[NDArray[np.float64]]:
-        """The policy at the start and after every round."""
+        """The policy at the start and after every round, probabilities float64[X, Y]."""
         arena = self.arena(game)
         start = self.solver.init(arena)
         yield arena.probs(start.policy)[0]
@@ -51,12 +51,12 @@ class Claims:
 
 
 def distance(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
-    """Total variation between policies, in the worst prompt; NaN if anything is."""
+    """Total variation between policies float64[X, Y], in the worst prompt; NaN if anything is."""
     return float(0.5 * np.abs(p - q).sum(axis=-1).max())
 
 
 def off_simplex(p: NDArray[np.float64]) -> float:
-    """How far p is from a distribution; NaN if anything is."""
+    """How far p float64[X, Y] is from a distribution; NaN if anything is."""
     return float(max(np.abs(p.sum(axis=-1) - 1).max(), -p.min()))
 
 

@@ -27,6 +27,8 @@ def known_games(tau: float = 0.0) -> list[Known]:
     tau = 0: the Nash of the published game. tau > 0: the same preferences with a reference for which the
     regularised Nash is known. Any pi is the Nash of tau when the reference is pi * exp(-P pi / tau),
     normalised; pi is put near the unregularised Nash, so that every game stays well conditioned.
+
+    Raises ValueError when tau is negative or not finite.
     """
     if not 0 <= tau < np.inf:
         raise ValueError(f"tau must be finite and at least 0, got {tau}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -226,8 +226,6 @@ def _sublinear(learner: Any, game: PreferenceGame, rounds: int, seeds: int, slop
         return Measured(what, 0.0, slope)
     return Measured(what, float(line(np.log(curve.rounds[late]), np.log(mean[late]))[1]), slope)
 
-
-Conduct = Callable[[Any, PreferenceGame], Measured | None]
 
 CONDUCT = (
     Property(

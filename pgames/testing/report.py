@@ -102,7 +102,7 @@ class Report:
         return [row for row in self.rows if row.status == "failed"]
 
     def raise_if_failed(self) -> Report:
-        """This report, or ConformanceError that lists every failure, explaining each kind once."""
+        """This report. Raises ConformanceError, which lists every failure and explains each kind once."""
         failures = self.failures
         if not failures:
             return self

@@ -49,7 +49,7 @@ class Subject:
         """(size of the value, what is allowed): the worst, or the worst mean when feedback is sampled.
 
         `value(arena)` should be 0 (or less, if `one_sided`); it has the runs, if any, on its first axis and
-        the noise of `factor` win rates.
+        the noise of `factor` win rates: float64[S, ...] or a number.
         """
         values = np.array([np.atleast_1d(value(arena)) for arena in self.rounds()])
         allowed = self.tolerance
@@ -65,7 +65,7 @@ class Subject:
 
 
 def apart(p: Array, q: Array) -> float:
-    """Total variation between policies, in the worst prompt and run; NaN if anything is."""
+    """Total variation between float64[..., X, Y], in the worst prompt and run; NaN if anything is."""
     return float(0.5 * np.abs(p - q).sum(axis=-1).max())
 
 

@@ -79,6 +79,7 @@ class Recorder:
 
 
 def refuse(solver: Solver, what: str) -> NoReturn:
+    """Raises NotTraceable, a TypeError, saying what the solver does that no table of coefficients can."""
     raise NotTraceable(
         f"{type(solver).__name__} {what}, and only geometric_mixture and mirror_step (with a finite step) "
         "can be traced: use run(..., compiled=False)."

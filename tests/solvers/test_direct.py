@@ -132,3 +132,40 @@ def test_bad_input():
     arena = DuelArena(pg.games.cyclic(3))
     with pytest.raises(ValueError, match="logistic loss, got the squared loss"):
         arena.fit_pairs(arena.reference, arena.no_duels(), pg.losses.squared, 0.1, samples=arena.no_samples())
+
+
+class Noting(DuelArena):
+    """A DuelArena that notes what is fitted: the weight, and the policy whose samples it goes on."""
+
+    def __init__(self, game):
+        super().__init__(game)
+        self.noted = []
+
+    def sample(self, policy):
+        self.calibration = policy
+        return super().sample(policy)
+
+    def fit_pairs(self, prior, pairs, loss, beta, samples=None, weight=0.0, bound=3.0):
+        self.noted.append((beta, weight, bound))
+        return super().fit_pairs(prior, pairs, loss, beta, samples, weight, bound)
+
+
+@pytest.mark.parametrize(
+    ("learner", "weight"),
+    [
+        (XPO(0.2, 0.03), 0.03),
+        (XPO(0.2, 0.03, optimism=False), -0.03),
+        (VPO(0.2, 0.03), 0.03 * 0.2 / 8),
+        (VPO(0.2, 0.03, optimism=False), -0.03 * 0.2 / 8),
+        (SELM(0.2, 0.03), 0.03 * 0.2),
+    ],
+    ids=repr,
+)
+def test_the_weight_of_the_bonus_is_the_published_one(learner, weight):
+    arena = Noting(rare(0.2, 0.7))
+    state = learner.init(arena)._replace(t=7, policy=arena.policy([0.4, 0.6]))
+    learner.step(arena, state)
+    ((beta, got, bound),) = arena.noted
+    assert (beta, bound) == (0.2, 3.0) and got == pytest.approx(weight, rel=1e-12)
+    own = isinstance(learner, SELM)
+    np.testing.assert_array_equal(arena.calibration, state.policy if own else arena.reference)

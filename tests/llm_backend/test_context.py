@@ -1,4 +1,4 @@
-"""The context of a verb: keys of randomness, the prompts of a round, and who asks for what is absent."""
+"""The context of a verb: keys of randomness, the prompts of a round, and errors for missing parts."""
 
 from dataclasses import replace
 
@@ -22,8 +22,8 @@ def test_keys_tell_seeds_rounds_and_roles_apart(context):
 
 def test_prompts_are_played_in_turn(context):
     four = replace(context, prompts=[f"p{x}" for x in range(4)])
-    rounds = [list(replace(four, round=t).turn()) for t in range(3)]
-    assert rounds == [[0, 1], [2, 3], [0, 1]] and list(four.turn(ahead=1)) == [2, 3]
+    rounds = [list(replace(four, round=t).round_prompts()) for t in range(3)]
+    assert rounds == [[0, 1], [2, 3], [0, 1]] and list(four.round_prompts(ahead=1)) == [2, 3]
 
 
 def test_what_an_exact_game_lacks_is_said(context):

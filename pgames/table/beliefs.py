@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,7 @@ from pgames.kernels import blocks
 from pgames.solver import Weight
 from pgames.table import belief_kernels
 from pgames.table.arena import Policy
-
-if TYPE_CHECKING:
-    from pgames.table.duels import DuelArena
+from pgames.table.duelled import Duelled
 
 
 class Belief:
@@ -36,7 +33,7 @@ class Belief:
     """
 
     def __init__(
-        self, arena: DuelArena, evidence: PairCounts, optimism: float = 0.0, width: Width = "hoeffding"
+        self, arena: Duelled, evidence: PairCounts, optimism: float = 0.0, width: Width = "hoeffding"
     ):
         if width not in ("hoeffding", "bernstein"):
             raise ValueError(f"width must be 'hoeffding' or 'bernstein', got {width!r}.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +17,7 @@ from pgames.kernels.elementary import njit
 from pgames.kernels.rows import normalise, softmax
 from pgames.solver import Weight
 from pgames.table.arena import Policy
-
-if TYPE_CHECKING:
-    from pgames.table.duels import DuelArena
+from pgames.table.duelled import Featured
 
 Array = NDArray[np.float64]
 
@@ -138,7 +135,7 @@ class LinearBelief:
 
     RIDGE = 1e-2
 
-    def __init__(self, arena: DuelArena, evidence: LinearEvidence, optimism: float = 0.0):
+    def __init__(self, arena: Featured, evidence: LinearEvidence, optimism: float = 0.0):
         confidence = math.log(2 * arena.responses**2 * arena.prompts * (1.0 + arena.round) ** 2)
         self.reference, self.support, self.features = arena.reference, arena.support, arena.features
         self.radius = optimism * math.sqrt(confidence / 2)

@@ -1,1 +1,1 @@
-"""Solvers: each one a sentence in the verbs of `pgames.arena`, its fields the hyper-parameters."""
+"""Solvers, written in the verbs of `pgames.arena`; their fields are the hyper-parameters."""

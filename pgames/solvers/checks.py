@@ -1,4 +1,4 @@
-"""Ranges of hyper-parameters, said once."""
+"""Checks of hyper-parameters and arenas that several solvers share."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """Direct preference optimisation that explores: a logistic pair loss with a bonus on calibration samples.
 
-All fit all pairs so far at once: pi' = argmin sum of log(1 + exp(-tau (log-ratio to the reference of the
+Each round refits all pairs so far: pi' = argmin sum of log(1 + exp(-tau (log-ratio to the reference of the
 winner - of the loser))) + weight * sum of log pi(calibration samples) over pi = ref exp(r / tau) with |r| at
-most `bound`. A positive weight pushes down what is well known: optimism about the rest; a negative one is
-pessimism.
+most `bound`. A positive weight lowers the probability of well-known responses, which is optimism about the
+others. A negative weight is pessimism.
 
-Theirs is a Bradley-Terry reward with a KL penalty: they tend to ref exp(r / tau), P(y > z) = sigmoid(r_y -
-r_z), which for tau > 0 is not the regularised Nash even where such a reward exists, so that their regret
-against the Nash ends up linear. One bit per round and prompt, on tables; they accept lazy updates.
+The model is a Bradley-Terry reward with a KL penalty. The limit is ref exp(r / tau), where P(y > z) =
+sigmoid(r_y - r_z). For tau > 0 it is not the regularised Nash even where such a reward exists, so regret
+against the Nash becomes linear. Each round costs one bit per prompt, on tables; lazy updates are accepted.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class XPO:
     with arXiv:2606.01382 does: pessimism, a negative control.
 
     Proved (for a realisable Bradley-Terry reward, alpha ~ 1 / sqrt(T)): suboptimality sqrt(C_cov / T) without
-    exp(1 / tau), where passive online DPO needs exp(1 / tau) even with two responses. Observed: a rare good
-    response is met at once with optimism and not in exp(1 / tau) rounds without; a sample is worth up to
-    2 alpha bound / tau, which must be well below 1 or the bonus drowns the judgements.
+    exp(1 / tau), where passive online DPO needs exp(1 / tau) even with two responses. Observed: with optimism
+    a rare good response is met at once; without, not in exp(1 / tau) rounds. A sample changes the loss by up
+    to 2 alpha bound / tau, which must be well below 1, or the bonus outweighs the verdicts.
     """
 
     tau: float
@@ -62,9 +62,9 @@ class VPO:
     weight = alpha tau on the mean log-likelihood of the reference's samples, which is -alpha times the value
     of the best policy under the fitted reward. `optimism=False` is its offline form, pessimism.
 
-    Proved (by them, linear rewards, alpha ~ sqrt(T)): cumulative regret O(sqrt T) online. Observed: it leaps
-    to a rare response untested, and there both of its responses are the same one: a good guess or a bad one,
-    the pairs say nothing any more.
+    Proved (by them, linear rewards, alpha ~ sqrt(T)): cumulative regret O(sqrt T) online. Observed: it jumps
+    to an untested rare response. Both responses of a duel are then the same one, so the pairs carry no
+    information, whether that response is good or bad.
     """
 
     tau: float
@@ -92,12 +92,13 @@ class VPO:
 
 @dataclass(frozen=True)
 class SELM:
-    """Self-exploring language models (arXiv:2405.19332): pi meets itself, its own samples are pushed down.
+    """Self-exploring language models (arXiv:2405.19332): pi meets itself and lowers its own samples.
 
     weight = alpha tau on samples of the policy of each round, one per pair.
 
-    Proved (by them, for a variant of it): sublinear regret. Observed: as VPO its pairs go blind once pi is
-    almost deterministic; then it pushes down what it plays and turns to something else, tested or not.
+    Proved (by them, for a variant of it): sublinear regret. Observed: as in VPO, pairs carry no information
+    once pi is almost deterministic. The bonus then lowers the response played, and pi moves to another one,
+    tested or not.
     """
 
     tau: float

@@ -15,8 +15,8 @@ from pgames.solvers.checks import check_steps
 class Schedule:
     """The inverse mirror step eta_t > tau of round t (arXiv:2606.01382 calls 1/eta the step size).
 
-    sqrt: max(c sqrt(t), 1.0001 tau), whose regret grows like sqrt(T); linear: max(2, tau (t + 2) / 2), like
-    log(T) on tables at moderate tau; constant: c.
+    sqrt: max(c sqrt(t), 1.0001 tau), whose regret grows like sqrt(T); linear: max(2, tau (t + 2) / 2), with
+    regret like log(T) on tables at moderate tau; constant: c.
 
     Raises ValueError for another kind, or when c is not above 0.
     """
@@ -41,14 +41,14 @@ class Schedule:
 class ENPO:
     """Exploratory Nash preference optimisation (arXiv:2606.01382) with its elliptic adversary.
 
-    Each round: meet y ~ pi with y' ~ adversary; relabel `labels` pairs of the whole buffer against fresh
-    responses of pi; pi' = the mirror step regressed on them; adversary' = the response whose difference to
-    pi' the buffer says least about. `sft` adds (sft / eta_t) KL(pi || pi').
+    Each round adds `pairs` pairs y ~ pi, y' ~ adversary to the buffer and labels `labels` pairs of the whole
+    buffer against fresh responses of pi. pi' is the mirror step regressed on the labels. adversary' is the
+    response whose difference to pi' has the largest elliptic width in the buffer. `sft` adds
+    (sft / eta_t) KL(pi || pi').
 
     Proved by its authors (abstract): regret O(sqrt T) without exp(1/tau). Derived in our notes: a sketch with
-    elliptic potentials. Observed: late log-log slope 0.51 to 0.56 for every tau with the sqrt schedule; the
-    sqrt is the schedule's, `Schedule("linear")` shows log T. Costs 2 * labels *
-    comparators bits a round and prompt.
+    elliptic potentials. Observed: late log-log slope 0.51 to 0.56 for every tau with the sqrt schedule, and
+    log T with `Schedule("linear")`. A round costs 2 * labels * comparators bits per prompt.
 
     Raises ValueError when tau, sft or a count is out of range, or a constant eta is not above tau.
     """
@@ -83,12 +83,12 @@ class ENPO:
 
 @dataclass(frozen=True)
 class DENPO:
-    """Direct ENPO (arXiv:2606.01382), the variant its authors train: the adversary extrapolates a step.
+    """Direct ENPO (arXiv:2606.01382), the variant its authors train: the adversary extrapolates the step.
 
     As ENPO, with adversary' = pi (pi' / pi)^(sign / beta), beta the weight of its KL to pi.
 
-    Proved: nothing. Observed: it stays in the support of what pi samples, so on tables it fails exactly where
-    the passive learner fails: regret grows linearly on `hidden_rps` from 1/tau = 30.
+    Proved: nothing. Observed: the adversary stays in the support of the samples of pi, so on tables it
+    fails exactly where `Passive` fails: regret grows linearly on `hidden_rps` from 1/tau = 30.
 
     Raises ValueError when tau, sft or a count is out of range, a constant eta is not above tau, beta is not
     above 0, or sign is neither 1 nor -1.
@@ -132,14 +132,15 @@ class DENPO:
 
 @dataclass(frozen=True)
 class Passive:
-    """Standard iterative NLHF (arXiv:2407.00617 from samples): pairs of the policy's own responses only.
+    """Standard iterative NLHF (arXiv:2407.00617 from samples) on pairs of the policy's own responses.
 
     loss = "triple" regresses third-sample labels of a buffer, as ENPO does; loss = "pair" minimises INPO's
-    loss on `labels` fresh duels of the policy against itself, legitimate because both sides are its own.
-    `keep=False` forgets the buffer every round: fresh pairs only.
+    loss on `labels` fresh duels of the policy against itself, which is valid because both responses are its
+    own. `keep=False` empties the buffer every round, so only fresh pairs are used.
 
-    Proved (our notes): linear regret below a batch of about tau exp(kappa / tau) / (2 g) labels, because the
-    responses it never samples stay at the reference. Observed: slope 1.00 on `hidden_rps` from 1/tau = 30.
+    Proved (our notes): linear regret below a batch of about tau exp(kappa / tau) / (2 g) labels, because
+    responses that are never sampled stay at the reference. Observed: slope 1.00 on `hidden_rps` from
+    1/tau = 30.
 
     Raises ValueError when tau, sft or a count is out of range, or a constant eta is not above tau, and for
     another loss.
@@ -195,7 +196,7 @@ def _prior(learner: Learner, arena: Mixing[Pi], state: State[Pi, Any]) -> tuple[
 def _regressed(
     learner: Learner, arena: Buffering[Pi, Buffer, Labels], state: State[Pi, Any], buffer: Buffer
 ) -> Pi:
-    """Step A: the mirror step from the policy, anchored to the reference, fitted to third-sample labels."""
+    """The mirror step from the policy, regularised to the reference, fitted to third-sample labels."""
     prior, eta = _prior(learner, arena, state)
     evidence = arena.label(buffer, state.policy, learner.labels, learner.comparators)
     return arena.regress(prior, evidence, 1 / eta, learner.sft / eta, learner.ridge)
@@ -207,7 +208,7 @@ def check_learner(learner: Learner) -> None:
     check_steps(learner, learner.tau, None, positive_tau=True)
     if schedule.kind == "constant" and schedule.c <= learner.tau:
         raise ValueError(
-            f"{name}: eta must be above tau, got eta = {schedule.c:g}, tau = {learner.tau:g}: raise eta."
+            f"{name}: eta must be above tau, got eta = {schedule.c:g}, tau = {learner.tau:g}: raise c."
         )
     if min(learner.pairs, learner.labels, learner.comparators) < 1:
         raise ValueError(

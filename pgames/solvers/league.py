@@ -17,7 +17,7 @@ class FictitiousPlay:
 
     average' = (1 - 1/(t+1)) average + 1/(t+1) best response to average; the policy is the average.
 
-    Theorem: the average is o(1) exploitable in zero-sum games (Robinson 1951), at a rate that is slow:
+    Theorem: the exploitability of the average is o(1) in zero-sum games (Robinson 1951), slowly:
     O(1/sqrt(t)) in practice. Known failure: exact ties, which are broken in proportion to the reference.
 
     Raises ValueError when tau is negative or not finite, or an array that holds a 0.

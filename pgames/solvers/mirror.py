@@ -1,8 +1,8 @@
 """The mirror family: every round blends policies geometrically and takes mirror steps.
 
-tau is the KL weight to the reference, eta the mirror step size: an inverse temperature. Papers that write
-1 / eta or a learning rate are converted, see docs/reference/papers.md. Each accepts a float or float64[S] for
-tau and eta, one value per run.
+tau is the weight of the KL to the reference; eta, an inverse temperature, is the size of the mirror step.
+docs/reference/papers.md converts the step sizes of the papers. tau and eta are floats or float64[S], one
+value per run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pgames.solvers.checks import check_steps
 
 
 def _start(solver: Solver, arena: Preferring[Pi], memory: Memory) -> State[Pi, Memory]:
-    """At the reference. Raises TypeError when the arena cannot prefer."""
+    """The state at the reference. Raises TypeError when the arena lacks a verb of `Preferring`."""
     require(solver, arena, Preferring)
     return State(0, arena.reference, memory)
 
@@ -37,7 +37,8 @@ class INPO:
     Nash exactly when eta < 2 tau / (tau^2 + w^2), w the largest rotation frequency of the game at its
     equilibrium (`pgames.bounds.inpo_stable_step`); KL contracts by (1 - eta tau) for
     eta <= 4 tau / (1 + 4 tau^2).
-    Known failure: above that step it ends in a limit cycle; at tau = 0 it is MWU, which spirals outwards.
+    Known failure: above that step it ends in a limit cycle; at tau = 0 it is multiplicative weights, which
+    spirals outwards.
     """
 
     tau: Weight
@@ -63,7 +64,7 @@ class INPO:
 class MMD:
     """Magnetic mirror descent (arXiv:2206.05825): the implicit form of INPO.
 
-    pi' = (pi ref^(eta tau) exp(eta P pi))^(1 / (1 + eta tau)), that is INPO at step eta / (1 + eta tau).
+    pi' = (pi ref^(eta tau) exp(eta P pi))^(1 / (1 + eta tau)); INPO at step eta / (1 + eta tau).
 
     Theorem: KL to the regularised Nash contracts by 1 / (1 + eta tau) for eta <= 4 tau.
     Known failure: limit cycles for eta >= 2 tau / (w^2 - tau^2) when w > tau.
@@ -90,10 +91,10 @@ class MMD:
 
 @dataclass(frozen=True)
 class SPPO:
-    """Self-play preference optimisation (arXiv:2405.00675), in its exact form multiplicative weights.
+    """Self-play preference optimisation (arXiv:2405.00675); its exact form is multiplicative weights.
 
-    pi' = mirror_step(pi, opponent=pi, eta); also Hedge, SPO (arXiv:2401.04056), DNO (arXiv:2404.03715) with
-    step 1/eta, and iterated IPO.
+    pi' = mirror_step(pi, opponent=pi, eta). Hedge, SPO (arXiv:2401.04056), DNO (arXiv:2404.03715) with step
+    1/eta, and iterated IPO are the same update.
 
     Theorem: the average iterate is O(1/sqrt(T)) exploitable (use `Average`).
     Known failure: the last iterate spirals to the boundary on every cycle.
@@ -124,8 +125,8 @@ class NashMD:
 
     Default step: the theorem's eta_t = 2 / (tau (t + 2)), with KL(nash || pi_T) <= 8 / (tau^2 (T + 1))
     (`pgames.bounds.nash_md`).
-    Known failure: at a constant eta it converges, but not to the regularised Nash of tau; its mu reaches
-    that of tau / (1 - eta tau).
+    Known failure: at a constant eta it does not converge to the regularised Nash of tau; its mu converges to
+    the regularised Nash of tau / (1 - eta tau).
 
     Raises ValueError when tau or eta is out of range, or eta is None and tau 0.
     """
@@ -194,7 +195,7 @@ class NashEMA:
 
 @dataclass(frozen=True)
 class EGPO:
-    """Extragradient preference optimisation (arXiv:2503.08942): look ahead, then step from where you stood.
+    """Extragradient preference optimisation (arXiv:2503.08942): look ahead, then step from the old policy.
 
     prior = pi^(1 - eta tau) ref^(eta tau); ahead = mirror_step(prior, pi, eta);
     pi' = mirror_step(prior, ahead, eta). Both steps start from the same prior.
@@ -202,7 +203,7 @@ class EGPO:
     Theorem: KL to the regularised Nash contracts by (1 - eta tau) a round for eta^2 <= 4 (1 - eta tau)
     (`pgames.bounds.egpo` has the proof); near eta tau = 1 it can be slower.
     Known failure: without regularisation it forgets slowly; on ill-conditioned games the gap rebounds.
-    Each round asks for two batches of judgements: compare per query, not per round.
+    A round judges two batches, so compare it with other solvers per query, not per round.
     """
 
     tau: Weight
@@ -230,7 +231,7 @@ class ONPO:
     """Optimistic online mirror descent (arXiv:2502.16852; OMWU at tau = 0, arXiv:2512.24818).
 
     base' = mirror_step(base^(1 - eta tau) ref^(eta tau), opponent=pi, eta), then the same step once more,
-    expecting the opponent to stay: pi' = mirror_step(base'^(1 - eta tau) ref^(eta tau), opponent=pi, eta).
+    against the same opponent: pi' = mirror_step(base'^(1 - eta tau) ref^(eta tau), opponent=pi, eta).
 
     Theorem: linear last-iterate convergence for a unique interior equilibrium and eta <= 1/8 (tau = 0).
     Known failure: at tau = 0, eta = 2 on rock-paper-scissors is on the stability edge, and the gap of
@@ -259,12 +260,12 @@ class ONPO:
 
 @dataclass(frozen=True)
 class MNPO:
-    """Time-dependent multiplayer NPO (arXiv:2509.23102): anchored to several past policies.
+    """Time-dependent multiplayer NPO (arXiv:2509.23102): the prior mixes several past policies.
 
     prior = ref^(eta tau) * prod_j pi_(t-j)^((1 - eta tau) / past); pi' = mirror_step(prior, pi, eta).
     past = 1 is INPO.
 
-    Observed: the past anchors damp rotation; with past = 3 it converges at tau = 0.01, eta = 2, where INPO
+    Observed: the past policies damp rotation; with past = 3 it converges at tau = 0.01, eta = 2, where INPO
     cycles. Theorem: O(1/sqrt(T)) for the average iterate.
 
     Raises ValueError when tau or eta is out of range, or past below 1.
@@ -302,7 +303,7 @@ class IPOMD:
 
     mu = pi^(1 - mixture) ref^mixture; pi' = mirror_step(pi^(1 - eta tau) ref^(eta tau), opponent=mu, eta).
 
-    Fixed point: mu is the regularised Nash of tau / (1 - mixture), so pi itself is not that of tau.
+    Fixed point: mu is the regularised Nash of tau / (1 - mixture); pi is not the regularised Nash of tau.
 
     Raises ValueError when tau or eta is out of range, or mixture outside [0, 1].
     """

@@ -1,7 +1,7 @@
-"""Learners with a minimax oracle: the policy is the Nash of what the duels say, and a second player explores.
+"""Learners with a minimax oracle: the policy is the Nash of the belief, and another player explores.
 
-Each round duels the second player against the policy and pays one bit per prompt (OMG two). They accept lazy
-updates: a step may stand for several rounds.
+Each round duels the second player against the policy and costs one bit per prompt (two for OMG). Lazy updates
+are accepted: a step may stand for several rounds.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ class OnPolicyGreedy:
     A round duels the explorer against the policy, then answers with the Nash of all duels so far. The other
     learners of this file differ in the explorer, or in the round.
 
-    Proved (our notes): on hidden instances regret is at least c min(T, exp(kappa / tau)). Observed: its mean
-    is heavy-tailed even with a uniform reference, because an unlucky first comparison starves itself.
+    Proved (our notes): on hidden instances regret is at least c min(T, exp(kappa / tau)). Observed: regret is
+    heavy-tailed even with a uniform reference, because a response that loses its first duel is rarely
+    sampled again.
 
     Raises ValueError when tau is not above 0.
     """
@@ -70,7 +71,7 @@ class Greedy(OnPolicyGreedy):
 class UniformAdversary(OnPolicyGreedy):
     """The second player is uniform over the responses.
 
-    Observed: as good as any while responses are few; with C clones of each it pays in proportion to C.
+    Observed: as good as any other while responses are few; with C clones of each, regret grows like C.
     """
 
     def init(self, arena: Enumerating[Pi, Duels]) -> State[Pi, Duels]:
@@ -120,7 +121,7 @@ class Enhancer(OnPolicyGreedy):
 
 @dataclass(frozen=True)
 class OMG(OnPolicyGreedy):
-    """Optimistic matrix game (arXiv:2510.13060), symmetric: each optimistic answer meets the Nash.
+    """Optimistic matrix game (arXiv:2510.13060), symmetric: the optimistic best response duels the Nash.
 
     Two duels a round: (answer, nash) and (nash, answer). Proved (abstract): min of O(sqrt T) and
     polylog(T) / tau. Observed: `Optimistic` at twice the bits.
@@ -136,11 +137,11 @@ class OMG(OnPolicyGreedy):
 
 @dataclass(frozen=True)
 class VMG(OnPolicyGreedy):
-    """Value-incentivised Markov game (arXiv:2502.09780), tabular: the estimate is biased to high value.
+    """Value-incentivised Markov game (arXiv:2502.09780), tabular: the estimate is biased towards high value.
 
     belief = argmin sum (P - bit)^2 - alpha gap_P(pi); pi' = its Nash; both players sample pi.
 
-    Proved (by them, general classes): O(sqrt T). No explicit width: the bias alone explores.
+    Proved (by them, general classes): O(sqrt T). It uses no width: only the bias explores.
 
     Raises ValueError when tau or alpha is not above 0.
     """
@@ -161,9 +162,9 @@ class VMG(OnPolicyGreedy):
 
 @dataclass(frozen=True)
 class ExploreThenCommit(OnPolicyGreedy):
-    """Uniform against uniform for `explore` rounds, answering with the reference meanwhile; then the Nash.
+    """Duel uniform against uniform for `explore` rounds, holding the reference; then play the Nash.
 
-    Proved (arXiv:2602.23116, under coverage): O(sqrt(T / tau)) for the right `explore`, which needs T.
+    Proved (arXiv:2602.23116, under coverage): O(sqrt(T / tau)) for the best `explore`, which depends on T.
 
     Raises ValueError when tau is not above 0, or explore below 1.
     """

@@ -1,4 +1,4 @@
-"""Solvers around solvers: moving the reference, and choosing which iterate to answer with."""
+"""Solvers that wrap a solver: they move its reference, or choose which of its iterates to return."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pgames.arena import Anchoring, Measuring, Mixing
 from pgames.solver import Pi, Solver, State, Weight, require, target_of
 from pgames.solvers.mirror import INPO, MMD
 
-Record = tuple[State, Weight]  # where the inner solver is, and the least gap so far
+Record = tuple[State, Weight]  # the state of the inner solver, and the smallest exploitability so far
 
 
 @dataclass(frozen=True)
 class ProximalPoint:
     """Solve the regularised game with `inner`; every `every` rounds make the policy the new reference.
 
-    Theorem (arXiv:2410.23223): KL(nash || reference) never increases, whatever tau, and the last iterate
+    Theorem (arXiv:2410.23223): KL(nash || reference) never increases, for any tau, and the last iterate
     reaches an exact Nash of the unregularised game. Near it each refresh multiplies KL by
     tau^2 / (tau^2 + w^2). Known failure: an inner solver that cycles, or `every` too short for it.
 
@@ -61,7 +61,7 @@ def MPO(tau: Weight, eta: Weight, every: int) -> ProximalPoint:
 
 @dataclass(frozen=True)
 class Average:
-    """Answer with the uniform mixture of all iterates of `inner` instead of the last."""
+    """Return the uniform mixture of all iterates of `inner` instead of the last one."""
 
     inner: Solver
 
@@ -82,7 +82,7 @@ class Average:
 
 @dataclass(frozen=True)
 class Best:
-    """Answer with the least exploitable iterate of `inner` so far, run by run."""
+    """Return the least exploitable iterate of `inner` so far, for each run separately."""
 
     inner: Solver
     tau: float = 0.0

@@ -18,7 +18,7 @@ class GPO:
     pi = argmin E loss(tau * (log-ratio to the reference of the winner - that of the loser)), over `pairs`,
     or over duels of the reference against itself when `pairs` is None. Every round repeats the same fit.
 
-    Known failure: not a game; it answers the data's policy, not its own, and the answer can be exploited.
+    Known failure: it answers the policy that drew the pairs, not itself, and can be exploited.
     """
 
     loss: PairLoss
@@ -43,10 +43,10 @@ class GPO:
 
 @dataclass(frozen=True)
 class OnlineGPO:
-    """The same fit on duels of the current policy against itself, every round anew (arXiv:2403.08635).
+    """The fit of `GPO` on fresh duels of the current policy against itself every round (arXiv:2403.08635).
 
     fit = argmin E_{y, y' ~ pi} loss(tau * log-ratios to the reference); pi' = pi^(1 - eta tau) fit^(eta tau).
-    eta tau = 1 (eta=None) minimises to convergence; a smaller eta is a few gradient steps.
+    eta tau = 1 (eta=None) minimises to convergence; a smaller eta stands for a few gradient steps.
 
     Fixed points: squared, the regularised Nash; logistic and others, not unless P is Bradley-Terry.
     Known failure: minimised to convergence it is a smoothed best response, which cycles for tau < w.
@@ -76,7 +76,7 @@ class OnlineGPO:
 
 
 def DPO(tau: Weight, pairs: Evidence | None = None) -> GPO:
-    """Direct preference optimisation (arXiv:2305.18290): offline, logistic; right iff P is Bradley-Terry."""
+    """Direct preference optimisation (arXiv:2305.18290): offline, logistic; correct iff Bradley-Terry."""
     return GPO(logistic, tau, pairs)
 
 
@@ -102,12 +102,12 @@ def OnlineIPO(tau: Weight, eta: Weight | None = None) -> OnlineGPO:
 
 @dataclass(frozen=True)
 class RLHF:
-    """Reinforcement learning from human feedback: a Bradley-Terry reward, then the policy it calls for.
+    """Reinforcement learning from human feedback: a Bradley-Terry reward, then its optimal policy.
 
     pi = ref exp(r / tau), r fitted by maximum likelihood to duels of the reference against itself.
 
-    Known failure: a cycle has no reward; with one preference changed a little, the answer jumps from
-    corner to corner, and what it finds depends on who was compared with whom.
+    Known failure: no reward represents a cycle. A small change of one preference moves the policy from one
+    corner to another, and the fitted reward depends on which responses were compared.
     """
 
     tau: Weight
@@ -131,12 +131,12 @@ class RLHF:
 
 @dataclass(frozen=True)
 class SPIN:
-    """Self-play fine-tuning (arXiv:2401.01335): imitate the arena's expert by beating one's own past.
+    """Self-play fine-tuning (arXiv:2401.01335): imitate the arena's expert by contrast with the last policy.
 
     pi' = argmin E_{y ~ expert, y' ~ pi} log(1 + exp(-lam (log-ratio to pi of y - of y'))).
 
     Theorem: the expert is the fixed point; the log-ratio to it shrinks by (1 - 1/lam) a round.
-    Known failure: for lam < 1/2 it diverges, with period two. It is no preference game: no judge is asked.
+    Known failure: for lam < 1/2 it diverges, with period two. It uses no preference and asks no judge.
     """
 
     lam: Weight
@@ -161,5 +161,5 @@ class SPIN:
 
 
 def _pairs(arena: Duelling[Pi, Duels], own: Evidence | None) -> Duels:
-    """The user's pairs, which are evidence of this arena, or duels of the reference against itself."""
+    """The user's pairs, as evidence of this arena, or duels of the reference against itself when None."""
     return arena.duel(arena.reference, arena.reference) if own is None else cast(Duels, own)

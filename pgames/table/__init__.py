@@ -1,1 +1,1 @@
-"""Tables: the arena of a known game, the arena that answers only duels, and beliefs."""
+"""Tables: the arena of a known game, the arena of a game known only through duels, and beliefs."""

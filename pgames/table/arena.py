@@ -1,4 +1,4 @@
-"""TableArena: the verbs in closed form on a PreferenceGame, for S independent runs at once."""
+"""TableArena: the verbs in closed form on a PreferenceGame, for S independent runs side by side."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class TableArena:
     ----------
     game : the preference game.
     runs : S, independent runs computed side by side. A hyper-parameter may be float64[S].
-    seed : of all randomness, which is a function of (seed, run, round) and of the policies asked about.
+    seed : all randomness is a function of (seed, run, round) and of the policies compared.
     samples : None for exact feedback; m for win rates that are means of m Bernoulli duels.
-    expert : float64[X, Y], the distribution of demonstrations (only SPIN asks for it).
+    expert : float64[X, Y], the distribution of demonstrations (used only by SPIN).
     first_run : the number of the first run, so that an experiment can be split without repeating streams.
 
     Raises TypeError when `game` is no PreferenceGame, and ValueError when a number is out of range.
@@ -93,7 +93,7 @@ class TableArena:
         Raises ValueError without terms, or for a weight that is not finite and a number or float64[S].
         """
         (v, policy), *rest = weighted = self._terms(terms)
-        if not v.all():  # with weights of 0 alone the product is flat, over the responses of the game only
+        if not v.all():  # where all weights are 0 the product is uniform over the responses in the game
             empty = ~np.any(np.broadcast_arrays(*(w for w, _ in weighted)), axis=0)
             if empty.any():
                 flat = self.game.support / self.game.support.sum(axis=1, keepdims=True)
@@ -143,7 +143,7 @@ class TableArena:
         return (per_prompt * self.game.prompt_weights).sum(axis=-1)
 
     def duel(self, first: Policy, second: Policy) -> PairCounts:
-        """`samples` duels per run and prompt; with exact feedback, the expectation of one."""
+        """The outcomes of `samples` duels per run and prompt; with exact feedback, the expectation of one."""
         if self.samples is not None:
             return PairCounts(
                 streams.sampled_duels(
@@ -173,7 +173,7 @@ class TableArena:
     # -- views ------------------------------------------------------------------------------------------
 
     def exploitability(self, policy: Policy, tau: Weight = 0.0) -> NDArray[np.float64]:
-        """max_p J_tau(p, pi) - 1/2 per run, float64[S], computed exactly whatever the feedback.
+        """max_p J_tau(p, pi) - 1/2 per run, float64[S], computed exactly even when feedback is sampled.
 
         tau : a number, at least 0, or float64[S], one per run.
         """
@@ -213,7 +213,7 @@ class TableArena:
         return blocks.normalise(np.where(best, prior, -np.inf))
 
     def _per_run(self, weight: Weight) -> NDArray[np.float64]:
-        """float64[1] of a number, float64[S] of one per run."""
+        """The weight as float64[1] for one number, or float64[S] for one per run."""
         if isinstance(weight, (float, int)):
             if not math.isfinite(weight):
                 raise ValueError(f"a weight or a step must be finite, got {weight}.")
@@ -228,7 +228,7 @@ class TableArena:
         return np.ascontiguousarray(values).reshape(-1)
 
     def _terms(self, terms: tuple[tuple[Weight, Policy], ...]) -> list[tuple[NDArray[np.float64], Policy]]:
-        """At least two terms, so that one kernel of two folds any number of them."""
+        """The terms with weights as arrays, padded to two: the kernels combine two terms at a time."""
         if not terms:
             raise ValueError("a mixture needs at least one (weight, policy) term.")
         weighted = [(self._per_run(weight), policy) for weight, policy in terms]

@@ -1,4 +1,4 @@
-"""Compiled loops of beliefs on a table: estimated preferences with their widths, and their Nash by Newton.
+"""Compiled loops of beliefs on a table: estimated preferences with widths, and their Nash by Newton.
 
 Y is the number of responses, S runs, X prompts.
 """
@@ -44,8 +44,7 @@ def belief_nash(rates, log_reference, tau, start):
 def belief_rates(wins, optimism, confidence, bernstein):
     """Estimates float64[S, X, Y, Y]: share of wins, 1/2 where never compared, 1/2 on the diagonal.
 
-    With `optimism` > 0 plus that many widths of `pgames.table.beliefs.Belief` off the diagonal, clipped to
-    [0, 1].
+    `optimism` > 0 adds that many widths of `Belief` off the diagonal and clips to [0, 1].
     """
     S, X, Y, _ = wins.shape
     out = np.full((S, X, Y, Y), 0.5)

@@ -1,4 +1,4 @@
-"""Belief: the game as the evidence of duels has it, every run its own, with or without optimism."""
+"""Belief: the game that each run estimates from its duels, with or without optimism."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pgames.table.duelled import Duelled
 
 
 class Belief:
-    """An arena that plays by `rates` float64[S, X, Y, Y], the estimated probability that y beats z.
+    """An arena whose preference is `rates` float64[S, X, Y, Y], the estimated probability that y beats z.
 
     The estimate p is the share of wins, 1/2 for a pair never compared. With optimism c it is the upper end of
     the confidence interval, p + c w clipped to [0, 1], where w is at most 1 and, L = log(2 Y^2 X (1 + t)^2),
 
     - hoeffding: sqrt(L / (2 N));
     - bernstein: sqrt(2 p (1 - p) L / N) + 3 L / N (Audibert, Munos and Szepesvari 2009), narrower for pairs
-      that one side nearly always wins.
+      in which one response nearly always wins.
 
     The diagonal is known to be 1/2 and gets no bonus.
 
@@ -64,7 +64,7 @@ class Belief:
         return blocks.tilt(prior, self.win_rates(opponent), steps)
 
     def nash(self, tau: float, start: Policy) -> Policy:
-        """The regularised Nash of the belief, warm-started; an optimistic belief is no game and has none."""
+        """The regularised Nash of the belief, warm-started; an optimistic belief is no game, so has none."""
         return belief_kernels.belief_nash(self.rates, self.reference[0], tau, start)
 
     def favouring(self, policy: Policy, tau: float, alpha: float) -> Belief:

@@ -20,9 +20,10 @@ def fit_calibrated(prior, wins, counts, weight, beta, bound):
     pi = prior exp(r / beta), normalised: log-probabilities float64[S, X, Y]. wins float64[S, X, Y, Y] and
     counts float64[S, X, Y] of calibration samples; weight and beta float64[S].
 
-    weight <= 0 is convex: Newton's method on the box. With weight > 0 the likelihood is concave in r, with a
-    local minimum where any one response is far ahead: it descends from indifference and from each of those,
-    by Newton steps, or steps of the convex majoriser with the same tangent, and takes the lowest end.
+    For weight <= 0 the objective is convex: Newton's method on the box. For weight > 0 the likelihood term
+    is concave in r, with a local minimum where any one response is far ahead. The descent then starts from
+    r = 0 and from each of those, takes Newton steps or steps of the convex majoriser with the same tangent,
+    and keeps the lowest value.
     """
     S, X, Y = prior.shape
     out = np.empty((S, X, Y))
@@ -45,7 +46,7 @@ def fit_calibrated(prior, wins, counts, weight, beta, bound):
 
 @njit
 def descend(r, prior, wins, counts, weight, beta, bound):
-    """(r, value) where projected Newton steps lead from r."""
+    """(r, value) at the end of projected Newton steps from r."""
     value, gradient, convex, concave = objective(r, prior, wins, counts, weight, beta)
     scale = wins.sum() + abs(weight / beta) * counts.sum()
     for _ in range(200):
@@ -73,7 +74,7 @@ def descend(r, prior, wins, counts, weight, beta, bound):
 
 @njit
 def newton_step(gradient, hessian, free):
-    """The Newton step of the free scores, at most LONGEST; 0 for the others; NaN where it is not convex."""
+    """The Newton step of the free scores, at most LONGEST; 0 for the others; NaN where not convex."""
     n = free.size
     A, b, top = np.empty((n, n)), gradient[free], 0.0
     for i in range(n):

@@ -1,7 +1,7 @@
-"""Compiled loops of learning from duels: drawing responses, letting them meet, and labelling pairs.
+"""Compiled loops of learning from duels: drawing responses, comparing them, and labelling pairs.
 
-Streams of randomness are those of `pgames.kernels`: a function of (seed, run, round, prompt) and of the
-policies asked about. Y is the number of responses, S runs, X prompts.
+Random streams are those of `pgames.kernels.streams`: a function of (seed, run, round, prompt) and of the
+policies compared. Y is the number of responses, S runs, X prompts.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def binomial(n, p, key, index):
 def duels(wins, skew, first, second, times, seed, first_run, t):
     """Add to `wins` float64[S, X, Y, Y] the outcomes of `times` duels per run and prompt.
 
-    Few duels are drawn one by one; many as one multinomial over pairs and a binomial per pair, which has the
-    same distribution at a cost that does not grow with `times`.
+    Few duels are drawn one by one. Many are one multinomial over pairs and a binomial per pair, which has
+    the same distribution at a cost that does not grow with `times`.
     """
     S, X, Y = first.shape
     for s in range(S):
@@ -112,7 +112,7 @@ def duels(wins, skew, first, second, times, seed, first_run, t):
 
 @njit
 def sampled(policy, times, seed, first_run, t):
-    """float64[S, X, Y]: how often each response comes up in `times` draws of a policy."""
+    """float64[S, X, Y]: the counts of each response in `times` draws of a policy."""
     S, X, Y = policy.shape
     counts = np.zeros((S, X, Y))
     for s in range(S):
@@ -131,7 +131,7 @@ def sampled(policy, times, seed, first_run, t):
                 counts[s, x, y] = drawn
                 left -= drawn
                 mass -= p[y]
-            counts[s, x, np.argmax(p)] += left  # what rounding of the shares left over
+            counts[s, x, np.argmax(p)] += left  # the remainder left by rounding
     return counts
 
 
@@ -155,8 +155,8 @@ def third_labels(skew, counts, opponent, pairs, comparators, seed, first_run, t)
     """(pairs int32[S, X, m, 2], labels float64[S, X, m]): m buffered pairs, each against fresh opponents.
 
     The label of (y, y') is the mean over `comparators` draws z of the opponent of 1(y beats z) -
-    1(y' beats z), judged independently: its expectation is the difference of the two win rates, whatever
-    drew the pair.
+    1(y' beats z), judged independently. Its expectation is the difference of the two win rates, for any
+    distribution of the pair.
     """
     S, X, Y = opponent.shape
     chosen = np.empty((S, X, pairs, 2), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""DuelArena: a table whose preference is unknown and answers only to duels."""
+"""DuelArena: a table whose preference is observed only through duels."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from pgames.table.linear import LinearBelief, LinearEvidence, collect_evidence
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """Pairs met so far, not judged: `counts` float64[S, X, Y, Y] of (first, second).
+    """The pairs collected so far, not judged: `counts` float64[S, X, Y, Y] of (first, second).
 
-    `inverse` float64[S, X, D, D] is that of I + sum (phi(y) - phi(y')) (phi(y) - phi(y'))', which says how
-    well each direction has been explored.
+    `inverse` float64[S, X, D, D] is the inverse of I + sum (phi(y) - phi(y')) (phi(y) - phi(y'))', which
+    measures how well each direction has been explored.
     """
 
     counts: NDArray[np.float64]
@@ -36,7 +36,7 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Responses that a policy gave: `counts` float64[S, X, Y]. Samples add up."""
+    """Responses drawn from a policy: `counts` float64[S, X, Y]. Samples pool with `+`."""
 
     counts: NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Samples:
 class Labels:
     """Pairs int32[S, X, m, 2] with labels float64[S, X, m] to regress differences of log-ratios on.
 
-    `opponent` float64[S, X, Y] holds the probabilities of the policy they were judged against.
+    `opponent` float64[S, X, Y] holds the probabilities of the policy against which the pairs were judged.
     """
 
     pairs: NDArray[np.int32]
@@ -57,18 +57,18 @@ class Labels:
 
 
 class DuelArena:
-    """The verbs of learning: mixing policies is free, the preference shows itself only in duels.
+    """The verbs of learning: mixing policies costs no verdicts, and the preference is seen only in duels.
 
     Parameters
     ----------
-    game : the true game; only `duel` and `label` see its preferences.
-    runs : S, independent seeds side by side.
-    seed : all randomness is a function of (seed, run, round) and of the policies that meet.
+    game : the true game; only `duel`, `compare`, `label` and `self_duels` read its preferences.
+    runs : S, independent runs computed side by side.
+    seed : all randomness is a function of (seed, run, round) and of the policies compared.
     features : float64[X, Y, D] of a log-linear class; None is the tabular class.
     first_run : number of the first run, so that an experiment can be split without repeating streams.
 
-    `rounds` is how many rounds the step being taken stands for (1, or more under a lazy schedule), and `bits`
-    counts the judgements that were asked for in this round, per run; it never feeds back.
+    `rounds` is the number of rounds that the current step stands for (1, or more under a lazy schedule).
+    `bits` counts the verdicts of this round, per run; no verb reads it.
     """
 
     def __init__(
@@ -135,20 +135,20 @@ class DuelArena:
         return judging.comparisons(truth.game.skew, first, second, truth.seed, truth.first_run, self.round)
 
     def coins(self) -> NDArray[np.uint64]:
-        """The learner's own chances in this round: keys uint64[S, X] of streams that no duel draws from."""
+        """The learner's own randomness in this round: keys uint64[S, X] of streams that no duel uses."""
         return judging.coins(self.runs, self.prompts, *self.stream, self.round)
 
     @property
     def stream(self) -> tuple[int, int]:
-        """(seed, number of the first run): with a round, what all randomness is a function of."""
+        """(seed, number of the first run), which with the round determine all randomness."""
         return self._truth.seed, self._truth.first_run
 
     def charge(self, rounds: int) -> None:
-        """Count one judgement per prompt in each of `rounds` rounds that a kernel has played."""
+        """Count one verdict per prompt in each of `rounds` rounds that a kernel has played."""
         self.bits += rounds * self.prompts
 
     def no_duels(self) -> Evidence:
-        """Evidence of nothing, to add to."""
+        """Evidence of no duels, the zero of `+`."""
         shape, D = (self.runs, self.prompts), self.features.shape[2]
         if self.tabular:
             return PairCounts(np.zeros((*shape, self.responses, self.responses)))
@@ -160,7 +160,7 @@ class DuelArena:
         return Samples(duel_kernels.sampled(policy, self.rounds, *self.stream, self.round))
 
     def no_samples(self) -> Samples:
-        """No responses, to add to."""
+        """Samples of no responses, the zero of `+`."""
         return Samples(np.zeros((self.runs, self.prompts, self.responses)))
 
     def fit_pairs(
@@ -182,14 +182,14 @@ class DuelArena:
         if samples is None:
             return self._truth.fit_pairs(prior, _counts(pairs), loss, beta)
         if loss.name != "logistic":
-            raise ValueError(f"fit_pairs: samples go with the logistic loss, got the {loss.name} loss.")
+            raise ValueError(f"samples need the logistic loss, got {loss.name}: pass pgames.losses.logistic.")
         weights, betas = (np.full(self.runs, w, dtype=np.float64) for w in (weight, beta))
         return fit_calibrated(prior, _counts(pairs).wins, samples.counts, weights, betas, bound)
 
     def believe(
         self, evidence: Evidence, optimism: float = 0.0, width: Width = "hoeffding"
     ) -> Belief | LinearBelief:
-        """The arena that plays by the estimate from the evidence, plus `optimism` times its width.
+        """The arena whose preference is estimated from the evidence, plus `optimism` times the width.
 
         `width` is "hoeffding" or "bernstein" (empirical) on a table; in a log-linear class it is elliptic.
         """
@@ -218,7 +218,7 @@ class DuelArena:
     def label(self, buffer: Buffer, opponent: Policy, pairs: int, comparators: int = 1) -> Labels:
         """Judge `pairs` pairs drawn from the buffer against fresh responses of the opponent (two bits each).
 
-        The only labels that are right for pairs that the opponent did not draw itself.
+        Unlike `self_duels`, these labels are unbiased for pairs drawn from any distribution.
         """
         truth = self._truth
         chosen, labels = duel_kernels.third_labels(
@@ -237,7 +237,7 @@ class DuelArena:
     def self_duels(self, policy: Policy, pairs: int) -> Labels:
         """Judge `pairs` pairs of the policy's own responses once: label 1/2 if the first wins, else -1/2.
 
-        E label = P(y > y') - 1/2: right for regression only because the policy is its own opponent (INPO).
+        E label = P(y > y') - 1/2: valid only because the policy is its own opponent (INPO).
         """
         truth = self._truth
         met, labels = duel_kernels.self_labels(
@@ -251,9 +251,9 @@ class DuelArena:
     ) -> Policy:
         """The mirror step fitted to labels: argmin mean (d_y - d_y' - step label)^2, d = log pi / prior.
 
-        Plus ridge |w|^2 (d = features w: responses never sampled stay at the prior) plus the SFT term
-        sft KL(opponent || pi), the opponent's own responses in expectation. Its population limit at sft = 0
-        is the exact mirror step.
+        Two terms are added: ridge |w|^2, where d = features w, so that responses never sampled stay at the
+        prior, and the SFT term sft KL(opponent || pi), the expectation over the opponent's own responses. The
+        population limit at sft = 0 is the exact mirror step.
         """
         steps = np.full(self.runs, step, dtype=np.float64)
         if self.tabular and sft == 0:
@@ -263,7 +263,7 @@ class DuelArena:
         )
 
     def least_known(self, buffer: Buffer, policy: Policy) -> Policy:
-        """The response whose difference to `policy` the buffer says least about (elliptic width)."""
+        """The response whose difference to `policy` has the largest elliptic width in the buffer."""
         best = fit_kernels.least_known(buffer.inverse, self.features, self.tabular, policy, self.support)
         out = np.full(policy.shape, -np.inf)
         np.put_along_axis(out, best[..., None], 0.0, axis=-1)
@@ -272,18 +272,18 @@ class DuelArena:
     # -- views ------------------------------------------------------------------------------------------
 
     def at(self, t: int, rounds: int = 1) -> Self:
-        """The arena in round t, in a step that stands for `rounds` rounds."""
+        """The arena in round t, for a step that stands for `rounds` rounds."""
         view = copy.copy(self)
         view.round, view.rounds, view.bits = t, rounds, 0
         return view
 
 
 def _counts(evidence: Evidence) -> PairCounts:
-    """Wins by pair. Raises TypeError for anything else."""
+    """The evidence as PairCounts. Raises TypeError for any other type."""
     if not isinstance(evidence, PairCounts):
         raise TypeError(
-            f"duels on a table are PairCounts, got {type(evidence).__name__}: pass what `duel` of an arena "
-            "without features returned."
+            f"duels on a table are PairCounts, got {type(evidence).__name__}: pass the result of `duel` on "
+            "an arena without features."
         )
     return evidence
 

@@ -1,4 +1,4 @@
-"""Compiled loops that fit a mirror step to labelled pairs, and find the response the pairs say least about.
+"""Compiled loops that fit a mirror step to labelled pairs and find the response of largest elliptic width.
 
 Y is the number of responses, S runs, X prompts.
 """
@@ -15,7 +15,7 @@ from pgames.kernels.rows import normalise
 
 @njit
 def cholesky_solve(A, b):
-    """Solve A x = b for a symmetric positive definite A, which is overwritten; b too, by x."""
+    """Solve A x = b for a symmetric positive definite A, which is overwritten; x replaces b."""
     n = b.size
     for j in range(n):
         for k in range(j):
@@ -39,8 +39,8 @@ def regress(prior, features, pairs, labels, step, ridge, sft, anchor):
     """argmin over d = features w of mean (d_y - d_y' - step label)^2 + ridge |w|^2 + sft KL(anchor || pi).
 
     pi = prior exp(d), normalised: log-probabilities float64[S, X, Y]. `features` float64[X, Y, D]; a table is
-    D = Y with the identity. The minimiser is closed form in the smaller of the two spaces, pairs or features;
-    with `sft` > 0 it is where two Newton steps from d = 0 lead.
+    D = Y with the identity. The minimiser has a closed form, solved in the smaller of the two spaces, pairs
+    or features; with `sft` > 0 it is approximated by two Newton steps from d = 0.
 
     pairs int32[S, X, m, 2], labels float64[S, X, m], step float64[S], anchor float64[S, X, Y] probabilities.
     """
@@ -148,7 +148,7 @@ def remember(counts, inverse, features, pairs):
 
 @njit
 def least_known(inverse, features, tabular, policy, support):
-    """int64[S, X]: argmax_y of the elliptic norm of phi(y) - E_policy phi over the support; first of ties."""
+    """int64[S, X]: argmax_y of the elliptic norm of phi(y) - E_policy phi over the support, first of ties."""
     S, X, Y = policy.shape
     out = np.zeros((S, X), dtype=np.int64)
     for s in range(S):

@@ -1,7 +1,7 @@
 """LinearBelief: a preference that is bilinear in features, learned from duels, with elliptic widths.
 
 P(y > z) = 1/2 + phi(y)' M phi(z), M antisymmetric: the log-linear class of policies is closed under its best
-responses, and what is unknown has d (d - 1) / 2 dimensions however many responses there are.
+responses, and M has d (d - 1) / 2 unknowns for any number of responses.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 class LinearEvidence:
     """Duels in the space of psi(y, z) = the upper triangle of phi(y) phi(z)' - phi(z) phi(y)'.
 
-    gram float64[S, X, q, q] = sum psi psi', moment float64[S, X, q] = sum psi (outcome - 1/2). It adds up.
+    gram float64[S, X, q, q] = sum psi psi', moment float64[S, X, q] = sum psi (outcome - 1/2); both add up.
     """
 
     gram: Array
@@ -70,7 +70,7 @@ def collect_evidence(features, wins):
 
 @njit
 def linear_nash(features, matrix, log_reference, tau, start):
-    """The regularised Nash under P = 1/2 + phi M phi', through the d-dimensional mean feature it plays.
+    """The regularised Nash under P = 1/2 + phi M phi', found through its mean feature m.
 
     log pi = log_reference + features M m / tau with m = E_pi phi, over the responses with positive reference.
     """
@@ -90,7 +90,7 @@ def linear_nash(features, matrix, log_reference, tau, start):
 
 @njit
 def newton_mean(phi, matrix, base, scale, start):
-    """logits base + scale phi M m with m = E phi: damped Newton on m, by a homotopy in scale if it fails."""
+    """logits base + scale phi M m with m = E phi: damped Newton on m, else a homotopy in scale."""
     D = phi.shape[1]
     mean = phi.T @ softmax(start)
     for attempt in range(2):
@@ -127,7 +127,7 @@ def newton_mean(phi, matrix, base, scale, start):
 
 
 class LinearBelief:
-    """An arena that plays by the ridge estimate of M; the verbs are those of `pgames.table.beliefs.Belief`.
+    """An arena whose preference is the ridge estimate of M, with the verbs of `pgames.table.beliefs.Belief`.
 
     With optimism c the win rate of y against an opponent of mean feature m is raised by
     c sqrt(L / 2) |psi(y, m)| in the norm of (gram + ridge)^-1, and clipped to [0, 1] (arXiv:2510.13060).

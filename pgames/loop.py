@@ -33,7 +33,7 @@ def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None)
 
 
 def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> State:
-    """The state after `rounds` rounds, of `state` or of a fresh start."""
+    """The state `rounds` rounds after `state`, or after the initial state when it is None."""
     start = solver.init(arena) if state is None else state
     last = deque(iterate(solver, arena, rounds, start), maxlen=1)
     return last[0] if last else start
@@ -54,10 +54,10 @@ def run(
     compiled: bool = False,
     points: int = 100,
 ) -> Curve:
-    """Run `solver` for `rounds` rounds and measure it at about `points` of them, log-spaced.
+    """Run `solver` for `rounds` rounds and measure it at 0 and up to `points` of them, log-spaced.
 
-    `record` defaults to the exploitability of the game itself and, for a solver whose target is above 0, of
-    the game regularised with that tau. `compiled` runs a traceable solver in one kernel, bit-identical to the
+    `record` defaults to the exploitability of the unregularised game and, for a solver whose target is above
+    0, of the game regularised with that tau. `compiled` runs a traceable solver in one kernel, bit-identical to the
     loop. Ctrl-C ends the run early and keeps the measurements made so far.
 
     Raises ValueError when `rounds` is negative or a metric does not return one value per run, and TypeError

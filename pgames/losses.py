@@ -50,16 +50,16 @@ truncated_square = PairLoss(
     lambda m: -2 * np.maximum(0.5 - m, 0.0),
     lambda m: np.where(m < 0.5, 2.0, 0.0),
 )
-"""max(0, 1/2 - margin)^2: the squared loss that stops pushing a pair once it is won."""
+"""max(0, 1/2 - margin)^2: the squared loss without a penalty on margins above 1/2."""
 
 exponential = PairLoss("exponential", lambda m: np.exp(-m), lambda m: -np.exp(-m), lambda m: np.exp(-m))
 """exp(-margin)."""
 
 
 def hinge(width: float = 1e-3) -> PairLoss:
-    """max(0, 1 - margin), the loss of SLiC (arXiv:2305.10425), with its corner rounded over `width`.
+    """max(0, 1 - margin), the loss of SLiC (arXiv:2305.10425), with its corner smoothed over `width`.
 
-    The rounding, width * log(1 + exp((1 - margin) / width)), makes Newton steps possible; it moves the
+    The smoothing, width * log(1 + exp((1 - margin) / width)), makes Newton steps possible; it moves the
     minimiser by O(width).
     """
     return PairLoss(
@@ -70,18 +70,18 @@ def hinge(width: float = 1e-3) -> PairLoss:
     )
 
 
-RIDGE = 1e-10  # per unit of evidence: keeps an undefeated response finite and an unseen one at 0
+RIDGE = 1e-10  # per unit of evidence; an undefeated response stays finite, an unseen one at 0
 
 
 def minimise(loss: PairLoss, wins: Array, iterations: int = 200) -> Array:
     """argmin_d of sum_yz wins[y, z] * loss(d_y - d_z), float64[..., Y], by damped Newton steps.
 
-    Centred per connected set of responses by a ridge of 1e-10 per unit of evidence: a response that was
-    never compared gets 0, one that was never beaten a large finite value.
+    A ridge of 1e-10 per unit of evidence centres each connected set of responses. A response that was never
+    compared gets 0; a response that was never beaten gets a large finite value.
 
     Parameters
     ----------
-    wins : float64[..., Y, Y], at least 0; how often y beat z. The diagonal says nothing.
+    wins : float64[..., Y, Y], at least 0; how often y beat z. The diagonal is ignored.
     """
     Y = wins.shape[-1]
     total = wins.sum(axis=(-1, -2), keepdims=True)
@@ -94,7 +94,7 @@ def minimise(loss: PairLoss, wins: Array, iterations: int = 200) -> Array:
         return (weights * loss.value(margin)).sum(axis=(-1, -2)) + 0.5 * RIDGE * (d**2).sum(axis=-1)
 
     value = objective(d)
-    moving = np.ones(d.shape[:-1], dtype=bool)  # each problem stops by itself: runs must not meet
+    moving = np.ones(d.shape[:-1], dtype=bool)  # each problem stops alone, so that runs stay independent
     for _ in range(iterations):
         margin = d[..., :, None] - d[..., None, :]
         pull = weights * loss.slope(margin)

@@ -34,7 +34,7 @@ def _equilibrium(game: PreferenceGame, tau: float) -> Array:
 
 @dataclass(frozen=True)
 class Exploitability:
-    """max_p J_tau(p, pi) - 1/2, averaged over prompts; 0 exactly at the equilibrium.
+    """max_p J_tau(p, pi) - 1/2, averaged over prompts; 0 exactly at an equilibrium.
 
     tau : a number, at least 0, or float64[S], one per run.
     """
@@ -65,7 +65,7 @@ class DualityGap:
 
 @dataclass(frozen=True)
 class KLToNash:
-    """KL(equilibrium of tau || pi) in nats, averaged over prompts."""
+    """KL(Nash at tau || pi) in nats, averaged over prompts."""
 
     tau: float = 0.0
 
@@ -115,7 +115,7 @@ class Support:
 
 @dataclass(frozen=True)
 class Policies:
-    """The probabilities themselves, float64[S, X, Y]: for simplex plots."""
+    """The probabilities of the policy, float64[S, X, Y], for simplex plots."""
 
     name: str = "policy"
 
@@ -124,6 +124,6 @@ class Policies:
 
 
 def win_rate_matrix(arena: TableArena, policies: list[Policy]) -> Array:
-    """float64[S, K, K]: how often policy i beats policy j, for K policies (a league table)."""
+    """float64[S, K, K]: the win rate of policy i against policy j, for K policies."""
     rows = [np.stack([arena.win_rate(first, second) for second in policies], axis=-1) for first in policies]
     return np.stack(rows, axis=1)

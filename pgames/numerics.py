@@ -1,4 +1,4 @@
-"""The arithmetic that several rooms share, on NumPy arrays; `pgames.kernels.rows` has the compiled forms."""
+"""Shared arithmetic on NumPy arrays; `pgames.kernels.rows` has the compiled forms."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def kl_to_logs(p: Array, log_q: Array) -> Array:
 def check_distribution(name: str, values: Array) -> Array:
     """The sums of the rows of float64[..., Y], as float64[..., 1], each 1 up to rounding.
 
-    Raises ValueError, calling the rows `name`, when an entry is negative or NaN, or a sum is off 1 by more
-    than 1e-6.
+    Raises ValueError, whose message calls the rows `name`, when an entry is negative or NaN, or a sum differs
+    from 1 by more than 1e-6.
     """
     if not (values >= 0).all():
         worst = np.unravel_index(np.argmin(values), values.shape)  # argmin finds NaN first
         raise ValueError(
             f"{name} must hold probabilities, got {values[worst]} at {indices(worst)}: "
-            "of log-probabilities pass np.exp."
+            "for log-probabilities pass np.exp(values)."
         )
     total = values.sum(axis=-1, keepdims=True)
     if not (np.abs(total - 1) <= SUM_TOLERANCE).all():

@@ -1,4 +1,4 @@
-"""Equilibria to the last digit, each with a certificate computed from its policy alone."""
+"""Equilibria to double precision, each with a certificate computed from its policy alone."""
 
 from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.exact.equilibrium import Equilibrium, nash

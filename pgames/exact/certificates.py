@@ -1,4 +1,4 @@
-"""Certificates: what a best response gains, computed from the policy and the game alone."""
+"""Certificates: the gain of a best response, computed from the policy and the game alone."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.games.preference import PreferenceGame
 from pgames.numerics import check_distribution, indices, kl_to_logs, normalise
 
-TIES = 1e-12  # win rates closer than this are taken as equal by a best response at tau = 0
+TIES = 1e-12  # at tau = 0 a best response treats win rates closer than this as equal
 
 
 def exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> float | NDArray[np.float64]:
-    """max_p J_tau(p, pi) - 1/2, averaged over prompts: 0 at the equilibrium and nowhere else.
+    """max_p J_tau(p, pi) - 1/2, averaged over prompts: 0 only at an equilibrium.
 
     J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref). At tau = 0 it is max_y (P pi)_y - 1/2 over
     the responses in the game; at tau > 0 it is tau KL(pi || best response to pi), the same number as
-    tau logsumexp(log ref + P pi / tau) + tau KL(pi || ref) - 1/2 without its loss of digits.
+    tau logsumexp(log ref + P pi / tau) + tau KL(pi || ref) - 1/2 without the cancellation.
 
     Parameters
     ----------
     policy : float64[Y] (one prompt), float64[X, Y] or float64[S, X, Y], probabilities.
     tau : weight of the KL to the reference, at least 0.
 
-    Returns a float, or float64[S] for S policies; never negative. Raises ValueError for what is not a policy
-    of this game, for instance one with mass outside the support of the reference.
+    Returns a float, or float64[S] for S policies; never negative. Raises ValueError when `policy` is not a
+    policy of this game, for instance when it has mass outside the support of the reference.
     """
     gaps = prompt_exploitability(game, policy, tau) @ game.prompt_weights
     return float(gaps) if gaps.ndim == 0 else gaps
@@ -43,7 +43,7 @@ def duality_gap(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> fl
 def best_response(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> NDArray[np.float64]:
     """argmax_p J_tau(p, policy) as float64[X, Y] (or [S, X, Y]): proportional to ref * exp(P policy / tau).
 
-    At tau = 0 the reference restricted to the best responses (win rates within 1e-12 of the best).
+    At tau = 0 it is the reference restricted to the best responses (win rates within 1e-12 of the best).
     """
     pi = check_policy(game, policy)
     advantage = advantages(game, pi)
@@ -61,7 +61,7 @@ def prompt_exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 
     advantage = advantages(game, pi)
     if check_tau(tau) > 0:
         return tau * kl_to_logs(pi, _log_tilt(game, advantage, tau))
-    # pi' skew pi = 0, so the maximum is at least 0 and anything below is rounding
+    # pi' skew pi = 0, so the maximum is at least 0; a negative value is rounding
     return np.maximum(np.where(game.support, advantage, -np.inf).max(axis=-1), 0.0)
 
 
@@ -81,7 +81,7 @@ def advantages(game: PreferenceGame, pi: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def check_game(game: object) -> PreferenceGame:
-    """The game itself. Raises TypeError when it is no PreferenceGame."""
+    """Return the game. Raises TypeError when it is not a PreferenceGame."""
     if not isinstance(game, PreferenceGame):
         raise TypeError(f"game must be a PreferenceGame, got {type(game).__name__}: pass PreferenceGame(P).")
     return game

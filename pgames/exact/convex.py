@@ -1,4 +1,4 @@
-"""The same equilibria as convex programs for cvxpy: slower, coarser, and independent of our own solvers."""
+"""The same equilibria as convex programs in cvxpy: slower, less accurate, and independent of our solvers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def equilibrium(A: Array, reference: Array, tau: float, select: str) -> Array:
         else:
             objective = cp.Minimize(cp.sum(cp.rel_entr(x, reference if select == "closest" else np.ones(n))))
     problem = cp.Problem(objective, constraints)
-    with warnings.catch_warnings():  # how accurate the solution is, its certificate tells
+    with warnings.catch_warnings():  # the certificate measures the accuracy
         warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
         problem.solve(solver="CLARABEL", tol_gap_abs=1e-13, tol_gap_rel=1e-13, tol_feas=1e-13)
     if x.value is None:

@@ -18,11 +18,11 @@ Array = NDArray[np.float64]
 Method = Literal["newton", "cvxpy"]
 
 SELECTIONS = ("centre", "max_entropy", "closest")
-TOLERANCE = {"newton": 1e-9, "cvxpy": 1e-6}  # a worse certificate of any prompt is an error
+TOLERANCE = {"newton": 1e-9, "cvxpy": 1e-6}  # a prompt with a larger exploitability is an error
 
 
 class Equilibrium(NamedTuple):
-    """A policy that nobody can beat, and the proof of it.
+    """A policy that no policy beats, with its certificate.
 
     policy : float64[X, Y], probabilities, 0 outside the support of the reference.
     exploitability : max_p J_tau(p, policy) - 1/2 averaged over prompts, computed from the policy.
@@ -43,12 +43,12 @@ def nash(
     """The symmetric equilibrium pi of J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref).
 
     At tau > 0 it is unique, pi = softmax(log ref + P pi / tau), with a residual of at most about
-    1e-15 + 1e-16 / tau, all that double precision can hold. At tau = 0 it is found by an interior-point
-    method that ends in an exact solve, and `select` says which one is meant when there are several:
+    1e-15 + 1e-16 / tau, the limit of double precision. At tau = 0 it is found by an interior-point
+    method that ends in an exact solve. When there are several equilibria, `select` names one:
 
     "centre" : the limit of the central path, argmax sum_y log(pi_y + 1/2 - (P pi)_y): every response that
         some equilibrium plays is played, every response that some equilibrium defeats is defeated.
-    "max_entropy" : the most mixed one.
+    "max_entropy" : the one of largest entropy.
     "closest" : argmin KL(pi || reference), the limit of the regularised equilibria as tau -> 0.
 
     method="cvxpy" solves the same problems by Clarabel, slowly and to about 1e-8, as a second opinion.
@@ -70,7 +70,7 @@ def nash(
 
 
 def _small_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Array, int]:
-    """All prompts in one compiled call; the degenerate ones are then looked at one by one."""
+    """Solve all prompts in one compiled call, then the degenerate ones one by one."""
     policy, played, exact, steps = follow_paths(game.skew, _log(game.reference), tau)
     for x in np.flatnonzero(~exact):
         inside = np.flatnonzero(game.support[x])
@@ -112,8 +112,8 @@ def _certified(
     worst = int(np.argmax(gaps))
     if not gaps[worst] <= tolerance:
         raise RuntimeError(
-            f"prompt {worst} was solved to exploitability {gaps[worst]:.3g} only (wanted {tolerance:g}): "
-            'compare method="cvxpy", and please report this game.'
+            f"prompt {worst} was solved to exploitability {gaps[worst]:.3g}, needed {tolerance:g}: "
+            'try method="cvxpy", and please report this game.'
         )
     residual = gaps if tau == 0 else fixed_point_residual(game, policy, tau)
     return Equilibrium(policy, float(gaps @ game.prompt_weights), float(residual.max()), iterations)

@@ -4,16 +4,16 @@ At temperature tau >= 0 the equilibrium of A = -A' is the x in the simplex for w
 
     s = v 1 + tau log(x / ref) - A x >= 0    and    x s = 0.
 
-The path x s = mu 1, mu -> 0, is followed by steps that ask the products x s to change by r. Antisymmetry
-reduces each to one linear system for the change of x alone, with D = diag((s + tau) / x),
+The method follows the path x s = mu 1, mu -> 0, in steps that change the products x s by r. Antisymmetry
+reduces each step to one linear system for the change of x alone, with D = diag((s + tau) / x),
 
     (D - A) dx = r / x - dv 1,    solved as    (I - K) u = g,    K = D^-1/2 A D^-1/2 = -K',
 
 which serves the predictor (r = -x s) and the correctors (r = sigma mu 1 - x s - dx ds) alike: one LU a step.
 
-The path is left early. At tau = 0, as soon as the predictor separates the responses that are played from
-those that are not, the indifference equations of the former are solved: an equilibrium found in that way is
-exact and the only one. At tau > 0 Newton's method takes over once mu is small against tau.
+The path is left early. At tau = 0, once the predictor separates the responses that are played from the
+others, the indifference equations of the played ones are solved; an equilibrium found in this way is exact
+and unique. At tau > 0 Newton's method takes over once mu is small compared with tau.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from pgames.exact.newton import FOUND, PATIENCE, STALLED, newton
 Array = NDArray[np.float64]
 
 MAX_STEPS = 200
-CLOSED = 1e-15  # the path ends where x's falls below this
-CENTRAL = 1e-6  # smallest product x s on the path, relative to the mean one
+CLOSED = 1e-15  # the path ends when x's is below this
+CENTRAL = 1e-6  # smallest product x s on the path, relative to their mean
 CORRECTIONS = 3  # solves per LU that account for the second-order term dx ds
-WARM = 0.1  # from this temperature on Newton's method needs no path
-HANDOVER = 0.1  # else it takes over when x's is below this share of tau
+WARM = 0.1  # at this tau or above Newton's method needs no path
+HANDOVER = 0.1  # below it, Newton's method takes over when x's is less than this times tau
 
 
 class PathEnd(NamedTuple):
-    """Where the path was left: a point, who is played in the limit (at tau = 0), and whether x is exact.
+    """The end of the path: a point, the responses played in the limit (at tau = 0), whether x is exact.
 
     x float64[n], played bool[n].
     """
@@ -54,7 +54,7 @@ class System(NamedTuple):
     A: Array
     tau: float
     x: Array
-    drift: Array  # by how much s is off its definition: rounding, and the curvature of the logarithm
+    drift: Array  # the deviation of s from its definition: rounding, and the curvature of the logarithm
     d: Array
     lu: LU
     flow: Array  # the change of x per unit of -dv
@@ -103,8 +103,8 @@ def follow_path(A: Array, log_reference: Array, tau: float, rounding: float) -> 
         system = System(A, tau, x, v + gradient - s, d, lu, flow, float(flow.sum()))
         change, dv = system.direction(-x * s)
         if tau == 0:
-            before, played = played, change[0] > -0.5 * x  # dx / x + ds / s = -1: which of them goes to 0
-            if np.count_nonzero(before != played) <= 4 + n // 50:  # else surely not settled yet
+            before, played = played, change[0] > -0.5 * x  # dx / x + ds / s = -1: one of x, s tends to 0
+            if np.count_nonzero(before != played) <= 4 + n // 50:  # else the support has not settled
                 if (unique := solve_support(A, played, rounding)) is not None:
                     return PathEnd(unique, played, True, steps)
 
@@ -125,10 +125,10 @@ def follow_path(A: Array, log_reference: Array, tau: float, rounding: float) -> 
 
 
 def solve_support(A: Array, played: NDArray[np.bool_], rounding: float) -> Array | None:
-    """The equilibrium float64[n] that plays exactly `played` bool[n], provided that it is the only one.
+    """The equilibrium float64[n] that plays exactly `played` bool[n] if it is unique, else None.
 
-    Then A_BB x_B = 0, sum(x_B) = 1 has one solution, it is positive, and A x < 0 off the support; all of
-    that by a margin above rounding.
+    It is unique when A_BB x_B = 0, sum(x_B) = 1 has one solution, which is positive, and A x < 0 off the
+    support, each by a margin above rounding.
     """
     k = int(np.count_nonzero(played))
     if k % 2 == 0:  # the kernel of an antisymmetric matrix has the parity of its size

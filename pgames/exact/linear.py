@@ -1,4 +1,4 @@
-"""LU factorisations in place: by LAPACK, and as compiled loops for games too small to be worth a call.
+"""LU factorisations in place: by LAPACK, and as compiled loops for small games, where a call costs more.
 
 A game of 10,000 responses is 800 MB, so no step may copy it.
 """
@@ -29,7 +29,7 @@ class LU(NamedTuple):
         return lapack.dgetrs(self.factors, self.pivots, right)[0]  # pyright: ignore[reportAttributeAccessIssue]
 
     def reciprocal_condition(self, norm: float) -> float:
-        """An estimate of 1 / (norm * |inverse|) in the 1-norm, whose value for the matrix is `norm`."""
+        """An estimate of 1 / (norm * |inverse|) in the 1-norm; `norm` is the 1-norm of the matrix."""
         from scipy.linalg import lapack
 
         return lapack.dgecon(self.factors, norm)[0]  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,4 +1,4 @@
-"""Newton's method for the KL-regularised equilibrium of one game, from a point that is already close."""
+"""Newton's method for the KL-regularised equilibrium of one game, from a nearby point."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pgames.numerics import normalise
 
 Array = NDArray[np.float64]
 
-HEAVY = 1e-13  # lighter responses are left out of the linear system, though not out of the equation
+HEAVY = 1e-13  # responses with less mass are left out of the linear system, not of the equation
 EXACT = 4 * float(np.finfo(float).eps)  # a residual that needs no improvement
-STALLED = 3  # steps without halving the residual after which it is as good as it gets
-PATIENCE = 20  # the same, where there is nothing better to do
-FOUND = 1e-9  # a residual from which only rounding can keep Newton
+STALLED = 3  # the iteration stops after this many steps without halving the residual
+PATIENCE = 20  # the same, where no other method is left
+FOUND = 1e-9  # below this residual Newton's method converges up to rounding
 
 
 def newton(

@@ -13,7 +13,7 @@ from pgames.exact.optimal_face import centre, closest, optimal_face
 Array = NDArray[np.float64]
 Select = Literal["centre", "max_entropy", "closest"]
 
-WORSE = 1e-14  # the exploitability (largest payoff 1) up to which a choice among equilibria is accepted
+WORSE = 1e-14  # largest exploitability (largest payoff 1) of an accepted choice among equilibria
 
 
 def solve(A: Array, reference: Array, tau: float, select: Select) -> tuple[Array, int]:
@@ -26,7 +26,7 @@ def solve(A: Array, reference: Array, tau: float, select: Select) -> tuple[Array
 def scaled(A: Array) -> tuple[Array, float, float]:
     """(A float64[n, n] with largest entry 1, the factor taken out, the error of its entries).
 
-    The error is that of P near 1/2.
+    The error is the rounding of P near 1/2, in the new scale.
     """
     scale = float(A.max()) or 1.0
     return A / scale, scale, float(np.finfo(float).eps) * max(1.0, 0.5 / scale)
@@ -46,5 +46,5 @@ def select_equilibrium(A: Array, end: PathEnd, rounding: float, reference: Array
     x = np.zeros(len(A))
     x[end.played] = np.maximum(inner, 0)
     x /= x.sum()
-    # a game within rounding of a degenerate one may have no face; then the end of the path is as good as any
+    # a game within rounding of a degenerate one may have no face; the end of the path is then returned
     return x if (A @ x).max() <= max(WORSE, (A @ end.x).max()) else end.x

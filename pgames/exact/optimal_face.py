@@ -1,4 +1,4 @@
-"""Which equilibrium of a degenerate game: its equilibria form a polytope, and these pick a point of it.
+"""Choices among the equilibria of a degenerate game, which form a polytope.
 
 With B the responses that some equilibrium plays and N the others, the equilibria are
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 MAX_STEPS = 100
-COMPLEMENTARY = 1e-12  # products of slack and multiplier at the end
+COMPLEMENTARY = 1e-12  # final products of slack and multiplier
 
 
 class Face(NamedTuple):
@@ -41,7 +41,7 @@ def optimal_face(A: Array, x: Array, played: NDArray[np.bool_], rounding: float)
     left, values, right = np.linalg.svd(equations, full_matrices=True)
     rank = np.count_nonzero(values > 8 * k * max(rounding, np.finfo(float).eps * values[0]))
     point = x[B]
-    for _ in range(2):  # the second time corrects rounding
+    for _ in range(2):  # the second pass corrects rounding
         error = equations @ point
         error[k] -= 1
         point = point - right[:rank].T @ ((left[:, :rank].T @ error) / values[:rank])
@@ -67,10 +67,10 @@ def centre(face: Face) -> Array:
 
 
 def closest(face: Face, reference: Array) -> Array:
-    """argmin KL(x || reference) over the face, float64[b]: by an interior-point method, then on its edge.
+    """argmin KL(x || reference) over the face, float64[b]: by an interior-point method, then on the edge.
 
     Multipliers z >= 0 of the slacks s = (x, -A_NB x), z s -> 0; each step solves for dt and dz together. The
-    bound x >= 0 matters where the reference is next to nothing.
+    bound x >= 0 matters where the reference is nearly 0.
     """
     x, Z = face.point, face.directions
     rows = np.vstack([np.eye(len(x)), -face.losing])
@@ -99,7 +99,7 @@ def closest(face: Face, reference: Array) -> Array:
 
 
 def _on_edge(face: Face, x: Array, binding: NDArray[np.bool_], reference: Array) -> Array:
-    """argmin KL(x || reference) where the responses in `binding` tie, by Newton's method from nearby."""
+    """argmin KL(x || reference) where the responses in `binding` tie, by Newton's method from x."""
     G = face.losing[binding] @ face.directions
     x = x - face.directions @ np.linalg.lstsq(G, face.losing[binding] @ x, rcond=None)[0]
     _, values, right = np.linalg.svd(G, full_matrices=True)

@@ -1,7 +1,7 @@
-"""Newton's method for the regularised equilibrium of a small game: `newton.py` written out in loops.
+"""Newton's method for the regularised equilibrium of a small game: `newton.py` as compiled loops.
 
-`pgames.nash` calls it cold, from the end of an interior-point path, and a belief calls it warm, from the
-equilibrium of the round before. The first n entries of every array are in use.
+`pgames.nash` starts it at the end of an interior-point path, and a belief at the equilibrium of the previous
+round. The first n entries of every array are in use.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def newton(A, n, tau, log_reference, log_x, tolerance, patience, work, matrix, p
     """Improve log_x float64[n] in place; returns (||x - softmax(log_reference + A x / tau)||_1, steps).
 
     A float64[n, n] is antisymmetric, tau > 0 and log_reference finite. The iteration ends at a residual of at
-    most `tolerance`, or after `patience` steps that did not halve it; log_x is then the best one met.
+    most `tolerance`, or after `patience` steps that did not halve it; log_x is then the best one found.
 
     Scratch: work float64[NEWTON_ROWS, n], matrix float64[n, n], pivots int64[n].
     """

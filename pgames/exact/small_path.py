@@ -1,4 +1,4 @@
-"""The interior-point path of a small game: `interior_point.follow_path` written out in loops.
+"""The interior-point path of a small game: `interior_point.follow_path` as compiled loops.
 
 The names and the order of the steps are those of that module; the first n entries of every array are in use.
 """
@@ -14,7 +14,7 @@ from pgames.exact.small_newton import NEWTON_ROWS, newton
 from pgames.exact.small_support import solve_support
 from pgames.kernels.elementary import njit
 
-CORRECTIONS = 2  # a solve costs more of an LU than in a large game
+CORRECTIONS = 2  # relative to an LU, a solve costs more than in a large game
 PATH_ROWS = 9 + NEWTON_ROWS  # of scratch that `follow` works in
 
 
@@ -26,7 +26,7 @@ def follow(A, n, tau, log_reference, rounding, x, log_x, played, work, matrix, p
 
     Scratch: work float64[PATH_ROWS, n + 1], matrix float64[n, n], pivots int64[n].
     """
-    s, drift = work[0], work[1]  # drift: by how much s is off its definition
+    s, drift = work[0], work[1]  # drift: the deviation of s from its definition
     dx, ds, next_dx, next_ds = work[2], work[3], work[4], work[5]  # the step, and a corrected one
     change = work[6]  # r, by which a step changes the products x s
     d, flow = work[7], work[8]  # sqrt(x / (s + tau)), and the change of x per unit of -dv
@@ -43,7 +43,7 @@ def follow(A, n, tau, log_reference, rounding, x, log_x, played, work, matrix, p
         gap = 0.0
         for i in range(n):
             gap += x[i] * s[i]
-            drift[i] += v - s[i]  # so far the gradient of the new x
+            drift[i] += v - s[i]  # drift held the gradient of the new x
         last = gap < CLOSED or steps >= MAX_STEPS
         if tau > 0 and (gap < handover or last):
             for i in range(n):
@@ -82,16 +82,16 @@ def follow(A, n, tau, log_reference, rounding, x, log_x, played, work, matrix, p
         if tau == 0:
             changes = 0
             for i in range(n):
-                stays = dx[i] > -0.5 * x[i]  # dx / x + ds / s = -1: which of them tends to 0
+                stays = dx[i] > -0.5 * x[i]  # dx / x + ds / s = -1: one of x, s tends to 0
                 changes += played[i] != stays
                 played[i] = stays
-            # more changes than that: the support is surely not settled yet
+            # with more changes the support has not settled
             if changes <= 4 + n // 50 and solve_support(A, n, played, rounding, next_dx, change):
                 for i in range(n):
                     x[i] = next_dx[i]
                 return True, steps
 
-        # correctors: towards the centre, with the second-order term of the step before
+        # correctors: towards the centre, with the second-order term of the previous step
         wanted = (1 - reach) ** 3 * gap / n
         length = 0.0
         for _ in range(CORRECTIONS):
@@ -167,7 +167,7 @@ def reach_of(value, change):
 
 @njit
 def is_central(x, s, dx, ds, length, n):
-    """Whether after a step of this length no product x s is far below the mean one."""
+    """Whether after a step of this length no product x s is far below the mean."""
     least = 1e300
     mean = 0.0
     for i in range(n):

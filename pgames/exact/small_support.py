@@ -1,4 +1,4 @@
-"""The equilibrium with a known support, of a small game: `interior_point.solve_support` in loops."""
+"""The equilibrium with a known support, of a small game: `interior_point.solve_support` as compiled loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pgames.kernels.elementary import njit
 
 @njit
 def solve_support(A, n, played, rounding, x, right):
-    """Whether the game's only equilibrium plays exactly `played` bool[n]; if so it is left in x float64[n].
+    """Whether the game's only equilibrium plays exactly `played` bool[n], which is then left in x float64[n].
 
     A float64[n, n] is antisymmetric with entries that err by `rounding`; `right` float64[n + 1] is scratch.
     """
@@ -40,7 +40,7 @@ def solve_support(A, n, played, rounding, x, right):
         return False
     for i in range(n):
         x[i] = 0.0
-    for _ in range(2):  # the second time is one step of iterative refinement
+    for _ in range(2):  # the second pass is one step of iterative refinement
         substitute_small(equations, k + 1, pivots, right)
         a = 0
         for i in range(n):

@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 
 class ZeroSumEquilibrium(NamedTuple):
-    """Both strategies, the value row A column, and how far from optimal they are.
+    """Both strategies, the value row A column, and their exploitability.
 
     row, column : float64[m] and float64[n], probabilities.
     exploitability : max_i (A column)_i - min_j (row A)_j, in units of A: 0 at an equilibrium.
@@ -28,9 +28,9 @@ class ZeroSumEquilibrium(NamedTuple):
 def nash_zero_sum(A: ArrayLike) -> ZeroSumEquilibrium:
     """The equilibrium of the zero-sum game in which the row player gets A[i, j], float64[m, n] of any scale.
 
-    Solved as the symmetric game of size m + n + 1 of Gale, Kuhn and Tucker; among several equilibria the
-    centre. Raises ValueError unless A is a finite matrix, and RuntimeError when the gap exceeds 1e-9 of the
-    payoff range, never seen.
+    It is solved as the symmetric game of size m + n + 1 of Gale, Kuhn and Tucker; among several equilibria
+    the centre is returned. Raises ValueError unless A is a finite matrix, and RuntimeError when the gap
+    exceeds 1e-9 of the payoff range, never seen.
     """
     payoff = np.array(A, dtype=np.float64)
     if payoff.ndim != 2 or 0 in payoff.shape:

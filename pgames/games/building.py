@@ -1,4 +1,4 @@
-"""The game of given payoffs, and the checks that the constructors of games share."""
+"""Games from payoffs, and the checks that the constructors of games share."""
 
 from __future__ import annotations
 

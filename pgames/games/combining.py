@@ -12,7 +12,7 @@ from pgames.games.preference import PreferenceGame
 def clones(game: PreferenceGame, copies: int | Sequence[int]) -> PreferenceGame:
     """Replace response y by `copies[y]` identical ones that share its reference probability.
 
-    Raises ValueError when a response has no copy left.
+    Raises ValueError when a response has less than one copy.
     """
     counts = np.broadcast_to(np.asarray(copies, dtype=np.int64), (game.responses,))
     if (counts < 1).any():
@@ -28,9 +28,9 @@ def clones(game: PreferenceGame, copies: int | Sequence[int]) -> PreferenceGame:
 
 
 def stack(games: Sequence[PreferenceGame]) -> PreferenceGame:
-    """One game whose prompts are those of all `games`, with equal weight for each game.
+    """One game with the prompts of all `games`, with equal weight for each game.
 
-    Smaller games are filled up with responses of reference probability 0, which are outside the game.
+    Smaller games are padded with responses of reference probability 0, which are outside the game.
     Raises ValueError when there are no games.
     """
     if not games:

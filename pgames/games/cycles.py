@@ -9,9 +9,9 @@ from pgames.games.preference import PreferenceGame
 
 
 def cyclic(n: int, p: float = 1.0) -> PreferenceGame:
-    """Response y beats each of the (n - 1) // 2 that follow it round the circle with probability p.
+    """Response y beats each of the (n - 1) // 2 that follow it on the circle with probability p.
 
-    For even n the response opposite is a tie. The Nash equilibrium is uniform, for every tau.
+    For even n it ties with the opposite response. The Nash equilibrium is uniform, for every tau.
     """
     check_at_least(1, "n", n)
     check_probability("p", p)
@@ -22,7 +22,7 @@ def cyclic(n: int, p: float = 1.0) -> PreferenceGame:
 
 
 def rock_paper_scissors() -> PreferenceGame:
-    """Rock beats scissors beats paper beats rock, always; Nash (1, 1, 1) / 3."""
+    """Rock, scissors and paper, each of which always beats the next; Nash (1, 1, 1) / 3."""
     return from_payoffs([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], ["rock", "paper", "scissors"])
 
 
@@ -51,12 +51,12 @@ def dice() -> PreferenceGame:
 
 
 def raters(epsilon: float = 0.0) -> PreferenceGame:
-    """Three types of rater, a third each up to epsilon, make a cycle (after arXiv:2312.00886, section 3.2).
+    """Three types of rater, about a third each, form a cycle (after arXiv:2312.00886, section 3.2).
 
-    Type k decides one pair of the cycle 0 > 1 > 2 > 0 and is indifferent to the others; shares 1/3 - epsilon
-    for the pair (0, 1) and 1/3 + epsilon/2 for the other two. Nash (1/3 + epsilon/2, 1/3 + epsilon/2,
-    1/3 - epsilon) moves smoothly with epsilon in [-2/3, 1/3]; the best response under a Bradley-Terry fit
-    jumps from 0 to 1 as epsilon crosses 0. Raises ValueError when epsilon is outside its range.
+    Type k decides one pair of the cycle 0 > 1 > 2 > 0 and is indifferent to the others. The shares are
+    1/3 - epsilon for the pair (0, 1) and 1/3 + epsilon/2 for the other two. The Nash (1/3 + epsilon/2,
+    1/3 + epsilon/2, 1/3 - epsilon) moves smoothly with epsilon in [-2/3, 1/3]; the best response under a
+    Bradley-Terry fit jumps from 0 to 1 as epsilon crosses 0. Raises ValueError when epsilon is outside its range.
     """
     if not -2 / 3 <= epsilon <= 1 / 3:
         raise ValueError(f"epsilon must be in [-2/3, 1/3], got {epsilon}.")

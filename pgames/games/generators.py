@@ -1,4 +1,4 @@
-"""Generators: random games, and families indexed by size."""
+"""Generators: random games, and families of games indexed by size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pgames.numerics import sigmoid
 
 
 def random_skew(n: int, seed: int) -> PreferenceGame:
-    """Gaussian antisymmetric payoffs scaled into [-1, 1]; the Nash is unique, with about n / 2 responses."""
+    """Gaussian antisymmetric payoffs scaled into [-1, 1]; the unique Nash plays about n / 2 responses."""
     check_at_least(1, "n", n)
     A = np.random.default_rng(seed).standard_normal((n, n))
     A -= A.T
@@ -33,7 +33,7 @@ def uniform_random(n: int, seed: int) -> PreferenceGame:
 
 
 def blotto(coins: int, fields: int) -> PreferenceGame:
-    """Colonel Blotto: whoever puts more coins on more fields wins; blotto(10, 3) has 66 responses."""
+    """Colonel Blotto: the player with more coins on more fields wins; blotto(10, 3) has 66 responses."""
     check_at_least(1, "coins", coins)
     check_at_least(1, "fields", fields)
     bars = itertools.combinations(range(coins + fields - 1), fields - 1)
@@ -71,7 +71,7 @@ def low_rank(embeddings: ArrayLike, beta: float = 1.0) -> PreferenceGame:
     """A general preference model (arXiv:2410.02197): P = sigmoid(v_y' R v_z / beta).
 
     `embeddings` float64[Y, 2k] or float64[X, Y, 2k]; R is block diagonal with blocks [[0, -1], [1, 0]], so
-    that the score is antisymmetric and of rank 2k. Raises ValueError when the shape is another one, or beta
+    that the score is antisymmetric and of rank 2k. Raises ValueError when the shape is different or beta
     is not above 0.
     """
     v = np.asarray(embeddings, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Hard instances of exploration: a response that matters and that the reference almost never plays."""
+"""Hard instances of exploration: the reference almost never plays a response that matters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def hidden_rps(
 
     P[A_i > A_(i+1)] = pc, P[d > A_i] = P[e > d] = P[A_i > e] = q; the reference gives d and e
     exp(-kappa / tau) each and shares the rest among the A_i. Intransitive, with an interior equilibrium; a
-    learner that does not explore needs about exp(kappa / tau) rounds to meet d.
+    learner that does not explore needs about exp(kappa / tau) rounds to sample d.
     """
     return _hidden(tau, kappa, q, m, pc, with_answer=True)
 
@@ -37,7 +37,7 @@ def _hidden(tau: float, kappa: float, q: float, m: int, pc: float, with_answer: 
     hidden = 2 if with_answer else 1
     if hidden * rare >= 1:
         raise ValueError(
-            f"exp(-kappa / tau) = {rare:.3g} leaves the cycle no mass: lower tau or raise kappa."
+            f"exp(-kappa / tau) = {rare:.3g} leaves no mass for the cycle: lower tau or raise kappa."
         )
     P = np.full((m + hidden, m + hidden), 0.5)
     for i in range(m):

@@ -1,4 +1,4 @@
-"""PreferenceGame: a table of preferences, the reference policy it is regularised to, and nothing else."""
+"""PreferenceGame: a table of preferences with a reference policy and weights of prompts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.numerics import check_distribution
 
-SKEW_TOLERANCE = 1e-9  # largest |P + P' - 1| taken for rounding
+SKEW_TOLERANCE = 1e-9  # largest |P + P' - 1| that counts as rounding
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -26,7 +26,7 @@ class PreferenceGame:
     labels : Y names, one per response.
     symmetrise : replace P by (P + 1 - P') / 2 instead of refusing a table that is not antisymmetric.
 
-    Attributes `skew` = P - 1/2 is antisymmetric to the last bit; every algorithm reads that one.
+    The attribute `skew` = P - 1/2, which every algorithm reads, is exactly antisymmetric.
 
     Raises ValueError, naming the value found and the remedy, when the table is not a preference game.
     """
@@ -96,7 +96,7 @@ def _preference_table(P: ArrayLike) -> NDArray[np.float64]:
         x, y, z = np.argwhere(np.isnan(table))[0]
         raise ValueError(
             f"P[{x}, {y}, {z}] is NaN: every pair needs a probability; for unseen pairs use "
-            "Comparisons.to_game, which asks how to fill them."
+            "Comparisons.to_game, which fills them."
         )
     if low < 0 or high > 1:
         x, y, z = np.unravel_index(np.argmin(table) if low < 0 else np.argmax(table), table.shape)
@@ -108,7 +108,7 @@ def _preference_table(P: ArrayLike) -> NDArray[np.float64]:
 
 
 def _antisymmetric(table: NDArray[np.float64], symmetrise: bool) -> NDArray[np.float64]:
-    """(P - P') / 2, which is antisymmetric in floating point; refuses a table too far from it."""
+    """(P - P') / 2, antisymmetric in floating point. Raises ValueError when the table is too far from it."""
     skew = np.empty_like(table)
     for x in range(len(table)):  # one prompt at a time keeps the temporaries at Y x Y
         np.subtract(table[x], table[x].T, out=skew[x])
@@ -128,7 +128,7 @@ def _antisymmetric(table: NDArray[np.float64], symmetrise: bool) -> NDArray[np.f
 
 
 def _distributions(name: str, values: ArrayLike | None, rows: int, columns: int) -> NDArray[np.float64]:
-    """float64[rows, columns], each row a distribution; uniform when None; one row is used for all."""
+    """float64[rows, columns], each row a distribution; uniform when None; one row is repeated."""
     if values is None:
         return np.full((rows, columns), 1.0 / columns)
     table = np.atleast_2d(np.asarray(values, dtype=np.float64))

@@ -19,7 +19,7 @@ def duel(p: float = 0.75) -> PreferenceGame:
 def six_rankers() -> PreferenceGame:
     """Win rates of six ArXiv search rankers in interleaved comparisons (Yue and Joachims, ICML 2011).
 
-    The table as used by Komiyama et al. (COLT 2015). Ranker A beats all others: Nash is pure.
+    The table as used by Komiyama et al. (COLT 2015). Ranker A beats all others, so the Nash is pure.
     """
     P = [
         [0.50, 0.55, 0.55, 0.54, 0.61, 0.61],

@@ -1,8 +1,8 @@
-"""The contract: what a solver may ask of an arena, as protocols by capability.
+"""The contract: the members of an arena that a solver may call, as one protocol per capability.
 
 A policy is an opaque handle. A solver never touches a probability, a token or a gradient, so the same
 solver object drives a table (`pgames.TableArena`) and a language model (`llm_backend.TextArena`). Duels,
-samples, buffers, labels and scores are opaque too: an arena returns them, and takes its own back.
+samples, buffers, labels and scores are opaque too: an arena returns them and takes them back.
 
 A weight, a step or a tau is one number or float64[S], one per run. On a table a policy is float64[S, X, Y],
 log-probabilities of Y responses to X prompts in S runs; on text it is a handle to weights.
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from pgames.losses import PairLoss
 from pgames.solver import Pi, Weight
 
-Width = Literal["hoeffding", "bernstein"]  # of a belief's confidence intervals
+Width = Literal["hoeffding", "bernstein"]  # the kind of a belief's confidence intervals
 
 
 class Evidence(Protocol):
-    """Duels, or samples: values that pool with `+`."""
+    """Duels or samples, which pool with `+`."""
 
     def __add__(self, other: Self, /) -> Self:
-        """All of both."""
+        """The union of both."""
         ...
 
 
 Duels = TypeVar("Duels", bound=Evidence)  # judged pairs of responses
 Judged = TypeVar("Judged", bound=Evidence, covariant=True)  # duels, where an arena only returns them
 Pairs = TypeVar("Pairs", bound=Evidence, contravariant=True)  # duels, where an arena only takes them
-Samples = TypeVar("Samples", bound=Evidence)  # responses that nobody judged
+Samples = TypeVar("Samples", bound=Evidence)  # responses without verdicts
 Buffer = TypeVar("Buffer")  # pairs of responses to be judged later
 Labels = TypeVar("Labels")  # judged pairs of a buffer, to regress on
 Score = TypeVar("Score")  # a reward of every response
@@ -46,7 +46,7 @@ class Mixing(Protocol[Pi]):
 
     @property
     def reference(self) -> Pi:
-        """The policy that the game is regularised to."""
+        """The policy to which the game is regularised."""
         ...
 
     def geometric_mixture(self, *terms: tuple[Weight, Pi]) -> Pi:
@@ -78,7 +78,7 @@ class Preferring(Mixing[Pi], Protocol[Pi]):
 
 
 class Arena(Preferring[Pi], Anchoring[Pi], Protocol[Pi]):
-    """A preference game: what `check_arena` tries."""
+    """A preference game with every verb that `check_arena` tests."""
 
     def win_rate(self, first: Pi, second: Pi) -> Weight:
         """P(first > second), averaged over prompts: a number, or float64[S]."""
@@ -97,14 +97,14 @@ class Measuring(Mixing[Pi], Protocol[Pi]):
         ...
 
 
-# -- duelling and fitting: the preference shows itself in duels ------------------------------------------
+# -- duelling and fitting: the preference is seen only in duels ------------------------------------------
 
 
 class Duelling(Mixing[Pi], Protocol[Pi, Judged]):
     """A judge compares responses of two policies: the only access to the true preference."""
 
     def duel(self, first: Pi, second: Pi) -> Judged:
-        """Judged pairs of a response of each."""
+        """Judged pairs, one response from each policy."""
         ...
 
 
@@ -112,12 +112,12 @@ class Pooling(Duelling[Pi, Judged], Protocol[Pi, Judged]):
     """Duels of many rounds are pooled."""
 
     def no_duels(self) -> Judged:
-        """No pairs, to add to."""
+        """Duels of no pairs, the zero of `+`."""
         ...
 
     @property
     def rounds(self) -> int:
-        """How many rounds the step being taken stands for: 1, or more under a lazy schedule."""
+        """The number of rounds that the current step stands for: 1, or more under a lazy schedule."""
         ...
 
 
@@ -125,7 +125,7 @@ class Fitting(Mixing[Pi], Protocol[Pi, Pairs]):
     """A policy can be fitted to judged pairs."""
 
     def fit_pairs(self, prior: Pi, pairs: Pairs, loss: PairLoss, beta: Weight) -> Pi:
-        """argmin_pi of the mean loss over pairs, of beta * difference of log(pi / prior)."""
+        """argmin_pi of the mean over pairs of loss(beta * difference of log(pi / prior))."""
         ...
 
 
@@ -146,20 +146,20 @@ class Rewarding(Duelling[Pi, Duels], Protocol[Pi, Duels, Score]):
 
 
 class Demonstrating(Fitting[Pi, Duels], Protocol[Pi, Duels]):
-    """There is an expert whose responses can be imitated: SPIN."""
+    """The arena has an expert whose responses can be imitated: SPIN."""
 
     def demonstrate(self, winner: Pi, loser: Pi) -> Duels:
-        """Pairs of a response of each, the first declared the winner; asks no judge."""
+        """Pairs of one response from each policy, the first declared the winner; asks no judge."""
         ...
 
     @property
     def expert(self) -> Pi | None:
-        """The policy to imitate; None where the arena was made without one."""
+        """The policy to imitate; None when the arena was made without one."""
         ...
 
 
 class Calibrating(Pooling[Pi, Duels], Protocol[Pi, Duels, Samples]):
-    """A policy can be fitted to judged pairs and to samples that nobody judged: XPO, VPO, SELM."""
+    """A policy can be fitted to judged pairs and to samples without verdicts: XPO, VPO, SELM."""
 
     def sample(self, policy: Pi) -> Samples:
         """Responses of the policy; asks no judge."""
@@ -180,7 +180,7 @@ class Calibrating(Pooling[Pi, Duels], Protocol[Pi, Duels, Samples]):
         ...
 
     def no_samples(self) -> Samples:
-        """No samples, to add to."""
+        """Samples of no responses, the zero of `+`."""
         ...
 
     @property
@@ -196,7 +196,7 @@ class Buffering(Mixing[Pi], Protocol[Pi, Buffer, Labels]):
     """Pairs are kept in a buffer, labelled against any opponent, and a mirror step is regressed on labels."""
 
     def collect(self, buffer: Buffer, first: Pi, second: Pi, pairs: int) -> Buffer:
-        """The buffer with `pairs` more pairs per prompt, a response of each policy; asks no judge."""
+        """The buffer with `pairs` more pairs per prompt, one response from each policy; asks no judge."""
         ...
 
     def label(self, buffer: Buffer, opponent: Pi, pairs: int, comparators: int = 1) -> Labels:
@@ -204,7 +204,7 @@ class Buffering(Mixing[Pi], Protocol[Pi, Buffer, Labels]):
         ...
 
     def regress(self, prior: Pi, evidence: Labels, step: Weight, sft: float = 0.0, ridge: float = 1e-3) -> Pi:
-        """argmin_pi of the mean of (d(y) - d(y') - step label)^2 plus ridge and SFT, d = log(pi / prior)."""
+        """argmin_pi of the mean of (d(y) - d(y') - step label)^2 plus ridge and SFT; d = log(pi / prior)."""
         ...
 
     def empty_buffer(self) -> Buffer:
@@ -217,29 +217,29 @@ class Buffering(Mixing[Pi], Protocol[Pi, Buffer, Labels]):
 
 
 class Exploring(Buffering[Pi, Buffer, Labels], Protocol[Pi, Buffer, Labels]):
-    """A buffer knows what it says least about: ENPO."""
+    """A buffer names the response that it has explored least: ENPO."""
 
     def least_known(self, buffer: Buffer, policy: Pi) -> Pi:
-        """The response whose difference to `policy` the buffer says least about."""
+        """The response whose difference to `policy` the buffer has explored least."""
         ...
 
 
-# -- believing: what the duels so far say of the preference ----------------------------------------------
+# -- believing: the preference is estimated from the duels so far ----------------------------------------
 
 
 class Believed(Preferring[Pi], Protocol[Pi]):
-    """The game as evidence has it: its mirror steps use the believed preference, and ask no judge."""
+    """The game estimated from evidence: its mirror steps use the believed preference and ask no judge."""
 
     def nash(self, tau: float, start: Pi) -> Pi:
         """The regularised Nash of the belief, from a warm start. An optimistic belief is no game."""
         ...
 
     def least_known(self, opponent: Pi) -> Pi:
-        """The response whose win rate against `opponent` is known least."""
+        """The response whose win rate against `opponent` is least certain."""
         ...
 
     def favouring(self, policy: Pi, tau: float, alpha: float) -> Believed[Pi]:
-        """The belief biased by `alpha` to a high gain against `policy` (VMG)."""
+        """The belief biased by `alpha` towards a high gain against `policy` (VMG)."""
         ...
 
 
@@ -247,7 +247,7 @@ class Believing(Pooling[Pi, Duels], Protocol[Pi, Duels]):
     """Duels add up to a belief about the game."""
 
     def believe(self, evidence: Duels, optimism: float = 0.0, width: Width = "hoeffding") -> Believed[Pi]:
-        """The game as the evidence has it, every preference raised by `optimism` times its width."""
+        """The game estimated from the evidence, every preference raised by `optimism` times its width."""
         ...
 
 
@@ -260,7 +260,7 @@ class Enumerating(Believing[Pi, Duels], Protocol[Pi, Duels]):
         ...
 
 
-# -- comparing: tables whose responses are met one by one ------------------------------------------------
+# -- comparing: tables whose responses are compared by number ------------------------------------------------
 
 Table = NDArray[np.float64]
 
@@ -273,7 +273,7 @@ class Comparing(Protocol):
         ...
 
     def coins(self) -> NDArray[np.uint64]:
-        """The learner's own chances in this round: keys uint64[S, X] of streams that no duel draws from."""
+        """The learner's own randomness in this round: keys uint64[S, X] of streams that no duel uses."""
         ...
 
     def at(self, t: int) -> Self:
@@ -306,9 +306,9 @@ class Streaming(Comparing, Protocol):
 
     @property
     def stream(self) -> tuple[int, int]:
-        """(seed, number of the first run): with a round, what all randomness is a function of."""
+        """(seed, number of the first run), which with the round determine all randomness."""
         ...
 
     def charge(self, rounds: int) -> None:
-        """Count one judgement per prompt in each of `rounds` rounds that a kernel has played."""
+        """Count one verdict per prompt in each of `rounds` rounds that a kernel has played."""
         ...

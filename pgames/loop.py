@@ -57,8 +57,8 @@ def run(
     """Run `solver` for `rounds` rounds and measure it at 0 and up to `points` of them, log-spaced.
 
     `record` defaults to the exploitability of the unregularised game and, for a solver whose target is above
-    0, of the game regularised with that tau. `compiled` runs a traceable solver in one kernel, bit-identical to the
-    loop. Ctrl-C ends the run early and keeps the measurements made so far.
+    0, of the game regularised with that tau. `compiled` runs a traceable solver in one kernel, bit-identical
+    to the loop. Ctrl-C ends the run early and keeps the measurements made so far.
 
     Raises ValueError when `rounds` is negative or a metric does not return one value per run, and TypeError
     when `compiled` and a verb of the solver cannot be compiled; the message names the verb.

@@ -1,4 +1,4 @@
-"""What a solver is: frozen hyper-parameters, a target, and a step from one state to the next."""
+"""The solver protocol: frozen hyper-parameters, a target, and a step from one state to the next."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 Weight = float | NDArray[np.float64]  # a number, or float64[S]: one per run
 Pi = TypeVar("Pi")  # a policy
-Memory = TypeVar("Memory")  # what a solver keeps beside its policy
+Memory = TypeVar("Memory")  # the rest of a solver's state
 
 
 class State(NamedTuple, Generic[Pi, Memory]):
-    """Where a solver is: rounds done, its answer so far, and what else it remembers."""
+    """The state of a solver: rounds done, current policy, and the rest of its memory."""
 
     t: int
     policy: Pi
@@ -28,14 +28,14 @@ class Solver(Protocol):
 
     @property
     def target(self) -> Weight | None:
-        """The weight of the KL to the reference in the game whose Nash the solver is after.
+        """The weight of the KL to the reference in the game whose Nash the solver computes.
 
-        A number, or float64[S], one per run; 0 for the unregularised game; None where it is after no Nash.
+        A number, or float64[S], one per run; 0 for the unregularised game; None when it computes no Nash.
         """
         ...
 
     def init(self, arena: Any) -> State:
-        """The state before round 0. Raises TypeError when the arena lacks a verb that the solver says."""
+        """The state before round 0. Raises TypeError when the arena lacks a verb that the solver calls."""
         ...
 
     def step(self, arena: Any, state: State) -> State:
@@ -44,7 +44,7 @@ class Solver(Protocol):
 
 
 def target_of(solver: object) -> float | NDArray[np.float64] | None:
-    """`solver.target` as a float or float64[S]; None where it is None or the solver declares none."""
+    """`solver.target` as a float or float64[S]; None when it is None or not declared."""
     target = getattr(solver, "target", None)
     if target is None:
         return None
@@ -53,26 +53,26 @@ def target_of(solver: object) -> float | NDArray[np.float64] | None:
 
 
 def one_target(solver: object) -> float:
-    """`solver.target` as one number, 0 where there is none. Raises ValueError when it is float64[S]."""
+    """`solver.target` as one number, 0 when it is None. Raises ValueError when it is float64[S]."""
     target = target_of(solver)
     if isinstance(target, np.ndarray):
         raise ValueError(
-            f"one tau is needed here and {type(solver).__name__} has a target of shape {list(target.shape)}, "
+            f"one tau is needed, but {type(solver).__name__} has a target of shape {list(target.shape)}, "
             "one per run: pass tau."
         )
     return 0.0 if target is None else target
 
 
 def members(capability: type) -> tuple[str, ...]:
-    """The members that a protocol asks of an arena, those of the protocols it extends first."""
+    """The members that a protocol requires of an arena, those of the protocols it extends first."""
     names = (name for base in reversed(capability.__mro__) for name in vars(base))
     return tuple(dict.fromkeys(name for name in names if not name.startswith("_")))
 
 
 def require(solver: object, arena: object, *capabilities: type) -> None:
-    """Refuse, before the first round, an arena that lacks a verb of the capabilities that a solver needs.
+    """Check, before the first round, that the arena has every verb of the capabilities that a solver needs.
 
-    Raises TypeError when it does, naming the solver, the missing verbs and what to use instead.
+    Raises TypeError when one is missing, naming the solver, the missing verbs and an alternative.
     """
     asked = dict.fromkeys(name for capability in capabilities for name in members(capability))
     if not (missing := [name for name in asked if not hasattr(arena, name)]):

@@ -1,1 +1,1 @@
-"""Dueling bandits, with the kernels that play many of their rounds at once."""
+"""Dueling bandits, with kernels that play many rounds in one call."""

@@ -1,7 +1,7 @@
-"""Compiled rounds of sparring EXP3 on blocks of runs (see `pgames.kernels`): draw, learn, answer.
+"""Compiled rounds of sparring EXP3 on blocks of runs (see `pgames.kernels.blocks`): draw, learn, mix.
 
 Losses are float64[S, X, Y] for the left and for the right player, inf outside the game. `exp3_rounds`, many
-rounds in one call with each policy booked, gives the same bits as `exp3_draws` and `exp3_update` in turn.
+rounds in one call with each policy charged, gives the same bits as `exp3_draws` and `exp3_update` in turn.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def exp3_mean(left, left_total, right, right_total, logs, Y, lanes):
 
 @njit
 def exp3_draw(weights, total, coins, side, arms, running, target, Y, lanes):
-    """arms int64[lanes]: the first response whose running sum of weights exceeds a share of the total."""
+    """arms int64[lanes]: the first response whose running sum of weights exceeds a draw u * total."""
     for n in range(lanes):
         arms[n], running[n] = 0, 0.0
         target[n] = uniform(coins[n], side) * total[n]
@@ -81,7 +81,7 @@ def exp3_learn(losses, lost, arms, weights, total, lanes):
 
 @njit
 def exp3_draws(left_losses, right_losses, sizes, eta, coins, t):
-    """int64[2, S, X]: the responses that both players draw in round t, by coins uint64[S, X]."""
+    """int64[2, S, X]: the responses that both players draw in round t, by streams coins uint64[S, X]."""
     S, X, responses = left_losses.shape
     Y, size = U(responses), responses * LANES
     drawn = np.empty((2, S, X), dtype=np.int64)
@@ -110,7 +110,7 @@ def exp3_draws(left_losses, right_losses, sizes, eta, coins, t):
 
 @njit
 def exp3_update(left_losses, right_losses, sizes, eta, drawn, won, t):
-    """Learn the outcomes float64[S, X] of round t, in place; the policy of round t + 1, float64[S, X, Y]."""
+    """Learn the outcomes float64[S, X] of round t in place; returns the next policy float64[S, X, Y]."""
     S, X, responses = left_losses.shape
     Y, size = U(responses), responses * LANES
     policy, logs = np.empty((S, X, responses)), np.empty(size)
@@ -148,7 +148,7 @@ def exp3_update(left_losses, right_losses, sizes, eta, drawn, won, t):
 
 @njit
 def exp3_rounds(left_losses, right_losses, policy, sizes, eta, seed, first_run, t, rounds, arrays):
-    """`rounds` rounds of every run from round t, in place, each policy booked."""
+    """`rounds` rounds of every run from round t, in place, each policy charged."""
     skew, log_reference, prompt_weights, tau, gap, regret, policies, divergence = arrays
     S, X, responses = policy.shape
     Y, size = U(responses), (X, responses * LANES)

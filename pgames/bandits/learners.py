@@ -1,10 +1,10 @@
 """Dueling bandits for the von Neumann winner, the Nash of the unregularised game: one bit per prompt.
 
-They know nothing of a reference or of tau, so `simulate` charges them at tau = 0. What is charged is the mean
-of what the two players play; its external regret is then the dueling-bandit regret against the von Neumann
-winner, Reg = max_p sum_t [(P(p > a_t) + P(p > b_t)) / 2 - 1/2], with a_t and b_t in expectation.
+They use no reference and no tau, so `simulate` charges them at tau = 0. The policy charged is the mean of the
+policies of the two players. Its external regret is the dueling-bandit regret against the von Neumann winner,
+Reg = max_p sum_t [(P(p > a_t) + P(p > b_t)) / 2 - 1/2], with a_t and b_t in expectation.
 
-Each is defined once, as `step`; `leap` is many steps in one compiled call, bit for bit.
+`step` defines a bandit; `leap` plays many steps in one compiled call, with the same bits.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class SparringEXP3:
     """Two copies of EXP3 that duel each other (Dudik et al., COLT 2015, arXiv:1502.06362).
 
     Each keeps L(y) = sum of loss / p(y) over the rounds in which it played y, the loss being 1 when it lost
-    the duel, and plays p proportional to exp(-eta_t L). eta=None is eta_t = sqrt(ln K / (K t)): no horizon is
-    needed. In loss form (Bubeck and Cesa-Bianchi, 2012, theorem 3.1) no uniform exploration is mixed in.
+    the duel, and plays p proportional to exp(-eta_t L). eta=None is eta_t = sqrt(ln K / (K t)), which
+    needs no horizon. The loss form (Bubeck and Cesa-Bianchi, 2012, theorem 3.1) needs no uniform exploration.
 
     state.policy is the mean of both mixtures. Proved: E Reg <= 2 sqrt(T K ln K) for every game, whose average
-    policy therefore approaches the Nash. Only observed: how far `regret`, the sum of gaps of the policies
-    themselves, grows faster than that on a cycle, where they circle around the Nash. One bit per prompt.
+    policy therefore approaches the Nash. Only observed: on a cycle the policies circle around
+    the Nash, and `regret`, the sum of their gaps, grows faster. One bit per prompt.
 
     Raises ValueError when eta is not finite and above 0.
     """
@@ -91,8 +91,9 @@ class SparringEXP3:
 class RUCB:
     """Relative upper confidence bound (Zoghi et al., ICML 2014, arXiv:1312.3393). Needs a Condorcet winner.
 
-    u(y, z) = share of wins + sqrt(alpha ln t / N). Champion c: one of those with u(c, .) >= 1/2, the last
-    sole one with probability 1/2; challenger: argmax u(., c), which is c once all others are beaten.
+    u(y, z) = share of wins + sqrt(alpha ln t / N). Champion c: a response with u(c, .) >= 1/2, with
+    probability 1/2 the last that was the only one. Challenger: argmax u(., c), which is c once c beats all
+    others.
 
     state.policy is half champion, half challenger. Proved, for alpha > 1/2 and a game with a Condorcet
     winner: regret O(K log T + K^2). Without one nothing is proved, and the sum of gaps on a cycle is linear.
@@ -124,8 +125,8 @@ class RUCB:
 class DoubleThompson:
     """Double Thompson sampling (Wu and Liu, NIPS 2016, arXiv:1604.07101), for Copeland winners.
 
-    First: the one that beats most others in a draw of the posterior, among those that optimistically beat
-    most (Copeland). Second: the best in a second draw against the first, among those not surely beaten by it.
+    First: the response that beats most others in a posterior draw, among those whose upper bounds beat most
+    (Copeland). Second: the best in a second draw against the first, among those not surely beaten by it.
 
     state.policy is half first, half second. Proved, for alpha > 1/2: Copeland regret O(K^2 log T), and
     O(K log T + K^2 log log T) with a Condorcet winner. Only observed: less regret than RUCB. A Copeland
@@ -206,7 +207,7 @@ def _many_pairs(
 
 
 def _counted(arena: Streaming, rounds: int, ledger: Ledger) -> None:
-    """Count the rounds that a kernel has played and charged, and their judgements."""
+    """Count the rounds that a kernel has played and charged, and their verdicts."""
     ledger.rounds += rounds
     arena.charge(rounds)
 

@@ -1,6 +1,6 @@
 """Compiled rules of dueling bandits that choose one pair a round from counts of wins: RUCB, double Thompson.
 
-wins float64[S, X, Y, Y], pair int64[2, S, X]. `pair_rounds`, many rounds in one call with each policy booked,
+wins float64[S, X, Y, Y], pair int64[2, S, X]. `pair_rounds`, many rounds in one call, each policy charged,
 gives the same bits as `choose_pairs` round by round.
 """
 
@@ -29,7 +29,7 @@ def upper(wins, s, x, y, z, alpha, log_t):
 
 @njit
 def pick(candidates, u):
-    """One of the True entries, all equally likely; -1 if there is none."""
+    """The index of a True entry, uniformly at random by u in [0, 1); -1 if there is none."""
     left = int(u * candidates.sum())
     for y in range(candidates.size):
         if candidates[y]:
@@ -99,7 +99,7 @@ def posterior_draw(wins, s, x, y, z, coins, index):
 
 @njit
 def thompson_pair(wins, s, x, inside, alpha, log_t, coins, among, score):
-    """(first, second) of double Thompson sampling. Draws that cannot change the choice are not made."""
+    """(first, second) of double Thompson sampling. Draws that cannot change the choice are skipped."""
     Y, index, top = inside.shape[1], 2, -1.0
     for y in range(Y):
         score[y] = -1.0
@@ -137,7 +137,7 @@ def thompson_pair(wins, s, x, inside, alpha, log_t, coins, among, score):
 
 @njit
 def choose_pair(rule, wins, s, x, inside, alpha, t, best, coins, pair, policy, among, score):
-    """Choose the pair of round t of one run and prompt, and write it and the mixture of the two."""
+    """Choose the pair of round t of one run and prompt; write it and its policy, half of each."""
     log_t = math.log(t + 1.0)
     if rule == RUCB_RULE:
         first, second = rucb_pair(wins, s, x, inside, alpha, log_t, best, coins, among)
@@ -163,7 +163,7 @@ def choose_pairs(rule, wins, inside, alpha, t, best, coins):
 
 @njit
 def pair_rounds(rule, wins, inside, alpha, best, pair, policy, seed, first_run, t, rounds, arrays):
-    """`rounds` rounds of every run from round t, in place, each policy booked."""
+    """`rounds` rounds of every run from round t, in place, each policy charged."""
     S, X, Y, _ = wins.shape
     among, score, skew = np.empty(Y, dtype=np.bool_), np.empty(Y), arrays.skew
     for now in range(t, t + rounds):

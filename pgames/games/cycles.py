@@ -56,7 +56,9 @@ def raters(epsilon: float = 0.0) -> PreferenceGame:
     Type k decides one pair of the cycle 0 > 1 > 2 > 0 and is indifferent to the others. The shares are
     1/3 - epsilon for the pair (0, 1) and 1/3 + epsilon/2 for the other two. The Nash (1/3 + epsilon/2,
     1/3 + epsilon/2, 1/3 - epsilon) moves smoothly with epsilon in [-2/3, 1/3]; the best response under a
-    Bradley-Terry fit jumps from 0 to 1 as epsilon crosses 0. Raises ValueError when epsilon is outside its range.
+    Bradley-Terry fit jumps from 0 to 1 as epsilon crosses 0.
+
+    Raises ValueError when epsilon is outside its range.
     """
     if not -2 / 3 <= epsilon <= 1 / 3:
         raise ValueError(f"epsilon must be in [-2/3, 1/3], got {epsilon}.")

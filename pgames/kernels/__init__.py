@@ -1,1 +1,1 @@
-"""Compiled loops of the verbs: serial, without the GIL, the same bits however many runs there are."""
+"""Compiled loops of the verbs: serial, without the GIL, the same bits for any number of runs."""

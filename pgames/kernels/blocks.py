@@ -1,11 +1,11 @@
 """The arithmetic of the verbs on log-probabilities float64[S, X, Y]: serial compiled loops.
 
-A run is never mixed with another, and no result depends on how many runs are computed together: the first
-20 of 40 runs are bit-identical to 20 runs. -inf marks a response outside the game, which stays outside.
+Runs are never mixed, and no result depends on how many runs are computed together: the first
+20 of 40 runs are bit-identical to 20 runs. -inf marks a response outside the game.
 
-The work is done on blocks. A block holds one prompt's rows of `width` runs, response by response: entry
-(y, l) of run l is at y * width + l, and `width` is 1 (a row as it is) or LANES (side by side, so that every
-loop runs on vectors whatever Y is). Both add the terms of a run in the same order, hence the same bits.
+A block holds one prompt's rows of `width` runs, response by response: entry (y, l) of run l is at
+y * width + l. `width` is 1 (one row) or LANES (rows side by side, so that every loop is vectorised for any
+Y). Both add the terms of a run in the same order, hence the same bits.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pgames.kernels.elementary import exp, fma, log, njit, opaque
 
 LANES = 32
-FEW = 8  # fewer runs than this go row by row
-U = np.uint64  # unsigned indices need no test for negative ones, which would keep a loop off the vectors
+FEW = 8  # fewer runs than this are computed row by row
+U = np.uint64  # unsigned indices: a test for negative ones would prevent vectorisation
 N1, N2, N3, N4 = U(LANES), U(2 * LANES), U(3 * LANES), U(4 * LANES)
 
 
@@ -69,13 +69,13 @@ def exp_block(logs, out, Y, width):
 
 @njit
 def larger(a, b):
-    """max without the care for NaN, which costs."""
+    """max(a, b) without the cost of handling NaN."""
     return a if a > b else b
 
 
 @njit
 def rounded_off(large, small, total):
-    """What total = large + small lost, where it is not below 1e-13 anyway."""
+    """The rounding error of total = large + small; 0 for |large| <= 1000, where it is below 1e-13."""
     return small - (total - large) if abs(large) > 1000.0 else 0.0
 
 
@@ -123,7 +123,7 @@ def normalise_block(block, Y, width, top, total):
 
 @njit
 def win_rates_block(skew, x, q, out, width):
-    """out = 1/2 + skew[x] @ q, each entry summed over the opponent's responses in their order."""
+    """out = 1/2 + skew[x] @ q, each entry summed over the opponent's responses in order."""
     Y = skew.shape[1]
     for i in range(Y * width):
         out[i] = 0.5
@@ -135,7 +135,7 @@ def win_rates_block(skew, x, q, out, width):
 
 @njit
 def _add_row_by_row(skew, x, q, out):
-    """Reads the rows skew[x, z] = -skew[x, :, z], which are contiguous, eight at a time."""
+    """Read the contiguous rows skew[x, z] = -skew[x, :, z], eight at a time."""
     Y = skew.shape[1]
     whole = Y - Y % 8
     for z in range(0, whole, 8):
@@ -211,7 +211,7 @@ def tilt_block(prior, score, step, out, Y, width):
 
 @njit
 def power(weight, value):
-    """log of exp(value) ** weight: 0 at weight 0, -inf where value is -inf whatever the sign of weight."""
+    """log of exp(value) ** weight: 0 at weight 0, -inf where value is -inf, for either sign of weight."""
     product = -np.inf if value == -np.inf else weight * value
     return 0.0 if weight == 0.0 else product
 
@@ -254,7 +254,7 @@ def blend(v, first, w, second, last):
 
 
 def normalise(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log-probabilities float64[S, X, Y] of unnormalised ones."""
+    """Log-probabilities float64[S, X, Y] from unnormalised ones."""
     return blend(np.ones(1), logs, np.zeros(1), logs, True)
 
 

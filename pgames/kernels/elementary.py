@@ -1,6 +1,6 @@
-"""exp and log in plain arithmetic, so that the compiler runs them on vectors, and njit with its fallback.
+"""exp and log in plain arithmetic, which the compiler vectorises, and njit with its fallback.
 
-Each gives the same bits alone and in a vector: fused operations are written out, never left to the compiler.
+Both give the same bits alone and in a vector, because fused operations are written out.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from numba.extending import intrinsic
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:
     """numba.njit, nogil and cached on disk, or uncached where no cache folder is writable.
 
-    Division by zero gives inf or NaN, as in NumPy: a test for it would keep a loop off the vectors.
+    Division by zero gives inf or NaN, as in NumPy: a test for it would prevent vectorisation.
     """
     try:
         compiled: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
         return numba.njit(nogil=True, error_model="numpy")(function)
     index = compiled._cache._cache_file
-    # numba looks at the file of the function alone, and would run old copies of what it calls elsewhere
+    # numba stamps only the function's own file, and would reuse stale copies of functions in other files
     index._source_stamp = _sources()
     index._load_index = functools.partial(_load_index, index._load_index)
     return compiled
@@ -36,13 +36,13 @@ def _load_index(load: Callable[[], dict[Any, str]]) -> dict[Any, str]:
     """The cached versions of a function, or {} where an older pgames wrote them with types that are gone."""
     try:
         return load()
-    except (AttributeError, ImportError):  # numba unpickles the types before it looks at the stamp
+    except (AttributeError, ImportError):  # numba unpickles the types before it checks the stamp
         return {}
 
 
 @functools.cache
 def _sources() -> tuple[tuple[str, int, int], ...]:
-    """Name, time and size of every file with compiled functions: a cache of other files is out of date."""
+    """Name, time and size of every file with compiled functions: a cache with another stamp is stale."""
     files = sorted(path for path in Path(__file__).parents[1].rglob("*.py") if b"njit" in path.read_bytes())
     return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
 
@@ -80,12 +80,12 @@ def _opaque(typing, number):
 
 
 Compiled = Callable[..., Any]  # callable inside njit only
-fma: Compiled = intrinsic(_fma)  # a * b + c, rounded once where the processor can, alone or in a vector
+fma: Compiled = intrinsic(_fma)  # a * b + c, rounded once where the processor supports it
 float_to_bits: Compiled = intrinsic(_float_to_bits)
 bits_to_float: Compiled = intrinsic(_bits_to_float)
 opaque: Compiled = intrinsic(
     _opaque
-)  # a number hidden from the compiler, which unrolls short loops too early
+)  # hides a number from the compiler, which would unroll short loops too early
 
 ROUNDER = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits
 LOG2_E = 1.4426950408889634

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 
 class LedgerArrays(NamedTuple):
-    """The true game, with X prompts of Y responses, and the sums of S runs, which kernels update in place.
+    """The true game, with X prompts of Y responses, and the sums of S runs; kernels update the sums in place.
 
     Arrays have the shapes float64[X, Y, Y], [X, Y], [X], [S] and [S, X, Y] given beside each field.
     """
@@ -59,7 +59,7 @@ def gap_block(skew, log_reference, x, tau, logs, p, score, value, kl, scratch, w
     """Write the gap of each run in a block of policies to `value` float64[width], and its KL to `kl`.
 
     `logs` holds the log-probabilities and `p` the probabilities, float64[Y * width]; `score` and `scratch`
-    are work space. KL is computed only where tau > 0. Blocks are those of `pgames.kernels.blocks`: a run has
+    are scratch. KL is computed only where tau > 0. Blocks are those of `pgames.kernels.blocks`: a run has
     the same bits in any block.
     """
     Y, lanes = np.uint64(skew.shape[1]), np.uint64(width)

@@ -1,6 +1,6 @@
-"""One bit about two named responses, and a learner's own chances: what dueling bandits draw from.
+"""The randomness of dueling bandits: verdicts on two named responses, and the learner's own streams.
 
-Streams are a function of (seed, run, prompt, round); the judge's and the learner's never meet.
+Streams are a function of (seed, run, prompt, round); the judge's and the learner's are disjoint.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pgames.kernels.streams import COIN, NAMED_ROUND, NAMED_RUN, VERDICT, mix64,
 
 @njit
 def run_key(seed, run, x):
-    """What the streams of one run and prompt have in common."""
+    """The key from which all streams of one run and prompt are derived."""
     return mix64(mix64(mix64(np.uint64(seed) + NAMED_RUN) ^ np.uint64(run)) ^ np.uint64(x))
 
 
 @njit
 def coin_key(key, t):
-    """The stream of a learner's own chances in round t; `key` is its `run_key`."""
+    """The key of a learner's own stream in round t; `key` is its `run_key`."""
     return mix64(key ^ (np.uint64(2 * t + COIN) * NAMED_ROUND))
 
 

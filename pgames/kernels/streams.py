@@ -1,12 +1,12 @@
 """Random streams that are a function of (seed, run, round, prompt, policy), and the duels drawn from them.
 
-All compiled randomness starts from `mix64` and one of the constants below, which are listed here alone:
+All compiled randomness starts from `mix64` and one of the constants below, which are defined only here:
 
 - WORDS are mixed in with the run, the round and the prompt, by `stream` and by `pgames.kernels.judging`;
-- TAGS tell apart the questions that may be asked about one policy in one round.
+- TAGS distinguish the questions about one policy in one round.
 
-Elsewhere a NumPy generator is seeded by a list that begins with the seed: [seed, k] and [seed, k, 1] for
-resample k of votes. The roles of text are listed in `llm_backend.context`.
+Other rooms seed a NumPy generator with a list that begins with the seed, for example [seed, k] and
+[seed, k, 1] for resample k of votes. The roles of text are listed in `llm_backend.context`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ PROMPT = np.uint64(0xABC98388FB8FAC03)
 NAMED_RUN, NAMED_ROUND = np.uint64(0xA24BAED4963EE407), np.uint64(0x9FB21C651E98DF25)
 WORDS = (GOLDEN, RUN, ROUND, PROMPT, NAMED_RUN, NAMED_ROUND)
 
-# tags of `tagged`; sampled win rates of a policy, and duels of two, have none
+# tags of `tagged`; sampled win rates and duels have no tag
 THIRD_LABELS = np.uint64(1)  # labels of buffered pairs against draws of an opponent
 SELF_LABELS = np.uint64(2)  # labels of duels of a policy with itself
 CALIBRATION = np.uint64(3)  # responses drawn to be counted
 TAGS = (THIRD_LABELS, SELF_LABELS, CALIBRATION)
 
-# of dueling bandits, which name the responses that meet: even and odd numbers of a run's key
-COIN = 0  # a learner's own chances
+# for dueling bandits, which name the responses compared: even and odd offsets from a run's key
+COIN = 0  # a learner's own randomness
 VERDICT = 1  # the judge's answer
 
 
@@ -49,9 +49,9 @@ def uniform(key, index):
 
 @njit
 def stream(seed, run, t, x, row):
-    """The key of the stream of one run, round and prompt, and of the policy `row` that is asked about.
+    """The key of the stream of one run, round, prompt and policy `row`.
 
-    Mixing in the policy gives two questions of one round independent answers without a hidden counter.
+    Mixing in the policy makes two questions of one round independent without a hidden counter.
     """
     bits = row.view(np.uint64)
     key = mix64(np.uint64(seed) + GOLDEN)
@@ -65,13 +65,13 @@ def stream(seed, run, t, x, row):
 
 @njit
 def tagged(seed, run, t, x, row, tag):
-    """The key of a question about the policy `row`, float64[Y], by one of TAGS."""
+    """The key of the question `tag`, one of TAGS, about the policy `row` float64[Y]."""
     return mix64(stream(seed, run, t, x, row) + tag)
 
 
 @njit
 def accumulate(row, cumulative):
-    """Cumulative probabilities of log-probabilities `row`."""
+    """Write the cumulative probabilities of log-probabilities `row` to `cumulative`."""
     for y in range(row.size):
         cumulative[y] = exp(row[y])
     for y in range(1, row.size):
@@ -86,7 +86,7 @@ def draw(cumulative, u):
 
 @njit
 def sampled_rates_row(skew, x, row, samples, key, cumulative, out):
-    """Win rates of each response: it duels once with each of `samples` draws of `row`."""
+    """The win rate of each response, in one duel with each of `samples` draws of `row`."""
     Y = row.size
     accumulate(row, cumulative)
     for y in range(Y):
@@ -104,7 +104,7 @@ def sampled_rates_row(skew, x, row, samples, key, cumulative, out):
 
 @njit
 def sampled_win_rates(skew, opponent, samples, seed, first_run, t):
-    """Like `kernels.win_rates`, each the mean of `samples` duels."""
+    """The win rates of `blocks.win_rates`, each estimated by the mean of `samples` duels."""
     S, X, Y = opponent.shape
     out, row, cumulative = np.empty((S, X, Y)), np.empty(Y), np.empty(Y)
     for s in range(S):

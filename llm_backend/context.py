@@ -14,11 +14,12 @@ from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.spaces.protocol import ListedSpace, Space, listing
 
 Role = Literal["opponent", "first", "second", "candidates", "own", "third", "sample", "order", "label"]
-"""Every question of a round that randomness answers; its random stream is keyed by (seed, round, role).
+"""The uses of randomness in a round. The random stream of each is keyed by (seed, round, role).
 
-opponent: draws of the opponent; first, second: the two sides of a duel; candidates: draws of the reference to
-choose among; own: the policy's draws for the next round; third: opponents that a pair is judged against;
-sample: responses for the user; order: the order of training; label: the labelled pairs of a buffer.
+opponent: draws of the opponent; first, second: the two sides of a duel; candidates: draws of the reference,
+or of the policy that a policy gradient starts from; own: the policy's draws for the next round; third:
+opponents that a pair is judged against; sample: responses for the user; order: the order of training; label:
+the labelled pairs of a buffer.
 """
 ROLES: tuple[Role, ...] = get_args(Role)
 

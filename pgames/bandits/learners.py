@@ -27,7 +27,7 @@ Losses = tuple[NDArray[np.float64], NDArray[np.float64]]  # float64[S, X, Y] of 
 
 
 class PairMemory(NamedTuple):
-    """What RUCB and double Thompson sampling remember; wins are float64[S, X, Y, Y]."""
+    """The memory of RUCB and double Thompson sampling; wins are float64[S, X, Y, Y]."""
 
     wins: NDArray[np.float64]  # float64[S, X, Y, Y], how often y beat z
     pair: NDArray[np.int64]  # int64[2, S, X], the responses to compare next

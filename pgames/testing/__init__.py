@@ -1,4 +1,4 @@
-"""The conformance kit: does a solver, or an arena, keep the promises that everything else relies on?
+"""The conformance kit: checks of the properties that solvers and arenas must have.
 
     from pgames.testing import check_solver, solver_cases
 
@@ -8,7 +8,7 @@
     def test_my_solver(case):
         case()
 
-A failure names the property, the game, what was measured, what is allowed and what it usually means.
+A failure names the property, the game, the measured and the allowed value, and the usual cause.
 """
 
 from pgames.testing.checks import arena_cases, check_arena, check_solver, solver_cases

@@ -1,4 +1,4 @@
-"""What the verbs compute: formulas and identities of mixtures, win rates and mirror steps."""
+"""The algebra of verbs: formulas and identities of mixtures, win rates and mirror steps."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _best_response(s: Subject) -> Measured:
         return np.stack([np.atleast_1d(arena.win_rate(other, b) - rate) for other in others], axis=-1)
 
     got, allowed = s.average(regret, 2.0, one_sided=True)
-    return Measured("what another policy wins more often than step = inf", got, allowed)
+    return Measured("the win rate of another policy above that of step = inf", got, allowed)
 
 
 ALGEBRA = (
@@ -198,7 +198,7 @@ ALGEBRA = (
     Property(
         "antisymmetry",
         _antisymmetry,
-        "The judge favours a side: ask in both orders, or use (P + 1 - P') / 2.",
+        "The judge favours one position: ask in both orders, or use (P + 1 - P') / 2.",
     ),
     Property(
         "self_play",
@@ -208,7 +208,7 @@ ALGEBRA = (
     Property(
         "bilinear",
         _bilinear,
-        "The win rate of a mixture is the mean of its members': does win_rate see only one of them?",
+        "The win rate of a mixture is the mean of its members': does win_rate use only one of them?",
     ),
     Property(
         "win_rate_formula",

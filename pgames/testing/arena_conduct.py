@@ -1,4 +1,4 @@
-"""How an arena behaves: pure verbs, immutable handles, separate runs, evidence that adds up."""
+"""The conduct of arenas: pure verbs, immutable handles, separate runs, evidence that pools with `+`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _distributions(s: Subject) -> Measured:
 
 
 def _answers(arena: Any, policies: tuple[Any, ...]) -> list[Array]:
-    """What an arena says about policies: the same questions, in a given order."""
+    """The answers of an arena about policies, to the same questions in the same order."""
     a, b, _ = policies
     said = [arena.win_rate(a, b), arena.win_rate(b, a), arena.probs(arena.mirror_step(a, b, STEP))]
     return [np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in said]
@@ -133,7 +133,7 @@ def _runs(s: Subject) -> Measured | None:
     )
 
 
-# -- arenas that answer to duels -------------------------------------------------------------------------
+# -- arenas that answer duels ----------------------------------------------------------------------------
 
 
 def _evidence(s: Subject) -> Measured | None:
@@ -175,7 +175,7 @@ def _tilt(s: Subject) -> Measured | None:
     return worst_identity(s, pairs)
 
 
-CONDUCT = (  # immutable first: what writes into handles spoils them for the others
+CONDUCT = (  # immutable first: a verb that writes into handles corrupts them for the other checks
     Property(
         "immutable",
         _immutable,
@@ -184,12 +184,12 @@ CONDUCT = (  # immutable first: what writes into handles spoils them for the oth
     Property(
         "distributions",
         _distributions,
-        "A verb must return a normalised policy, with nothing where the reference has nothing.",
+        "A verb must return a normalised policy, with probability 0 where the reference has 0.",
     ),
     Property(
         "purity",
         _purity,
-        "A verb is a function of (seed, run, round) and what it is asked: is there a hidden random counter?",
+        "A verb is a function of (seed, run, round) and its arguments: is there a hidden random counter?",
     ),
     Property("rounds", _rounds, "at(t) must depend on t alone, not on the view it is called on."),
     Property(
@@ -200,7 +200,7 @@ CONDUCT = (  # immutable first: what writes into handles spoils them for the oth
     Property(
         "per_run_weights",
         _per_run_weights,
-        "A weight float64[S] gives each run its own; runs must not meet.",
+        "A weight float64[S] gives each run its own weight; runs must not be mixed.",
     ),
     Property(
         "runs",
@@ -210,7 +210,7 @@ CONDUCT = (  # immutable first: what writes into handles spoils them for the oth
     Property(
         "evidence",
         _evidence,
-        "Evidence adds up with +, and a fit depends on shares, not on totals.",
+        "Evidence pools with +, and a fit depends on shares, not on totals.",
     ),
     Property(
         "label_route",

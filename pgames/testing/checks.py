@@ -1,4 +1,4 @@
-"""check_solver and check_arena, and the same checks as pytest parameters."""
+"""check_solver and check_arena, and their checks as pytest parameters."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ def check_solver(
     tolerance: float = 0.0,
     short: int = SHORT,
 ) -> Report:
-    """Try a solver on named games; the Report of what was measured, or ConformanceError listing what failed.
+    """Check a solver on named games; returns the Report of measurements. Raises ConformanceError on failures.
 
     Checked for every solver: normalised policies, rounds counted and resumable, masking, symmetry under
     relabelling, independent prompts, purity, reproducible seeds, independent runs, no NaN at tau -> 0 and at
-    sure preferences. The rest is what the caller claims:
+    sure preferences. The caller claims the rest:
 
     Parameters
     ----------
-    fixed_point : where it stays and arrives: "regularised" (the Nash of tau), "nash" (tau = 0), a function
-        game -> float64[X, Y] for anything else, or None for no claim.
-    tau : of the regularised Nash; by default the solver's target.
-    rounds, within : it is within this total variation of the fixed point after so many rounds. within=None
-        claims no convergence of the last iterate.
-    contracts : claimed factor on KL(equilibrium || policy) in every round, for instance 1 - eta * tau.
+    fixed_point : the policy to which it converges and at which it stays: "regularised" (the Nash of tau),
+        "nash" (tau = 0), a function game -> float64[X, Y] for anything else, or None for no claim.
+    tau : the tau of the regularised Nash; by default the solver's target.
+    rounds, within : after `rounds` rounds it is within total variation `within` of the fixed point.
+        within=None claims no convergence of the last iterate.
+    contracts : the claimed factor on KL(equilibrium || policy) in every round, for instance 1 - eta * tau.
     games : PreferenceGame or Known, with a unique equilibrium; by default `known_games(tau)`.
     skip : names of properties that are not promised.
-    arena : called as arena(game, runs=, seed=, samples=, first_run=); for solvers that need, say, an expert,
-        and for other arenas, such as `llm_backend.testing.text_arena`.
+    arena : called as arena(game, runs=, seed=, samples=, first_run=); for solvers that need an expert, for
+        instance, and for other arenas, such as `llm_backend.testing.text_arena`.
     tolerance : total variation by which the arena's policies may miss closed forms: 0 for tables, e.g. 0.01
-        for fitted policies. Bits (resumption, purity, seeds) are asked for whatever it is.
+        for fitted policies. Resumption, purity and seeds are always checked to the bit.
     short : rounds, at least 2, of the checks that do not wait for convergence.
     """
     cases = _solver_cases(
@@ -95,16 +95,16 @@ def check_arena(
     narrow: Any = None,
     skip: Collection[str] = (),
 ) -> Report:
-    """Try the verbs of an arena; the Report of what was measured, or ConformanceError listing what failed.
+    """Check the verbs of an arena; returns the Report of measurements. Raises ConformanceError on failures.
 
     Parameters
     ----------
-    arena : anything with the verbs, and `probs(policy)` -> float64[S, X, Y] (or [X, Y]) to look. With
-        `arena.game`, a PreferenceGame, win rates and mirror steps are also held against their formulas.
-    policies : arena -> three different handles to try it with; made by `arena.policy` or by mirror steps
+    arena : anything with the verbs, and `probs(policy)` -> float64[S, X, Y] (or [X, Y]). With
+        `arena.game`, a PreferenceGame, win rates and mirror steps are also compared with their formulas.
+    policies : arena -> three different handles to check it with; made by `arena.policy` or by mirror steps
         when None.
     tolerance : allowed total variation of policies and error of exact win rates, e.g. 0.02 for fitted steps.
-    noise : standard error of one win rate; by default 1 / (2 sqrt(arena.samples)), 0 without samples.
+    noise : the standard error of one win rate; by default 1 / (2 sqrt(arena.samples)), 0 without samples.
     narrow : the same arena made with fewer runs, whose runs must be the first of `arena` bit for bit.
     skip : names of properties that are not promised.
     """
@@ -186,7 +186,7 @@ def _solver_cases(
 
 
 def _known(games: Games | None, claims: Claims) -> list[Known]:
-    """The games with the fixed point that is claimed, whatever it is."""
+    """The games, each with the fixed point that is claimed."""
     tau = claims.tau if claims.fixed_point != "nash" else 0.0
     known = known_games(tau) if games is None else [_solved(i, game, tau) for i, game in enumerate(games)]
     if not callable(claims.fixed_point):
@@ -225,7 +225,7 @@ def _subject(
     looks = [np.asarray(arena.probs(policy)) for policy in (arena.reference, *handles)]
     if min(np.abs(p - q).max() for i, p in enumerate(looks) for q in looks[:i]) < 1e-3:
         raise ValueError(
-            "the policies to try the arena with are too much alike (the reference may be an equilibrium): "
+            "the policies to check the arena with are too similar (the reference may be an equilibrium): "
             "pass policies=, a function of the arena that gives three different handles."
         )
     inner = None if narrow is None else _subject(narrow, policies, tolerance, noise, None)

@@ -1,4 +1,4 @@
-"""A solver under trial, what is claimed of it, and how policies and states are compared."""
+"""The claims about a solver under test, and the comparison of policies and states."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FixedPoint = Literal["regularised", "nash"] | Callable[[PreferenceGame], ArrayLi
 
 @dataclass(frozen=True)
 class Claims:
-    """A solver, what its author says of it, and the arena it is tried on."""
+    """A solver, the claims of its author, and the arena on which it is checked."""
 
     solver: Solver
     fixed_point: FixedPoint
@@ -28,11 +28,11 @@ class Claims:
     within: float | None
     contracts: float | None
     arena: Callable[..., Any]
-    tolerance: float = 0.0  # how far, in total variation, the arena's policies may miss closed forms
+    tolerance: float = 0.0  # allowed total variation between the arena's policies and closed forms
     short: int = 20  # rounds of checks that do not wait for convergence
 
     def at_tau(self, tau: float) -> Claims | None:
-        """The same solver at another tau, or None where it has no such field."""
+        """The same solver at another tau, or None when it has no such field."""
         solver = _with_tau(self.solver, tau)
         return None if solver is None else dataclasses.replace(self, solver=solver)
 
@@ -51,12 +51,12 @@ class Claims:
 
 
 def distance(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
-    """Total variation between policies float64[X, Y], in the worst prompt; NaN if anything is."""
+    """Total variation between policies float64[X, Y], in the worst prompt; NaN if an entry is NaN."""
     return float(0.5 * np.abs(p - q).sum(axis=-1).max())
 
 
 def off_simplex(p: NDArray[np.float64]) -> float:
-    """How far p float64[X, Y] is from a distribution; NaN if anything is."""
+    """The distance of p float64[X, Y] from a distribution; NaN if an entry is NaN."""
     return float(max(np.abs(p.sum(axis=-1) - 1).max(), -p.min()))
 
 

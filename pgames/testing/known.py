@@ -1,4 +1,4 @@
-"""Games whose equilibrium is known in closed form, whatever tau: no solver is asked, not even ours."""
+"""Games whose equilibrium is known in closed form for any tau, without a solver."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pgames import games
 from pgames.games.preference import PreferenceGame
 
-DEPARTURE = 0.3  # how far, at most, a regularised equilibrium is put from the unregularised one
+DEPARTURE = 0.3  # the largest distance of a regularised equilibrium from the unregularised one
 
 
 class Known(NamedTuple):
@@ -25,8 +25,8 @@ def known_games(tau: float = 0.0) -> list[Known]:
     """Cycles, published tables, a ranking and a stack of unequal prompts, each with its unique equilibrium.
 
     tau = 0: the Nash of the published game. tau > 0: the same preferences with a reference for which the
-    regularised Nash is known. Any pi is the Nash of tau when the reference is pi * exp(-P pi / tau),
-    normalised; pi is put near the unregularised Nash, so that every game stays well conditioned.
+    regularised Nash is known. Any pi is the Nash at tau when the reference is pi * exp(-P pi / tau),
+    normalised; pi is chosen near the unregularised Nash, so that every game is well conditioned.
 
     Raises ValueError when tau is negative or not finite.
     """
@@ -52,7 +52,7 @@ def known_games(tau: float = 0.0) -> list[Known]:
 
 
 def stack_known(name: str, parts: list[Known]) -> Known:
-    """Several known games as the prompts of one; the smaller are filled up with responses outside it."""
+    """Several known games as the prompts of one; the smaller are padded with responses outside the game."""
     game = games.stack([one.game for one in parts])
     rows = [row for one in parts for row in one.equilibrium]
     equilibrium = np.array([np.pad(row, (0, game.responses - len(row))) for row in rows])

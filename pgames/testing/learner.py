@@ -1,4 +1,4 @@
-"""check_learner: does a learner from duels play by the rules, and does it learn?"""
+"""check_learner: checks that a learner from duels is honest and that its regret is sublinear."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def check_learner(
     instances: Mapping[str, PreferenceGame] | None = None,
     skip: Collection[str] = (),
 ) -> Report:
-    """Try a learner from duels; the Report of what was measured, or ConformanceError listing what failed.
+    """Check a learner from duels; returns the Report of measurements. Raises ConformanceError on failures.
 
     honest : it learns about the preferences only from `duel`, `compare`, `label` and `self_duels`, and every
-        judgement it asks for is counted.
-    counting : a step counts the rounds it stands for.
-    reproducible : the same seed gives the same bits, step by step, and a step leaves its state as it was.
-    separate : a run is the same however many run beside it.
-    masking : whatever it plays, it is a distribution on the responses with reference probability above 0.
-    diagonal : in every belief it consults, a response beats itself with probability 1/2.
+        verdict it asks for is counted.
+    counting : a step counts the rounds that it stands for.
+    reproducible : the same seed gives the same bits, step by step, and a step does not change its state.
+    separate : a run has the same bits beside any number of others.
+    masking : every policy is a distribution on the responses with reference probability above 0.
+    diagonal : in every belief that it uses, a response beats itself with probability 1/2.
     sublinear : the late log-log slope of its mean regret is at most `slope` on the reference instances.
 
     Parameters
     ----------
-    rounds, seeds : of the regret curves; the slope is that of their last decade.
+    rounds, seeds : the size of the regret curves; the slope is measured over their last decade.
     instances : by default two responses, a cycle, and `hidden_rps`, all at tau = 0.1, or at the learner's
-        target if that is larger; a learner with a field tau is tried at that tau. Where the target is 0 or
+        target if that is larger; a learner with a field tau is checked at that tau. When the target is 0 or
         None, the external regret at tau = 0, against the von Neumann winner, must be sublinear.
     skip : names of properties that are not promised.
     """
@@ -145,13 +145,13 @@ def _honest(learner: Any, game: PreferenceGame) -> Measured:
             f"the number of reads of the true game outside of duels, in {SHORT} rounds,",
             len(notes.reads),
             0.0,
-            f"It looks at what only `duel`, `compare`, `label` and `self_duels` may see: {where}.",
+            f"It reads what only `duel`, `compare`, `label` and `self_duels` may read: {where}.",
         )
     return Measured(
-        "the number of judgements asked for in arenas of its own making",
+        "the number of verdicts asked for in arenas that the learner made",
         float(own + arena.bits),
         0.0,
-        "Judgements are counted in the arena that step is given: do not call arena.at() in a learner.",
+        "Verdicts are counted in the arena passed to step: do not call arena.at() in a learner.",
     )
 
 
@@ -168,7 +168,7 @@ def _reproducible(learner: Any, game: PreferenceGame) -> Measured:
     worst = max(difference(a, b) for a, b in zip(first, again, strict=True))
     if worst:
         return Measured("the same seed twice: the difference of the states", worst, 0.0)
-    for t, state in enumerate(first[:-1]):  # after the fact, and in another order
+    for t, state in enumerate(first[:-1]):  # later, on the stored states
         worst = max(worst, difference(learner.step(arena.at(t), state), first[t + 1]))
     return Measured(
         "the same step taken again later: the difference of the states",
@@ -229,7 +229,7 @@ def _sublinear(learner: Any, game: PreferenceGame, rounds: int, seeds: int, slop
 
 CONDUCT = (
     Property(
-        "honest", _honest, "Only `duel`, `compare`, `label` and `self_duels` may see the true preference."
+        "honest", _honest, "Only `duel`, `compare`, `label` and `self_duels` may read the true preference."
     ),
     Property(
         "counting",
@@ -244,12 +244,12 @@ CONDUCT = (
     Property(
         "separate",
         _separate,
-        "Runs must not see each other: is something averaged, or drawn, over all runs?",
+        "Runs must be independent: is something averaged, or drawn, over all runs?",
     ),
     Property(
         "masking",
         _masking,
-        "What the reference never says is not in the game: start from arena.reference or arena.uniform.",
+        "Reference probability 0 means outside the game: start from arena.reference or arena.uniform.",
     ),
     Property(
         "diagonal",

@@ -1,4 +1,4 @@
-"""What a check measured and how it is told: rows, a printable report, one error that lists all failures."""
+"""The results of checks: rows, a printable report, and one error that lists all failures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 
 class Measured(NamedTuple):
-    """How far something is from what was promised."""
+    """A measured deviation from a property, and the allowed one."""
 
-    what: str  # what `got` is, as the subject of a sentence
+    what: str  # the name of `got`, as the subject of a sentence
     got: float
     allowed: float
-    diagnosis: str = ""  # replaces the usual meaning when the measurement can say more
+    diagnosis: str = ""  # replaces the usual meaning when the measurement is more specific
 
     @property
     def ok(self) -> bool:
@@ -21,16 +21,16 @@ class Measured(NamedTuple):
 
 
 class Property(NamedTuple):
-    """One promise."""
+    """A property that is checked."""
 
     name: str
-    check: Callable[..., Measured | None]  # None: the promise is not made here
+    check: Callable[..., Measured | None]  # None: not claimed here
     meaning: str  # what a failure usually means
 
 
 @dataclass(frozen=True)
 class Row:
-    """One property on one game. `measured` is None where the property is not claimed or the check crashed."""
+    """One property on one game. `measured` is None when the property is not claimed or the check raised."""
 
     promise: Property
     game: str
@@ -47,20 +47,20 @@ class Row:
         return "ok" if self.measured.ok else "failed"
 
     def told(self) -> str:
-        """What went wrong, in a sentence."""
+        """The failure, as one sentence."""
         if self.measured is None:
             return f"raised {type(self.error).__name__}: {self.error}"
         m = self.measured
         return f"{m.what} is {m.got:.3g}, allowed {m.allowed:.3g}"
 
     def why(self) -> str:
-        """What that usually means."""
+        """The usual cause of the failure."""
         return (self.measured and self.measured.diagnosis) or self.promise.meaning
 
 
 @dataclass(frozen=True)
 class Case:
-    """One property on one game, ready to run: call it, and it raises ConformanceError or says nothing."""
+    """One property on one game, ready to run. A call raises ConformanceError when the property fails."""
 
     subject: str
     promise: Property
@@ -72,7 +72,7 @@ class Case:
         return f"{self.promise.name}-{self.game}" if self.game else self.promise.name
 
     def row(self) -> Row:
-        """Run the check; whatever it raises is a failure of the subject."""
+        """Run the check; any exception counts as a failure of the subject."""
         try:
             return Row(self.promise, self.game, self.measure())
         except Exception as error:
@@ -83,7 +83,7 @@ class Case:
 
 
 class ConformanceError(AssertionError):
-    """Some property does not hold; `report` has every row, failed or not."""
+    """A property does not hold; `report` has every row, failed or not."""
 
     def __init__(self, message: str, report: Report):
         super().__init__(message)
@@ -130,5 +130,5 @@ class Report:
 
 
 def run_cases(subject: str, cases: Iterable[Case]) -> Report:
-    """Run all cases; the report, or ConformanceError listing every failure."""
+    """Run all cases and return the report. Raises ConformanceError, which lists every failure."""
     return Report(subject, tuple(case.row() for case in cases)).raise_if_failed()

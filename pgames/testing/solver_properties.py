@@ -1,4 +1,4 @@
-"""What every solver promises, and what it may claim on top: functions (claims, known game) -> Measured."""
+"""Properties of every solver, and properties that one may claim: (claims, known game) -> Measured."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pgames.testing.report import Measured, Property
 
 SHORT = 20  # rounds of checks that do not wait for convergence
 SMALL_TAU = 1e-6
-LATE = 10**12  # a round so late that decaying steps and averages no longer move
+LATE = 10**12  # a round so late that decaying steps and averages are constant
 
 SETTLED = (
-    "It has settled, but elsewhere: a wrong tau, or a biased fixed point (which fixed_point= can declare)."
+    "It has settled, but elsewhere: a wrong tau, or a biased fixed point, which fixed_point= can declare."
 )
 MOVING = (
     "It is still moving: too few rounds, a step so large that it cycles, or no convergence of the last "
@@ -29,7 +29,7 @@ MOVING = (
 )
 
 
-# -- what every solver promises --------------------------------------------------------------------------
+# -- properties of every solver --------------------------------------------------------------------------
 
 
 def _distributions(claims: Claims, known: Known) -> Measured:
@@ -102,7 +102,7 @@ def _purity(claims: Claims, known: Known) -> Measured:
     changed = difference(state, before) + distance(arena.probs(arena.reference), reference)
     if changed:
         return Measured(
-            "what step changed in its inputs",
+            "the change that step made to its inputs",
             changed,
             0.0,
             "step must build a new state: never write into a handle.",
@@ -140,7 +140,7 @@ def _extremes(claims: Claims, known: Known) -> Measured:
 
 
 def extreme_games() -> list[Known]:
-    """Games at the edge of what a table may hold; their equilibria are not asked for."""
+    """Extreme games that a table may hold; their equilibria are not used."""
     sure = np.triu(np.ones((5, 5)), 1) + 0.5 * np.eye(5)
     named = {
         "one_response": PreferenceGame([[0.5]]),
@@ -153,7 +153,7 @@ def extreme_games() -> list[Known]:
     return [Known(name, game, game.reference) for name, game in named.items()]
 
 
-# -- what a solver may claim -----------------------------------------------------------------------------
+# -- claims of a solver ---------------------------------------------------------------------------------
 
 
 def _fixed_point(claims: Claims, known: Known) -> Measured | None:
@@ -194,7 +194,7 @@ def _contraction(claims: Claims, known: Known) -> Measured | None:
         return float((target * (logs - np.log(p, where=inside, out=np.zeros_like(p)))).sum(axis=-1).max())
 
     kl = [divergence(p) for p in claims.policies(known.game, min(claims.rounds, 200))]
-    blur = claims.tolerance * 2**0.5  # KL >= 2 TV^2: what a policy that is off by the tolerance may show
+    blur = claims.tolerance * 2**0.5  # KL >= 2 TV^2: the KL of a policy that is off by the tolerance
     factors = [
         max(after**0.5 - blur, 0.0) ** 2 / before
         for before, after in itertools.pairwise(kl)
@@ -212,7 +212,7 @@ ON_KNOWN_GAMES = (
     Property(
         "rounds",
         _rounds,
-        "Going on from a state must be the same as never having stopped: keep all that matters in the state.",
+        "Resuming from a state must give the same result as not stopping: keep all memory in the state.",
     ),
     Property(
         "masking",
@@ -222,7 +222,7 @@ ON_KNOWN_GAMES = (
     Property(
         "irrelevance",
         _irrelevance,
-        "A response outside the game must have no influence: does a sum or a maximum run over all of them?",
+        "A response outside the game must have no influence: does a sum or a maximum include it?",
     ),
     Property(
         "symmetry", _symmetry, "The order of the responses must not matter: does something use an index?"
@@ -237,24 +237,24 @@ ON_KNOWN_GAMES = (
     Property(
         "runs",
         _runs,
-        "A run must not depend, not by a bit, on how many others are computed beside it.",
+        "The bits of a run must not depend on how many others are computed beside it.",
     ),
     Property(
         "fixed_point",
         _fixed_point,
         "It leaves the equilibrium it claims to find: a wrong tau or prior, or a step from the wrong policy.",
     ),
-    Property("convergence", _convergence, "It does not arrive where it claims to."),
+    Property("convergence", _convergence, "It does not converge to the fixed point that it claims."),
     Property(
         "contraction",
         _contraction,
-        "It comes closer more slowly than claimed: is the step too large, or not the theorem's?",
+        "It contracts more slowly than claimed: is the step too large, or not the theorem's?",
     ),
 )
 ON_EXTREME_GAMES = (
     Property(
         "extremes",
         _extremes,
-        "Sure preferences and tau near 0 must not make NaN: work on log-probabilities, subtract the largest.",
+        "Sure preferences and tau near 0 must not give NaN: use log-probabilities and subtract the largest.",
     ),
 )

@@ -1,6 +1,6 @@
-"""The arena under trial: handles stay opaque, `arena.probs` looks.
+"""The arena under test: handles stay opaque, and `arena.probs` reads them.
 
-Where feedback is sampled, a measurement is pooled over runs and rounds, and what is allowed is the tolerance
+When feedback is sampled, a measurement is pooled over runs and rounds, and the allowed value is the tolerance
 plus SIGMAS standard errors.
 """
 
@@ -18,12 +18,12 @@ from pgames.testing.report import Measured
 Array = NDArray[np.float64]
 
 SIGMAS = 6.0
-ROUNDS = 16  # that sampled feedback is pooled over
+ROUNDS = 16  # over which sampled feedback is pooled
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An arena, three policies to try it with, and how exact it is."""
+    """An arena, three policies to check it with, and its accuracy."""
 
     arena: Any
     policies: tuple[Any, Any, Any]
@@ -40,13 +40,13 @@ class Subject:
             return np.log(self.probs(policy))
 
     def rounds(self) -> list[Any]:
-        """The arena in as many rounds as there is something to average."""
+        """The arena in ROUNDS rounds when feedback is sampled, else in one."""
         return [self.arena.at(t) for t in range(ROUNDS if self.noise else 1)]
 
     def average(
         self, value: Callable[[Any], Array | float], factor: float = 1.0, *, one_sided: bool = False
     ) -> tuple[float, float]:
-        """(size of the value, what is allowed): the worst, or the worst mean when feedback is sampled.
+        """(size of the value, allowed size): the worst value, or the worst mean when feedback is sampled.
 
         `value(arena)` should be 0 (or less, if `one_sided`); it has the runs, if any, on its first axis and
         the noise of `factor` win rates: float64[S, ...] or a number.
@@ -65,12 +65,12 @@ class Subject:
 
 
 def apart(p: Array, q: Array) -> float:
-    """Total variation between float64[..., X, Y], in the worst prompt and run; NaN if anything is."""
+    """Total variation between float64[..., X, Y], in the worst prompt and run; NaN if an entry is NaN."""
     return float(0.5 * np.abs(p - q).sum(axis=-1).max())
 
 
 def worst_identity(s: Subject, pairs: dict[str, tuple[Any, Any]]) -> Measured:
-    """The pair of policies, which should be one policy, that lies furthest apart."""
+    """The largest distance among pairs of policies that should be equal."""
     gaps = {name: apart(s.probs(left), s.probs(right)) for name, (left, right) in pairs.items()}
     name = max(gaps, key=lambda key: np.inf if np.isnan(gaps[key]) else gaps[key])
     return Measured(f"the distance between what should be one policy ({name})", gaps[name], s.tolerance)

@@ -1,4 +1,4 @@
-"""An arena of duels that notes what a learner does in it: what check_learner watches."""
+"""An arena of duels that records the calls of a learner, for check_learner."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PACKAGE = Path(pgames.__file__).parent
 
 @dataclass
 class Notes:
-    """What a learner did in a watched arena."""
+    """The record of a learner in a watched arena."""
 
-    reads: list[str] = field(default_factory=list)  # where it looked at the truth
-    policies: list[Any] = field(default_factory=list)  # what it sent into duels
-    met: list[Any] = field(default_factory=list)  # responses int[S, X] it sent there itself
-    beliefs: list[Any] = field(default_factory=list)  # rates it consulted
-    views: list[Any] = field(default_factory=list)  # arenas in a round, its own ones included
+    reads: list[str] = field(default_factory=list)  # where it read the true game
+    policies: list[Any] = field(default_factory=list)  # policies that it passed to verbs
+    met: list[Any] = field(default_factory=list)  # responses int[S, X] that it compared
+    beliefs: list[Any] = field(default_factory=list)  # rates that it used
+    views: list[Any] = field(default_factory=list)  # arenas made by at(), including by the learner
 
 
 class WatchedArena(DuelArena):
-    """A DuelArena that notes who plays, what is believed, and who reads the truth other than in a duel.
+    """A DuelArena that records policies played, beliefs used, and reads of the true game outside a duel.
 
-    Whoever reads it gets a decoy: the game with every preference reversed.
+    Such a read returns a decoy, the game with every preference reversed.
     """
 
     def __init__(self, game: PreferenceGame, runs: int = 1, seed: int = 0, first_run: int = 0):
@@ -86,7 +86,7 @@ class WatchedArena(DuelArena):
 
 
 class _WatchedBelief(Belief):
-    """A Belief that notes its rates whenever they are used, whoever has changed them since."""
+    """A Belief that records its rates, including later changes, whenever they are used."""
 
     def __init__(self, belief: Belief, notes: Notes):
         self.__dict__ |= vars(belief)

@@ -1,1 +1,1 @@
-"""A solver made of two verbs is a table of coefficients: trace it, print it, run it in one kernel."""
+"""Tracing: a solver of two verbs becomes a table of coefficients, to print or to run in one kernel."""

@@ -1,4 +1,4 @@
-"""Run a traced solver in one kernel: many rounds of one block of runs while it stays in the cache."""
+"""Run a traced solver in one kernel: many rounds of one block of runs, which stays in the cache."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from pgames.solver import Solver, State
 from pgames.table.arena import TableArena
 from pgames.tracing.recording import Blend, Trace, policies, rebuilt, refuse, trace
 
-CHUNK = 1024  # rounds a call, which bounds the memory of weights that change with the round
-JOIN, BLEND, STEP = 0, 1, 2  # JOIN is a BLEND of which more terms follow
+CHUNK = 1024  # rounds per call; bounds the memory of weights that change with the round
+JOIN, BLEND, STEP = 0, 1, 2  # JOIN is a BLEND with more terms to follow
 
 
 def run_compiled(solver: Solver, arena: TableArena, state: State, rounds: int) -> State:
-    """The state after `rounds` more rounds, bit-identical to that of `pgames.iterate`.
+    """The state after `rounds` more rounds, bit-identical to the state from `pgames.iterate`.
 
     Raises TypeError when the solver cannot be traced (`pgames.tableau`) or the arena is not a TableArena.
     """
@@ -41,7 +41,7 @@ def run_compiled(solver: Solver, arena: TableArena, state: State, rounds: int) -
     current = [state.policy, *policies(state.memory)]
     for start in range(state.t, state.t + rounds, CHUNK):
         times = np.arange(start, min(start + CHUNK, state.t + rounds))
-        # two rounds at least: an array of one would pass for a number where a solver branches on the round
+        # at least two rounds: a branch on an array of one round would not be detected
         traced = trace(solver, np.arange(start, start + max(len(times), 2))[:, None], state.memory)
         code, weights = _encoded(solver, traced, arena.runs)
         moves = np.array(traced.outputs)
@@ -138,7 +138,7 @@ def _run(skew, registers, code, weights, moves, times, samples, seed, first_run)
                         blend_block(v, first, w, second, target, Y, width)
                     if kind != JOIN:
                         normalise_block(target, Y, width, top, total)
-                for i in range(inputs):  # an input may become another that is itself about to change
+                for i in range(inputs):  # an input may be replaced by another that changes too
                     if moves[i] < inputs:
                         copy(memory[moves[i]], staged[i], Y * width)
                 for i in range(inputs):

@@ -1,4 +1,4 @@
-"""Trace a solver: an arena that computes nothing and writes down what the solver says in a round."""
+"""Trace a solver, with an arena that computes nothing and records the verbs called in a round."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NotTraceable(TypeError):
 
 @dataclass(frozen=True)
 class Register:
-    """The place of a policy: 0 the reference, 1 the policy, then what the solver remembers, then results."""
+    """The place of a policy: 0 the reference, 1 the policy, then the solver's memory, then results."""
 
     index: int
 
@@ -37,7 +37,7 @@ class Step(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What a round does: the first `inputs` registers are given, and input i becomes `outputs[i]`."""
+    """The operations of a round: the first `inputs` registers are given, and input i becomes `outputs[i]`."""
 
     inputs: int
     operations: tuple[Blend | Step, ...]
@@ -45,7 +45,7 @@ class Trace(NamedTuple):
 
 
 class Recorder:
-    """Has the verbs that can be traced, and says which one cannot."""
+    """An arena that records the verbs that can be traced and refuses the others by name."""
 
     def __init__(self, solver: Solver, inputs: int = 1):
         self._solver, self._next = solver, inputs
@@ -66,12 +66,12 @@ class Recorder:
         return target
 
     def mixture(self, *terms: tuple[Weight, Register]) -> Register:
-        refuse(self._solver, "says mixture")
+        refuse(self._solver, "calls mixture")
 
     def __getattr__(self, verb: str) -> NoReturn:
         if verb.startswith("__"):
             raise AttributeError(verb)
-        refuse(self._solver, f"says {verb}")
+        refuse(self._solver, f"calls {verb}")
 
     def _new(self) -> Register:
         self._next += 1
@@ -79,7 +79,7 @@ class Recorder:
 
 
 def refuse(solver: Solver, what: str) -> NoReturn:
-    """Raises NotTraceable, a TypeError, saying what the solver does that no table of coefficients can."""
+    """Raises NotTraceable, a TypeError, naming what the solver does that cannot be traced."""
     raise NotTraceable(
         f"{type(solver).__name__} {what}, and only geometric_mixture and mirror_step (with a finite step) "
         "can be traced: use run(..., compiled=False)."
@@ -87,10 +87,10 @@ def refuse(solver: Solver, what: str) -> NoReturn:
 
 
 def trace(solver: Solver, t: Any, memory: Any) -> Trace:
-    """What `solver` does in the rounds `t` (an array shaped [R, 1], so that its weights broadcast to [R, S]).
+    """The operations of `solver` in the rounds `t`, an array of shape [R, 1]; weights broadcast to [R, S].
 
-    `memory` is that of a state; only its structure counts. Raises NotTraceable (a TypeError) when the solver
-    says another verb, branches on the round or remembers anything but policies.
+    `memory` is the memory of a state; only its structure is used. Raises NotTraceable (a TypeError) when the
+    solver calls another verb, branches on the round or remembers anything but policies.
     """
     inputs = 2 + len(policies(memory))
     places = iter(range(2, inputs))
@@ -112,7 +112,7 @@ def trace(solver: Solver, t: Any, memory: Any) -> Trace:
 
 
 def policies(memory: Any) -> list[Any]:
-    """The policies of a memory, that is a policy or a tuple (of tuples) of them, in order."""
+    """The policies of a memory (a policy, or nested tuples of policies), in order."""
     return [leaf for leaf in _leaves(memory) if _is_policy(leaf)]
 
 

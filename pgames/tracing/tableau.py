@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Tableau:
-    """What `solver` does in a round: every policy that is played against (k1, k2, ...) or kept (pi', ...).
+    """A round of `solver`: every policy that is an opponent (k1, k2, ...) or is kept (pi', ...).
 
     Inputs are the reference `ref`, the policy `pi`, earlier policies `pi[t-1]`, ... and other memories `m`.
     """
@@ -55,8 +55,8 @@ class Tableau:
 def tableau(solver: Solver) -> Tableau:
     """Trace `solver`; `print` shows its coefficients.
 
-    Weights that change with the round show those of rounds 0, 1 and 2. Raises TypeError, naming the verb, for
-    a solver that is not made of geometric mixtures and mirror steps.
+    Weights that change with the round are shown for rounds 0, 1 and 2. Raises TypeError, naming the verb,
+    when the solver calls anything but geometric mixtures and mirror steps.
 
     >>> from pgames.solvers.mirror import EGPO
     >>> print(tableau(EGPO(tau=0.1, eta=0.5)))
@@ -84,11 +84,11 @@ def tableau(solver: Solver) -> Tableau:
 
 
 def _names(traced: Trace) -> list[str]:
-    """One name per register; "" for a mere prior, which is absorbed in the rows that use it."""
+    """One name per register; "" for a pure prior, which is merged into the rows that use it."""
     names = ["ref", "pi"] + [""] * (traced.inputs - 2 + len(traced.operations))
     memories = range(2, traced.inputs)
     ages = {1: 0}
-    for _ in memories:  # an input that becomes the policy of before is an earlier policy
+    for _ in memories:  # an input that is replaced by the previous policy is an earlier policy
         ages.update({i: ages[traced.outputs[i]] + 1 for i in memories if traced.outputs[i] in ages})
     for i, age in list(ages.items())[1:]:
         names[i] = f"pi[t-{age}]"

@@ -153,8 +153,8 @@ class NeverLearns(Base):
     [
         (ReadsTheGame, "honest", "reads of the true game outside of duels, in 40 rounds, is 40, allowed 0"),
         (ReadsAndForgets, "honest", "test_check_learner.py, line"),
-        (AsksInPrivate, "honest", "judgements asked for in arenas of its own making is 1.2e+04, allowed 0"),
-        (AsksAtTheStart, "honest", "judgements asked for in arenas of its own making is 2, allowed 0"),
+        (AsksInPrivate, "honest", "verdicts asked for in arenas that the learner made is 1.2e+04, allowed 0"),
+        (AsksAtTheStart, "honest", "verdicts asked for in arenas that the learner made is 2, allowed 0"),
         (ForgetsToCount, "counting", "state.t is 40, allowed 0"),
         (HasACounter, "reproducible", "the same seed twice"),
         (HasARandomGenerator, "reproducible", "random generator"),

@@ -212,7 +212,7 @@ def test_biased_fixed_point_is_told_from_a_cycle():
 
 def test_writing_into_the_input_is_named():
     _, told = failures(check_solver, WritesIntoItsInput(), games=few(TAU))
-    assert "what step changed in its inputs" in told and "never write into a handle" in told
+    assert "the change that step made to its inputs" in told and "never write into a handle" in told
 
 
 def test_a_crash_is_a_failure_with_its_cause():

@@ -43,6 +43,17 @@ class Solver(Protocol):
         ...
 
 
+class Regularised:
+    """A solver whose target is its field tau."""
+
+    tau: Weight
+
+    @property
+    def target(self) -> Weight:
+        """tau: the solver is after the Nash of the game regularised by tau KL to the reference."""
+        return self.tau
+
+
 def target_of(solver: object) -> float | NDArray[np.float64] | None:
     """`solver.target` as a float or float64[S]; None when it is None or not declared."""
     target = getattr(solver, "target", None)

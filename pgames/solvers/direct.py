@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 from pgames.arena import Calibrating, Duels, Samples
 from pgames.losses import logistic
-from pgames.solver import Pi, State, require
+from pgames.solver import Pi, Regularised, State, require
 from pgames.solvers.checks import check_steps, require_table
 
 
 @dataclass(frozen=True)
-class XPO:
+class XPO(Regularised):
     """Exploratory preference optimisation (arXiv:2405.21046): pi meets the reference.
 
     weight = alpha on samples of the reference. `optimism=False` flips its sign, as the XPO baseline released
@@ -41,10 +41,6 @@ class XPO:
     def __post_init__(self) -> None:
         _check(self)
 
-    @property
-    def target(self) -> float:
-        return self.tau
-
     def init(self, arena: Calibrating[Pi, Duels, Samples]) -> State[Pi, tuple[Duels, Samples]]:
         return _start(self, arena)
 
@@ -56,7 +52,7 @@ class XPO:
 
 
 @dataclass(frozen=True)
-class VPO:
+class VPO(Regularised):
     """Value-incentivised preference optimisation (arXiv:2405.19320), online: pi meets itself.
 
     weight = alpha tau on the mean log-likelihood of the reference's samples, which is -alpha times the value
@@ -75,10 +71,6 @@ class VPO:
     def __post_init__(self) -> None:
         _check(self)
 
-    @property
-    def target(self) -> float:
-        return self.tau
-
     def init(self, arena: Calibrating[Pi, Duels, Samples]) -> State[Pi, tuple[Duels, Samples]]:
         return _start(self, arena)
 
@@ -91,7 +83,7 @@ class VPO:
 
 
 @dataclass(frozen=True)
-class SELM:
+class SELM(Regularised):
     """Self-exploring language models (arXiv:2405.19332): pi meets itself and lowers its own samples.
 
     weight = alpha tau on samples of the policy of each round, one per pair.
@@ -107,10 +99,6 @@ class SELM:
 
     def __post_init__(self) -> None:
         _check(self)
-
-    @property
-    def target(self) -> float:
-        return self.tau
 
     def init(self, arena: Calibrating[Pi, Duels, Samples]) -> State[Pi, tuple[Duels, Samples]]:
         return _start(self, arena)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pgames.arena import Buffer, Buffering, Exploring, Labels, Mixing
-from pgames.solver import Pi, State, require
+from pgames.solver import Pi, Regularised, State, require
 from pgames.solvers.checks import check_steps
 
 
@@ -38,7 +38,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class ENPO:
+class ENPO(Regularised):
     """Exploratory Nash preference optimisation (arXiv:2606.01382) with its elliptic adversary.
 
     Each round adds `pairs` pairs y ~ pi, y' ~ adversary to the buffer and labels `labels` pairs of the whole
@@ -64,10 +64,6 @@ class ENPO:
     def __post_init__(self) -> None:
         check_learner(self)
 
-    @property
-    def target(self) -> float:
-        return self.tau
-
     def init(self, arena: Exploring[Pi, Buffer, Labels]) -> State[Pi, tuple[Pi, Buffer]]:
         require(self, arena, Exploring)
         return State(0, arena.reference, (arena.reference, arena.empty_buffer()))
@@ -82,7 +78,7 @@ class ENPO:
 
 
 @dataclass(frozen=True)
-class DENPO:
+class DENPO(Regularised):
     """Direct ENPO (arXiv:2606.01382), the variant its authors train: the adversary extrapolates the step.
 
     As ENPO, with adversary' = pi (pi' / pi)^(sign / beta), beta the weight of its KL to pi.
@@ -111,10 +107,6 @@ class DENPO:
                 f"DENPO: beta must be above 0 and sign 1 or -1, got {self.beta} and {self.sign}."
             )
 
-    @property
-    def target(self) -> float:
-        return self.tau
-
     def init(self, arena: Buffering[Pi, Buffer, Labels]) -> State[Pi, tuple[Pi, Buffer]]:
         require(self, arena, Buffering)
         return State(0, arena.reference, (arena.reference, arena.empty_buffer()))
@@ -131,7 +123,7 @@ class DENPO:
 
 
 @dataclass(frozen=True)
-class Passive:
+class Passive(Regularised):
     """Standard iterative NLHF (arXiv:2407.00617 from samples) on pairs of the policy's own responses.
 
     loss = "triple" regresses third-sample labels of a buffer, as ENPO does; loss = "pair" minimises INPO's
@@ -160,10 +152,6 @@ class Passive:
         check_learner(self)
         if self.loss not in ("triple", "pair"):
             raise ValueError(f"Passive: loss must be 'triple' or 'pair', got {self.loss!r}.")
-
-    @property
-    def target(self) -> float:
-        return self.tau
 
     def init(self, arena: Buffering[Pi, Buffer, Labels]) -> State[Pi, Buffer]:
         require(self, arena, Buffering)

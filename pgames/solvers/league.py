@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pgames.arena import Preferring
-from pgames.solver import Memoryless, Pi, State, Weight, require
+from pgames.solver import Memoryless, Pi, Regularised, State, Weight, require
 from pgames.solvers.checks import check_steps
 
 
 @dataclass(frozen=True)
-class FictitiousPlay:
+class FictitiousPlay(Regularised):
     """Best response to the uniform mixture of one's own past (Brown 1951; smoothed for tau > 0).
 
     average' = (1 - 1/(t+1)) average + 1/(t+1) best response to average; the policy is the average.
@@ -29,10 +29,6 @@ class FictitiousPlay:
         check_steps(self, self.tau, None)
         if np.ndim(self.tau) > 0 and np.any(np.asarray(self.tau) == 0):
             raise ValueError("FictitiousPlay: tau must be one number when it is 0, got an array with a 0.")
-
-    @property
-    def target(self) -> Weight:
-        return self.tau
 
     def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
         require(self, arena, Preferring)

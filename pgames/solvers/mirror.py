@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pgames.arena import Mixing, Preferring
-from pgames.solver import Memory, Memoryless, Pi, Solver, State, Weight, require
+from pgames.solver import Memory, Memoryless, Pi, Regularised, Solver, State, Weight, require
 from pgames.solvers.checks import check_steps
 
 
@@ -28,7 +28,7 @@ def _pulled(arena: Mixing[Pi], policy: Pi, eta: Weight, tau: Weight) -> Pi:
 
 
 @dataclass(frozen=True)
-class INPO:
+class INPO(Regularised):
     """Iterative Nash policy optimisation (arXiv:2407.00617): mirror descent on the regularised game.
 
     pi' = mirror_step(pi^(1 - eta tau) ref^(eta tau), opponent=pi, eta).
@@ -47,10 +47,6 @@ class INPO:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta)
 
-    @property
-    def target(self) -> Weight:
-        return self.tau
-
     def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
         return _start(self, arena, ())
 
@@ -61,7 +57,7 @@ class INPO:
 
 
 @dataclass(frozen=True)
-class MMD:
+class MMD(Regularised):
     """Magnetic mirror descent (arXiv:2206.05825): the implicit form of INPO.
 
     pi' = (pi ref^(eta tau) exp(eta P pi))^(1 / (1 + eta tau)); INPO at step eta / (1 + eta tau).
@@ -75,10 +71,6 @@ class MMD:
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta, limited=False)
-
-    @property
-    def target(self) -> Weight:
-        return self.tau
 
     def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
         return _start(self, arena, ())
@@ -118,7 +110,7 @@ class SPPO:
 
 
 @dataclass(frozen=True)
-class NashMD:
+class NashMD(Regularised):
     """Nash mirror descent (arXiv:2312.00886): prior and opponent are the policy pulled to the reference.
 
     mu = pi^(1 - eta tau) ref^(eta tau); pi' = mirror_step(mu, opponent=mu, eta).
@@ -141,10 +133,6 @@ class NashMD:
             )
         check_steps(self, self.tau, self.eta)
 
-    @property
-    def target(self) -> Weight:
-        return self.tau
-
     def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
         return _start(self, arena, ())
 
@@ -155,7 +143,7 @@ class NashMD:
 
 
 @dataclass(frozen=True)
-class NashEMA:
+class NashEMA(Regularised):
     """Nash-EMA (arXiv:2312.00886): the opponent is a moving average of the policy.
 
     ema' = ema^decay pi^(1 - decay) (an average of logits, as of parameters), or the mixture
@@ -178,10 +166,6 @@ class NashEMA:
         if not 0 <= self.decay < 1:
             raise ValueError(f"NashEMA: decay must be in [0, 1), got {self.decay}.")
 
-    @property
-    def target(self) -> Weight:
-        return self.tau
-
     def init(self, arena: Preferring[Pi]) -> State[Pi, Pi]:
         return _start(self, arena, arena.reference)
 
@@ -194,7 +178,7 @@ class NashEMA:
 
 
 @dataclass(frozen=True)
-class EGPO:
+class EGPO(Regularised):
     """Extragradient preference optimisation (arXiv:2503.08942): look ahead, then step from the old policy.
 
     prior = pi^(1 - eta tau) ref^(eta tau); ahead = mirror_step(prior, pi, eta);
@@ -212,10 +196,6 @@ class EGPO:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta)
 
-    @property
-    def target(self) -> Weight:
-        return self.tau
-
     def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
         return _start(self, arena, ())
 
@@ -227,7 +207,7 @@ class EGPO:
 
 
 @dataclass(frozen=True)
-class ONPO:
+class ONPO(Regularised):
     """Optimistic online mirror descent (arXiv:2502.16852; OMWU at tau = 0, arXiv:2512.24818).
 
     base' = mirror_step(base^(1 - eta tau) ref^(eta tau), opponent=pi, eta), then the same step once more,
@@ -244,10 +224,6 @@ class ONPO:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta)
 
-    @property
-    def target(self) -> Weight:
-        return self.tau
-
     def init(self, arena: Preferring[Pi]) -> State[Pi, Pi]:
         return _start(self, arena, arena.reference)
 
@@ -259,7 +235,7 @@ class ONPO:
 
 
 @dataclass(frozen=True)
-class MNPO:
+class MNPO(Regularised):
     """Time-dependent multiplayer NPO (arXiv:2509.23102): the prior mixes several past policies.
 
     prior = ref^(eta tau) * prod_j pi_(t-j)^((1 - eta tau) / past); pi' = mirror_step(prior, pi, eta).
@@ -280,10 +256,6 @@ class MNPO:
         if self.past < 1:
             raise ValueError(f"MNPO: past must be at least 1, got {self.past}.")
 
-    @property
-    def target(self) -> Weight:
-        return self.tau
-
     def init(self, arena: Preferring[Pi]) -> State[Pi, tuple[Pi, ...]]:
         return _start(self, arena, (arena.reference,) * (self.past - 1))
 
@@ -298,7 +270,7 @@ class MNPO:
 
 
 @dataclass(frozen=True)
-class IPOMD:
+class IPOMD(Regularised):
     """IPO-MD (arXiv:2403.08635): online IPO against a geometric mixture with the reference.
 
     mu = pi^(1 - mixture) ref^mixture; pi' = mirror_step(pi^(1 - eta tau) ref^(eta tau), opponent=mu, eta).
@@ -316,10 +288,6 @@ class IPOMD:
         check_steps(self, self.tau, self.eta)
         if not 0 <= self.mixture <= 1:
             raise ValueError(f"IPOMD: mixture must be in [0, 1], got {self.mixture}.")
-
-    @property
-    def target(self) -> Weight:
-        return self.tau
 
     def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
         return _start(self, arena, ())

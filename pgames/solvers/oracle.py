@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgames.arena import Believing, Duels, Enumerating, Width
-from pgames.solver import Pi, State, require
+from pgames.solver import Pi, Regularised, State, require
 from pgames.solvers.checks import check_steps
 
 
 @dataclass(frozen=True)
-class OnPolicyGreedy:
+class OnPolicyGreedy(Regularised):
     """Both players sample the Nash of the estimate: passive exploration.
 
     A round duels the explorer against the policy, then answers with the Nash of all duels so far. The other
@@ -31,10 +31,6 @@ class OnPolicyGreedy:
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
-
-    @property
-    def target(self) -> float:
-        return self.tau
 
     def init(self, arena: Believing[Pi, Duels]) -> State[Pi, Duels]:
         require(self, arena, Believing)

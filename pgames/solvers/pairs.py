@@ -7,12 +7,12 @@ from typing import cast
 
 from pgames.arena import Demonstrating, Duelling, Duels, Evidence, Pairing, Rewarding, Score
 from pgames.losses import PairLoss, hinge, logistic, squared
-from pgames.solver import Memoryless, Pi, State, Weight, require
+from pgames.solver import Memoryless, Pi, Regularised, State, Weight, require
 from pgames.solvers.checks import check_steps
 
 
 @dataclass(frozen=True)
-class GPO:
+class GPO(Regularised):
     """Generalised preference optimisation, offline (Tang et al., arXiv:2402.05749): one fit of a convex loss.
 
     pi = argmin E loss(tau * (log-ratio to the reference of the winner - that of the loser)), over `pairs`,
@@ -28,10 +28,6 @@ class GPO:
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
 
-    @property
-    def target(self) -> Weight:
-        return self.tau
-
     def init(self, arena: Pairing[Pi, Duels]) -> Memoryless[Pi]:
         require(self, arena, Pairing)
         return State(0, arena.reference)
@@ -42,7 +38,7 @@ class GPO:
 
 
 @dataclass(frozen=True)
-class OnlineGPO:
+class OnlineGPO(Regularised):
     """The fit of `GPO` on fresh duels of the current policy against itself every round (arXiv:2403.08635).
 
     fit = argmin E_{y, y' ~ pi} loss(tau * log-ratios to the reference); pi' = pi^(1 - eta tau) fit^(eta tau).
@@ -58,10 +54,6 @@ class OnlineGPO:
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, self.eta, positive_tau=True)
-
-    @property
-    def target(self) -> Weight:
-        return self.tau
 
     def init(self, arena: Pairing[Pi, Duels]) -> Memoryless[Pi]:
         require(self, arena, Pairing)
@@ -101,7 +93,7 @@ def OnlineIPO(tau: Weight, eta: Weight | None = None) -> OnlineGPO:
 
 
 @dataclass(frozen=True)
-class RLHF:
+class RLHF(Regularised):
     """Reinforcement learning from human feedback: a Bradley-Terry reward, then its optimal policy.
 
     pi = ref exp(r / tau), r fitted by maximum likelihood to duels of the reference against itself.
@@ -115,10 +107,6 @@ class RLHF:
 
     def __post_init__(self) -> None:
         check_steps(self, self.tau, None, positive_tau=True)
-
-    @property
-    def target(self) -> Weight:
-        return self.tau
 
     def init(self, arena: Rewarding[Pi, Duels, Score]) -> Memoryless[Pi]:
         require(self, arena, Rewarding)

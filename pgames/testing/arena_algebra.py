@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from pgames.solver import Pi, Weight
+from pgames.testing.looking import Tried
 from pgames.testing.report import Measured, Property
 from pgames.testing.subject import Array, Subject, apart, worst_identity
 
@@ -24,7 +24,7 @@ def _weighted(weight: float, logs: Array) -> Array:
 # -- mixtures --------------------------------------------------------------------------------------------
 
 
-def _geometric_formula(s: Subject) -> Measured:
+def _geometric_formula(s: Subject[Pi]) -> Measured:
     a, b, c = s.policies
     worst = 0.0
     for weights in ((0.2, 0.5, 0.3), (1.5, -0.8, 0.3), (0.4, 0.1, 0.9)):
@@ -34,7 +34,7 @@ def _geometric_formula(s: Subject) -> Measured:
     return Measured("the distance from prod pi ** w, normalised,", float(worst), s.tolerance)
 
 
-def _geometric_identities(s: Subject) -> Measured:
+def _geometric_identities(s: Subject[Pi]) -> Measured:
     a, b, c = s.policies
     mix = s.arena.geometric_mixture
     pairs = {
@@ -50,14 +50,14 @@ def _geometric_identities(s: Subject) -> Measured:
     return worst_identity(s, pairs)
 
 
-def _mixture_formula(s: Subject) -> Measured:
+def _mixture_formula(s: Subject[Pi]) -> Measured:
     a, b, c = s.policies
     made = s.probs(s.arena.mixture((0.2, a), (0.5, b), (0.3, c)))
     formula = 0.2 * s.probs(a) + 0.5 * s.probs(b) + 0.3 * s.probs(c)
     return Measured("the distance from sum w pi", apart(made, formula), s.tolerance)
 
 
-def _mixture_identities(s: Subject) -> Measured:
+def _mixture_identities(s: Subject[Pi]) -> Measured:
     a, b, c = s.policies
     mix = s.arena.mixture
     pairs = {
@@ -76,13 +76,13 @@ def _mixture_identities(s: Subject) -> Measured:
 # -- win rates -------------------------------------------------------------------------------------------
 
 
-def _antisymmetry(s: Subject) -> Measured:
+def _antisymmetry(s: Subject[Pi]) -> Measured:
     a, b, _ = s.policies
     gap, allowed = s.average(lambda arena: arena.win_rate(a, b) + arena.win_rate(b, a) - 1, 2**0.5)
     return Measured("P(a > b) + P(b > a) - 1", gap, allowed)
 
 
-def _self_play(s: Subject) -> Measured:
+def _self_play(s: Subject[Pi]) -> Measured:
     a, b, _ = s.policies
     gap, allowed = s.average(
         lambda arena: np.stack([np.atleast_1d(arena.win_rate(p, p)) - 0.5 for p in (a, b)], axis=-1)
@@ -90,10 +90,10 @@ def _self_play(s: Subject) -> Measured:
     return Measured("P(a > a) - 1/2", gap, allowed)
 
 
-def _bilinear(s: Subject) -> Measured:
+def _bilinear(s: Subject[Pi]) -> Measured:
     a, b, c = s.policies
 
-    def gap(arena: Any) -> Any:
+    def gap(arena: Tried[Pi]) -> Weight:
         blend = arena.mixture((0.25, a), (0.75, b))
         return arena.win_rate(blend, c) - 0.25 * arena.win_rate(a, c) - 0.75 * arena.win_rate(b, c)
 
@@ -101,8 +101,8 @@ def _bilinear(s: Subject) -> Measured:
     return Measured("P(mixture > c) minus the mean of P(member > c)", got, allowed)
 
 
-def _win_rate_formula(s: Subject) -> Measured | None:
-    game = getattr(s.arena, "game", None)
+def _win_rate_formula(s: Subject[Pi]) -> Measured | None:
+    game = s.game
     if game is None:
         return None
     a, b, _ = s.policies
@@ -114,16 +114,16 @@ def _win_rate_formula(s: Subject) -> Measured | None:
 # -- mirror steps ----------------------------------------------------------------------------------------
 
 
-def _mirror_optimal(s: Subject) -> Measured:
+def _mirror_optimal(s: Subject[Pi]) -> Measured:
     """At the maximum pi' of J = P(pi > o) - KL(pi || prior) / step, J(pi') - J(pi) = KL(pi || pi') / step."""
     a, b, c = s.policies
 
-    def gap(arena: Any) -> Any:
+    def gap(arena: Tried[Pi]) -> Weight:
         best = arena.mirror_step(a, b, STEP)
         won = arena.win_rate(best, b) - arena.win_rate(c, b)
         return won + (kl(c, a) - kl(best, a) - kl(c, best)) / STEP
 
-    def kl(p: Any, q: Any) -> Array:
+    def kl(p: Pi, q: Pi) -> Array:
         inside = s.probs(p) > 0
         ratio = np.subtract(s.logs(p), s.logs(q), where=inside, out=np.zeros_like(s.probs(p)))
         return s.over_prompts((s.probs(p) * ratio).sum(axis=-1))
@@ -132,15 +132,15 @@ def _mirror_optimal(s: Subject) -> Measured:
     return Measured("the gap in J(pi') - J(pi) = KL(pi || pi') / step", got, allowed + STEP * s.noise**2)
 
 
-def _mirror_formula(s: Subject) -> Measured | None:
-    game = getattr(s.arena, "game", None)
+def _mirror_formula(s: Subject[Pi]) -> Measured | None:
+    game = s.game
     if game is None:
         return None
     a, b, _ = s.policies
     inside = s.probs(a) > 0
     rates = np.einsum("xyz,...xz->...xy", game.P, s.probs(b))
 
-    def gap(arena: Any) -> Array:
+    def gap(arena: Tried[Pi]) -> Array:
         stepped, before = s.logs(arena.mirror_step(a, b, STEP)), s.logs(a)
         ratio = np.subtract(stepped, before, where=inside, out=np.zeros_like(before)) / STEP
         error = np.where(inside, ratio - rates, 0.0)
@@ -150,7 +150,7 @@ def _mirror_formula(s: Subject) -> Measured | None:
     return Measured("log(pi' / prior) / step minus P(y > opponent), centred,", got, allowed)
 
 
-def _steps_add_up(s: Subject) -> Measured:
+def _steps_add_up(s: Subject[Pi]) -> Measured:
     a, b, _ = s.policies
     step = s.arena.mirror_step
     pairs = {
@@ -161,10 +161,10 @@ def _steps_add_up(s: Subject) -> Measured:
     return worst_identity(s, pairs)
 
 
-def _best_response(s: Subject) -> Measured:
+def _best_response(s: Subject[Pi]) -> Measured:
     a, b, c = s.policies
 
-    def regret(arena: Any) -> Any:
+    def regret(arena: Tried[Pi]) -> Array:
         best = arena.mirror_step(a, b, np.inf)
         others = (a, c, arena.mirror_step(best, b, 5.0))
         rate = arena.win_rate(best, b)

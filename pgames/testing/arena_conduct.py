@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pgames.losses import squared
+from pgames.solver import Pi, Weight
+from pgames.testing.looking import Tried, fits_pairs, fits_rewards
 from pgames.testing.report import Measured, Property
 from pgames.testing.subject import Array, Subject, apart, worst_identity
 
 STEP = 0.7
 
 
-def _distributions(s: Subject) -> Measured:
+def _distributions(s: Subject[Pi]) -> Measured:
     a, b, c = s.policies
     outside = s.probs(s.arena.reference) == 0
     made = [
@@ -36,7 +36,7 @@ def _distributions(s: Subject) -> Measured:
 # -- purity ----------------------------------------------------------------------------------------------
 
 
-def _answers(arena: Any, policies: tuple[Any, ...]) -> list[Array]:
+def _answers(arena: Tried[Pi], policies: tuple[Pi, ...]) -> list[Array]:
     """The answers of an arena about policies, to the same questions in the same order."""
     a, b, _ = policies
     said = [arena.win_rate(a, b), arena.win_rate(b, a), arena.probs(arena.mirror_step(a, b, STEP))]
@@ -49,7 +49,7 @@ def _bits(first: list[Array], second: list[Array]) -> float:
     return float(np.max(gaps))
 
 
-def _purity(s: Subject) -> Measured:
+def _purity(s: Subject[Pi]) -> Measured:
     arena = s.arena.at(3)
     first = _answers(arena, s.policies)
     _answers(arena, s.policies[::-1])
@@ -60,7 +60,7 @@ def _purity(s: Subject) -> Measured:
     )
 
 
-def _rounds(s: Subject) -> Measured:
+def _rounds(s: Subject[Pi]) -> Measured:
     now = _answers(s.arena.at(1), s.policies)
     later = _answers(s.arena.at(1).at(2), s.policies)
     direct = _answers(s.arena.at(2), s.policies)
@@ -74,7 +74,7 @@ def _rounds(s: Subject) -> Measured:
     return Measured("at(1).at(2) and at(2) differ: the difference", _bits(later, direct), 0.0)
 
 
-def _immutable(s: Subject) -> Measured:
+def _immutable(s: Subject[Pi]) -> Measured:
     handles = (s.arena.reference, *s.policies)
     before = [s.probs(policy) for policy in handles]
     a, b, c = s.policies
@@ -86,7 +86,7 @@ def _immutable(s: Subject) -> Measured:
     return Measured("the change of handles given to verbs", _bits(before, after), 0.0)
 
 
-def _anchored(s: Subject) -> Measured:
+def _anchored(s: Subject[Pi]) -> Measured:
     a = s.policies[0]
     moved = s.arena.anchored(a)
     changed = _bits(_answers(moved, s.policies), _answers(s.arena, s.policies))
@@ -100,14 +100,14 @@ def _anchored(s: Subject) -> Measured:
 # -- runs ------------------------------------------------------------------------------------------------
 
 
-def _per_run_weights(s: Subject) -> Measured | None:
+def _per_run_weights(s: Subject[Pi]) -> Measured | None:
     a, b, c = s.policies
     shape = s.probs(a).shape
     if len(shape) < 3 or shape[0] < 2:
         return None
     steps = np.linspace(0.1, 0.9, shape[0])
 
-    def at(step: Any) -> list[Array]:
+    def at(step: Weight) -> list[Array]:
         made = (
             s.arena.mirror_step(a, b, step),
             s.arena.geometric_mixture((step, a), (1 - step, c)),
@@ -121,7 +121,7 @@ def _per_run_weights(s: Subject) -> Measured | None:
     return Measured("a weight per run, minus the same weight alone,", float(np.max(off)), 0.0)
 
 
-def _runs(s: Subject) -> Measured | None:
+def _runs(s: Subject[Pi]) -> Measured | None:
     if s.narrow is None:
         return None
     few = _answers(s.narrow.arena.at(2), s.narrow.policies)
@@ -136,12 +136,13 @@ def _runs(s: Subject) -> Measured | None:
 # -- arenas that answer duels ----------------------------------------------------------------------------
 
 
-def _evidence(s: Subject) -> Measured | None:
-    if not hasattr(s.arena, "duel") or not hasattr(s.arena, "fit_pairs"):
+def _evidence(s: Subject[Pi]) -> Measured | None:
+    arena = s.arena
+    if not fits_pairs(arena):
         return None
     a, b, _ = s.policies
-    pairs = s.arena.duel(a, b)
-    once, twice = (s.arena.fit_pairs(a, seen, squared, 2.0) for seen in (pairs, pairs + pairs))
+    pairs = arena.duel(a, b)
+    once, twice = (arena.fit_pairs(a, seen, squared, 2.0) for seen in (pairs, pairs + pairs))
     return Measured(
         "the change of a fit by counting all evidence twice",
         apart(s.probs(once), s.probs(twice)),
@@ -149,12 +150,13 @@ def _evidence(s: Subject) -> Measured | None:
     )
 
 
-def _label_route(s: Subject) -> Measured | None:
+def _label_route(s: Subject[Pi]) -> Measured | None:
     """With pairs drawn from b on both sides, the squared loss of beta is a mirror step of 1 / beta."""
-    if s.noise or not hasattr(s.arena, "duel") or not hasattr(s.arena, "fit_pairs"):
+    arena = s.arena
+    if s.noise or not fits_pairs(arena):
         return None
     a, b, _ = s.policies
-    fitted = s.arena.fit_pairs(a, s.arena.duel(b, b), squared, 2.0)
+    fitted = arena.fit_pairs(a, arena.duel(b, b), squared, 2.0)
     return Measured(
         "fit_pairs on duels of b, minus mirror_step against b,",
         apart(s.probs(fitted), s.probs(s.arena.mirror_step(a, b, 0.5))),
@@ -162,12 +164,13 @@ def _label_route(s: Subject) -> Measured | None:
     )
 
 
-def _tilt(s: Subject) -> Measured | None:
-    if not hasattr(s.arena, "fit_reward") or not hasattr(s.arena, "tilt"):
+def _tilt(s: Subject[Pi]) -> Measured | None:
+    arena = s.arena
+    if not fits_rewards(arena):
         return None
     a, b, _ = s.policies
-    score = s.arena.fit_reward(s.arena.duel(b, b))
-    tilt = s.arena.tilt
+    score = arena.fit_reward(arena.duel(b, b))
+    tilt = arena.tilt
     pairs = {
         "two tilts and their sum": (tilt(tilt(a, score, 0.5), score, 0.25), tilt(a, score, 0.75)),
         "a tilt and back": (tilt(tilt(a, score, 0.5), score, -0.5), a),

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pgames.games.preference import PreferenceGame
-from pgames.solver import Solver, Weight, target_of
+from pgames.solver import Pi, Solver, Weight, target_of
 from pgames.table.arena import TableArena
 from pgames.testing.arena_algebra import ALGEBRA
 from pgames.testing.arena_conduct import CONDUCT
 from pgames.testing.claims import Claims, FixedPoint, takes_tau
 from pgames.testing.known import Known, known_games
-from pgames.testing.report import Case, Property, Report, run_cases
+from pgames.testing.looking import AnyMaker, Placing, Tried, places
+from pgames.testing.report import Case, Measured, Property, Report, run_cases
 from pgames.testing.solver_properties import ON_EXTREME_GAMES, ON_KNOWN_GAMES, SHORT, extreme_games
 from pgames.testing.subject import Subject
+
+if TYPE_CHECKING:
+    import pytest
 
 Games = Sequence[PreferenceGame | Known]
 
@@ -32,7 +36,7 @@ def check_solver(
     contracts: float | None = None,
     games: Games | None = None,
     skip: Collection[str] = (),
-    arena: Callable[..., Any] = TableArena,
+    arena: AnyMaker = TableArena,
     tolerance: float = 0.0,
     short: int = SHORT,
 ) -> Report:
@@ -74,10 +78,10 @@ def solver_cases(
     contracts: float | None = None,
     games: Games | None = None,
     skip: Collection[str] = (),
-    arena: Callable[..., Any] = TableArena,
+    arena: AnyMaker = TableArena,
     tolerance: float = 0.0,
     short: int = SHORT,
-) -> list[Any]:
+) -> list[pytest.ParameterSet]:
     """The checks of `check_solver`, same arguments, as pytest.param(case, id="property-game")."""
     return _parameters(
         _solver_cases(
@@ -87,12 +91,12 @@ def solver_cases(
 
 
 def check_arena(
-    arena: Any,
+    arena: Tried[Pi],
     *,
-    policies: Callable[[Any], Sequence[Any]] | None = None,
+    policies: Callable[[Tried[Pi]], Sequence[Pi]] | None = None,
     tolerance: float = 1e-9,
     noise: float | None = None,
-    narrow: Any = None,
+    narrow: Tried[Pi] | None = None,
     skip: Collection[str] = (),
 ) -> Report:
     """Check the verbs of an arena; returns the Report of measurements. Raises ConformanceError on failures.
@@ -114,18 +118,18 @@ def check_arena(
 
 
 def arena_cases(
-    make_arena: Callable[[], Any],
+    make_arena: Callable[[], Tried[Pi]],
     *,
-    policies: Callable[[Any], Sequence[Any]] | None = None,
+    policies: Callable[[Tried[Pi]], Sequence[Pi]] | None = None,
     tolerance: float = 1e-9,
     noise: float | None = None,
-    make_narrow: Callable[[], Any] | None = None,
+    make_narrow: Callable[[], Tried[Pi]] | None = None,
     skip: Collection[str] = (),
-) -> list[Any]:
+) -> list[pytest.ParameterSet]:
     """The checks of `check_arena` as pytest parameters; the arena is made when first needed."""
 
     @functools.cache
-    def subject() -> Subject:
+    def subject() -> Subject[Pi]:
         return _subject(make_arena(), policies, tolerance, noise, make_narrow() if make_narrow else None)
 
     return _parameters(_arena_cases(getattr(make_arena, "__name__", "the arena"), subject, skip))
@@ -140,7 +144,7 @@ def _solver_cases(
     contracts: float | None,
     games: Games | None,
     skip: Collection[str],
-    arena: Callable[..., Any],
+    arena: AnyMaker,
     tolerance: float,
     short: int,
 ) -> list[Case]:
@@ -202,8 +206,8 @@ def _solved(number: int, game: PreferenceGame | Known, tau: float) -> Known:
     return Known(f"game{number}", game, nash(game, tau=tau).policy)
 
 
-def _arena_cases(name: str, subject: Callable[[], Subject], skip: Collection[str]) -> list[Case]:
-    def on(check: Callable[[Subject], Any]) -> Any:
+def _arena_cases(name: str, subject: Callable[[], Subject[Pi]], skip: Collection[str]) -> list[Case]:
+    def on(check: Callable[[Subject[Pi]], Measured | None]) -> Measured | None:
         return check(subject())
 
     (properties,) = _chosen(CONDUCT + ALGEBRA, skip=skip)
@@ -211,12 +215,12 @@ def _arena_cases(name: str, subject: Callable[[], Subject], skip: Collection[str
 
 
 def _subject(
-    arena: Any,
-    policies: Callable[[Any], Sequence[Any]] | None,
+    arena: Tried[Pi],
+    policies: Callable[[Tried[Pi]], Sequence[Pi]] | None,
     tolerance: float,
     noise: float | None,
-    narrow: Any,
-) -> Subject:
+    narrow: Tried[Pi] | None,
+) -> Subject[Pi]:
     samples = getattr(arena, "samples", None)
     sampled = 0.5 / np.sqrt(samples) if samples else 0.0
     handles = tuple((policies or _made)(arena))
@@ -238,12 +242,19 @@ def _subject(
     )
 
 
-def _made(arena: Any) -> Sequence[Any]:
-    if hasattr(arena, "policy"):
-        p = np.asarray(arena.probs(arena.reference))
-        noise = np.random.default_rng(0).normal(size=(3, *p.shape[-2:]))
-        tilted = [p * np.exp(one) for one in noise]
-        return [arena.policy(q / q.sum(axis=-1, keepdims=True)) for q in tilted]
+def _made(arena: Tried[Pi]) -> Sequence[Pi]:
+    """Three different policies, from probabilities if the arena takes them, else by its verbs."""
+    return _written(arena) if places(arena) else _stepped(arena)
+
+
+def _written(arena: Placing[Pi]) -> Sequence[Pi]:
+    p = np.asarray(arena.probs(arena.reference))
+    noise = np.random.default_rng(0).normal(size=(3, *p.shape[-2:]))
+    tilted = [p * np.exp(one) for one in noise]
+    return [arena.policy(q / q.sum(axis=-1, keepdims=True)) for q in tilted]
+
+
+def _stepped(arena: Tried[Pi]) -> Sequence[Pi]:
     start = arena.at(0)
     first = start.mirror_step(arena.reference, arena.reference, 3.0)
     second = start.mirror_step(arena.reference, first, -3.0)
@@ -258,7 +269,7 @@ def _chosen(*groups: tuple[Property, ...], skip: Collection[str]) -> list[list[P
     return [[one for one in group if one.name not in skip] for group in groups]
 
 
-def _parameters(cases: list[Case]) -> list[Any]:
+def _parameters(cases: list[Case]) -> list[pytest.ParameterSet]:
     import pytest
 
     return [pytest.param(case, id=case.id) for case in cases]

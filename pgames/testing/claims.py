@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
 from pgames.loop import iterate, solve
-from pgames.solver import Solver
+from pgames.solver import Pi, Solver
+from pgames.testing.looking import Maker
 
 FixedPoint = Literal["regularised", "nash"] | Callable[[PreferenceGame], ArrayLike] | None
 
+One = TypeVar("One")  # a solver, or what its field `inner` holds
+
 
 @dataclass(frozen=True)
-class Claims:
+class Claims(Generic[Pi]):
     """A solver, the claims of its author, and the arena on which it is checked."""
 
     solver: Solver
@@ -27,11 +30,11 @@ class Claims:
     rounds: int
     within: float | None
     contracts: float | None
-    arena: Callable[..., Any]
+    arena: Maker[Pi]
     tolerance: float = 0.0  # allowed total variation between the arena's policies and closed forms
     short: int = 20  # rounds of checks that do not wait for convergence
 
-    def at_tau(self, tau: float) -> Claims | None:
+    def at_tau(self, tau: float) -> Claims[Pi] | None:
         """The same solver at another tau, or None when it has no such field."""
         solver = _with_tau(self.solver, tau)
         return None if solver is None else dataclasses.replace(self, solver=solver)
@@ -66,38 +69,42 @@ def takes_tau(solver: object) -> bool:
     return "tau" in fields or ("inner" in fields and takes_tau(getattr(solver, "inner", None)))
 
 
-def _with_tau(solver: Any, tau: float) -> Any:
+def _with_tau(solver: One, tau: float) -> One | None:
     """The same solver at another tau, in its own field or that of its inner solver; None without one."""
-    if not takes_tau(solver):
+    if not dataclasses.is_dataclass(solver) or isinstance(solver, type) or not takes_tau(solver):
         return None
-    fields = solver.__dataclass_fields__
-    return dataclasses.replace(
-        solver, **({"tau": tau} if "tau" in fields else {"inner": _with_tau(solver.inner, tau)})
-    )
+    if "tau" in solver.__dataclass_fields__:
+        return dataclasses.replace(solver, tau=tau)
+    return dataclasses.replace(solver, inner=_with_tau(getattr(solver, "inner", None), tau))
 
 
-def difference(first: Any, second: Any) -> float:
+def difference(first: object, second: object) -> float:
     """0.0 when two states are the same to the last bit, else the largest difference of numbers (or inf)."""
     if type(first) is not type(second):
         return np.inf
-    if isinstance(first, np.ndarray):
-        if first.shape != second.shape:
-            return np.inf
-        if first.dtype == bool:
-            first, second = first.astype(np.int8), second.astype(np.int8)
-        same = (first == second) | ((first != first) & (second != second))
-        with np.errstate(invalid="ignore"):
-            gap = np.where(same, 0.0, np.abs(first - second))
-        return float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0))
-    if isinstance(first, tuple | list):
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return _array_difference(first, second)
+    if isinstance(first, tuple | list) and isinstance(second, tuple | list):
         if len(first) != len(second):
             return np.inf
         return max((difference(a, b) for a, b in zip(first, second, strict=True)), default=0.0)
-    if isinstance(first, dict):
+    if isinstance(first, dict) and isinstance(second, dict):
         return difference(list(first.items()), list(second.items()))
     if dataclasses.is_dataclass(first):
         names = [f.name for f in dataclasses.fields(first)]
         return max((difference(getattr(first, n), getattr(second, n)) for n in names), default=0.0)
-    if isinstance(first, int | float | np.number):
+    if isinstance(first, int | float | np.number) and isinstance(second, int | float | np.number):
         return difference(np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64))
     return 0.0 if first is second or first == second else np.inf
+
+
+def _array_difference(first: np.ndarray, second: np.ndarray) -> float:
+    """The largest difference of arrays of any one shape and type; NaN equals NaN."""
+    if first.shape != second.shape:
+        return np.inf
+    if first.dtype == bool:
+        first, second = first.astype(np.int8), second.astype(np.int8)
+    same = (first == second) | ((first != first) & (second != second))
+    with np.errstate(invalid="ignore"):
+        gap = np.where(same, 0.0, np.abs(first - second))
+    return float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0))

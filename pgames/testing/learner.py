@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pgames import games
 from pgames.curves.fit import line
@@ -18,6 +19,11 @@ from pgames.table.duels import DuelArena
 from pgames.testing.claims import difference
 from pgames.testing.report import Case, Measured, Property, Report, run_cases
 from pgames.testing.watched import WatchedArena
+
+if TYPE_CHECKING:
+    import pytest
+
+Learner = TypeVar("Learner", bound=Solver)
 
 SHORT = 40  # rounds of checks that do not wait for learning
 MODERATE_TAU = 0.1
@@ -62,7 +68,7 @@ def learner_cases(
     slope: float = 0.85,
     instances: Mapping[str, PreferenceGame] | None = None,
     skip: Collection[str] = (),
-) -> list[Any]:
+) -> list[pytest.ParameterSet]:
     """The checks of `check_learner`, same arguments, as pytest.param(case, id="property-game")."""
     import pytest
 
@@ -115,12 +121,13 @@ def _tempting() -> PreferenceGame:
     return PreferenceGame(P, [0.2, 0.3, 0.5, 0.0, 0.0])
 
 
-def _at_tau(learner: Any, tau: float) -> Any:
-    names = getattr(learner, "__dataclass_fields__", {})
-    return dataclasses.replace(learner, tau=tau) if "tau" in names else learner
+def _at_tau(learner: Learner, tau: float) -> Learner:
+    if not dataclasses.is_dataclass(learner) or isinstance(learner, type):
+        return learner
+    return dataclasses.replace(learner, tau=tau) if "tau" in learner.__dataclass_fields__ else learner
 
 
-def _play(learner: Any, arena: Any, rounds: int = SHORT) -> Iterator[State]:
+def _play(learner: Solver, arena: DuelArena, rounds: int = SHORT) -> Iterator[State]:
     """The state at the start and after every round."""
     state = learner.init(arena)
     yield state
@@ -132,7 +139,7 @@ def _play(learner: Any, arena: Any, rounds: int = SHORT) -> Iterator[State]:
 # -- conduct ---------------------------------------------------------------------------------------------
 
 
-def _honest(learner: Any, game: PreferenceGame) -> Measured:
+def _honest(learner: Solver, game: PreferenceGame) -> Measured:
     arena = WatchedArena(game, runs=3, seed=5)
     notes, state, own = arena.notes, learner.init(arena), 0
     for t in range(SHORT):
@@ -155,13 +162,13 @@ def _honest(learner: Any, game: PreferenceGame) -> Measured:
     )
 
 
-def _counting(learner: Any, game: PreferenceGame) -> Measured:
+def _counting(learner: Solver, game: PreferenceGame) -> Measured:
     states = list(_play(learner, DuelArena(game, 2, seed=5)))
     off = max(abs(state.t - t) for t, state in enumerate(states))
     return Measured("the error of state.t", float(off), 0.0)
 
 
-def _reproducible(learner: Any, game: PreferenceGame) -> Measured:
+def _reproducible(learner: Solver, game: PreferenceGame) -> Measured:
     arena = DuelArena(game, 2, seed=5)
     first = list(_play(learner, arena))
     again = list(_play(learner, DuelArena(game, 2, seed=5)))
@@ -178,8 +185,8 @@ def _reproducible(learner: Any, game: PreferenceGame) -> Measured:
     )
 
 
-def _separate(learner: Any, game: PreferenceGame) -> Measured:
-    def end(runs: int, first_run: int = 0) -> Any:
+def _separate(learner: Solver, game: PreferenceGame) -> Measured:
+    def end(runs: int, first_run: int = 0) -> NDArray[np.float64]:
         arena = DuelArena(game, runs, seed=5, first_run=first_run)
         return np.stack([arena.probs(state.policy) for state in _play(learner, arena)])
 
@@ -188,7 +195,7 @@ def _separate(learner: Any, game: PreferenceGame) -> Measured:
     return Measured("two of five runs alone: the change of their policies", float(np.max(off)), 0.0)
 
 
-def _masking(learner: Any, game: PreferenceGame) -> Measured:
+def _masking(learner: Solver, game: PreferenceGame) -> Measured:
     arena = WatchedArena(game, runs=3, seed=5)
     played = [state.policy for state in _play(learner, arena)]
     outside, off = 0.0, 0.0
@@ -206,7 +213,7 @@ def _masking(learner: Any, game: PreferenceGame) -> Measured:
     return Measured("the mass of responses whose reference probability is 0", float(outside), 0.0)
 
 
-def _diagonal(learner: Any, game: PreferenceGame) -> Measured | None:
+def _diagonal(learner: Solver, game: PreferenceGame) -> Measured | None:
     arena = WatchedArena(game, runs=3, seed=5)
     for _ in _play(learner, arena):
         pass
@@ -216,7 +223,7 @@ def _diagonal(learner: Any, game: PreferenceGame) -> Measured | None:
     return Measured("the error of P(y > y) = 1/2 in a belief", float(np.abs(rates - 0.5).max()), 0.0)
 
 
-def _sublinear(learner: Any, game: PreferenceGame, rounds: int, seeds: int, slope: float) -> Measured:
+def _sublinear(learner: Solver, game: PreferenceGame, rounds: int, seeds: int, slope: float) -> Measured:
     curve = simulate(learner, game, rounds, seeds, seed=5)
     kind = "regret" if one_target(learner) > 0 else "external regret"
     mean = (curve.regret if kind == "regret" else curve.external).mean(axis=0)

@@ -12,8 +12,10 @@ from pgames import games
 from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.loop import iterate, solve
+from pgames.solver import Pi
 from pgames.testing.claims import Claims, difference, distance, off_simplex
 from pgames.testing.known import Known
+from pgames.testing.looking import starts
 from pgames.testing.report import Measured, Property
 
 SHORT = 20  # rounds of checks that do not wait for convergence
@@ -32,12 +34,12 @@ MOVING = (
 # -- properties of every solver --------------------------------------------------------------------------
 
 
-def _distributions(claims: Claims, known: Known) -> Measured:
+def _distributions(claims: Claims[Pi], known: Known) -> Measured:
     worst = np.max([off_simplex(p) for p in claims.policies(known.game, claims.short)])
     return Measured("the distance of a policy from a distribution", float(worst), 1e-9)
 
 
-def _rounds(claims: Claims, known: Known) -> Measured:
+def _rounds(claims: Claims[Pi], known: Known) -> Measured:
     arena = claims.arena(known.game, samples=4, seed=3)
     states = [claims.solver.init(arena), *iterate(claims.solver, arena, claims.short)]
     miscounted = float(np.max([abs(state.t - t) for t, state in enumerate(states)]))
@@ -58,20 +60,20 @@ def _padded(game: PreferenceGame) -> PreferenceGame:
     return PreferenceGame(P, np.pad(game.reference, ((0, 0), (0, 2))), game.prompt_weights)
 
 
-def _masking(claims: Claims, known: Known) -> Measured:
+def _masking(claims: Claims[Pi], known: Known) -> Measured:
     game = _padded(known.game)
     outside = [np.where(game.support, 0.0, p).sum() for p in claims.policies(game, claims.short)]
     return Measured("the mass of responses whose reference probability is 0", float(np.max(outside)), 0.0)
 
 
-def _irrelevance(claims: Claims, known: Known) -> Measured:
+def _irrelevance(claims: Claims[Pi], known: Known) -> Measured:
     game = known.game
     with_others = claims.solve(_padded(game), claims.short)[:, : game.responses]
     gap = distance(with_others, claims.solve(game, claims.short))
     return Measured("the change by responses outside the game", gap, 1e-8 + claims.tolerance)
 
 
-def _symmetry(claims: Claims, known: Known) -> Measured:
+def _symmetry(claims: Claims[Pi], known: Known) -> Measured:
     game = known.game
     order = np.random.default_rng(0).permutation(game.responses)
     order = np.roll(order, 1) if (order == np.arange(order.size)).all() else order
@@ -84,7 +86,7 @@ def _symmetry(claims: Claims, known: Known) -> Measured:
     )
 
 
-def _prompts(claims: Claims, known: Known) -> Measured:
+def _prompts(claims: Claims[Pi], known: Known) -> Measured:
     game = known.game
     beside = games.duel(0.8).with_reference([0.3, 0.7])
     together = claims.solve(games.stack([game, beside]), claims.short)
@@ -94,7 +96,7 @@ def _prompts(claims: Claims, known: Known) -> Measured:
     )
 
 
-def _purity(claims: Claims, known: Known) -> Measured:
+def _purity(claims: Claims[Pi], known: Known) -> Measured:
     arena = claims.arena(known.game, samples=4, seed=3)
     state = solve(claims.solver, arena, 3)
     before, reference = copy.deepcopy(state), arena.probs(arena.reference)
@@ -114,14 +116,14 @@ def _purity(claims: Claims, known: Known) -> Measured:
     )
 
 
-def _seeds(claims: Claims, known: Known) -> Measured:
+def _seeds(claims: Claims[Pi], known: Known) -> Measured:
     first, second = (
         solve(claims.solver, claims.arena(known.game, samples=4, seed=5), claims.short) for _ in range(2)
     )
     return Measured("two runs of one seed differ: the difference", difference(first, second), 0.0)
 
 
-def _runs(claims: Claims, known: Known) -> Measured:
+def _runs(claims: Claims[Pi], known: Known) -> Measured:
     def policies(runs: int, first_run: int) -> NDArray[np.float64]:
         arena = claims.arena(known.game, runs=runs, samples=4, seed=5, first_run=first_run)
         return arena.probs(solve(claims.solver, arena, claims.short).policy)
@@ -131,7 +133,7 @@ def _runs(claims: Claims, known: Known) -> Measured:
     return Measured("4 runs at once, minus the same as 1 + 3,", difference(together, split), 0.0)
 
 
-def _extremes(claims: Claims, known: Known) -> Measured:
+def _extremes(claims: Claims[Pi], known: Known) -> Measured:
     worst = 0.0
     for at in (claims, claims.at_tau(SMALL_TAU)):
         if at is not None:
@@ -156,18 +158,23 @@ def extreme_games() -> list[Known]:
 # -- claims of a solver ---------------------------------------------------------------------------------
 
 
-def _fixed_point(claims: Claims, known: Known) -> Measured | None:
+def _fixed_point(claims: Claims[Pi], known: Known) -> Measured | None:
     """Start at the equilibrium (as if it were the reference), then take one step of the real game."""
     if claims.fixed_point is None:
         return None
     arena = claims.arena(known.game)
+    if not starts(arena):
+        raise TypeError(
+            f"a fixed point needs the verbs policy and anchored, which {type(arena).__name__} lacks: pass "
+            "fixed_point=None."
+        )
     there = arena.policy(known.equilibrium)
     state = claims.solver.init(arena.anchored(there))._replace(t=LATE)
     moved = distance(arena.probs(claims.solver.step(arena, state).policy)[0], known.equilibrium)
     return Measured("one step from the equilibrium moves it: the distance", moved, 1e-7 + claims.tolerance)
 
 
-def _convergence(claims: Claims, known: Known) -> Measured | None:
+def _convergence(claims: Claims[Pi], known: Known) -> Measured | None:
     if claims.fixed_point is None or claims.within is None:
         return None
     arena = claims.arena(known.game)
@@ -183,7 +190,7 @@ def _convergence(claims: Claims, known: Known) -> Measured | None:
     return Measured(what, far, claims.within, SETTLED if moved < 1e-6 * far else MOVING)
 
 
-def _contraction(claims: Claims, known: Known) -> Measured | None:
+def _contraction(claims: Claims[Pi], known: Known) -> Measured | None:
     if claims.fixed_point is None or claims.contracts is None:
         return None
     target = known.equilibrium

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.games.preference import PreferenceGame
+from pgames.solver import Pi, Weight
+from pgames.testing.looking import Tried
 from pgames.testing.report import Measured
 
 Array = NDArray[np.float64]
@@ -22,29 +25,35 @@ ROUNDS = 16  # over which sampled feedback is pooled
 
 
 @dataclass(frozen=True)
-class Subject:
+class Subject(Generic[Pi]):
     """An arena, three policies to check it with, and its accuracy."""
 
-    arena: Any
-    policies: tuple[Any, Any, Any]
+    arena: Tried[Pi]
+    policies: tuple[Pi, Pi, Pi]
     tolerance: float  # of probabilities and of win rates
     noise: float  # standard error of one win rate; 0 for exact feedback
-    narrow: Subject | None  # the same arena with fewer runs
+    narrow: Subject[Pi] | None  # the same arena with fewer runs
 
-    def probs(self, policy: Any) -> Array:
+    @property
+    def game(self) -> PreferenceGame | None:
+        """The game of the arena; None when the arena has no such field."""
+        return getattr(self.arena, "game", None)
+
+    def probs(self, policy: Pi) -> Array:
         """Probabilities float64[..., X, Y]."""
         return np.asarray(self.arena.probs(policy), dtype=np.float64)
 
-    def logs(self, policy: Any) -> Array:
+    def logs(self, policy: Pi) -> Array:
+        """Log-probabilities float64[..., X, Y]; -inf outside the game."""
         with np.errstate(divide="ignore"):
             return np.log(self.probs(policy))
 
-    def rounds(self) -> list[Any]:
+    def rounds(self) -> list[Tried[Pi]]:
         """The arena in ROUNDS rounds when feedback is sampled, else in one."""
         return [self.arena.at(t) for t in range(ROUNDS if self.noise else 1)]
 
     def average(
-        self, value: Callable[[Any], Array | float], factor: float = 1.0, *, one_sided: bool = False
+        self, value: Callable[[Tried[Pi]], Weight], factor: float = 1.0, *, one_sided: bool = False
     ) -> tuple[float, float]:
         """(size of the value, allowed size): the worst value, or the worst mean when feedback is sampled.
 
@@ -60,7 +69,7 @@ class Subject:
 
     def over_prompts(self, values: Array) -> Array:
         """The average that win_rate takes over prompts: float64[..., X] -> float64[...]."""
-        game = getattr(self.arena, "game", None)
+        game = self.game
         return values.mean(axis=-1) if game is None else values @ game.prompt_weights
 
 
@@ -69,7 +78,7 @@ def apart(p: Array, q: Array) -> float:
     return float(0.5 * np.abs(p - q).sum(axis=-1).max())
 
 
-def worst_identity(s: Subject, pairs: dict[str, tuple[Any, Any]]) -> Measured:
+def worst_identity(s: Subject[Pi], pairs: dict[str, tuple[Pi, Pi]]) -> Measured:
     """The largest distance among pairs of policies that should be equal."""
     gaps = {name: apart(s.probs(left), s.probs(right)) for name, (left, right) in pairs.items()}
     name = max(gaps, key=lambda key: np.inf if np.isnan(gaps[key]) else gaps[key])

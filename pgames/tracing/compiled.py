@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +19,7 @@ from pgames.kernels.blocks import (
 )
 from pgames.kernels.elementary import njit
 from pgames.kernels.streams import sampled_rates_row, stream
-from pgames.solver import Solver, State
+from pgames.solver import Solver, State, Weight
 from pgames.table.arena import TableArena
 from pgames.tracing.recording import Blend, Trace, policies, rebuilt, refuse, trace
 
@@ -55,10 +53,10 @@ def run_compiled(solver: Solver, arena: TableArena, state: State, rounds: int) -
 
 def _encoded(solver: Solver, traced: Trace, runs: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Operations (kind, target, first, second, v, w) on registers, and weights float64[C, R or 1, S or 1]."""
-    weights: list[Any] = [1.0, 0.0]
+    weights: list[Weight] = [1.0, 0.0]
     code: list[tuple[int, int, int, int, int, int]] = []
 
-    def number(weight: Any) -> int:
+    def number(weight: Weight) -> int:
         weights.append(weight)
         return len(weights) - 1
 

@@ -52,7 +52,7 @@ class Recorder:
         self.operations: list[Blend | Step] = []
         self.reference = Register(0)
 
-    def at(self, t: Any) -> Recorder:
+    def at(self, t: object) -> Recorder:
         return self
 
     def geometric_mixture(self, *terms: tuple[Weight, Register]) -> Register:
@@ -111,7 +111,7 @@ def trace(solver: Solver, t: Any, memory: Any) -> Trace:
     return Trace(inputs, tuple(recorder.operations), tuple(register.index for register in outputs))
 
 
-def policies(memory: Any) -> list[Any]:
+def policies(memory: object) -> list[Any]:
     """The policies of a memory (a policy, or nested tuples of policies), in order."""
     return [leaf for leaf in _leaves(memory) if _is_policy(leaf)]
 
@@ -124,11 +124,11 @@ def rebuilt(memory: Any, replace: Callable[[Any], Any]) -> Any:
     return type(memory)(*parts) if hasattr(memory, "_fields") else tuple(parts)
 
 
-def _leaves(memory: Any) -> list[Any]:
+def _leaves(memory: object) -> list[object]:
     if isinstance(memory, tuple):
         return [leaf for part in memory for leaf in _leaves(part)]
     return [memory]
 
 
-def _is_policy(leaf: Any) -> bool:
+def _is_policy(leaf: object) -> bool:
     return isinstance(leaf, Register) or getattr(leaf, "ndim", 0) == 3

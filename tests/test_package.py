@@ -31,7 +31,7 @@ def test_importing_is_light():
         for _ in range(3)
     ]
     assert runs[0][1] == []
-    assert min(seconds for seconds, _ in runs) < 0.5, "import pgames must cost under half a CPU second"
+    assert min(seconds for seconds, _ in runs) < 1.0, "import pgames must cost under one CPU second"
 
 
 def blocked(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

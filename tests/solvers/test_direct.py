@@ -130,7 +130,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="tau must be finite and above 0"):
         VPO(0.0, 0.1)
     arena = DuelArena(pg.games.cyclic(3))
-    with pytest.raises(ValueError, match="logistic loss, got the squared loss"):
+    with pytest.raises(ValueError, match="samples need the logistic loss, got squared"):
         arena.fit_pairs(arena.reference, arena.no_duels(), pg.losses.squared, 0.1, samples=arena.no_samples())
 
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m llm_backend run.toml [--tiny] [--resume]`.
+"""The command line: `python -m llm_backend run.toml [--tiny] [--resume]`, and further commands by name.
 
 Exit codes: 0 finished; 2 a configuration that cannot be run; 1 a run that failed; 130 stopped by Ctrl-C. One
 line on the standard error gives the reason. If one of several processes fails, all end and only that one
@@ -9,40 +9,92 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from llm_backend import absent
 
 FILES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}  # a full disk, or a folder without permission
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+HELP = ("--help", "-h")
+
+
+class Commands(TyperGroup):
+    """Commands by name; anything else is the file of a run, so `run` need not be written."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """The arguments, with `run` before those that name no command."""
+        if args and args[0] not in {*self.commands, *HELP}:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Play preference games with a language model: `python -m llm_backend run.toml`.",
+)
 
 
 @app.command()
-def main(
+def run(
     config: Annotated[Path, typer.Argument(help="A .toml file, such as llm_backend/recipes/inpo.toml.")],
     tiny: Annotated[bool, typer.Option("--tiny", help="At a toy's scale: seconds on a CPU.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last complete round.")] = False,
 ) -> None:
-    """Play preference games with a language model."""
+    """Play the run of a file; the word `run` may be left out."""
+    with _explained():
+        from llm_backend.processes.workers import workers
+        from llm_backend.runs.loop import run
+
+        done = run(config, tiny=tiny, resume=resume)
+        if workers().first:
+            print(f"{done.state.t} rounds in {done.folder}: log.jsonl, rounds/{done.state.t:05d}")
+        workers().leave()
+
+
+@app.command()
+def plot(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    out: Annotated[Path, typer.Option("--out", help="An image by its suffix, or a page: .html.")] = Path(
+        "runs.html"
+    ),
+) -> None:
+    """Draw the curves of runs side by side, as an image or a self-contained page."""
+    with _explained():
+        from llm_backend.runs.plot import write_curves
+
+        write_curves(runs, out)
+        print(out)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn an error of the block into one line and an exit code."""
     try:
-        _play(config, tiny, resume)
+        with _told():
+            yield
     except KeyboardInterrupt:
         _exit_with("stopped; finished rounds are kept, and --resume continues from them.", 130)
     except ModuleNotFoundError as error:
         _exit_with(absent(error), 2)
 
 
-def _play(config: Path, tiny: bool, resume: bool) -> None:
+@contextmanager
+def _told() -> Iterator[None]:
     from llm_backend.judges import JudgeError
-    from llm_backend.processes.workers import lost, workers
+    from llm_backend.processes.workers import lost
     from llm_backend.runs.errors import ConfigError, OutOfMemory
-    from llm_backend.runs.loop import run
 
     try:
-        done = run(config, tiny=tiny, resume=resume)
+        yield
     except ConfigError as error:
         _exit_with(error, 2)
     except (OutOfMemory, JudgeError, FloatingPointError, ValueError) as error:
@@ -54,10 +106,6 @@ def _play(config: Path, tiny: bool, resume: bool) -> None:
         if not lost(error):
             raise
         _exit_with(f"another process has ended ({error}); --resume continues from the last round.", 1)
-    else:
-        if workers().first:
-            print(f"{done.state.t} rounds in {done.folder}: log.jsonl, rounds/{done.state.t:05d}")
-        workers().leave()
 
 
 def _exit_with(why: object, code: int) -> None:

@@ -33,8 +33,6 @@ FREE = {  # keys that may change when a run is resumed
 def check_folder(folder: Path, config: Configuration, resume: bool) -> None:
     """Raises ConfigError, naming the key, when the folder holds another run, or any run without `resume`."""
     path = folder / "config.json"
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"run.out = '{folder}': it is a file; set run.out to a folder.")
     if not path.is_file():
         if next((folder / "rounds").glob("[0-9]*"), None) is not None:
             raise ConfigError(

@@ -20,6 +20,7 @@ from llm_backend.runs.build import Parts, build
 from llm_backend.runs.config import Configuration, EvaluateSettings
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.folder import check_folder, restored, save_round
+from llm_backend.runs.lock import held
 from llm_backend.runs.logs import Row, rows
 from llm_backend.runs.memory import enough_memory
 from llm_backend.runs.meter import Meter
@@ -55,8 +56,8 @@ def run(
     """
     config = _configuration(config, tiny)
     folder, us, meter = Path(config.run.out), workers(), Meter()
-    us.once(lambda: check_folder(folder, config, resume))
-    with enough_memory(meter):
+    with held(folder), enough_memory(meter):
+        us.once(lambda: check_folder(folder, config, resume))
         parts = build(config, folder)
         state, past = restored(parts, folder, config.evaluate.past)
         with reporting(config, repr(parts.solver), folder, state.t, us.first) as report:

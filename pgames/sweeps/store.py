@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pgames.curves import Curve
-from pgames.files import atomic
+from pgames.files import atomic, remove_leftovers
 from pgames.sweeps.fingerprint import described, source_digest
 from pgames.version import __version__
 
@@ -38,6 +38,8 @@ class Store:
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"{self.folder} is a file, and a folder is needed: pass another out=.")
         (self.folder / "cells").mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder, self.folder / "cells"):
+            remove_leftovers(folder)
         path = self.folder / "sweep.json"
         if path.is_file():
             try:

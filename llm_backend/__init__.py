@@ -41,6 +41,8 @@ def __getattr__(name: str) -> Any:
 
 def absent(error: ModuleNotFoundError) -> str:
     """The error line for a missing package; a plain `pip install pgames` does not install torch."""
+    if "pip install 'pgames[" in str(error):
+        return str(error)  # it names the extra of the package
     return f"llm_backend needs {error.name}: pip install 'pgames[llm]' brings it."
 
 

@@ -7,15 +7,20 @@ from typing import Any
 
 import torch
 
+from llm_backend.models.gguf import find_gguf, load_gguf
 from llm_backend.weights.slots import last_states
 
 
 def load_pretrained(
-    name: str | os.PathLike[str], dtype: torch.dtype | str, device: str | torch.device | None
+    name: str | os.PathLike[str],
+    dtype: torch.dtype | str,
+    device: str | torch.device | None,
+    gguf_file: str | None = None,
 ) -> tuple[Any, Any]:
-    """(model, tokenizer) of a folder or of the hub; the device defaults to the GPU if there is one.
+    """(model, tokenizer) of a folder, a GGUF file or the hub; the device defaults to the GPU if there is one.
 
-    Raises ValueError when the folder, the device or the dtype does not exist.
+    Raises ValueError when the folder, the file, the device or the dtype does not exist, and
+    ModuleNotFoundError when a package that reads GGUF files is missing.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -26,6 +31,9 @@ def load_pretrained(
         )
     if isinstance(dtype, str) and dtype != "auto" and not hasattr(torch, dtype):
         raise ValueError(f"dtype {dtype!r} is not a dtype of torch: use 'auto', 'float32' or 'bfloat16'.")
+    if (file := find_gguf(name, gguf_file)) is not None:
+        dequantised, tokenizer = load_gguf(file, dtype)
+        return dequantised.to(device), tokenizer
     if os.fspath(name).startswith((".", "/", "~")) and not os.path.isdir(name):
         raise ValueError(f"{name} is not a folder: pass the folder of a saved model, or a name on the hub.")
     model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)

@@ -77,12 +77,16 @@ class LanguageModel:
         device: str | torch.device | None = None,
         seed: int = 0,
         checkpointing: bool = False,
+        gguf_file: str | None = None,
     ) -> LanguageModel:
-        """Load the model and tokenizer of a folder or of the Hugging Face hub.
+        """Load the model and tokenizer of a folder, of a GGUF file or of the Hugging Face hub.
 
-        Raises ValueError when the folder, the device or the dtype does not exist, or the model is refused.
+        `name` is a folder, a repository or a .gguf file; `gguf_file` is the name of a GGUF file in that
+        folder or repository. "smollm2" is SmolLM2-135M-Instruct, which the extra `smollm2` installs. Weights
+        of GGUF files are dequantised, to float32 unless `dtype` says otherwise. Raises ValueError when the
+        folder, the file, the device or the dtype does not exist, or the model is refused.
         """
-        model, tokenizer = load_pretrained(name, dtype, device)
+        model, tokenizer = load_pretrained(name, dtype, device, gguf_file)
         return cls(model, tokenizer, lora, seed, checkpointing)
 
     # -- several processes ------------------------------------------------------------------------------

@@ -201,14 +201,31 @@ class LanguageModel:
                 self.slots.delete(slot)
 
     def freeze(self, trainee: Trainee, moments: Mapping[str, Tensor] | None = None) -> Adapter:
-        """End training; returns the handle, with the optimiser's `moments`, each of its parameter's shape."""
+        """End training; returns the handle, with the optimiser's `moments`, each of its parameter's shape.
+
+        Raises FloatingPointError when a weight or moment, or a logit of the policy, is not finite.
+        """
         trainee.end()
+        with torch.no_grad():
+            logits = self.head(self.trunk(torch.tensor([[self.eos, self.eos]], device=self.device)))
+        self._check_finite("logits", [("of the trained policy", logits)])
         self.slots.keep(trainee.slot)
+        self._check_finite("weights", self._gathered(self.slots.weights(trainee.slot)))
+        self._check_finite("moments", self._gathered(moments or {}))
         id = fingerprint(self._gathered(self.slots.weights(trainee.slot)))
         adapter = Adapter(id, dict(moments or {}))
         self._slot_of[adapter] = trainee.slot
         weakref.finalize(adapter, self._unheld.append, trainee.slot)
         return adapter
+
+    @staticmethod
+    def _check_finite(what: str, tensors: Iterable[tuple[str, Tensor]]) -> None:
+        bad = [name for name, tensor in tensors if not torch.isfinite(tensor).all()]
+        if bad:
+            raise FloatingPointError(
+                f"training ended with {what} that are not finite ({bad[0]}): lower Fit.lr or the solver's "
+                "step."
+            )
 
     def slot(self, adapter: Adapter) -> str:
         """The slot of an adapter; with LoRA, also its name in PEFT.
@@ -255,7 +272,7 @@ class LanguageModel:
         Raises ValueError when the file is damaged or belongs to another base, FileNotFoundError when it does
         not exist.
         """
-        weights, moments, id = read_adapter(path, self._base_id, self.lora, self.slots.read)
+        weights, moments, id, digest = read_adapter(path, self._base_id, self.lora, self.slots.read)
         with self.train(Base()) as trainee, torch.no_grad():
             shapes = {name: local_shard(parameter).shape for name, parameter in trainee.parameters.items()}
             if {name: tensor.shape for name, tensor in weights.items()} != shapes:
@@ -265,8 +282,11 @@ class LanguageModel:
             for name, parameter in trainee.parameters.items():
                 local_shard(parameter).copy_(weights[name])
             moments = {name: tensor.to(self.device) for name, tensor in moments.items()}
-            adapter = self.freeze(trainee, moments)
-        if adapter.id != id:
+            try:
+                adapter = self.freeze(trainee, moments)
+            except FloatingPointError:
+                adapter = None
+        if adapter is None or adapter.id != id or fingerprint(self._gathered(moments)) != digest:
             raise ValueError(f"{path} has changed since it was written: train it again.")
         return adapter
 

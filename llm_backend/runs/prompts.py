@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
+from llm_backend.constraints.prompts import prompts as constraint_prompts
 from llm_backend.data import Prompt, encode_prompts, read_demonstrations, read_prompts
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.text import check_text
 from llm_backend.runs.config import TINY
 from llm_backend.runs.sections import Table, construct
 from llm_backend.tiny import PROMPTS, tiny_language_model
+
+CONSTRAINTS = "constraints"  # the name of the prompts of llm_backend.constraints
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ def read_data(table: Table) -> Data:
     source = {key: value for key, value in table.items() if key not in keys}
     if source.get("source") == TINY:
         return Data(list(PROMPTS), [], reading)
+    if source.get("source") == CONSTRAINTS:
+        del source["source"]
+        return Data([row.prompt for row in construct("data", constraint_prompts, source)], [], reading)
     if (answers := source.pop("answers", None)) is None:
         return Data(construct("data", read_prompts, source), [], reading)
     columns = {"prompt": source.pop("column", "prompt"), "response": answers}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from llm_backend.models.gguf import find_gguf, load_gguf
-from llm_backend.weights.slots import last_states
 
 
 def load_pretrained(
@@ -40,8 +40,14 @@ def load_pretrained(
     return model.to(device), AutoTokenizer.from_pretrained(name)
 
 
-def check_model(model: Any) -> None:
-    """Raises ValueError for a model whose log-probabilities or decoding this package would get wrong."""
+def one_line(error: BaseException, longest: int = 160) -> str:
+    """The first line of an error's message, shortened to `longest` characters."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines[0]) <= longest else f"{lines[0][: longest - 3]}..."
+
+
+def check_kind(model: Any) -> None:
+    """Raises ValueError for an architecture whose log-probabilities this package would get wrong."""
     name, config = type(model).__name__, model.config.get_text_config()
     if getattr(config, "final_logit_softcapping", None):
         raise ValueError(f"{name} caps its logits, which is not supported: use a model without soft-capping.")
@@ -49,20 +55,23 @@ def check_model(model: Any) -> None:
         raise ValueError(
             f"{name} has a recurrent state, which is not supported: use a model with attention only."
         )
-    _check_head(model)
 
 
-def _check_head(model: Any) -> None:
-    """Raises ValueError unless the head is one linear map of the last hidden states."""
-    ids, head = torch.arange(2, device=model.device)[None] + 1, model.get_output_embeddings()
-    with torch.no_grad():
-        expected = model(input_ids=ids, use_cache=False).logits.float()
-        got = torch.nn.functional.linear(last_states(model, ids), head.weight, head.bias).float()
-    if not torch.allclose(got, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max())):
-        raise ValueError(
-            f"the head of {type(model).__name__} does more than a linear map (soft-capped or scaled "
-            "logits?): such models are not supported."
-        )
+def steady_context(model: Any) -> int | None:
+    """The most tokens of a pass in which a position is encoded the same way whatever the length; None: any.
+
+    Frequencies of kind "longrope" change for all tokens at once beyond `original_max_position_embeddings`.
+    """
+    config = model.config.get_text_config()
+    context = getattr(config, "max_position_embeddings", None)
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    kinds = [rope, *(kind for kind in rope.values() if isinstance(kind, dict))]
+    for kind in kinds:
+        if kind.get("rope_type", kind.get("type")) == "longrope":
+            key = "original_max_position_embeddings"
+            switch = kind.get(key) or getattr(config, key, None)
+            context = min(filter(None, (context, switch)), default=None)
+    return context
 
 
 def stop_tokens(model: Any, eos: int) -> tuple[int, ...]:
@@ -73,8 +82,38 @@ def stop_tokens(model: Any, eos: int) -> tuple[int, ...]:
     return tuple(sorted({eos, *more}))
 
 
-def enable_checkpointing(model: Any) -> None:
-    """Keep only the activations at layer boundaries in training, and recompute the others."""
+def enable_checkpointing(model: Any) -> list[Any]:
+    """Keep only the activations at layer boundaries in training, and recompute the others.
+
+    Returns the layers that recompute while their own `training` is true. Inside their forward pass it is
+    false, so that no layer drops or adds noise.
+
+    Raises ValueError when no layer of the model can recompute.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers: list[Any] = [layer for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer)]
+    if not layers:
+        raise ValueError(f"{type(model).__name__} cannot recompute its activations: use checkpointing=False.")
     enable = getattr(model, "activation_checkpointing_enable", None)  # its name from transformers 5 on
     (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     model.disable_input_require_grads()
+    for layer in layers:
+        layer._gradient_checkpointing_func = _as_in_scoring(layer, layer._gradient_checkpointing_func)
+    return layers
+
+
+def _as_in_scoring(layer: Any, checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """`checkpoint` of a layer's forward pass, in both of its runs with the layer's `training` off."""
+
+    def run(forward: Callable[..., Any], *inputs: Any) -> Any:
+        def quiet(*inputs: Any) -> Any:
+            before, layer.training = layer.training, False
+            try:
+                return forward(*inputs)
+            finally:
+                layer.training = before
+
+        return checkpoint(quiet, *inputs)
+
+    return run

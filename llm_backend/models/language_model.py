@@ -12,8 +12,16 @@ import torch
 from torch import Tensor
 
 from llm_backend.data import tokenize
-from llm_backend.models.huggingface import check_model, enable_checkpointing, load_pretrained, stop_tokens
+from llm_backend.models.huggingface import (
+    check_kind,
+    enable_checkpointing,
+    load_pretrained,
+    steady_context,
+    stop_tokens,
+)
+from llm_backend.models.self_test import self_test
 from llm_backend.models.text import check_text
+from llm_backend.models.vocabulary import checked_stops, closed_bias, known_ids
 from llm_backend.policies.handles import Adapter, Base, Leaf
 from llm_backend.processes.fsdp import local_shard
 from llm_backend.weights.adapter_files import fingerprint, read_adapter, write_adapter
@@ -50,20 +58,25 @@ class LanguageModel:
             raise ValueError("the tokenizer has no EOS token: set tokenizer.eos_token to one of its tokens.")
         model.eval().requires_grad_(False)
         self.tokenizer, self.lora = tokenizer, lora
-        self.eos: int = tokenizer.eos_token_id
-        self.pad: int = self.eos if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        self.stops = stop_tokens(model, self.eos)
         self.device = model.device
-        self.context = getattr(model.config, "max_position_embeddings", None)
-        self.vocabulary: int = model.get_input_embeddings().weight.shape[0]
-        check_model(model)
+        self.context = steady_context(model)
+        embedded, predicted = (
+            len(model.get_input_embeddings().weight),
+            len(model.get_output_embeddings().weight),
+        )
+        self.vocabulary: int = min(embedded, predicted)
+        self.known, self.missing = known_ids(tokenizer, self.vocabulary, predicted)
+        self.eos: int = tokenizer.eos_token_id
+        self.stops = checked_stops(model, stop_tokens(model, self.eos), self.vocabulary)
+        pad = tokenizer.pad_token_id
+        self.pad: int = pad if pad is not None and 0 <= pad < self.vocabulary else self.eos  # a filler
+        check_kind(model)
         self._base_id = fingerprint(sorted(model.named_parameters()))
+        self._recomputed: list[Any] = []
         self.slots: Slots = Copies(model) if lora is None else Adapters(model, lora, seed)
         if checkpointing:
-            enable_checkpointing(model)
-        self._recomputed = [
-            layer for layer in model.modules() if getattr(layer, "gradient_checkpointing", False)
-        ]
+            self._recomputed = enable_checkpointing(model)
+        self.mixes = self_test(self)
         self._trained = 0
         self._slot_of: weakref.WeakKeyDictionary[Adapter, str] = weakref.WeakKeyDictionary()
         self._unheld: list[str] = []  # slots whose handles have been collected
@@ -150,9 +163,18 @@ class LanguageModel:
         return self.slots.model
 
     @property
+    def name(self) -> str:
+        """The class of the Hugging Face model."""
+        return type(self.causal).__name__
+
+    @property
     def head(self) -> Any:
         """The linear map from last hidden states to logits."""
         return self.causal.get_output_embeddings()
+
+    def head_bias(self) -> Tensor | None:
+        """The bias of the head, float[V] or None, with -inf at ids that have no token."""
+        return closed_bias(self.head, self.missing)
 
     @property
     def peft(self) -> Any:
@@ -188,17 +210,25 @@ class LanguageModel:
         trainee = Trainee(slot, self.slots.create(slot, self._slot_or_base(start)))
         self.slots.switch(slot)
         trainee.begin()
-        for layer in self._recomputed:
-            layer.training = True  # of the layer only: its submodules keep dropout off
         try:
-            yield trainee
+            with self.recomputing():
+                yield trainee
         finally:
-            for layer in self._recomputed:
-                layer.training = False
             trainee.end()
             self.slots.switch(before)
             if slot not in self._slot_of.values():
                 self.slots.delete(slot)
+
+    @contextmanager
+    def recomputing(self) -> Iterator[list[Any]]:
+        """The layers that recompute their activations, and do so inside the block; none by default."""
+        for layer in self._recomputed:
+            layer.training = True  # of the layer only: its submodules keep dropout off
+        try:
+            yield self._recomputed
+        finally:
+            for layer in self._recomputed:
+                layer.training = False
 
     def freeze(self, trainee: Trainee, moments: Mapping[str, Tensor] | None = None) -> Adapter:
         """End training; returns the handle, with the optimiser's `moments`, each of its parameter's shape.

@@ -154,7 +154,7 @@ def token_logprobs(
     at = step + torch.as_tensor(starts)[where]
     where, at, mask = where.to(lm.device), at.to(lm.device), mask.to(lm.device)
     hidden = lm.trunk(ids)[where, at - 1]
-    head, targets = (lm.head.weight, lm.head.bias), ids[where, at]
+    head, targets = (lm.head.weight, lm.head_bias()), ids[where, at]
     if not shortest and liger_serves(hidden, temperature):
         flat = LigerLogProbs.apply(hidden, *head, targets)
     else:
@@ -183,9 +183,19 @@ def token_rows(
             values, _ = token_logprobs(
                 lm, [prompts[j] for j in part], [responses[j] for j in part], temperature, shortest
             )
+            check_finite(values, lm.name)
             for j, row in zip(part, values.double().cpu().numpy(), strict=True):
                 found[j] = row[: len(responses[j])]
     return found
+
+
+def check_finite(logprobs: Tensor, name: str) -> None:
+    """Raises FloatingPointError when a log-probability float[B, L] is NaN."""
+    if bool(logprobs.isnan().any()):
+        raise FloatingPointError(
+            f"a log-probability of {name} is not a number: load the model with dtype='bfloat16' or 'float32' "
+            "if float16 overflows, and lower the learning rate if its weights were trained."
+        )
 
 
 def score(

@@ -51,7 +51,7 @@ class General:
         self.lm, self.leaves, self.sizes = lm, list(leaves), list(sizes)
         adapters = [leaf for leaf in leaves if not isinstance(leaf, Base)]
         self.on: Leaf = adapters[0] if adapters else leaves[0]
-        self.mixed = lm.lora is not None and len(adapters) > 0
+        self.mixed = lm.mixes and len(adapters) > 0  # otherwise there is one leaf
 
     def prefill(self, ids: Tensor, valid: Tensor, copies: Tensor, room: int) -> Tensor:
         from transformers import DynamicCache

@@ -13,6 +13,7 @@ from torch import Tensor
 from llm_backend.engines.local.decode import Decoder, decoder
 from llm_backend.engines.local.randomness import draw
 from llm_backend.models.language_model import LanguageModel
+from llm_backend.models.logprobs import check_finite
 from llm_backend.policies.handles import Leaf, Policy, blend_terms
 
 SPARSE = 0.75  # finished rows are dropped when at most this fraction of the batch is alive
@@ -51,7 +52,7 @@ def decode(
     for part, copies in _parts(lm, groups, source, len(distinct)):
         parts.append(part)
         states.append(part.decoder.prefill(ids, valid, copies.to(device), limits.longest))
-    stops = torch.tensor(lm.stops, device=device)
+    stops, missing = torch.tensor(lm.stops, device=device), torch.tensor(lm.missing, device=device).long()
     quantiles = torch.as_tensor(u, device=device)
     chosen = torch.zeros(len(prompts), limits.longest, dtype=torch.long, device=device)
     logprobs = torch.zeros(len(prompts), limits.longest, dtype=torch.float64, device=device)
@@ -61,6 +62,8 @@ def decode(
         logits = _logits(parts, states, sizes).float()
         if limits.temperature != 1:
             logits = logits / limits.temperature
+        if lm.missing:
+            logits[:, missing] = float("-inf")  # no token has this id
         if t < limits.shortest:
             logits[:, stops] = float("-inf")
         tokens, logprob = draw(logits, quantiles[where, t])
@@ -78,6 +81,7 @@ def decode(
             alive, tokens = alive[kept], tokens[growing]
             growing, where = growing[growing], alive.to(device)
         states = [part.decoder.step(_fed(part, sizes, tokens)) for part in parts]
+    check_finite(logprobs, lm.name)
     found = []
     for row, by_token in zip(chosen.tolist(), logprobs.cpu().numpy(), strict=True):
         end = next((t + 1 for t, token in enumerate(row) if token in lm.stops), 0)
@@ -97,10 +101,10 @@ class _Part(NamedTuple):
 def _parts(
     lm: LanguageModel, groups: Sequence[tuple[Policy, int]], source: Tensor, prompts: int
 ) -> list[tuple[_Part, Tensor]]:
-    """One decoder for all leaves (LoRA) or one per leaf (full weights), and the prompts its rows continue."""
+    """One decoder for all leaves, or one for each when they do not mix, and the prompts its rows continue."""
     terms = [blend_terms(policy) for policy, _ in groups]
     leaves = list(dict.fromkeys(leaf for group in terms for _, leaf in group))
-    shared = [leaves] if lm.lora is not None else [[leaf] for leaf in leaves]
+    shared = [leaves] if lm.mixes else [[leaf] for leaf in leaves]
     by_group = source.split([size for _, size in groups])
     found = []
     for served in shared:

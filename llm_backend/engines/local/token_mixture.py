@@ -35,7 +35,8 @@ def score_token_mixture(
                 states = lm.trunk(row)[0, len(prompt) - 1 : -1]
                 logits = torch.nn.functional.linear(states, lm.head.weight, lm.head.bias)
             mixed = mixed + weight / temperature * logits.double().cpu()
-        mixed[:shortest, list(lm.stops)] = -torch.inf  # as in sampling
+        mixed[:, lm.missing] = -torch.inf  # as in sampling
+        mixed[:shortest, list(lm.stops)] = -torch.inf
         chosen = torch.tensor(response)[:, None]
         found[prompt, response] = float(torch.log_softmax(mixed, dim=-1).gather(-1, chosen).sum())
     return np.array([found[pair] for pair in asked])

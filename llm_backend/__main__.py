@@ -19,7 +19,8 @@ from typer.core import TyperGroup
 
 from llm_backend import absent
 
-FILES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}  # a full disk, or a folder without permission
+FILES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}  # full, or not permitted
+RESUME = "Free space or permit writing; --resume continues from there."
 HELP = ("--help", "-h")
 
 
@@ -75,11 +76,24 @@ def plot(
         print(out)
 
 
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    to: Annotated[Path, typer.Option("--to", help="A new folder for the policy of the last round.")],
+    adapter: Annotated[bool, typer.Option("--adapter", help="As an adapter for PEFT and vLLM.")] = False,
+) -> None:
+    """Write the policy of a run as a Hugging Face model, with a model card."""
+    with _explained("Free space or permit writing, and export again; no half folder is left."):
+        from llm_backend.runs.export import export_run
+
+        print(export_run(run, to, adapter))
+
+
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn an error of the block into one line and an exit code."""
+def _explained(hint: str = RESUME) -> Iterator[None]:
+    """Turn an error of the block into one line and an exit code; `hint` is for a file that is not written."""
     try:
-        with _told():
+        with _told(hint):
             yield
     except KeyboardInterrupt:
         _exit_with("stopped; finished rounds are kept, and --resume continues from them.", 130)
@@ -88,7 +102,7 @@ def _explained() -> Iterator[None]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(hint: str) -> Iterator[None]:
     from llm_backend.judges import JudgeError
     from llm_backend.processes.workers import lost
     from llm_backend.runs.errors import ConfigError, OutOfMemory
@@ -100,8 +114,7 @@ def _told() -> Iterator[None]:
     except (OutOfMemory, JudgeError, FloatingPointError, ValueError) as error:
         _exit_with(error, 1)
     except OSError as error:
-        hint = " Free space or permit writing; --resume continues from there." if error.errno in FILES else ""
-        _exit_with(f"{error}.{hint}" if hint else error, 1)
+        _exit_with(f"{error}. {hint}" if error.errno in FILES else error, 1)
     except RuntimeError as error:
         if not lost(error):
             raise

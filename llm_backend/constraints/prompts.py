@@ -18,8 +18,8 @@ QUESTIONS = (
 )
 TOPICS = (
     "bread cats chess coffee rivers snow music trains bees gold dogs gardens tea maps glass whales soccer "
-    "paper bridges winter honey clocks salt horses oranges kites lamps frogs castles silk rain forests ice pencils "
-    "wool apples ships candles owls cheese"
+    "paper bridges winter honey clocks salt horses oranges kites lamps frogs castles silk rain forests ice "
+    "pencils wool apples ships candles owls cheese"
 ).split()
 NEW_TOPICS = (
     "volcanoes bicycles penguins pianos deserts telescopes rice lighthouses tigers mirrors spring violins "

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from safetensors.torch import save as safetensors_bytes
-
+from llm_backend.export.adapters import write_files
 from llm_backend.http import Body, Client, RequestError, Transient
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import Adapter, Base, Leaf
-from pgames.files import atomic
 
 
 class EngineError(RuntimeError):
@@ -75,7 +72,7 @@ class LoraServer:
         return leaf.id
 
     def _load(self, lm: LanguageModel, leaf: Adapter, path: str) -> None:
-        export(lm, leaf, path)
+        write_files(lm, leaf, Path(path))
         loaded = self._models()
         if loaded.get(leaf.id) == path:  # loaded by an earlier run
             return
@@ -127,28 +124,3 @@ def _content(data: bytes) -> Any:
         return json.loads(text) if text.startswith("{") else text
     except (ValueError, RecursionError) as error:
         raise Transient(f"invalid JSON ({error})") from None
-
-
-def export(lm: LanguageModel, adapter: Adapter, folder: str | os.PathLike[str]) -> None:
-    """Write an adapter in PEFT's format, for other programs: adapter_config.json and safetensors."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors, layers = {}, set()
-    for name, weight in lm.weights(adapter).items():
-        path, half = name.rsplit(".", 1)
-        layers.add(path.rsplit(".", 1)[-1])
-        tensors[f"base_model.model.{path}.lora_{half}.weight"] = weight.detach().cpu().contiguous()
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "r": lm.lora,
-        "lora_alpha": lm.lora,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "target_modules": sorted(layers),
-        "base_model_name_or_path": None,
-    }
-    with atomic(folder / "adapter_model.safetensors") as file:
-        file.write(safetensors_bytes(tensors, {"format": "pt"}))
-    with atomic(folder / "adapter_config.json", "w") as file:
-        json.dump(config, file, indent=1)

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from llm_backend.models.quiet import no_progress_bars
 from pgames.extras import need
 
 EXTRA = "smollm2"
@@ -133,7 +134,6 @@ def _one_reading(gguf: ModuleType) -> Iterator[None]:
     tensors for every layer: 10 of 17 seconds at 135M weights.
     """
     from transformers import modeling_gguf_pytorch_utils as reading
-    from transformers.utils import logging
 
     changed = [
         (gguf, "GGUFReader", functools.cache(gguf.GGUFReader)),
@@ -141,17 +141,14 @@ def _one_reading(gguf: ModuleType) -> Iterator[None]:
         (reading, "tqdm", lambda tensors, desc: tensors),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in changed]
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
         for module, name, value in changed:
             setattr(module, name, value)
-        yield
+        with no_progress_bars():
+            yield
     finally:
         for module, name, value in before:
             setattr(module, name, value)
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _forget_quantisation(model: Any) -> None:

@@ -13,8 +13,9 @@ import torch
 from peft import PeftModel
 
 from llm_backend import LanguageModel, TextArena, judges
-from llm_backend.engines.lora_server import EngineError, export
+from llm_backend.engines.lora_server import EngineError
 from llm_backend.engines.vllm import VLLM, discrepancy
+from llm_backend.export.adapters import write_files
 from llm_backend.judges import rules
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import BASE, geometric_mixture, mixture
@@ -242,7 +243,7 @@ def test_discrepancy_counts_ratios_outside_a_tenth():
 
 def test_export_leaves_nothing_half_written(tmp_path):
     lm = tiny_lm()
-    export(lm, trained(lm), tmp_path / "policy")
+    write_files(lm, trained(lm), tmp_path / "policy")
     assert sorted(p.name for p in (tmp_path / "policy").iterdir()) == [
         "adapter_config.json",
         "adapter_model.safetensors",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from llm_backend.threads import Batch, Stopped, in_threads
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 Q = TypeVar("Q")
 R = TypeVar("R")
 Body = Mapping[str, object]
+NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")  # of an environment variable
 RETRIED = {408, 409, 425, 429}  # these statuses and every 5xx are retried
 ERROR_BYTES = 1 << 16  # most bytes read of an error response
 QUOTED = 300  # characters of an error response that a message quotes
@@ -78,8 +81,8 @@ class Client:
     longest: int = 1 << 24
 
     def __post_init__(self) -> None:
-        scheme, _, rest = self.url.rpartition("://")
-        if "@" in rest.partition("/")[0] or "?" in rest or "#" in rest:
+        scheme, _, rest = self.url.partition("://")
+        if any(mark in self.url for mark in "@?#"):
             raise ValueError(
                 f"{self.owner}: url must hold no user, password, query or fragment: put the key into an "
                 "environment variable and name it in key_variable."
@@ -133,7 +136,10 @@ class Client:
         """The text without the API key."""
         if self.key_variable is None or not (key := os.environ.get(self.key_variable)):
             return text
-        for form in (key, repr(key)[1:-1], json.dumps(key)[1:-1]):
+        plain = json.dumps(key)[1:-1]
+        forms = {key, repr(key)[1:-1], plain, plain.replace("/", "\\/")}
+        forms |= {quote(key), quote(key, ""), escape(key)}
+        for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, "***")
         return text
 
@@ -214,6 +220,11 @@ class Client:
     def _key(self) -> str | None:
         if self.key_variable is None:
             return None
+        if not NAME.fullmatch(self.key_variable):  # perhaps the key itself, so it is not shown
+            raise ValueError(
+                f"{self.owner}: key_variable must be the name of an environment variable in capitals, such "
+                "as JUDGE_KEY, not the key: put the key into that variable."
+            )
         key = os.environ.get(self.key_variable)
         if not key:
             raise ValueError(

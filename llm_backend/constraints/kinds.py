@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-SENTENCE_END = re.compile(r"[.!?]+(?=[\s\"'”’)]|$)")
+SENTENCE_END = re.compile(r"(?<![.!?])[.!?]++(?=[\s\"'”’)]|$)")
 CLOSING = " \t\r\n\"'”’)*"
 
 

@@ -50,8 +50,20 @@ def antisymmetric(judge: Any) -> bool:
 
 def excerpt(text: object, length: int = 60) -> str:
     """The repr of a text, shortened for an error message."""
+    if isinstance(text, str) and len(text) > length:
+        text = text[:length]  # a long text is not written out to be cut
+        return repr(text)[: length - 4] + "..." + repr(text)[-1]
     shown = repr(text)
     return shown if len(shown) <= length else shown[: length - 4] + "..." + shown[-1]
+
+
+def readable(text: str) -> str:
+    """The text with unpaired surrogates replaced, which no tokenizer and no server reads."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def check_batch(prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]) -> None:

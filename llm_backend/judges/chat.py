@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_backend.http import Client, RequestError, Transient
-from llm_backend.judges.base import JudgeError, check_batch, excerpt
+from llm_backend.judges.base import JudgeError, check_batch, excerpt, readable
 from llm_backend.judges.names import digest
 
 QUESTION = """Here are a prompt and two responses to it. Judge which response is better: more helpful, \
@@ -29,11 +29,25 @@ correct, and to the point. Their order and their length say nothing about their 
 
 End with your verdict: [[A]] if response A is better, [[B]] if response B is better, [[C]] for a tie."""
 
+LONGEST = 1 << 21  # most bytes of an answer: 100,000 tokens; read, they take fifty times as much memory
 VERDICTS = {"A": 1.0, "B": 0.0, "C": 0.5}
 
 
+THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+FINISHED = {"", "stop", "end_turn", "eos", "eos_token", "stop_sequence", "complete", "completed", "done"}
+SECRET = re.compile(r"(?i)api.?key|authori[sz]ation|secret|password|(access|auth|bearer|api).?token|^token$")
+
+
 def verdict(answer: str) -> float | None:
-    """1, 0 or 1/2 for the last [[A]], [[B]] or [[C]] of an answer; None when there is none."""
+    """1, 0 or 1/2 for the last [[A]], [[B]] or [[C]] of an answer; None when there is none.
+
+    What stands in <think> is no verdict; a thought that does not end leaves none.
+    """
+    for mark in reversed(list(THOUGHT.finditer(answer))):
+        if not mark[1]:
+            return None
+        answer = answer[mark.end() :]
+        break
     found = re.findall(r"\[\[([ABC])\]\]", answer)
     return VERDICTS[found[-1]] if found else None
 
@@ -49,8 +63,9 @@ class Chat:
     settings : further fields of the request, such as {"temperature": 0, "max_tokens": 512}.
     key_variable : the environment variable that holds the API key; None sends no key.
     timeout : seconds for one answer. retries : further attempts after a failed connection, a timeout,
-        status 429 or 5xx, or an answer without a verdict. The wait before retry k = 0, 1, ... is
-        `backoff` * 2^k seconds, or the server's Retry-After if that is longer, but at most `timeout`.
+        status 429 or 5xx, or an answer that has no verdict, is cut at its length limit or is unfinished for
+        another reason. The wait before retry k = 0, 1, ... is `backoff` * 2^k seconds, or the server's
+        Retry-After if that is longer, but at most `timeout`.
     workers : most concurrent requests.
     max_calls, max_tokens : budgets of requests, and of tokens as the server counts them, for this object. In
         a run of several processes only the first one judges; a resumed run counts from 0 again. `calls` and
@@ -78,7 +93,8 @@ class Chat:
         max_calls: int | None = None,
         max_tokens: int | None = None,
     ):
-        self._client = Client("Chat", url, key_variable, timeout, retries, backoff, workers)
+        self._client = Client("Chat", url, key_variable, timeout, retries, backoff, workers, LONGEST)
+        _check_settings(settings or {})
         try:  # an unknown {field} must fail before the run begins
             asked = question.format(prompt="", first="<first>", second="<second>")
         except (LookupError, ValueError) as error:
@@ -127,7 +143,8 @@ class Chat:
     # -- one request ------------------------------------------------------------------------------------
 
     def _request(self, asked: _Question) -> dict[str, object]:
-        content = self.question.format(prompt=asked.prompt, first=asked.first, second=asked.second)
+        texts = {"prompt": asked.prompt, "first": asked.first, "second": asked.second}
+        content = self.question.format(**{name: readable(text) for name, text in texts.items()})
         return {"model": self.model, "messages": [{"role": "user", "content": content}], **self.settings}
 
     def _spend(self) -> None:
@@ -145,22 +162,27 @@ class Chat:
 
     def _probability(self, data: bytes) -> float:
         """P(first > second) in an answer of the server. Raises Transient when it holds none."""
-        text, cut = self._text(data)
+        text, reason = self._text(data)
+        shown = excerpt(self._client.masked(text), 160)
+        if reason in ("length", "max_tokens"):
+            raise Transient(
+                f"an answer cut at the length limit: raise max_tokens in settings. It said {shown}"
+            )
+        if reason not in FINISHED:
+            raise Transient(f"an answer that is not finished (finish_reason {excerpt(reason)}), {shown}")
         value = self.parse(text)
         if value is not None and 0 <= value <= 1:
             return float(value)
-        shown = excerpt(self._client.masked(text), 160)
         if value is not None:
             raise Transient(f"an answer parsed as {value}, which is not in [0, 1], {shown}")
-        hint = " (cut at the length limit: raise max_tokens in settings)" if cut else ""
-        raise Transient(f"an answer without a verdict, {shown}{hint}")
+        raise Transient(f"an answer without a verdict, {shown}")
 
-    def _text(self, data: bytes) -> tuple[str, bool]:
-        """The text of a chat completion, and whether it was cut at the length limit. Counts its tokens."""
+    def _text(self, data: bytes) -> tuple[str, str]:
+        """The text of a chat completion, and why it ended ("" if not told). Counts its tokens."""
         try:
             reply = json.loads(data)
             choice = reply["choices"][0]
-            text, cut = choice["message"]["content"], choice.get("finish_reason") == "length"
+            text, reason = choice["message"]["content"], choice.get("finish_reason")
             spent = (reply.get("usage") or {}).get("total_tokens")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             shown = excerpt(self._client.masked(data[: 1 << 16].decode("utf-8", "replace")), 160)
@@ -170,7 +192,7 @@ class Chat:
             raise JudgeError("the server counts no tokens (usage.total_tokens): set max_calls instead.")
         with self._lock:
             self.tokens += spent if counted else 0
-        return text if isinstance(text, str) else "", cut
+        return text if isinstance(text, str) else "", "" if reason is None else str(reason).lower()
 
     def _message(self, asked: _Question, error: BaseException) -> str:
         """The error line of a failed question: its place, the problem, and a remedy."""
@@ -189,6 +211,24 @@ class Chat:
             "and that the question makes it end with a verdict, or raise retries or timeout; 1/2 is not "
             "assumed."
         )
+
+
+def _check_settings(settings: object) -> None:
+    """Raises ValueError when the settings, which are written to config.json, hold credentials."""
+    inner = (
+        settings.items()
+        if isinstance(settings, Mapping)
+        else enumerate(settings)
+        if isinstance(settings, list)
+        else ()
+    )
+    for name, value in inner:
+        if isinstance(name, str) and SECRET.search(name):
+            raise ValueError(
+                f"Chat: settings must hold no credentials, got {excerpt(name)}: put the key into an "
+                "environment variable and name it in key_variable."
+            )
+        _check_settings(value)
 
 
 class _Question(NamedTuple):

@@ -112,8 +112,10 @@ class LearnedPreference:
 
     @property
     def name(self) -> str:
-        """A digest of weights and projection, and the optimism; it does not identify the features."""
-        digest = hashlib.sha256(self.weights.tobytes() + self.projection.tobytes())
+        """A digest of weights, projection and centre, and the optimism; the features are not identified."""
+        digest = hashlib.sha256()
+        for part in (self.weights, self.projection, self.centre):
+            digest.update(f"{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
         return f"LearnedPreference({digest.hexdigest()[:12]}, optimism={self.optimism})"
 
     def optimistic(self, optimism: float) -> LearnedPreference:

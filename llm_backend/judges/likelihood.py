@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llm_backend.data.templates import render
 from llm_backend.data.tokens import encode_prompts, encode_responses, pad_token, padded
-from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt
+from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt, readable
 from llm_backend.judges.classifier import best_device
 from llm_backend.judges.names import digest, fingerprint
 from pgames.numerics import sigmoid
@@ -93,8 +93,8 @@ class LogProb:
     def scores(self, prompts: Sequence[str], responses: Sequence[str]) -> NDArray[np.float64]:
         """log p(response, EOS | prompt) in nats, float64[B]; the mean over tokens with `per_token`."""
         pairs = list(dict.fromkeys(zip(prompts, responses, strict=True)))
-        heads = encode_prompts(self._tokenizer, [x for x, _ in pairs], self._chat)
-        tails = encode_responses(self._tokenizer, [y for _, y in pairs])
+        heads = encode_prompts(self._tokenizer, [readable(x) for x, _ in pairs], self._chat)
+        tails = encode_responses(self._tokenizer, [readable(y) for _, y in pairs])
         known = {}
         for start in range(0, len(pairs), self._batch):
             block = slice(start, start + self._batch)
@@ -164,7 +164,7 @@ class _Verdict:
     ) -> NDArray[np.float64]:
         judge = self._judge
         texts = [
-            self._question.format(prompt=x, first=y, second=z)
+            self._question.format(prompt=readable(x), first=readable(y), second=readable(z))
             for x, y, z in zip(prompts, firsts, seconds, strict=True)
         ]
         rows = encode_prompts(judge._tokenizer, texts, judge._chat)

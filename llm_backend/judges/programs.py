@@ -47,9 +47,9 @@ def passes(
 
     The code is the last ``` block, or the whole response. It runs in a process of its own, in an empty
     folder, with no environment and only the standard library. The tests run in another process, which asks
-    the program for values and decides. Plain data cross between the two as copies: numbers, texts, bytes, dates,
-    lists, tuples, sets and dicts. Other objects of the program stay there; tests may call them and read their
-    attributes, not compare them. Built-in functions and modules that the tests read are their own.
+    the program for values and decides. Plain data cross between the two as copies: numbers, texts, bytes,
+    dates, lists, tuples, sets and dicts. Other objects of the program stay there; tests may call them and
+    read their attributes, not compare them. Built-in functions and modules that the tests read are their own.
 
     A program gets one process with threads, 64 open files, 1 MiB per file and 64 MiB in all. On Linux the
     kernel also keeps it from other processes, from the network and from writing outside its folder; run

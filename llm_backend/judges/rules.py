@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import operator
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
+LONGEST = 4000  # most digits of a number in a response; a longer one is no right answer
+SECONDS = 1.0  # most time that a pattern may take with one response
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+/0*[1-9]\d*|(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
 EXPRESSION = re.compile(r"[-(\d][\d\s.+*/()-]*[\d)]")
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
@@ -37,15 +40,32 @@ def equals(answers: Mapping[str, str]) -> Callable[[str, str], float]:
 def matches(pattern: str) -> Callable[[str, str], float]:
     """1 if the regular expression matches the whole response (a dot matches newlines too), else 0.
 
+    A response with which the pattern takes more than a second does not match, and a warning tells so once.
     Raises ValueError when the pattern is not a regular expression.
     """
+    import regex  # as `re`, with a limit on time
+
     try:
-        compiled = re.compile(pattern, re.DOTALL)
-    except re.error as error:
-        raise ValueError(f"matches: {pattern!r} is not a regular expression ({error}).") from None
+        re.compile(pattern)
+        compiled = regex.compile(pattern, regex.DOTALL)
+    except (re.error, regex.error, OverflowError, RecursionError, MemoryError) as error:
+        shown = pattern if len(pattern) < 200 else pattern[:200] + "..."
+        raise ValueError(f"matches: {shown!r} is not a regular expression ({error}).") from None
+    slow: list[str] = []
 
     def score(prompt: str, response: str) -> float:
-        return float(compiled.fullmatch(response) is not None)
+        try:
+            return float(compiled.fullmatch(response, timeout=SECONDS, concurrent=True) is not None)
+        except (TimeoutError, MemoryError, RecursionError):
+            if not slow:
+                slow.append(response)
+                warnings.warn(
+                    f"matches: {pattern[:80]!r} takes more than {SECONDS:g} s with a response of "
+                    f"{len(response)} characters, which then counts as no match: write a "
+                    "pattern without nested repeats.",
+                    stacklevel=2,
+                )
+            return 0.0
 
     score.__qualname__ = f"matches({pattern!r})"  # identifies the rule for a cache
     return score
@@ -62,8 +82,14 @@ def shorter(prompt: str, response: str) -> float:
 
 
 def _last_number(text: str) -> Fraction | None:
+    """The last number of a response; None without one, and for one that nobody could mean."""
     found = NUMBER.findall(text)
-    return Fraction(found[-1].replace(",", "")) if found else None
+    if not found or len(found[-1]) > LONGEST:
+        return None
+    try:
+        return Fraction(found[-1].replace(",", ""))
+    except (ValueError, ZeroDivisionError):  # digits of other scripts
+        return None
 
 
 def _value(prompt: str) -> Fraction:

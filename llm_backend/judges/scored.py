@@ -10,7 +10,7 @@ import torch  # a run's file is checked against these signatures
 from numpy.typing import NDArray
 
 from llm_backend.data.templates import apply_template
-from llm_backend.judges.base import Symmetrised, check_batch
+from llm_backend.judges.base import Symmetrised, check_batch, readable
 from llm_backend.judges.classifier import Classifier, load_classifier
 from llm_backend.judges.names import digest, fingerprint
 from pgames.numerics import sigmoid
@@ -75,6 +75,7 @@ class RewardModel:
         return sigmoid(both[: len(prompts)] - both[len(prompts) :])
 
     def _text(self, prompt: str, response: str) -> str:
+        prompt, response = readable(prompt), readable(response)
         if self._template is not None:
             return self._template(prompt, response)
         messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
@@ -135,6 +136,6 @@ class _OneOrder:
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
     ) -> NDArray[np.float64]:
         logits = self._classifier.logits(
-            [self._template(*item) for item in zip(prompts, firsts, seconds, strict=True)]
+            [self._template(*map(readable, item)) for item in zip(prompts, firsts, seconds, strict=True)]
         )
         return sigmoid(logits[:, 0] - (logits[:, 1] if logits.shape[1] == 2 else 0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,24 @@ from llm_backend.judges.base import Judge, antisymmetric, ask
 from llm_backend.policies.handles import Policy
 from llm_backend.spaces.draws import Draws, Floats, by_prompt, pairs_within
 from llm_backend.spaces.protocol import ListedSpace, listing
+
+ENOUGH = 8  # sampled pairs below which nothing but ties is no surprise
+
+
+def all_ties(won: Floats) -> bool:
+    """Whether every answer, float64[B], is exactly 1/2; False without one."""
+    return bool(won.size and np.all(won == 0.5))
+
+
+def tell_ties(won: Floats) -> None:
+    """Warn when the answers to pairs of different responses, float64[B], are all ties."""
+    if all_ties(won):
+        warnings.warn(
+            "the judge preferred nothing: it answered 1/2 to every pair of different responses of this step, "
+            "which therefore learns nothing from it. Check the judge on two responses of unequal quality; "
+            "where no response meets what is asked, give easier prompts, a graded score, or more samples.",
+            stacklevel=3,
+        )
 
 
 def judged(judge: Judge, prompts: Sequence[str], first: Draws, second: Draws) -> Floats:
@@ -24,6 +43,8 @@ def judged(judge: Judge, prompts: Sequence[str], first: Draws, second: Draws) ->
             [first.texts[i] for i in at],
             [second.texts[i] for i in at],
         )
+        if len(at) >= ENOUGH:
+            tell_ties(answers[at])
     return answers
 
 
@@ -63,6 +84,7 @@ def preferences(judge: Judge, prompts: Sequence[str], space: ListedSpace) -> Flo
     won = judged_both_ways(judge, prompts, first, second)
     table[first.prompt, first.column, second.column] = won[0]
     table[first.prompt, second.column, first.column] = won[1]
+    tell_ties(np.concatenate(won))
     return table
 
 

@@ -1,6 +1,8 @@
 """The HTTP client: keys stay secret, answers have a size limit, errors name the remedy."""
 
+import html
 import json
+import urllib.parse
 
 import pytest
 
@@ -48,13 +50,49 @@ def test_a_key_that_no_header_carries_is_refused_without_being_shown(key, monkey
 
 @pytest.mark.parametrize(
     "url",
-    ["http://me:secret@host/v1", "me:secret@host", "https://host/v1?token=secret", "http://host#secret"],
+    [
+        "http://me:secret@host/v1",
+        "me:secret@host",
+        "https://host/v1?token=secret",
+        "http://host#secret",
+        "http://me:sec/secret@host/v1",
+        "http://me:secret@host://v1",
+        "HTTP://me:secret@host",
+    ],
 )
 def test_credentials_in_a_url_are_refused_without_being_shown(url):
     for make in (judges.Chat, VLLM):
         with pytest.raises(ValueError, match="user, password, query or fragment") as caught:
             make(url, "m")
         assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda key: key,
+        repr,
+        json.dumps,
+        lambda key: json.dumps(key).replace("/", "\\/"),
+        html.escape,
+        urllib.parse.quote,
+        lambda key: urllib.parse.quote(key, ""),
+    ],
+)
+def test_a_key_is_masked_in_the_forms_that_servers_quote(form, monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    with Server(lambda handler, n, content: reply(handler, f"bad key {form(KEY)}", status=403)) as server:
+        with pytest.raises(JudgeError) as caught:
+            judges.Chat(server.url, "m", key_variable="JUDGE_KEY").prefer(["p"], ["a"], ["b"])
+    assert "***" in str(caught.value) and "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["sk-secret", "secretsecret", "Bearer SECRET", "", "SECRET" * 20])
+def test_a_key_in_place_of_its_variable_is_not_shown(key):
+    for make in (judges.Chat, VLLM):
+        with pytest.raises(ValueError, match=r"name of an environment variable.*not the key") as caught:
+            make("http://127.0.0.1:9/v1", "m", key_variable=key)
+        assert "secret" not in str(caught.value).lower()
 
 
 def test_an_answer_has_a_limit():

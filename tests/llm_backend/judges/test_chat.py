@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -85,6 +86,81 @@ def test_chat_says_that_answers_were_cut():
             chat(server, retries=0).prefer(["p"], ["a"], ["b"])
         with pytest.raises(JudgeError, match=r"counts no tokens.*set max_calls"):
             chat(server, retries=0, max_tokens=9).prefer(["p"], ["a"], ["b"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<think>At first sight [[A]]...", "length"),
+        ("The better one is [[A]]", "length"),
+        ("[[A]]", "max_tokens"),
+        ("[[A]]", "content_filter"),
+        ("[[A]]", "tool_calls"),
+        ("[[A]]", "abort"),
+        ("<think>At first sight [[A]]...", "stop"),
+        ("<think>Is it [[A]]?</think> I cannot say.", "stop"),
+        ("<think>[[B]]</think>\n<think>no, [[A]]", None),
+    ],
+)
+def test_an_unfinished_verdict_does_not_count(text, reason):
+    """It is asked again, then an error; never 1/2 from one cut thought in both orders."""
+
+    def cut(handler, n, content):
+        send(handler, json.dumps({"choices": [{"message": {"content": text}, "finish_reason": reason}]}))
+
+    def once(handler, n, content):
+        cut(handler, n, content) if n == 1 else longer_wins(handler, n, content)
+
+    with Server(cut) as server:
+        with pytest.raises(JudgeError, match=r"3 attempts failed.*not assumed"):
+            chat(server, retries=2, workers=1).prefer(["p"], ["a"], ["b"])
+    assert len(server.requests) == 3
+    with Server(once) as server:
+        assert chat(server, workers=1).prefer(["p"], ["long"], ["s"]).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("reason", ["stop", "STOP", "end_turn", None, ""])
+@pytest.mark.parametrize("text", ["[[A]]", "<think>[[B]]?</think> [[A]]", "[[B]] </Think>[[A]]"])
+def test_a_finished_verdict_counts(text, reason):
+    def behave(handler, n, content):
+        said = text.replace("[[A]]", "[[B]]") if n == 2 else text
+        send(handler, json.dumps({"choices": [{"message": {"content": said}, "finish_reason": reason}]}))
+
+    with Server(behave) as server:
+        assert chat(server, retries=0, workers=1).prefer(["p"], ["a"], ["b"]).tolist() == [1.0]
+
+
+def test_an_answer_of_megabytes_costs_no_gigabyte():
+    """Bytes that this process gives out at most, the server's own text (31 MiB) included."""
+    hostile = '{"choices": [{"message": {"content": "[[A]]"}}], "x": [' + "[]," * (5 << 20) + "[]]}"
+    with Server(lambda handler, n, content: send(handler, hostile)) as server:
+        tracemalloc.start()
+        try:
+            with pytest.raises(JudgeError, match="an answer of more than 2097152 bytes"):
+                chat(server, retries=3, workers=1).prefer(["p"], ["a"], ["b"])
+            assert tracemalloc.get_traced_memory()[1] < 60 << 20
+        finally:
+            tracemalloc.stop()
+    assert len(server.requests) == 1
+    most = '{"choices": [{"message": {"content": "[[A]]"}}], "x": [' + "[]," * 690_000 + "[]]}"
+    with Server(lambda handler, n, content: send(handler, most)) as server:
+        tracemalloc.start()
+        try:
+            assert chat(server, workers=1).prefer(["p"], ["a"], ["b"]).tolist() == [0.5]
+            assert tracemalloc.get_traced_memory()[1] < 100 << 20
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "held",
+    [{"api_key": "x"}, {"extra": {"Authorization": "x"}}, {"list": [{"client_secret": "x"}]}, {"token": "x"}],
+)
+def test_credentials_in_the_settings_are_refused(held):
+    with pytest.raises(ValueError, match=r"settings must hold no credentials.*key_variable") as caught:
+        judges.Chat("http://127.0.0.1:1", "m", settings=held)
+    assert "'x'" not in str(caught.value)
+    judges.Chat("http://127.0.0.1:1", "m", settings={"max_tokens": 3, "logit_bias": {"5": 1}})
 
 
 @pytest.mark.parametrize("pause", ["nan", "inf", "-1", "Wed, 21 Oct 2099 07:28:00 GMT", "99999"])

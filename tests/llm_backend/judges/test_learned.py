@@ -10,7 +10,7 @@ pytest.importorskip("transformers")
 
 import pgames as pg  # noqa: E402
 from llm_backend import judges  # noqa: E402
-from llm_backend.judges.learned import LastLayer, learn_preference  # noqa: E402
+from llm_backend.judges.learned import LastLayer, LearnedPreference, learn_preference  # noqa: E402
 from tests.support.llm_tiny import tiny_lm  # noqa: E402
 
 WORDS = ["a", "b", "c", "d e", "f g h"]
@@ -34,6 +34,20 @@ def tables(belief, prompt="i"):
     pairs = [(y, z) for y in WORDS for z in WORDS]
     both = belief.rates([prompt] * 25, [y for y, _ in pairs], [z for _, z in pairs])
     return [values.reshape(5, 5) for values in both]
+
+
+def test_beliefs_that_answer_otherwise_have_other_names():
+    def features(prompts, responses):
+        return np.array([[len(text), text.count("a")] for text in responses], np.float64)
+
+    weights = np.random.default_rng(0).normal(size=(4, 3))
+    one, other, same = (
+        LearnedPreference(features, np.array(centre), np.eye(2), weights)
+        for centre in ([0.0, 0.0], [5.0, -3.0], [0.0, 0.0])
+    )
+    asked = (["p"], ["aa"], ["b"])
+    assert one.prefer(*asked) != other.prefer(*asked)  # the crossed features depend on the centre
+    assert one.name != other.name and one.name == same.name
 
 
 def test_features_are_the_hidden_states_of_the_base(features):

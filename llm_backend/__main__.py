@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from llm_backend import absent
+from pgames.terminal import one_line, prepare
 
 FILES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}  # full, or not permitted
 RESUME = "Free space or permit writing; --resume continues from there."
@@ -124,9 +125,10 @@ def _told(hint: str) -> Iterator[None]:
 def _exit_with(why: object, code: int) -> None:
     module = sys.modules.get("llm_backend.processes.workers")  # absent when Ctrl-C comes during the imports
     if module is None or module.workers().speaks():  # of several processes, the first that fails
-        print(f"llm_backend: {' '.join(str(why).split())}", file=sys.stderr)
+        print(f"llm_backend: {one_line(why)}", file=sys.stderr)
     raise typer.Exit(code) from None
 
 
 if __name__ == "__main__":
+    prepare()
     app(prog_name="python -m llm_backend")

@@ -15,10 +15,11 @@ from llm_backend.policies.handles import BASE, Adapter, Answers, Base, Blend, Mi
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Draws
 from llm_backend.verbs.evidence import Buffer, Duels, Labels, Samples
-from pgames.files import atomic
+from pgames.files import atomic, parse_json
 from pgames.solver import State
 
 VERSION = 1
+ARRAYS = ("bool", "int64", "int32", "float64", "float32")  # types of the arrays of a state
 RECORDS: dict[str, type] = {
     kind.__name__: kind for kind in (Blend, Mixture, Answers, Duels, Samples, Buffer, Labels, Draws, State)
 }
@@ -71,7 +72,7 @@ def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None
     """
     path = folder / "state.json"
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        plain = parse_json(path.read_text(encoding="utf-8"))
         version, tree, rows = plain["version"], plain["state"], plain["draws"]
     except FileNotFoundError:
         raise FileNotFoundError(
@@ -107,7 +108,7 @@ def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None
         raise FileNotFoundError(
             f"{path} needs a file that is missing ({error}): use an earlier one."
         ) from None
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is not a complete saved state ({error}): use an earlier one.") from None
     if plain.get("asked", asked) != asked and _indexes(state):
         raise ValueError(
@@ -162,9 +163,11 @@ def _restored(value: Any, restored: Callable[[Any], Any]) -> Any:
     if "base" in value:
         return BASE
     if "array" in value:
+        if value["type"] not in ARRAYS:
+            raise TypeError(f"an array of type {value['type']!r:.40}")
         try:
             return np.array(value["array"], dtype=value["type"]).reshape(value["shape"])
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise TypeError(str(error)) from None
     name = value["record"]
     return (OLD_NAMES.get(name) or RECORDS[name])(

@@ -1,7 +1,8 @@
-"""Atomic writes, and safe reads of .npz files."""
+"""Atomic writes, and safe reads of JSON and .npz files."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -14,9 +15,12 @@ from typing import IO, Any
 import numpy as np
 
 try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # a system without flock keeps the files that a killed process left
-    flock = None
+    import fcntl
+except ImportError:  # a system without locks keeps the files that a killed process left
+    fcntl = None
+
+SMALL = 64 * 2**20  # bytes that are read whatever the size of their file
+GROWTH = 100  # above SMALL, the most bytes in memory for a byte of a compressed file
 
 # the names of temporary files
 LEFT = re.compile(r"\.(.+\.(json|jsonl|npz|safetensors|html)|run_id)\.[a-z0-9_]{8}")
@@ -39,9 +43,9 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]:
                 file.flush()
                 os.fsync(file.fileno())
                 os.chmod(temporary, 0o644)
-                if flock is not None:
+                if fcntl is not None:
                     os.replace(temporary, target)  # before the lock ends
-            if flock is None:
+            if fcntl is None:
                 os.replace(temporary, target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -61,10 +65,10 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
     """Remove the temporary files of `atomic` in a folder whose processes were killed while they wrote."""
-    for path in Path(folder).glob(".*") if flock is not None else ():
-        if LEFT.fullmatch(path.name):
+    for path in Path(folder).glob(".*"):
+        if fcntl is not None and LEFT.fullmatch(path.name):
             with suppress(OSError), open(path, "rb") as file:  # an OSError: another process is writing it
-                flock(file, LOCK_EX | LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
 
 
@@ -72,23 +76,48 @@ def _locked(target: Path) -> tuple[int, str]:
     """The handle and name of a new temporary file beside `target`, locked."""
     while True:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        if flock is not None:
+        if fcntl is not None:
             with suppress(OSError):  # a file system without locks
-                flock(handle, LOCK_EX)
+                fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             return handle, temporary
         os.close(handle)  # removed before it was locked
 
 
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError when it is none, or nested too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
 def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     """The arrays of an .npz file by name, without unpickling; `what` names the expected content.
 
-    Raises ValueError when the file is cut short or no .npz file, and FileNotFoundError when there is none.
+    Raises ValueError when the file is cut short, no .npz file, or far larger than its size on the disk, and
+    FileNotFoundError when there is none.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            check_growth(sum(part.file_size for part in archive.infolist()), os.stat(path).st_size)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+        if odd := [name for name, value in found.items() if not isinstance(value, np.ndarray)]:
+            raise ValueError(f"{odd[0]!r:.60} is no array")
+        return found
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not {what}, or cut short ({error}): make it again.") from None
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds on a damaged file
+        why = f"{error}" or type(error).__name__
+        raise ValueError(f"{path} is not {what}, or cut short ({why:.200}): make it again.") from None
+
+
+def check_growth(content: int, stored: int) -> None:
+    """Raises ValueError when `stored` bytes on the disk become far more bytes of `content` in memory."""
+    if content > SMALL and content > GROWTH * stored:
+        raise ValueError(
+            f"its {stored / 2**20:.3g} MiB would take {content / 2**20:,.0f} MiB of memory, "
+            f"{content // stored} times as much; save it uncompressed if it is meant to"
+        )

@@ -84,8 +84,9 @@ def imported(path: str) -> Any:
     module_name, _, name = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError, TypeError) as error:  # ValueError for "", TypeError for a relative name
-        raise ValueError(f"{path!r} cannot be imported: {error}; write package.module:name.") from None
+    except (Exception, SystemExit) as error:  # of the module's own code too
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{path!r} cannot be imported ({why:.300}): write package.module:name.") from None
     if not hasattr(module, name):
         raise ValueError(f"module {module_name} has no {name!r}.{near_miss(name, vars(module))}")
     return getattr(module, name)

@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_backend.judges.base import Judge, JudgeError, antisymmetric, ask, check_batch, fair, name_of
+from pgames.files import named, parse_json
 
 
 class Cached:
     """A judge whose answers are kept in `path`, an append-only JSONL file.
 
-    A line is {"key": sha256 of prompt and both responses in a fixed order, "p": answer}. Both orders of a
+    A line is {"key": sha256 of prompt and both responses in a fixed order, "p": answer, "check": a digest of
+    the two}. Both orders of a
     pair share one line, so P(y, z) + P(z, y) = 1 even for a judge that is not deterministic; a judge with
     `antisymmetric = False` has a line for each order. Answers are on the disk (fsync) after every `chunk`
     pairs, and answers received before a failure are kept. A line torn by a kill is skipped, and its pair is
-    asked again. The first line names the judge.
+    asked again. The first line names the judge, and says that lines have a digest ("format": 2).
 
     Raises ValueError for chunk < 1, a judge without a name, and a file that belongs to another judge or holds
     anything but answers. `prefer` raises JudgeError when the judge fails.
@@ -90,7 +92,10 @@ class Cached:
 
     def _write(self, answers: dict[str, float]) -> None:
         if answers:
-            _append(self.path, [json.dumps({"key": key, "p": p}) for key, p in answers.items()])
+            _append(
+                self.path,
+                [json.dumps({"key": key, "p": p, "check": _check(key, p)}) for key, p in answers.items()],
+            )
             self._answers.update(answers)
 
     def _read(self) -> None:
@@ -102,18 +107,23 @@ class Cached:
                 raise ValueError(
                     f"{self.path} does not name its judge, so it is not a judge cache: use another path."
                 )
-            _append(self.path, [json.dumps({"judge": self.name})])
+            _append(self.path, [json.dumps({"judge": self.name, "format": 2})])
         elif any(owner != self.name for owner in owners):
             raise ValueError(
                 f"{self.path} holds answers of {owners[0]}, not of {self.name}: use another path, "
                 "or delete the file."
             )
+        checked = any(record.get("format") == 2 for record in records if "judge" in record)
         for record in records:
             if "judge" in record:
                 continue
             key, p = record.get("key"), record.get("p")
             if not isinstance(key, str) or not isinstance(p, int | float) or not 0 <= p <= 1:
                 raise ValueError(f"{self.path} holds {record}, not an answer in [0, 1]: delete that line.")
+            if record.get("check", None if checked else _check(key, p)) != _check(key, p):
+                raise ValueError(
+                    f"{self.path} holds {record}, which has changed since it was written: delete that line."
+                )
             self._answers.setdefault(key, float(p))
 
 
@@ -122,10 +132,15 @@ def _key(prompt: str, first: str, second: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def _check(key: str, p: float) -> str:
+    """A digest of an answer, which shows a line that was changed."""
+    return hashlib.sha256(f"{key} {float(p)!r}".encode()).hexdigest()[:8]
+
+
 def _record(line: bytes) -> dict | None:
     """The JSON object of a line, or None if the line is torn: no proper prefix of an object is JSON."""
     try:
-        record = json.loads(line)
+        record = parse_json(line)
     except ValueError:
         return None
     return record if isinstance(record, dict) else None
@@ -134,7 +149,7 @@ def _record(line: bytes) -> dict | None:
 def _append(path: Path, lines: list[str]) -> None:
     """Append the lines in one write, after a line break if the last line is torn."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab+", buffering=0) as file:
+    with named(path), open(path, "ab+", buffering=0) as file:
         torn = b""
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from llm_backend.http import Client, RequestError, Transient
 from llm_backend.judges.base import JudgeError, check_batch, excerpt, readable
 from llm_backend.judges.names import digest
+from pgames.files import parse_json
 
 QUESTION = """Here are a prompt and two responses to it. Judge which response is better: more helpful, \
 correct, and to the point. Their order and their length say nothing about their quality.
@@ -180,7 +181,7 @@ class Chat:
     def _text(self, data: bytes) -> tuple[str, str]:
         """The text of a chat completion, and why it ended ("" if not told). Counts its tokens."""
         try:
-            reply = json.loads(data)
+            reply = parse_json(data)
             choice = reply["choices"][0]
             text, reason = choice["message"]["content"], choice.get("finish_reason")
             spent = (reply.get("usage") or {}).get("total_tokens")

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pgames.files import named, parse_json
+
 MANIFEST = "manifest.json"
 
 
@@ -38,7 +40,9 @@ def save(
     files = sorted(path for path in temporary.rglob("*") if path.is_file())
     sizes = {str(path.relative_to(temporary)): [path.stat().st_size, _sha256(path)] for path in files}
     manifest = temporary / MANIFEST
-    manifest.write_text(json.dumps({"round": t, "about": about, "files": sizes}, indent=1), encoding="utf-8")
+    with named(manifest):
+        content = json.dumps({"round": t, "about": about, "files": sizes}, indent=1)
+        manifest.write_text(content, encoding="utf-8")
     for path in (*files, manifest, *{path.parent for path in (*files, manifest)}):
         _sync(path)
     if target.exists():  # it was damaged, and its round was played again
@@ -70,11 +74,17 @@ def intact(rounds: Path, say: Callable[[str], None]) -> Iterator[Checkpoint]:
 
 def _read(folder: Path) -> Checkpoint:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
         t, about, files = manifest["round"], manifest["about"], manifest["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{MANIFEST}: {error}") from None
-    for name, (size, digest) in files.items():
+        listed = {str(name): (int(size), str(digest)) for name, (size, digest) in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{MANIFEST}: {type(error).__name__}: {error}") from None
+    if type(t) is not int or t != int(folder.name) or not isinstance(about, dict) or not listed:
+        raise ValueError(f"{MANIFEST} is not that of round {int(folder.name)} with its files")
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    if more := sorted(there - {MANIFEST, *listed}):
+        raise ValueError(f"{more[0]} is not in {MANIFEST}")
+    for name, (size, digest) in listed.items():
         path = folder / name
         if not path.is_file():
             raise ValueError(f"{name} is missing")
@@ -99,6 +109,7 @@ def _sha256(path: Path) -> str:
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with named(path):
+            os.fsync(handle)
     finally:
         os.close(handle)

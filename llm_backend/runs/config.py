@@ -108,7 +108,9 @@ class Configuration(BaseModel):
             raise ConfigError(f"{file} does not exist: pass the path of a .toml file.") from None
         except IsADirectoryError:
             raise ConfigError(f"{file} is a folder: pass the path of a .toml file.") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except RecursionError:
+            raise ConfigError(f"{file} is not TOML that can be read: it is nested too deep.") from None
+        except ValueError as error:  # tomllib, the encoding, a number of thousands of digits
             raise ConfigError(f"{file} is not TOML: {error}.") from None
         try:
             return cls.parse(values, file.stem)

@@ -16,7 +16,7 @@ from llm_backend.runs import checkpoint
 from llm_backend.runs.build import Parts
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.errors import ConfigError
-from pgames.files import atomic
+from pgames.files import atomic, parse_json
 from pgames.solver import State
 
 FREE = {  # keys that may change when a run is resumed
@@ -42,8 +42,8 @@ def check_folder(folder: Path, config: Configuration, resume: bool) -> None:
     if not resume:
         raise ConfigError(f"{folder} holds a run already: pass --resume to continue it, or set run.out.")
     try:
-        there = _flat(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, AttributeError) as error:
+        there = _flat(parse_json(path.read_text(encoding="utf-8")))
+    except (ValueError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{path} is damaged ({error}): set run.out to another folder.") from None
     here = _flat(json.loads(json.dumps(config.dump())))
     for key in (*there, *here):

@@ -9,7 +9,7 @@ from typing import Any
 
 from llm_backend.runs.config import LogSettings
 from llm_backend.runs.trackers import trackers
-from pgames.files import atomic
+from pgames.files import atomic, named, parse_json
 
 Row = dict[str, Any]  # JSON values by name; a dictionary inside groups several
 
@@ -33,7 +33,7 @@ class Log:
 
     def write(self, row: Row) -> None:
         """Append a row; it is on the disk when this returns."""
-        with open(self.path, "a", encoding="utf-8") as file:
+        with named(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         numbers = {name: value for name, value in flattened(row).items() if name != "round"}
         for tracker in self._trackers:
@@ -46,16 +46,19 @@ class Log:
 
 
 def rows(path: Path) -> list[Row]:
-    """The rows of a log, except lines that a kill tore."""
-    found = []
+    """The rows of a log by round, except lines that a kill tore and lines without the number of a round.
+
+    Of several rows of a round the last one counts.
+    """
+    found: dict[int, Row] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError:
             continue
-        if isinstance(row, dict) and "round" in row:
-            found.append(row)
-    return found
+        if isinstance(row, dict) and type(row.get("round")) is int and row["round"] >= 1:
+            found[row["round"]] = row
+    return [found[t] for t in sorted(found)]
 
 
 def flattened(row: Mapping[str, object], prefix: str = "") -> dict[str, float]:

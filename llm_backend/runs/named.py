@@ -56,14 +56,17 @@ def function_named(section: str, text: str) -> Callable[..., object]:
     try:
         if head == "matches":
             return judges.rules.matches(tail)
-    except ValueError as error:
-        raise ConfigError(f"{section} = {text!r}: {error}") from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise ConfigError(f"{section} = {text!r:.200}: {error}") from None
     try:
-        return names.imported(text)
+        found = names.imported(text)
+        if not callable(found):
+            raise ValueError(f"it is {type(found).__name__}")
+        return found
     except ValueError as error:
         raise ConfigError(
-            f"{section} = {text!r} is not a function ({error}): use {', '.join(RULES)}, matches:REGEX, or "
-            "package.module:name of your own."
+            f"{section} = {text!r:.200} is not a function ({error}): use {', '.join(RULES)}, matches:REGEX, "
+            "or package.module:name of your own."
         ) from None
 
 

@@ -74,6 +74,8 @@ def curves(runs: Mapping[str, Sequence[Row]]) -> Figure:
 
     Raises ValueError when no run has logged any of them.
     """
+    from matplotlib.ticker import MaxNLocator
+
     from pgames.plot.style import COLOURS, DASHES, INK, new_figure, short, style
 
     shown = [name for name in QUANTITIES if any(points(log, name) for log in runs.values())]
@@ -93,13 +95,13 @@ def curves(runs: Mapping[str, Sequence[Row]]) -> Figure:
                 dash = DASHES[i % len(DASHES)]
                 label = short(name, 44) if place == 0 else None
                 axes.plot(x, y, color=colour, linestyle=dash, marker=mark, label=label)
-                ends = [[m + sign * e for m, e in zip(y, margin, strict=True)] for sign in (-1, 1)]
-                axes.fill_between(x, *ends, color=colour, alpha=0.15, linewidth=0)
+                low, high = ([m + sign * e for m, e in zip(y, margin, strict=True)] for sign in (-1, 1))
+                axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
             if quantity in LEVELS:
                 axes.axhline(LEVELS[quantity], color=INK, linewidth=0.7, linestyle=":")
             axes.set(title=QUANTITIES[quantity], xlabel="rounds")
             axes.title.set_fontsize(9.5)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(which="major")
         figure.legend(loc="outside lower center", ncols=min(len(runs), 4))
     return figure

@@ -99,7 +99,9 @@ def validated(model: type[M], section: str, table: object) -> M:
         if key not in model.model_fields:
             raise ConfigError(unknown(f"{section}.{key}", f"[{section}]", list(model.model_fields)))
     if (odd := _not_plain(table)) is not None:
-        raise ConfigError(f"[{section}] holds {odd!r}, which is not a number, text, list or table.")
+        raise ConfigError(f"[{section}] holds {odd!r:.60}, which is not a number, text, list or table.")
+    if (key := _unprintable(table, section)) is not None:
+        raise ConfigError(f"{key} holds a NUL or half a character: write it as plain text.")
     try:
         return model.model_validate(dict(table))
     except ValidationError as error:
@@ -110,7 +112,7 @@ def validated(model: type[M], section: str, table: object) -> M:
         wanted = first["msg"].removeprefix("Input should be ")
         for theirs, ours in (("a valid dictionary", "a table"), ("a valid tuple", "a valid list")):
             wanted = wanted.replace(theirs, ours)
-        raise ConfigError(f"{key} = {table[str(first['loc'][0])]!r}: it must be {wanted}.") from None
+        raise ConfigError(f"{key} = {table[str(first['loc'][0])]!r:.200}: it must be {wanted}.") from None
 
 
 def unknown(key: str, where: str, allowed: Sequence[str]) -> str:
@@ -155,3 +157,25 @@ def _not_plain(value: object) -> object | None:
     if isinstance(value, list | tuple):
         return next((odd for part in value if (odd := _not_plain(part)) is not None), None)
     return None if isinstance(value, PLAIN) else value
+
+
+def _unprintable(value: object, key: str) -> str | None:
+    """The key of the first text that cannot be a path or be printed; None when there is none."""
+    if isinstance(value, str):
+        return key if "\0" in value or (not value.isascii() and not _encodes(value)) else None
+    parts = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    )
+    found = (
+        _unprintable(part, f"{key}.{name}" if isinstance(name, str) else f"{key}[{name}]")
+        for name, part in parts
+    )
+    return next((key for key in found if key is not None), None)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

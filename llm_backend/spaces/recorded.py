@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from llm_backend.policies.handles import Adapter, Answers, Base, Blend, Leaf, Po
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
-from pgames.files import atomic
+from pgames.files import atomic, parse_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +79,18 @@ def _write(path: Path, draws: Draws) -> None:
         "truncated": draws.truncated.tolist(),
     }
     with atomic(path, "w") as file:
-        json.dump(kept, file)
+        json.dump({"sha256": _sha256(kept), **kept}, file)
+
+
+def _sha256(kept: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(kept).encode()).hexdigest()
 
 
 def _read(path: Path) -> Draws:
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = parse_json(path.read_text(encoding="utf-8"))
+        if kept.pop("sha256") != _sha256(kept):
+            raise ValueError("it differs from its SHA-256")
         return Draws(
             np.array(kept["prompt"], np.int64),
             tuple(map(tuple, kept["tokens"])),
@@ -91,7 +98,7 @@ def _read(path: Path) -> Draws:
             np.array(kept["column"], np.int64),
             np.array(kept["truncated"], np.bool_),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is not a record of responses ({error}): delete it.") from None
 
 

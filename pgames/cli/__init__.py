@@ -19,6 +19,9 @@ def main() -> None:
         print(f"pgames: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     from pgames.cli.app import app
+    from pgames.terminal import prepare
+
+    prepare()
 
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())

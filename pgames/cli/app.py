@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from pgames.cli.regret import regret
+from pgames.terminal import one_line
 
 
 class Commands(TyperGroup):
@@ -28,7 +29,7 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             raise
         except (ValueError, OSError, MemoryError, ModuleNotFoundError) as error:
-            print(f"pgames: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"pgames: {one_line(error)}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             print("pgames: stopped; every file that was written is complete.", file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.files import read_npz
 from pgames.games.preference import PreferenceGame
 from pgames.ratings.estimate import ranking_model, ranking_worth, shrunk
 from pgames.votes.comparisons import Comparisons
@@ -91,11 +92,7 @@ def _read_matrix(path: Path) -> NDArray[np.float64]:
 
 
 def _read_npz(path: Path, symmetrise: bool) -> PreferenceGame:
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # zip, zlib and numpy raise many kinds on a damaged file
-        raise ValueError(f"{path} is not a readable .npz file, cut or damaged? {error}") from None
+    arrays = read_npz(path, "a readable .npz file (cut or damaged?)")
     known = ("P", "reference", "prompt_weights", "labels")
     if "P" not in arrays or not set(arrays) <= set(known):
         raise ValueError(
@@ -103,6 +100,10 @@ def _read_npz(path: Path, symmetrise: bool) -> PreferenceGame:
             "reference, prompt_weights and labels if wanted."
         )
     labels = arrays.get("labels")
+    if labels is not None and labels.ndim != 1:
+        raise ValueError(
+            f"{path}: labels must be one name per response, got an array of shape {labels.shape}."
+        )
     return _located(
         path,
         PreferenceGame,

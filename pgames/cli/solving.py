@@ -17,6 +17,7 @@ from pgames.numerics import kl
 from pgames.ratings.estimate import ESTIMATOR
 from pgames.solver import Solver, one_target
 from pgames.table.arena import TableArena
+from pgames.terminal import printable
 
 SHOWN = 20  # responses in a printed table
 
@@ -111,7 +112,7 @@ def print_solution(found: Solution) -> None:
     policy, exact = np.array(found.policy), np.array(found.exact.policy)
     over = f"{found.prompts} prompts" if found.prompts > 1 else "1 prompt"
     table = Table(
-        title=escape(f"{found.solver} on {found.game}: {found.rounds} rounds, {over}"),
+        title=escape(printable(f"{found.solver} on {found.game}: {found.rounds} rounds, {over}")),
         title_justify="left",
     )
     table.add_column("response")
@@ -120,7 +121,7 @@ def print_solution(found: Solution) -> None:
     mean, mean_exact = policy.mean(axis=0), exact.mean(axis=0)
     order = np.argsort(-np.maximum(mean, mean_exact), kind="stable")
     for y in order[:SHOWN]:
-        table.add_row(escape(found.labels[y]), f"{mean[y]:.6f}", f"{mean_exact[y]:.6f}")
+        table.add_row(escape(printable(found.labels[y])), f"{mean[y]:.6f}", f"{mean_exact[y]:.6f}")
     if len(order) > SHOWN:
         rest = order[SHOWN:]
         table.add_row(f"{len(rest)} others", f"{mean[rest].sum():.6f}", f"{mean_exact[rest].sum():.6f}")

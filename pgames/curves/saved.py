@@ -8,13 +8,14 @@ runs with `value:NAME` float64[R, S, ...], and regret curves with one array per 
 from __future__ import annotations
 
 import json
+import math
 import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.files import atomic, read_npz
+from pgames.files import atomic, parse_json, read_npz
 
 FORMAT = 2
 ABOUT = ("solver", "tau", "cpu_seconds", "stopped")  # the fields kept in `meta`
@@ -48,7 +49,7 @@ def read(path: str | os.PathLike[str]) -> Parts:
     """
     arrays = read_npz(path, "a saved curve")
     try:
-        meta = json.loads(str(arrays["meta"]))
+        meta = parse_json(str(arrays["meta"]))
         if not isinstance(meta, dict):
             raise ValueError("meta must be an object")
         written = meta.get("format", 1)
@@ -82,5 +83,7 @@ def _check_about(about: dict[str, Any]) -> None:
             raise ValueError(f"{name} must be {kind.__name__}, got {about[name]!r}")
     for name in ("tau", "cpu_seconds"):
         value = about[name]
-        if isinstance(value, bool) or not isinstance(value, int | float | None):
-            raise ValueError(f"{name} must be a number or null, got {value!r}")
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be a number, finite and at least 0, or null, got {value!r:.60}")

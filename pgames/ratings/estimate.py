@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pgames.games.preference import PreferenceGame
 from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
 from pgames.votes.comparisons import Comparisons
+from pgames.votes.smoothing import check_memory
 
 ESTIMATOR = "pgames.estimate: the votes of each pair, shrunk to Bradley-Terry"  # its name in outputs
 WORTH = np.geomspace(1, 64, 13)  # candidate weights, in votes, of the ranking's prediction of a pair
@@ -72,10 +73,11 @@ def ranking_worth(votes: Comparisons, model: BradleyTerry) -> float:
 def shrunk(votes: Comparisons, model: BradleyTerry, worth: float) -> PreferenceGame:
     """The game of `estimate` for a model that is already fitted to the votes.
 
-    Raises ValueError when worth is not above 0 and finite.
+    Raises ValueError when worth is not above 0 and finite, or when the tables exceed the memory that is free.
     """
     if not 0 < worth < np.inf:
         raise ValueError(f"worth must be a number of votes, above 0 and finite, got {worth}.")
+    check_memory(len(votes.prompts), len(votes.items))
     pooled = votes.pooled_counts
     P = (pooled.points + worth * model.win_rates) / (pooled.votes + worth)
     if len(votes.prompts) == 1:

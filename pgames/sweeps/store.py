@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pgames.curves import Curve
-from pgames.files import atomic, remove_leftovers
+from pgames.files import atomic, parse_json, remove_leftovers
 from pgames.sweeps.fingerprint import described, source_digest
 from pgames.version import __version__
 
@@ -43,7 +43,7 @@ class Store:
         path = self.folder / "sweep.json"
         if path.is_file():
             try:
-                there = json.loads(path.read_text(encoding="utf-8"))
+                there = parse_json(path.read_text(encoding="utf-8"))
                 if not isinstance(there, dict):
                     raise ValueError
             except ValueError:
@@ -65,7 +65,7 @@ class Store:
         if not manifest.is_file():
             return None
         try:
-            about = json.loads(manifest.read_text(encoding="utf-8"))
+            about = parse_json(manifest.read_text(encoding="utf-8"))
             there, cell, digest = about["configuration"], about["cell"], about["sha256"]
             if not data.is_file():
                 raise ValueError(f"{data.name} is missing")
@@ -94,7 +94,7 @@ class Store:
     def warn_of_edits(self, finished: list[int]) -> None:
         """Warn when cells were computed before an edit of the sources of pgames."""
         now = source_digest(PACKAGE)
-        made = [json.loads(self._path(i, ".json").read_text(encoding="utf-8")) for i in finished]
+        made = [parse_json(self._path(i, ".json").read_text(encoding="utf-8")) for i in finished]
         if edited := sum(manifest.get("sources") != now for manifest in made):
             warn(
                 f"{edited} cells in {self.folder / 'cells'} are older than an edit of pgames {__version__}'s "

@@ -21,7 +21,7 @@ from pgames.votes.columns import (
     tally,
     tally_by_prompt,
 )
-from pgames.votes.smoothing import NamedCounts, Ties, reference_of, smoothed
+from pgames.votes.smoothing import NamedCounts, Ties, check_memory, reference_of, smoothed
 
 COUNTS_LIMIT = 8 * 2**30  # bytes that the tables of counts may take
 
@@ -247,11 +247,13 @@ class Comparisons:
             probability 0); otherwise it takes part, with an estimate from prior and pooling alone.
 
         Raises ValueError when an argument is out of its range, when prior = 0 and a pair in the game has no
-        votes, or when only_seen leaves a prompt without responses.
+        votes, when only_seen leaves a prompt without responses, or when the tables exceed the memory. Warns
+        when they take more than 1 GiB.
         """
         if ties not in ("half", "drop"):
             raise ValueError(f'ties must be "half" or "drop", got {ties!r}.')
         votes = NamedCounts(self.counts, self.items, self.prompts)
+        check_memory(len(self.prompts), len(self.items))
         policy = reference_of(votes, reference, only_seen)
         P = smoothed(votes, policy > 0, prior, pooling, ties)
         if isinstance(prompt_weights, str):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.extras import need
+from pgames.files import check_growth
 
 PIECE = 8 * 2**20  # bytes of CSV or JSON lines read at once
 PIECE_ROWS = 2**18  # rows of Parquet read at once
@@ -181,6 +182,9 @@ def _parquet(path: Path, columns: list[str], prompt: str | None) -> Pieces:
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
+        stored, about = path.stat().st_size, file.metadata
+        groups = [about.row_group(i) for i in range(about.num_row_groups)]
+        check_growth(max(4 * about.num_rows, sum(group.total_byte_size for group in groups)), stored)
         columns = _choose(columns, prompt, file.schema_arrow.names)
         for batch in file.iter_batches(batch_size=PIECE_ROWS, columns=columns):
             yield columns, [batch.column(name) for name in columns]
@@ -189,6 +193,8 @@ def _parquet(path: Path, columns: list[str], prompt: str | None) -> Pieces:
 def _choose(columns: list[str], prompt: str | None, found: Sequence[str]) -> list[str]:
     """The columns to read: those asked for, and "prompt" where the file has it."""
     wanted = [*columns, prompt] if prompt is not None else columns
+    if twice := [name for name in wanted if list(found).count(name) > 1]:
+        raise ValueError(f"column {twice[0]!r} is there twice: keep one of them.")
     if missing := [name for name in wanted if name not in found]:
         raise ValueError(f"no column {missing[0]!r}; the file has {', '.join(map(repr, found))}.")
     return [*columns, "prompt"] if prompt is None and len(columns) == 3 and "prompt" in found else wanted

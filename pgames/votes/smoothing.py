@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.counts import PairCounts
 
 Ties = Literal["half", "drop"]
+TABLES = 10  # float64[X, Y, Y] at the peak of `Comparisons.to_game`
+LARGE = 2**30  # bytes
 
 
 class NamedCounts(NamedTuple):
@@ -18,6 +22,31 @@ class NamedCounts(NamedTuple):
     counts: PairCounts
     items: tuple[str, ...]
     prompts: tuple[str, ...]
+
+
+def check_memory(X: int, Y: int) -> None:
+    """Warn when the tables of X prompts and Y items take more than 1 GiB.
+
+    Raises ValueError when they would take more than the memory that is free.
+    """
+    needed = TABLES * 8 * X * Y * Y
+    if needed <= LARGE:
+        return
+    size = f"the win rates of {X:,} prompts x {Y:,} items take up to {needed / 2**30:.1f} GiB"
+    advice = "leave out items with few votes, or take fewer prompts with .subset(prompt=...) or .pooled()"
+    free = free_memory()
+    if needed > free:
+        raise ValueError(f"{size}, and {free / 2**30:.1f} GiB are free: {advice}.")
+    warnings.warn(f"{size}: {advice} to need less.", stacklevel=3)
+
+
+def free_memory() -> float:
+    """Bytes of memory that are free, or can be freed; infinite where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return float("inf")
 
 
 def smoothed(

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from pgames.ratings.estimate import estimate
 from pgames.votes import reading as votes
+from pgames.votes import smoothing
 from pgames.votes.comparisons import Comparisons
 
 ROWS = [
@@ -187,3 +189,35 @@ def test_row_numbers_count_over_pieces(tmp_path, monkeypatch):
     path.write_text(HEADER + "alpha,beta,left\n" * 500 + "alpha,beta,gamma\n")
     with pytest.raises(ValueError, match="winner in row 501 is unknown"):
         Comparisons.read(path)
+
+
+def test_a_small_file_of_very_many_rows_is_refused(tmp_path):
+    def column(name):
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(2**25, np.int32)), pa.array([name]))
+
+    table = pa.table({"left": column("a"), "right": column("b"), "winner": column("left")})
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    with pytest.raises(ValueError, match=r"rows\.parquet: its .* MiB would take 128 MiB of memory"):
+        Comparisons.read(tmp_path / "rows.parquet")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_column_twice_is_refused(tmp_path, suffix):
+    path = tmp_path / f"twice.{suffix}"
+    path.write_text("left,left,right,winner\na,b,c,left\n")
+    if suffix == "parquet":
+        columns = [pa.array([one]) for one in ("a", "b", "c", "left")]
+        parquet.write_table(pa.Table.from_arrays(columns, ["left", "left", "right", "winner"]), path)
+    with pytest.raises(ValueError, match=r"column 'left' is there twice"):
+        Comparisons.read(path)
+
+
+def test_a_game_of_very_many_items_says_what_it_needs(monkeypatch):
+    table = Comparisons.from_names(["a", "b"], ["b", "c"], ["left", "left"])
+    monkeypatch.setattr(smoothing, "LARGE", 100)
+    with pytest.warns(UserWarning, match=r"1 prompts x 3 items take up to 0\.0 GiB"):
+        table.to_game()
+    monkeypatch.setattr(smoothing, "free_memory", lambda: 10)
+    for make in (table.to_game, lambda: estimate(table)):
+        with pytest.raises(ValueError, match=r"GiB are free: leave out items with few votes"):
+            make()

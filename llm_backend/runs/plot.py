@@ -42,7 +42,7 @@ def read_runs(folders: Sequence[str | os.PathLike[str]]) -> dict[str, list[Row]]
 
     Raises ConfigError for a folder without a log, or whose log has no row.
     """
-    paths = [Path(folder) for folder in dict.fromkeys(map(os.path.normpath, folders))]
+    paths = list(dict.fromkeys(Path(folder) for folder in folders))
     names = [path.resolve().name for path in paths]
     found = {}
     for path, name in zip(paths, names, strict=True):
@@ -95,8 +95,8 @@ def curves(runs: Mapping[str, Sequence[Row]]) -> Figure:
                 dash = DASHES[i % len(DASHES)]
                 label = short(name, 44) if place == 0 else None
                 axes.plot(x, y, color=colour, linestyle=dash, marker=mark, label=label)
-                low, high = ([m + sign * e for m, e in zip(y, margin, strict=True)] for sign in (-1, 1))
-                axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+                ends = ([m + sign * e for m, e in zip(y, margin, strict=True)] for sign in (-1, 1))
+                axes.fill_between(x, next(ends), next(ends), color=colour, alpha=0.15, linewidth=0)
             if quantity in LEVELS:
                 axes.axhline(LEVELS[quantity], color=INK, linewidth=0.7, linestyle=":")
             axes.set(title=QUANTITIES[quantity], xlabel="rounds")

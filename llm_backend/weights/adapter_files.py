@@ -27,7 +27,7 @@ def fingerprint(tensors: Named) -> str:
     for name, tensor in tensors:
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         for piece in tensor.detach().reshape(-1).split(PIECE):
-            digest.update(memoryview(piece.float().cpu().contiguous().numpy()))
+            digest.update(piece.float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 
 import pgames
 from llm_backend import store
-from llm_backend.arguments import answers_of, check_counts, check_lengths, check_prompts
+from llm_backend.arguments import answers_of, check_answers, check_counts, check_lengths, check_prompts
 from llm_backend.context import Context, Note
+from llm_backend.data import Prompt, identity
 from llm_backend.engines.vllm import VLLM
 from llm_backend.fits.fit import Fit
 from llm_backend.judges.base import Judge, fair
@@ -41,7 +42,7 @@ class TextArena:
     Parameters
     ----------
     lm : the language model; its base is the reference.
-    prompts : X texts.
+    prompts : X texts, or lists of messages. A judge of texts reads a conversation as one text.
     judge : prefer(prompts, firsts, seconds) -> float64[B] in [0, 1]; averaged over both orders unless it
         declares `as_is`, as the judges of `llm_backend.judges` do.
     samples : draws per prompt and verb, at least 2; None plays an enumerable game exactly.
@@ -61,6 +62,8 @@ class TextArena:
     per_round : prompts per round: round t plays the t-th block of `per_round` prompts, and after the last
         block the first again; None: all prompts. Evidence records its prompts, so learners may add it up over
         rounds.
+    chat, system, template_arguments : how prompts are read, where that differs from the language model's own
+        settings of these names.
 
     `context` holds what the verbs take. `journal` collects a note per fit (round, verb, loss, steps, tokens,
     seconds); no verb reads it.
@@ -72,7 +75,7 @@ class TextArena:
     def __init__(
         self,
         lm: LanguageModel,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         judge: Judge,
         samples: int | None = 8,
         max_new_tokens: int = 256,
@@ -86,11 +89,15 @@ class TextArena:
         folder: str | os.PathLike[str] | None = None,
         engine: VLLM | None = None,
         per_round: int | None = None,
+        chat: bool | None = None,
+        system: str | None = None,
+        template_arguments: Mapping[str, object] | None = None,
     ):
-        check_prompts(prompts)
+        asked = check_prompts(prompts)
         check_lengths(max_new_tokens, min_new_tokens, temperature, correct)
         check_counts(samples, seed, per_round, len(prompts), responses is not None)
-        judge, tokens = fair(judge), [lm.encode(prompt) for prompt in prompts]
+        lm = lm.reads(lm.reading.changed(chat, system, template_arguments))
+        judge, tokens = fair(judge), lm.encode_prompts(asked)
         space: Space
         if responses is None:
             how = (min_new_tokens, max_new_tokens, correct, engine)
@@ -99,10 +106,11 @@ class TextArena:
             space = Listed(Sampling(lm, tokens, temperature, fit.rows), responses)
         if folder is not None:
             space = Recorded(space, Path(folder))
-        self.context = Context(lm, list(prompts), judge, space, fit, samples, seed, per_round or len(prompts))
+        self.context = Context(lm, asked, judge, space, fit, samples, seed, per_round or len(asked))
         self.expert: Policy | None = None
         if expert is not None:
-            self.expert = answers_of(expert, len(prompts), space.listed)
+            self.expert = answers_of(expert, len(asked), space.listed)
+            check_answers(lm, self.expert, tokens)
 
     # -- what the arena holds ---------------------------------------------------------------------------
 
@@ -113,7 +121,7 @@ class TextArena:
 
     @property
     def prompts(self) -> list[str]:
-        """The X prompts."""
+        """The X prompts: texts, of which a `Conversation` has messages."""
         return self.context.prompts
 
     @property
@@ -198,19 +206,20 @@ class TextArena:
         """
         return self._listing(responses, "probs").probs(policy)
 
-    def sample(self, policy: Policy, prompts: Sequence[str] | None = None, n: int | None = None) -> Samples:
+    def sample(
+        self, policy: Policy, prompts: Sequence[Prompt] | None = None, n: int | None = None
+    ) -> Samples:
         """`n` responses to each prompt, by default `samples` to each prompt of the round; asks no judge.
 
         In exact play the default is every response with its probability as weight.
         Raises ValueError when n < 1, and for a prompt that an enumerable game does not have.
         """
-        if prompts is not None:
-            check_prompts(prompts)
+        asked = None if prompts is None else check_prompts(prompts)
         if n is not None and n < 1:
             raise ValueError(f"n must be at least 1, got {n}.")
-        if prompts is None:
+        if asked is None:
             return samples.sample(self.context, policy, n)
-        return samples.sample_to(self.context, policy, prompts, n)
+        return samples.sample_to(self.context, policy, asked, n)
 
     def no_samples(self) -> Samples:
         """Empty samples, to which others are added."""
@@ -404,7 +413,8 @@ class TextArena:
     def _asked(self) -> str:
         """A digest of the prompts and listed responses, which rows of evidence index."""
         texts = self.space.listed.texts if self.space.listed else None
-        return hashlib.sha256(json.dumps([self.prompts, texts]).encode()).hexdigest()
+        prompts = [identity(prompt) for prompt in self.prompts]
+        return hashlib.sha256(json.dumps([prompts, texts]).encode()).hexdigest()
 
     def _listing(self, responses: Sequence[str] | None, verb: str) -> ListedSpace:
         """The list of the game, or `responses` as a list."""

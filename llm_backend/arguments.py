@@ -9,17 +9,25 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from llm_backend.data import Prompt, as_asked
+from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import Answers
 from llm_backend.spaces.protocol import ListedSpace
 
 
-def check_prompts(prompts: Sequence[str]) -> None:
-    """Raises ValueError unless prompts are a list of at least one text."""
+def check_prompts(prompts: Sequence[Prompt]) -> list[str]:
+    """The prompts as texts; messages as a `Conversation`.
+
+    Raises ValueError unless prompts are a list of at least one text or conversation.
+    """
     if isinstance(prompts, str) or not len(prompts):
         raise ValueError(f"prompts must be a list of at least one text, got {prompts!r:.60}.")
     for x, prompt in enumerate(prompts):
-        if not isinstance(prompt, str):
-            raise ValueError(f"prompts[{x}] must be a text, got {prompt!r:.60}.")
+        if not isinstance(prompt, str | list):
+            raise ValueError(
+                f"prompts[{x}] must be a text, got {prompt!r:.60}: pass texts, or lists of messages."
+            )
+    return [as_asked(prompt, f"prompts[{x}]") for x, prompt in enumerate(prompts)]
 
 
 def check_lengths(max_new_tokens: int, min_new_tokens: int, temperature: float, correct: int) -> None:
@@ -86,6 +94,13 @@ def answers_of(
         )
     weights = [row[: len(texts)] / row.sum() for row, texts in zip(table, listed.texts, strict=True)]
     return Answers(tuple(map(tuple, listed.texts)), tuple(weights))
+
+
+def check_answers(lm: LanguageModel, expert: Answers, prompts: Sequence[list[int]]) -> None:
+    """Raises ValueError for an answer that is no response of the model to its prompt, given in tokens."""
+    for prompt, texts in zip(prompts, expert.texts, strict=True):
+        for text in texts:
+            lm.encode_response(text, prompt)
 
 
 def _demonstrated(expert: Sequence[Sequence[str]], prompts: int) -> Answers:

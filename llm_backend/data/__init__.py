@@ -1,19 +1,42 @@
 """Prompts: from files and data sets to the exact tokens a model sees."""
 
-from llm_backend.data.prompts import Demonstration, Prompt, read_demonstrations, read_prompts
-from llm_backend.data.templates import apply_template, render
-from llm_backend.data.tokens import encode_prompts, encode_responses, pad_token, padded, tokenize
+from llm_backend.data.files import Demonstration, read_demonstrations, read_prompts
+from llm_backend.data.prompts import Conversation, Prompt, as_asked, checked, identity, messages_of
+from llm_backend.data.reading import PromptWarning, Reading, end_token
+from llm_backend.data.templates import CLOCK, apply_template, render
+from llm_backend.data.tokens import (
+    decode,
+    encode_after,
+    encode_prompts,
+    encode_responses,
+    pad_token,
+    padded,
+    spelled,
+    tokenize,
+)
 
 __all__ = [
+    "CLOCK",
+    "Conversation",
     "Demonstration",
     "Prompt",
+    "PromptWarning",
+    "Reading",
     "apply_template",
+    "as_asked",
+    "checked",
+    "decode",
+    "encode_after",
     "encode_prompts",
     "encode_responses",
+    "end_token",
+    "identity",
+    "messages_of",
     "pad_token",
     "padded",
     "read_demonstrations",
     "read_prompts",
     "render",
+    "spelled",
     "tokenize",
 ]

@@ -1,79 +1,99 @@
-"""Prompts and demonstrations, read and checked."""
+"""Prompts: texts and conversations, checked."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Self
 
-from llm_backend.data.rows import read_rows
-
-Prompt = str | list[dict[str, str]]  # a text, or messages {"role": ..., "content": ...}
-
-
-class Demonstration(NamedTuple):
-    """An expert's answer to a prompt."""
-
-    prompt: Prompt
-    response: str
+Message = dict[str, str]  # {"role": ..., "content": ...}
+Prompt = str | list[Message]  # a text, or the messages of a conversation
 
 
-def read_prompts(
-    source: str | Path, column: str = "prompt", split: str = "train", limit: int | None = None
-) -> list[Prompt]:
-    """The prompts in `column` of a .jsonl or .parquet file, a folder saved by `datasets`, or a hub data set.
+class Conversation(str):
+    """The messages of a conversation, as the text that a judge of texts reads.
 
-    A prompt is a text or a list of messages. `split` selects a split of a data set; `limit` is the number of
-    rows to read, from the first. Raises ValueError naming the row for a value that is not a prompt.
+    It is the content of a single message, or every message with its role. Two conversations are equal when
+    their messages are; a single message of the user equals its text, and no other conversation equals a text.
     """
-    rows = read_rows(source, [column], split, limit)
-    return [checked(row[column], f"{source}, row {i}, column {column!r}") for i, row in enumerate(rows)]
+
+    messages: tuple[Message, ...]
+
+    def __new__(cls, messages: Sequence[Message]) -> Self:
+        """The conversation of messages, each with a role and a content."""
+        kept = tuple({"role": one["role"], "content": one["content"]} for one in messages)
+        several = "\n\n".join(f"{one['role']}: {one['content']}" for one in kept)
+        self = super().__new__(cls, kept[0]["content"] if len(kept) == 1 else several)
+        self.messages = kept
+        return self
+
+    def __getnewargs__(self) -> tuple[tuple[Message, ...]]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return (self.messages,)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and identity(self) == identity(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        asked = identity(self)
+        return hash(asked if isinstance(asked, str) else tuple(map(tuple, asked)))
 
 
-def read_demonstrations(
-    source: str | Path,
-    prompt: str = "prompt",
-    response: str = "response",
-    split: str = "train",
-    limit: int | None = None,
-) -> list[Demonstration]:
-    """The (prompt, response) pairs of an expert; sources as for `read_prompts`.
+def identity(prompt: str) -> str | list[list[str]]:
+    """What a prompt asks, as JSON values: a text, or the (role, content) of every message."""
+    if not isinstance(prompt, Conversation):
+        return prompt
+    if len(prompt.messages) == 1 and prompt.messages[0]["role"] == "user":
+        return prompt.messages[0]["content"]
+    return [[one["role"], one["content"]] for one in prompt.messages]
 
-    If a response is a conversation, its last message is used, which must be the assistant's. Raises
-    ValueError naming the row for an empty response, a response that is not a text, or an invalid prompt.
+
+def messages_of(prompt: Prompt) -> list[Message]:
+    """The messages of a prompt; a text is one message of the user."""
+    if isinstance(prompt, Conversation):
+        return list(prompt.messages)
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+
+
+def as_asked(prompt: Prompt, place: str = "the prompt") -> str:
+    """A text unchanged, messages as a `Conversation`.
+
+    Raises ValueError naming the place for anything else, and for a conversation with nothing to answer.
     """
-    out = []
-    for i, row in enumerate(read_rows(source, [prompt, response], split, limit)):
-        place = f"{source}, row {i}"
-        answer = row[response]
-        if isinstance(answer, list) and answer and answer[-1].get("role") == "assistant":
-            answer = answer[-1].get("content")
-        if not isinstance(answer, str) or not answer:
-            raise ValueError(
-                f"{place}, column {response!r}: a response is a text of length > 0, got {answer!r}."
-            )
-        out.append(Demonstration(checked(row[prompt], f"{place}, column {prompt!r}"), answer))
-    return out
+    if isinstance(prompt, str):
+        return prompt
+    return Conversation(_messages(prompt, place))
 
 
 def checked(value: Any, place: str) -> Prompt:
-    """The value as a prompt. Raises ValueError naming its place when it is not one."""
+    """The value as a prompt of a file. Raises ValueError naming its place when it is not one."""
     if isinstance(value, str):
         if not value:
             raise ValueError(f"{place}: the prompt is empty; remove the row.")
         return value
-    good = isinstance(value, list) and all(
-        isinstance(message, dict)
-        and isinstance(message.get("role"), str)
-        and isinstance(message.get("content"), str)
-        for message in value
-    )
-    if not good or not value:
+    return _messages(value, place)
+
+
+def _messages(value: Any, place: str) -> list[Message]:
+    if not value or not is_conversation(value):
         raise ValueError(
             f"{place}: a prompt is a text or a list of {{'role', 'content'}}, got {value!r:.80}."
         )
     if value[-1]["role"] == "assistant":
         raise ValueError(
-            f"{place}: the conversation ends with the assistant, so there is nothing left to answer; "
-            "drop its last message, or read it with read_demonstrations."
+            f"{place}: the conversation ends with the assistant, so there is nothing left to answer; drop its "
+            "last message, or read it with its answer: read_demonstrations(source, response='messages'), in a "
+            'run\'s file answers = "messages", with the name of this column.'
         )
     return [{"role": message["role"], "content": message["content"]} for message in value]
+
+
+def is_conversation(value: Any) -> bool:
+    """Whether a value is a list of messages, each with a role and a content that are texts."""
+    return isinstance(value, list | tuple) and all(
+        isinstance(message, dict)
+        and isinstance(message.get("role"), str)
+        and isinstance(message.get("content"), str)
+        for message in value
+    )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 
-def read_rows(source: str | Path, columns: list[str], split: str, limit: int | None) -> list[dict[str, Any]]:
-    """The first `limit` rows of a source, each with these columns.
+def read_rows(
+    source: str | Path, columns: list[str], split: str, limit: int | None, optional: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The first `limit` rows of a source, each with these columns, and the `optional` ones where they exist.
 
     Raises ValueError naming the problem of the source, FileNotFoundError when a file does not exist.
     """
@@ -24,23 +26,24 @@ def read_rows(source: str | Path, columns: list[str], split: str, limit: int | N
     if path.suffix == ".jsonl":
         rows = _read_jsonl(path, limit)
     elif path.suffix == ".parquet":
-        rows = _read_parquet(path, columns, limit)
+        rows = _read_parquet(path, columns, limit, optional)
     elif path.suffix in (".json", ".csv", ".txt"):
         raise ValueError(
             f"{source}: cannot read {path.suffix}; write one JSON object per line to a .jsonl file."
         )
     else:
-        rows = _read_dataset(source, columns, split, limit)
+        rows = _read_dataset(source, columns, split, limit, optional)
     if not rows:
         raise ValueError(f"{source} has no rows: need at least one prompt.")
     for i, row in enumerate(rows):
         for column in columns:
             if column not in row:
-                raise _no_column(source, column, row, f"row {i} ")
+                raise no_column(source, column, row, f"row {i} ")
     return rows
 
 
-def _no_column(source: object, column: str, columns: Iterable[str], where: str = "") -> ValueError:
+def no_column(source: object, column: str, columns: Iterable[str], where: str = "") -> ValueError:
+    """The error for a column that is not there, with the columns that are."""
     return ValueError(
         f"{source}: {where}has no column {column!r}, it has {', '.join(columns)}: pass one of these."
     )
@@ -70,34 +73,47 @@ def _read_jsonl(path: Path, limit: int | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _read_parquet(path: Path, columns: list[str], limit: int | None) -> list[dict[str, Any]]:
+def _read_parquet(
+    path: Path, columns: list[str], limit: int | None, optional: Sequence[str]
+) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return _parquet_rows(pq, path, columns, limit)
+        return _parquet_rows(pq, path, columns, limit, optional)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(
             f"{path} is not a complete parquet file ({_line(error)}): copy or write it again."
         ) from None
 
 
-def _parquet_rows(pq: Any, path: Path, columns: list[str], limit: int | None) -> list[dict[str, Any]]:
+def _parquet_rows(
+    pq: Any, path: Path, columns: list[str], limit: int | None, optional: Sequence[str]
+) -> list[dict[str, Any]]:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
-        for column in columns:
-            if column not in names:
-                raise _no_column(path, column, names)
+        chosen = _chosen(path, columns, optional, names)
         rows: list[dict[str, Any]] = []
-        for batch in file.iter_batches(columns=columns):
+        for batch in file.iter_batches(columns=chosen):
             rows += batch.to_pylist()
             if limit is not None and len(rows) >= limit:
                 break
     return rows[:limit]
 
 
+def _chosen(source: object, columns: list[str], optional: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The columns to read. Raises ValueError when one of `columns` is not there, or no column at all."""
+    for column in columns:
+        if column not in names:
+            raise no_column(source, column, names)
+    chosen = list(dict.fromkeys([*columns, *(column for column in optional if column in names)]))
+    if not chosen:
+        raise no_column(source, optional[0], names)
+    return chosen
+
+
 def _read_dataset(
-    source: str | Path, columns: list[str], split: str, limit: int | None
+    source: str | Path, columns: list[str], split: str, limit: int | None, optional: Sequence[str]
 ) -> list[dict[str, Any]]:
     import datasets
 
@@ -119,10 +135,7 @@ def _read_dataset(
                 f"{source} has no split {split!r}, it has {', '.join(map(str, data))}: pass one."
             )
         data = data[split]
-    for column in columns:
-        if column not in data.column_names:
-            raise _no_column(source, column, data.column_names)
-    data = data.select_columns(columns)
+    data = data.select_columns(_chosen(source, columns, optional, data.column_names))
     if limit is not None:
         data = data.select(range(min(limit, len(data))))
     return list(data)  # pyright: ignore[reportReturnType]

@@ -2,49 +2,164 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from llm_backend.data.prompts import Prompt
+from llm_backend.data.prompts import Conversation, Message, Prompt, messages_of
+
+Arguments = Mapping[str, object]  # what a template takes beside the messages, such as enable_thinking
+QUESTION, ANSWER = "a marked question", "a marked answer"
 
 
-def render(tokenizer: Any, prompt: Prompt, chat: bool = True, system: str | None = None) -> str:
+class Clock:
+    """The time that chat templates read (`strftime_now`). It stands still, so a prompt keeps its tokens."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now()
+
+    def strftime(self, form: str) -> str:
+        """The time as a text."""
+        return self.now.strftime(form)
+
+
+CLOCK = Clock()  # from the start of the process; a run sets it to its own start, and again when it resumes
+
+
+def render(
+    tokenizer: Any,
+    prompt: Prompt,
+    chat: bool = True,
+    system: str | None = None,
+    arguments: Arguments | None = None,
+) -> str:
     """The text before a response, with BOS where the chat template writes it.
 
-    Raises ValueError when messages or a system text lack a chat template, or there are two system messages.
+    Raises ValueError when messages or a system text lack a chat template, when there are two system messages,
+    or when the template fails, ignores the system message or does not read one of `arguments`.
     """
     if not chat:
-        if system is not None or not isinstance(prompt, str):
+        if system is not None or arguments or not isinstance(prompt, str) or isinstance(prompt, Conversation):
             raise ValueError(
-                "messages and a system text need a chat template: pass chat=True, or one plain text."
+                "messages, a system text and template arguments need a chat template: pass chat=True, or one "
+                "plain text."
             )
         return prompt
-    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-    if system is not None:
-        if messages[0]["role"] == "system":
-            raise ValueError("the prompt begins with a system message already: pass system=None.")
-        messages = [{"role": "system", "content": system}, *messages]
-    return apply_template(tokenizer, messages, add_generation_prompt=True)
+    messages = with_system(messages_of(prompt), system)
+    return apply_template(tokenizer, messages, add_generation_prompt=True, arguments=arguments)
 
 
-def apply_template(tokenizer: Any, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
+def with_system(messages: Sequence[Message], system: str | None) -> list[Message]:
+    """The messages with a system text put first. Raises ValueError when they begin with one already."""
+    if system is None:
+        return list(messages)
+    if messages[0]["role"] == "system":
+        raise ValueError("the prompt begins with a system message already: pass system=None.")
+    return [{"role": "system", "content": system}, *messages]
+
+
+def apply_template(
+    tokenizer: Any,
+    messages: Sequence[Message],
+    add_generation_prompt: bool,
+    arguments: Arguments | None = None,
+    clock: Clock = CLOCK,
+) -> str:
     """The text of a conversation by the tokenizer's chat template.
 
-    Raises ValueError when there is no template, or it refuses these roles.
+    Raises ValueError when there is no template, when it fails on these messages or refuses their roles, when
+    it ignores a system message, or when it does not read one of `arguments`.
     """
-    if not getattr(tokenizer, "chat_template", None):
+    if not has_template(tokenizer):
         raise ValueError(
             "the tokenizer has no chat template: pass chat=False for plain text (to a judge: a template of "
             "your own), or set tokenizer.chat_template to the one the model was trained with."
         )
+    for name in arguments or ():
+        if name not in tokenizer.get_chat_template():
+            raise ValueError(f"the chat template does not read the argument {name!r}: remove or correct it.")
     import jinja2
 
+    roles = [message["role"] for message in messages]
     try:
-        return tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=add_generation_prompt
+        text = tokenizer.apply_chat_template(
+            list(messages),
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            strftime_now=clock.strftime,
+            **(arguments or {}),
         )
-    except jinja2.TemplateError as error:
-        roles = [message["role"] for message in messages]
+    except jinja2.TemplateSyntaxError as error:
         raise ValueError(
-            f"the chat template refuses the roles {roles} ({error}): put a system text into the user's "
-            "message, and let user and assistant alternate."
+            f"the chat template is not valid ({_line(error)}): repair tokenizer.chat_template, or pass "
+            "chat=False for plain text."
         ) from error
+    except Exception as error:  # whatever a template calls can fail
+        what = "refuses" if type(error) is jinja2.TemplateError else "fails on"
+        raise ValueError(
+            f"the chat template {what} the roles {roles} ({_line(error)}): put a system text into the user's "
+            "message, let user and assistant alternate, or pass chat=False for plain text."
+        ) from error
+    for message in messages:
+        if message["role"] == "system" and message["content"].strip() not in text:
+            raise ValueError(
+                f"the chat template ignores system messages, so {message['content']!r:.60} would not be read: "
+                "put it into the user's message, or set a template that reads it."
+            )
+    return text
+
+
+def has_template(tokenizer: Any) -> bool:
+    """Whether the tokenizer has a chat template."""
+    return bool(getattr(tokenizer, "chat_template", None))
+
+
+class Turn(NamedTuple):
+    """The texts that a template writes around a question and its answer.
+
+    before : before the question. asked : after it, where a response is to follow. between : after it, before
+    the answer of a whole conversation. after : after that answer. bare : `asked` without generation prompt.
+    """
+
+    before: str
+    asked: str
+    between: str
+    after: str
+    bare: str
+
+
+def turn(tokenizer: Any, arguments: Arguments | None = None) -> Turn | None:
+    """What the template writes around messages, or None when it fails on a plain conversation."""
+    question = {"role": "user", "content": QUESTION}
+    answer = {"role": "assistant", "content": ANSWER}
+    try:
+        asked, bare = (apply_template(tokenizer, [question], more, arguments) for more in (True, False))
+        whole = apply_template(tokenizer, [question, answer], False, arguments)
+    except ValueError:
+        return None
+    if QUESTION not in asked or QUESTION not in bare or QUESTION not in whole or ANSWER not in whole:
+        return None
+    before, _, rest = whole.partition(QUESTION)
+    between, _, after = rest.partition(ANSWER)
+    return Turn(before, asked.partition(QUESTION)[2], between, after, bare.partition(QUESTION)[2])
+
+
+def lacks_header(found: Turn) -> bool:
+    """Whether the template writes nothing between a question and a response, but something in a dialogue."""
+    return found.asked == found.bare and found.between.strip() != found.asked.strip()
+
+
+def marks(tokenizer: Any, found: Turn) -> list[str]:
+    """What shows that a text was written by the template: its special tokens, and the lines of its headers."""
+    written = found.before + found.asked + found.after
+    lines = [*found.asked.splitlines(), *found.before.splitlines()[-1:]]
+    special = [str(token) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()]
+    headers = [line.strip() for line in lines if len(line.strip()) > 3 and not line.strip().isalnum()]
+    return list(dict.fromkeys([token for token in special if len(token) > 2 and token in written] + headers))
+
+
+def _line(error: Exception) -> str:
+    import jinja2
+
+    named = "" if type(error) is jinja2.TemplateError else f"{type(error).__name__}: "
+    return " ".join(f"{named}{error}".split())[:200]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import torch
 
-from llm_backend.data.prompts import Prompt, checked
-from llm_backend.data.templates import render
+from llm_backend.data.prompts import Prompt, as_asked
+from llm_backend.data.templates import Arguments, render
+
+TAIL = 32  # tokens of a prompt that can change how the text after them is split
 
 
 def encode_prompts(
@@ -18,6 +20,7 @@ def encode_prompts(
     system: str | None = None,
     context: int | None = None,
     truncate: Literal["left"] | None = None,
+    arguments: Arguments | None = None,
 ) -> list[list[int]]:
     """The tokens before a response, one list per prompt.
 
@@ -28,6 +31,7 @@ def encode_prompts(
     system : text of a system message put first.
     context : most tokens of a prompt (the model's context minus max_new_tokens); None sets no limit.
     truncate : "left" keeps BOS and the last tokens of a prompt that is too long; None refuses it.
+    arguments : what the chat template takes beside the messages, such as {"enable_thinking": False}.
 
     Raises ValueError for a value that is not a prompt, a prompt without tokens or too long, and an unknown
     `truncate`; TypeError when `prompts` is one text.
@@ -36,8 +40,8 @@ def encode_prompts(
         raise TypeError("prompts must be a sequence of prompts, got one text: pass [prompt].")
     rows = []
     for i, prompt in enumerate(prompts):
-        prompt = checked(prompt, f"prompts[{i}]")
-        row = tokenize(tokenizer, render(tokenizer, prompt, chat, system), special=not chat)
+        text = render(tokenizer, as_asked(prompt, f"prompts[{i}]"), chat, system, arguments)
+        row = tokenize(tokenizer, text, special=not chat)
         if not row:
             raise ValueError(
                 f"prompts[{i}] has no tokens: use a prompt that is not empty, or a tokenizer with BOS."
@@ -63,17 +67,68 @@ def tokenize(tokenizer: Any, text: str, special: bool, eos: bool = False) -> lis
     return row
 
 
-def encode_responses(tokenizer: Any, responses: Sequence[str]) -> list[list[int]]:
-    """The tokens of responses as a model writes them: no BOS, and EOS at the end.
+def encode_responses(
+    tokenizer: Any,
+    responses: Sequence[str],
+    prompts: Sequence[Sequence[int]] | None = None,
+    end: int | None = None,
+    stops: Collection[int] = (),
+) -> list[list[int]]:
+    """The tokens of responses as a model writes them after `prompts` (tokens): no BOS, and `end` at the end.
 
-    Raises ValueError when the tokenizer has no EOS.
+    `end` is EOS by default. A text that spells one of the `stops` is encoded without that token, as a model
+    writes it that did not stop there. Raises ValueError when the tokenizer has no EOS.
     """
-    eos = tokenizer.eos_token_id
-    if eos is None:
+    end = tokenizer.eos_token_id if end is None else end
+    if end is None:
         raise ValueError(
             "the tokenizer has no EOS token, so responses could not end: set tokenizer.eos_token."
         )
-    return [[*tokenizer(text, add_special_tokens=False)["input_ids"], eos] for text in responses]
+    before = [()] * len(responses) if prompts is None else prompts
+    return [
+        [*spelled(tokenizer, prompt, text, {end, *stops}), end]
+        for prompt, text in zip(before, responses, strict=True)
+    ]
+
+
+def spelled(tokenizer: Any, prompt: Sequence[int], text: str, stops: Collection[int]) -> list[int]:
+    """`encode_after`, with the text of a stop token split into the tokens that spell it."""
+    row = encode_after(tokenizer, prompt, text)
+    if any(token in stops for token in row):
+        row = list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+    return row
+
+
+def encode_after(tokenizer: Any, prompt: Sequence[int], text: str) -> list[int]:
+    """The tokens of a text after a prompt: those of prompt and text together, cut at the boundary.
+
+    If a token of the whole crosses the boundary, they are those of the text alone, unless a tokenizer puts a
+    blank in front of it: then those of the text after a line break.
+    """
+    alone = tokenize(tokenizer, text, special=False)
+    tail = list(prompt[-TAIL:])
+    if not text or not tail or tail == [tokenizer.bos_token_id]:
+        return alone
+    before = decode(tokenizer, tail)
+    if (cut := _cut(tokenizer, before, text)) is not None:
+        return cut
+    if decode(tokenizer, [*tail, *alone]) != before + text:
+        for other in ("\n", ":"):
+            cut = _cut(tokenizer, other, text)
+            if cut is not None and decode(tokenizer, [*tail, *cut]) == before + text:
+                return cut
+    return alone
+
+
+def _cut(tokenizer: Any, before: str, text: str) -> list[int] | None:
+    """The tokens of before + text that follow those of `before`, or None when one belongs to both."""
+    head, whole = (tokenize(tokenizer, one, special=False) for one in (before, before + text))
+    return whole[len(head) :] if whole[: len(head)] == head else None
+
+
+def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """The text of tokens as they are: special tokens are shown, and no blank is removed."""
+    return tokenizer.decode(list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
 def _fitted(row: list[int], i: int, context: int | None, truncate: str | None, bos: int | None) -> list[int]:
@@ -86,8 +141,8 @@ def _fitted(row: list[int], i: int, context: int | None, truncate: str | None, b
         raise ValueError(f"context must hold at least {len(head) + 1} tokens, got {context}.")
     if truncate is None:
         raise ValueError(
-            f"prompts[{i}] has {len(row)} tokens but {context} fit: shorten it, lower max_new_tokens, or "
-            "pass truncate='left' to keep its end."
+            f"prompts[{i}] has {len(row)} tokens but {context} fit, those of the chat template included: shorten "
+            "it, lower max_new_tokens, or pass truncate='left' to keep its end."
         )
     return head + row[len(row) - context + len(head) :]
 

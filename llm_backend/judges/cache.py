@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_backend.data import identity
 from llm_backend.judges.base import Judge, JudgeError, antisymmetric, ask, check_batch, fair, name_of
 from pgames.files import named, parse_json
 
@@ -128,7 +129,9 @@ class Cached:
 
 
 def _key(prompt: str, first: str, second: str) -> str:
-    content = json.dumps([prompt, first, second])  # ASCII, so that unpaired surrogates have a key too
+    content = json.dumps(
+        [identity(prompt), first, second]
+    )  # ASCII, so that unpaired surrogates have a key too
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -74,7 +74,7 @@ class LastLayer:
     @torch.no_grad()
     def _states(self, prompt: str, response: str) -> Floats:
         lm, head = self.lm, self.lm.encode(prompt)
-        row = head + lm.encode_response(response)
+        row = head + lm.encode_drawn(response, head)
         lm.check_length(len(row))
         with lm.active(BASE):
             hidden = lm.trunk(torch.tensor([row], device=lm.device))[0]

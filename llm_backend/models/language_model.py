@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from llm_backend.data import tokenize
+from llm_backend.data import Prompt, Reading, as_asked, decode, encode_after, end_token, spelled
 from llm_backend.models.huggingface import (
     check_kind,
     enable_checkpointing,
@@ -42,13 +44,24 @@ class LanguageModel:
     seed : seed of the adapters' random initial matrices A.
     checkpointing : keep only the activations at layer boundaries in training and recompute the others: about
         a third more work for a fraction of the memory.
+    chat : render prompts with the tokenizer's chat template; None does so where it has one, False never.
+    system : text of a system message put before every prompt.
+    template_arguments : what the chat template takes beside the messages, as {"enable_thinking": False}.
 
     Raises ValueError when `lora` is not a rank, the tokenizer has no EOS token, the head is more than one
     linear map, or the model has a recurrent state.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, lora: int | None = 64, seed: int = 0, checkpointing: bool = False
+        self,
+        model: Any,
+        tokenizer: Any,
+        lora: int | None = 64,
+        seed: int = 0,
+        checkpointing: bool = False,
+        chat: bool | None = None,
+        system: str | None = None,
+        template_arguments: Mapping[str, object] | None = None,
     ):
         if lora is not None and (type(lora) is not int or lora < 1):
             raise ValueError(
@@ -67,7 +80,10 @@ class LanguageModel:
         self.vocabulary: int = min(embedded, predicted)
         self.known, self.missing = known_ids(tokenizer, self.vocabulary, predicted)
         self.eos: int = tokenizer.eos_token_id
-        self.stops = checked_stops(model, stop_tokens(model, self.eos), self.vocabulary)
+        self.reading = Reading(chat, system, template_arguments)
+        stops = checked_stops(model, stop_tokens(model, self.eos), self.vocabulary)
+        self.end = end_token(tokenizer, self.reading, stops)
+        self.stops = checked_stops(model, tuple(sorted({*stops, self.end})), self.vocabulary)
         pad = tokenizer.pad_token_id
         self.pad: int = pad if pad is not None and 0 <= pad < self.vocabulary else self.eos  # a filler
         check_kind(model)
@@ -77,7 +93,7 @@ class LanguageModel:
         if checkpointing:
             self._recomputed = enable_checkpointing(model)
         self.mixes = self_test(self)
-        self._trained = 0
+        self._numbers = itertools.count(1)  # of slots
         self._slot_of: weakref.WeakKeyDictionary[Adapter, str] = weakref.WeakKeyDictionary()
         self._unheld: list[str] = []  # slots whose handles have been collected
 
@@ -91,6 +107,9 @@ class LanguageModel:
         seed: int = 0,
         checkpointing: bool = False,
         gguf_file: str | None = None,
+        chat: bool | None = None,
+        system: str | None = None,
+        template_arguments: Mapping[str, object] | None = None,
     ) -> LanguageModel:
         """Load the model and tokenizer of a folder, of a GGUF file or of the Hugging Face hub.
 
@@ -100,7 +119,7 @@ class LanguageModel:
         folder, the file, the device or the dtype does not exist, or the model is refused.
         """
         model, tokenizer = load_pretrained(name, dtype, device, gguf_file)
-        return cls(model, tokenizer, lora, seed, checkpointing)
+        return cls(model, tokenizer, lora, seed, checkpointing, chat, system, template_arguments)
 
     # -- several processes ------------------------------------------------------------------------------
 
@@ -119,20 +138,57 @@ class LanguageModel:
 
     # -- text -------------------------------------------------------------------------------------------
 
-    def encode(self, prompt: str) -> list[int]:
-        """Tokens of a prompt: one BOS where the tokenizer uses one, and no EOS.
+    def reads(self, reading: Reading) -> LanguageModel:
+        """The same model and policies, with prompts read in another way."""
+        if reading == self.reading:
+            return self
+        other = copy.copy(self)
+        other.reading = reading
+        stops = set(self.stops) - {self.end} | {self.eos}
+        other.end = end_token(self.tokenizer, reading, stops)
+        other.stops = tuple(sorted({*stops, other.end}))
+        return other
 
-        Raises ValueError for a prompt that is not a text, or whose tokens the model does not know.
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Tokens of a prompt: by the chat template, or as plain text with BOS and without EOS.
+
+        Raises ValueError for a prompt that is neither a text nor messages, that cannot be rendered or is too
+        long, or whose tokens the model does not know.
         """
-        return self.check_tokens(tokenize(self.tokenizer, check_text(prompt), special=True), prompt)
+        return self.encode_prompts([prompt])[0]
 
-    def encode_response(self, text: str) -> list[int]:
-        """Tokens of a complete response: those of the text, then EOS.
+    def encode_prompts(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """`encode` of several prompts, with one warning for all that look rendered already.
 
-        Raises ValueError for a response that is not a text, or whose tokens the model does not know.
+        Raises ValueError naming the first prompt that `encode` refuses.
         """
-        tokens = tokenize(self.tokenizer, check_text(text), special=False)
-        return self.check_tokens([*tokens, self.eos], text)
+        asked = [as_asked(prompt, f"prompts[{i}]") for i, prompt in enumerate(prompts)]
+        for prompt in asked:
+            check_text(prompt)
+        rows = self.reading.encode(self.tokenizer, asked)
+        return [self.check_tokens(row, prompt) for row, prompt in zip(rows, asked, strict=True)]
+
+    def encode_response(self, text: str, prompt: Sequence[int] = ()) -> list[int]:
+        """Tokens of a complete response to a prompt (its tokens): as the model would write it, then `end`.
+
+        They are those of prompt and response together, cut at the boundary. Raises ValueError for a response
+        that is not a text, holds a stop token, or has tokens that the model does not know.
+        """
+        row = encode_after(self.tokenizer, prompt, check_text(text))
+        if (stop := next((token for token in row if token in self.stops), None)) is not None:
+            raise ValueError(
+                f"the response {text!r:.60} holds the stop token {decode(self.tokenizer, [stop])!r}: remove it, "
+                "the token that ends a response is put there."
+            )
+        return self.check_tokens([*row, self.end], text)
+
+    def encode_drawn(self, text: str, prompt: Sequence[int] = ()) -> list[int]:
+        """`encode_response` of a text that a model wrote, in which a stop token can only be spelled out.
+
+        Raises ValueError for tokens that the model does not know.
+        """
+        row = spelled(self.tokenizer, prompt, check_text(text), self.stops)
+        return self.check_tokens([*row, self.end], text)
 
     def check_tokens(self, row: list[int], text: str) -> list[int]:
         """Return `row`, the tokens of `text`. Raises ValueError for a token without an embedding."""
@@ -144,8 +200,11 @@ class LanguageModel:
         return row
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of a response, without special tokens such as the EOS at its end."""
-        return self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+        """The text of a response: all that was drawn but the stop token at its end.
+
+        Other special tokens are shown, so that a judge reads <think> where the model wrote it.
+        """
+        return decode(self.tokenizer, tokens[:-1] if tokens and tokens[-1] in self.stops else tokens)
 
     def check_length(self, tokens: int) -> None:
         """Raises ValueError when a prompt with its response, of so many tokens, exceeds the context."""
@@ -205,8 +264,7 @@ class LanguageModel:
         Call `freeze` in the block to turn it into a policy; otherwise it is deleted when the block ends.
         """
         self._sweep()
-        before, self._trained = self.slots.on, self._trained + 1
-        slot = f"p{self._trained}"
+        before, slot = self.slots.on, f"p{next(self._numbers)}"
         trainee = Trainee(slot, self.slots.create(slot, self._slot_or_base(start)))
         self.slots.switch(slot)
         trainee.begin()

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from llm_backend.arena import TextArena
+from llm_backend.data import identity
 from llm_backend.fits.fit import Fit
 from llm_backend.judges import Cached, Judge
 from llm_backend.judges.shared import AbsentJudge, SharedJudge
+from llm_backend.models.language_model import LanguageModel
 from llm_backend.processes.workers import workers
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.meter import Meter
 from llm_backend.runs.named import build_judge, build_solver, reader
-from llm_backend.runs.prompts import Data, PromptedModel, load_model, read_data
+from llm_backend.runs.prompts import READ, Data, load_model, read_data
+from llm_backend.runs.reading import said, set_clock
 from llm_backend.runs.sections import Table, arguments, construct
 from llm_backend.spaces.recorded import Recorded
 from llm_backend.spaces.shared import Shared
 from pgames.solver import Solver
 
-NOT_IN_ARENA = ("lm", "prompts", "judge", "fit", "folder", "expert", "per_round")  # set by other sections
+NOT_IN_ARENA = (
+    "lm",
+    "prompts",
+    "judge",
+    "fit",
+    "folder",
+    "expert",
+    "per_round",
+    *READ,
+)  # set by other sections
 
 
 class Parts(NamedTuple):
@@ -44,6 +56,7 @@ def build(config: Configuration, folder: Path) -> Parts:
 
     Raises ConfigError naming the key that is wrong.
     """
+    set_clock(folder)
     solver = build_solver(config.solver)
     fit = construct("fit", Fit, config.fit)
     options = arguments("arena", TextArena, config.arena, reader, NOT_IN_ARENA)
@@ -53,17 +66,17 @@ def build(config: Configuration, folder: Path) -> Parts:
         raise ConfigError(
             "run.shard needs several processes: start them with accelerate launch, or unset it."
         )
-    lm = load_model(config.model)
+    lm = load_model(config.model, data.reading)
     if config.run.shard:
         lm.shard()
-    _set_reading(lm, data, options)
-    texts = data.texts
+    lm = _limited(lm, data, options)
+    texts = data.prompts
     kept = len(texts) - config.evaluate.held_out
     if kept < 1:
         raise ConfigError(
             f"evaluate.held_out = {config.evaluate.held_out}: it must leave some of the {len(texts)} prompts."
         )
-    size = data.reading.per_round
+    size = data.per_round
     if size is not None and not 1 <= size <= kept:
         raise ConfigError(f"data.per_round = {size}: it must be from 1 to {kept}, the number of prompts.")
 
@@ -74,9 +87,11 @@ def build(config: Configuration, folder: Path) -> Parts:
         return _arena(lm, texts[some], judge, given, folder)
 
     measured = slice(kept, None) if kept < len(texts) else slice(config.evaluate.prompts)
-    arena = arena_of(slice(kept), size)
-    other = arena if texts[measured] == arena.prompts else arena_of(measured, None)
-    content = json.dumps([texts, data.answers, arena.space.sampling.prompts, other.space.sampling.prompts])
+    with said():
+        arena = arena_of(slice(kept), size)
+        other = arena if texts[measured] == arena.prompts else arena_of(measured, None)
+    asked = [[identity(text) for text in texts], data.answers, lm.tokenizer.chat_template]
+    content = json.dumps([*asked, asdict(lm.reading)])
     return Parts(solver, arena, other, hashlib.sha256(content.encode()).hexdigest())
 
 
@@ -94,11 +109,11 @@ def _judge(config: Configuration, folder: Path) -> Judge:
     return built[0] if built else AbsentJudge()
 
 
-def _set_reading(lm: PromptedModel, data: Data, options: Table) -> None:
-    """Set how the model reads prompts, by the keys of [data], and leave room for responses."""
-    lm.reading = data.reading
-    asked = zip(data.texts, data.prompts, strict=True)
-    lm.conversations = {text: prompt for text, prompt in asked if not isinstance(prompt, str)}
+def _limited(lm: LanguageModel, data: Data, options: Table) -> LanguageModel:
+    """The model with prompts limited so that responses have room.
+
+    Raises ConfigError when responses alone fill the context.
+    """
     most = options.get("max_new_tokens", 256) if options.get("responses") is None else 0
     assert isinstance(most, int)
     if lm.context is not None and most >= lm.context:
@@ -106,10 +121,11 @@ def _set_reading(lm: PromptedModel, data: Data, options: Table) -> None:
             f"arena.max_new_tokens = {most}: it must leave room for a prompt in a context of {lm.context}."
         )
     room = lm.context and lm.context - most
-    lm.room = min(filter(None, (room, data.reading.longest)), default=None)
+    longest = min(filter(None, (room, data.reading.longest)), default=None)
+    return lm.reads(replace(data.reading, longest=longest))
 
 
-def _arena(lm: PromptedModel, prompts: list[str], judge: Judge, options: Table, folder: Path) -> TextArena:
+def _arena(lm: LanguageModel, prompts: list[str], judge: Judge, options: Table, folder: Path) -> TextArena:
     """An arena that records its draws in the run's folder and shares its work among all processes."""
     try:
         arena = TextArena(lm, prompts, judge, **options)  # type: ignore[arg-type]

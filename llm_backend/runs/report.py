@@ -10,6 +10,7 @@ from typing import Protocol
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.folder import say, write_config
 from llm_backend.runs.logs import Log, Row
+from llm_backend.runs.reading import keep_clock
 from llm_backend.runs.terminal import Show, shown
 
 
@@ -65,6 +66,7 @@ def reporting(config: Configuration, solver: str, folder: Path, t: int, first: b
         yield Silent()
         return
     write_config(folder, config)
+    keep_clock(folder)
     log = Log(folder, config.log, t, config.dump())
     if log.missing:
         some = ", ".join(map(str, log.missing[:8])) + (", ..." if log.missing[8:] else "")

@@ -26,8 +26,8 @@ class Listed:
     sampling : how the model scores; its `longest` stays None, because a listed text may have any length.
     responses : texts for all prompts, or one list of texts per prompt.
 
-    Raises ValueError for responses that are not texts, repeat, are equal in tokens, or do not match the
-    number of prompts.
+    Raises ValueError for responses that are not texts, repeat, hold a stop token, are equal in tokens, or do
+    not match the number of prompts.
     """
 
     def __init__(self, sampling: Sampling, responses: Sequence[str] | Sequence[Sequence[str]]):
@@ -47,7 +47,10 @@ class Listed:
         self.support: NDArray[np.bool_] = np.arange(sizes.max()) < sizes[:, None]
         x, y = np.nonzero(self.support)
         texts = tuple(lists[i][j] for i, j in zip(x, y, strict=True))
-        tokens = tuple(tuple(lm.encode_response(text)) for text in texts)
+        asked = [prompts[i] for i in x]
+        tokens = tuple(
+            tuple(lm.encode_response(text, prompt)) for text, prompt in zip(texts, asked, strict=True)
+        )
         seen: dict[tuple[int, tuple[int, ...]], str] = {}
         for prompt, row, text in zip(x, tokens, texts, strict=True):
             twin = seen.setdefault((int(prompt), row), text)

@@ -41,7 +41,7 @@ def sample_to(context: Context, policy: Policy, prompts: Sequence[str], n: int |
 
 def _space_of(context: Context, prompts: Sequence[str]) -> Space:
     """The space of the same responses to other prompts."""
-    how = replace(context.space.sampling, prompts=[context.lm.encode(prompt) for prompt in prompts])
+    how = replace(context.space.sampling, prompts=context.lm.encode_prompts(prompts))
     if (listed := context.space.listed) is None:
         return Free(how)
     if unknown := [prompt for prompt in prompts if prompt not in context.prompts]:

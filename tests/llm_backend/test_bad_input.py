@@ -111,7 +111,7 @@ def test_gpt2_takes_adapters_without_a_warning():
 
 def test_a_prompt_ends_without_eos_and_begins_with_one_bos():
     tok = tokenizer()
-    lm = LanguageModel(llama(tok), tok, lora=2)
+    lm = LanguageModel(llama(tok), tok, lora=2, chat=False)
     bare = lm.encode("What")
     tok.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", 2)]

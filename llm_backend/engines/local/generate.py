@@ -129,7 +129,7 @@ def _generate(
             if isinstance(member, Answers):
                 u = uniforms((*key, 2), place[i : i + 1], row[i : i + 1], 1)[0]
                 text = int(choose(u, member.weights[place[i]])[0])
-                answers[r].tokens[i] = lm.encode_response(member.texts[place[i]][text])
+                answers[r].tokens[i] = lm.encode_drawn(member.texts[place[i]][text], prompt_ids[prompt[i]])
                 answers[r].by_token[i] = np.log(member.weights[place[i]][text : text + 1])
             else:
                 todo.append((r, i))

@@ -182,7 +182,54 @@ def test_a_data_set_that_cannot_be_loaded_says_what_to_pass(tmp_path, monkeypatc
 def test_a_conversation_can_be_a_demonstration(tmp_path):
     answer = [*MESSAGES, {"role": "assistant", "content": "done"}]
     path = write_jsonl(tmp_path / "d.jsonl", [{"prompt": "a", "chosen": answer}])
-    assert read_demonstrations(path, response="chosen") == [Demonstration("a", "done")]
+    assert read_demonstrations(path, response="chosen") == [Demonstration(MESSAGES, "done")]
+
+
+SYSTEM, USER = {"role": "system", "content": "be kind"}, {"role": "user", "content": "a"}
+DONE = {"role": "assistant", "content": "done"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "wanted"),
+    [
+        ("a", [*MESSAGES, DONE], MESSAGES),  # the prompt is the first question
+        ("c", [*MESSAGES, DONE], MESSAGES),  # or the last
+        ("a", [SYSTEM, USER, DONE], [SYSTEM, USER]),
+        ([SYSTEM, USER], [USER, DONE], [SYSTEM, USER]),
+        (MESSAGES, [*MESSAGES, DONE], MESSAGES),
+        (MESSAGES, [DONE], MESSAGES),
+        ("a", [DONE], "a"),
+        ("a", [MESSAGES[1], MESSAGES[2], DONE], MESSAGES),  # goes on from the prompt
+    ],
+)
+def test_an_answer_is_read_with_its_own_context(tmp_path, prompt, answer, wanted):
+    path = write_jsonl(tmp_path / "d.jsonl", [{"prompt": prompt, "response": answer}])
+    assert read_demonstrations(path) == [Demonstration(wanted, "done")]
+
+
+@pytest.mark.parametrize("prompt", ["d", [SYSTEM, {"role": "user", "content": "d"}]])
+def test_an_answer_to_another_conversation_is_refused(tmp_path, prompt):
+    rows = [{"prompt": "a", "response": "b"}, {"prompt": prompt, "response": [*MESSAGES, DONE]}]
+    with pytest.raises(ValueError, match=r"row 1: the answer in 'response' belongs to .* begins with 'a'"):
+        read_demonstrations(write_jsonl(tmp_path / "d.jsonl", rows))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_column_of_whole_conversations_holds_prompt_and_answer(tmp_path, suffix):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [{"messages": [*MESSAGES, DONE]}]
+    path = tmp_path / f"d.{suffix}"
+    write_jsonl(path, rows) if suffix == "jsonl" else pq.write_table(pa.Table.from_pylist(rows), path)
+    wanted = [Demonstration(MESSAGES, "done")]
+    assert read_demonstrations(path) == wanted
+    assert read_demonstrations(path, response="messages") == wanted
+    assert read_demonstrations(path, "messages", "messages") == wanted
+    with pytest.raises(ValueError, match=r"read_demonstrations\(source, response='messages'\)"):
+        read_prompts(path, column="messages")
+    with pytest.raises(ValueError, match="no column 'prompt'"):
+        read_demonstrations(write_jsonl(tmp_path / "t.jsonl", [{"response": "a text"}]))
 
 
 # -- tokens ---------------------------------------------------------------------------------------------
@@ -228,7 +275,7 @@ def test_plain_prompts_have_one_bos_and_no_eos():
 def test_long_prompts():
     tokenizer = chat_tokenizer()
     long = " ".join("abc"[i % 3] for i in range(30))
-    with pytest.raises(ValueError, match=r"prompts\[1\] has 34 tokens but 10 fit.*truncate='left'"):
+    with pytest.raises(ValueError, match=r"prompts\[1\] has 34 tokens but 10 fit.*template.*truncate='left'"):
         encode_prompts(tokenizer, ["a", long], context=10)
     rows = encode_prompts(tokenizer, ["a", long], context=10, truncate="left")
     assert texts(tokenizer, rows) == [

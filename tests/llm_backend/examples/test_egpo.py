@@ -32,7 +32,7 @@ def read(rounds: int) -> tuple[list[list[float]], list[str]]:
 def configuration(folder) -> dict:
     return {
         "model": {"name": "tiny"},
-        "data": {"source": "tiny", "chat": False},
+        "data": {"source": "tiny"},
         "judge": RULE,
         "solver": {"name": "EGPO", "tau": egpo.TAU, "eta": egpo.ETA},
         "arena": {"samples": egpo.SAMPLES, "max_new_tokens": egpo.LONGEST},

@@ -269,7 +269,10 @@ def test_an_experts_answers_are_imitated_and_conversations_are_read(tmp_path):
     values |= {"data": data, "solver": {"name": "SPIN", "lam": 1.0}}
     done = run(values)
     assert done.state.t == 3
-    assert done.arena.prompts == ["system: Be short.\n\nuser: What is 1 plus 2?", "What is 2 plus 2?"]
+    assert list(map(str, done.arena.prompts)) == [
+        "system: Be short.\n\nuser: What is 1 plus 2?",
+        "What is 2 plus 2?",
+    ]
     begin, system = done.arena.lm.tokenizer("<bos><system>", add_special_tokens=False)["input_ids"][:2]
     assert done.arena.space.sampling.prompts[0][:2] == [begin, system]
 

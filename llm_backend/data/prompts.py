@@ -82,9 +82,9 @@ def _messages(value: Any, place: str) -> list[Message]:
         )
     if value[-1]["role"] == "assistant":
         raise ValueError(
-            f"{place}: the conversation ends with the assistant, so there is nothing left to answer; drop its "
-            "last message, or read it with its answer: read_demonstrations(source, response='messages'), in a "
-            'run\'s file answers = "messages", with the name of this column.'
+            f"{place}: the conversation ends with the assistant, so there is nothing left to answer; drop "
+            "its last message, or read it with its answer: read_demonstrations(source, response='messages'), "
+            "in a run's file answers = 'messages', with the name of this column."
         )
     return [{"role": message["role"], "content": message["content"]} for message in value]
 

@@ -74,9 +74,9 @@ class Reading:
         held = [mark for prompt in plain if (mark := next((m for m in known if m in prompt), None))]
         if held:
             warnings.warn(
-                f"{len(held)} of {len(prompts)} prompts hold {held[0]!r}, which the chat template writes: they "
-                "look rendered already, and are now rendered twice. Pass chat=False to play them as they "
-                "are, or the messages without their template.",
+                f"{len(held)} of {len(prompts)} prompts hold {held[0]!r}, which the chat template writes: "
+                "they look rendered already, and are now rendered twice. Pass chat=False to play them as "
+                "they are, or the messages without their template.",
                 PromptWarning,
                 stacklevel=4,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -9,6 +10,10 @@ from typing import Any, NamedTuple
 from llm_backend.data.prompts import Conversation, Message, Prompt, messages_of
 
 Arguments = Mapping[str, object]  # what a template takes beside the messages, such as enable_thinking
+TIMES = (  # replaces the clock of transformers, which always reads the time of the moment
+    "{% macro strftime_now(form) %}{{ times_of_the_run[form] if form in times_of_the_run else "
+    "raise_exception('strftime_now needs a form that is written in the template') }}{% endmacro %}\n"
+)
 QUESTION, ANSWER = "a marked question", "a marked answer"
 
 
@@ -23,6 +28,15 @@ class Clock:
         return self.now.strftime(form)
 
 
+class NoClock(Clock):
+    """A clock that answers every question with itself, so that a text does not depend on the time."""
+
+    def strftime(self, form: str) -> str:
+        """The form of the time that is asked for."""
+        return form
+
+
+NO_CLOCK = NoClock()
 CLOCK = Clock()  # from the start of the process; a run sets it to its own start, and again when it resumes
 
 
@@ -32,6 +46,7 @@ def render(
     chat: bool = True,
     system: str | None = None,
     arguments: Arguments | None = None,
+    clock: Clock = CLOCK,
 ) -> str:
     """The text before a response, with BOS where the chat template writes it.
 
@@ -46,7 +61,7 @@ def render(
             )
         return prompt
     messages = with_system(messages_of(prompt), system)
-    return apply_template(tokenizer, messages, add_generation_prompt=True, arguments=arguments)
+    return apply_template(tokenizer, messages, add_generation_prompt=True, arguments=arguments, clock=clock)
 
 
 def with_system(messages: Sequence[Message], system: str | None) -> list[Message]:
@@ -80,13 +95,14 @@ def apply_template(
             raise ValueError(f"the chat template does not read the argument {name!r}: remove or correct it.")
     import jinja2
 
-    roles = [message["role"] for message in messages]
+    roles, (template, times) = [one["role"] for one in messages], _timed(tokenizer, arguments, clock)
     try:
         text = tokenizer.apply_chat_template(
             list(messages),
+            chat_template=template,
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
-            strftime_now=clock.strftime,
+            **times,
             **(arguments or {}),
         )
     except jinja2.TemplateSyntaxError as error:
@@ -103,10 +119,23 @@ def apply_template(
     for message in messages:
         if message["role"] == "system" and message["content"].strip() not in text:
             raise ValueError(
-                f"the chat template ignores system messages, so {message['content']!r:.60} would not be read: "
-                "put it into the user's message, or set a template that reads it."
+                f"the chat template ignores system messages, so {message['content']!r:.60} would not be "
+                "read: put it into the user's message, or set a template that reads it."
             )
     return text
+
+
+def _timed(tokenizer: Any, arguments: Arguments | None, clock: Clock) -> tuple[str, dict[str, object]]:
+    """The template with the clock's times in place of those of the moment, and what it needs for that.
+
+    Templates take plain data alone, so the times are those of every text in the template that names one.
+    """
+    template = tokenizer.get_chat_template()
+    if "strftime_now" not in template:
+        return template, {}
+    forms = [text for pair in re.findall(r"'([^']*)'|\"([^\"]*)\"", template) for text in pair if "%" in text]
+    forms += [value for value in (arguments or {}).values() if isinstance(value, str)]
+    return TIMES + template, {"times_of_the_run": {form: clock.strftime(form) for form in forms}}
 
 
 def has_template(tokenizer: Any) -> bool:
@@ -150,7 +179,7 @@ def lacks_header(found: Turn) -> bool:
 
 
 def marks(tokenizer: Any, found: Turn) -> list[str]:
-    """What shows that a text was written by the template: its special tokens, and the lines of its headers."""
+    """What shows that a template wrote a text: its special tokens, and the lines of its headers."""
     written = found.before + found.asked + found.after
     lines = [*found.asked.splitlines(), *found.before.splitlines()[-1:]]
     special = [str(token) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()]

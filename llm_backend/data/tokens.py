@@ -141,8 +141,8 @@ def _fitted(row: list[int], i: int, context: int | None, truncate: str | None, b
         raise ValueError(f"context must hold at least {len(head) + 1} tokens, got {context}.")
     if truncate is None:
         raise ValueError(
-            f"prompts[{i}] has {len(row)} tokens but {context} fit, those of the chat template included: shorten "
-            "it, lower max_new_tokens, or pass truncate='left' to keep its end."
+            f"prompts[{i}] has {len(row)} tokens but {context} fit, those of the chat template included: "
+            "shorten it, lower max_new_tokens, or pass truncate='left' to keep its end."
         )
     return head + row[len(row) - context + len(head) :]
 

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_backend.data.prompts import Conversation
+
 ROUNDING = 1e-6  # how far outside [0, 1] an answer may lie through rounding
 
 
@@ -63,6 +65,8 @@ def readable(text: str) -> str:
         text.encode()
         return text
     except UnicodeEncodeError:
+        if isinstance(text, Conversation):
+            return Conversation([{**one, "content": readable(one["content"])} for one in text.messages])
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

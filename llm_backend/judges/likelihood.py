@@ -9,26 +9,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_backend.data.templates import render
+from llm_backend.data.reading import Reading, end_token
+from llm_backend.data.templates import NO_CLOCK, Arguments, render
 from llm_backend.data.tokens import encode_prompts, encode_responses, pad_token, padded
 from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt, readable
 from llm_backend.judges.classifier import best_device
 from llm_backend.judges.names import digest, fingerprint
+from llm_backend.models.huggingface import stop_tokens
 from pgames.numerics import sigmoid
 
 
 class LogProb:
     """Prefers the response that a causal language model makes likelier, or that it names when asked.
 
-    Without `question`: P(first > second) = sigmoid(l(first) - l(second)), l = log p(response, EOS | prompt),
-    summed over tokens, or their mean with `per_token` (a sum favours short responses). With `question`, a
+    Without `question`: P(first > second) = sigmoid(l(first) - l(second)), l = log p(response, end | prompt),
+    summed over tokens, or their mean with `per_token` (a sum favours short responses). The end is the token
+    that ends a turn in the chat template, else EOS. A prompt of several messages is read as the conversation
+    it is. With `question`, a
     format string with {prompt}, {first} and {second}: the probability that the next token is the first of
     `answers` rather than the second, averaged over both orders.
 
     Parameters
     ----------
     model, tokenizer : a separate AutoModelForCausalLM, not the one being trained. batch : texts per forward
-        pass. chat : use the tokenizer's chat template.
+        pass. chat : use the tokenizer's chat template. template_arguments : what the template takes beside
+        the messages.
 
     Raises ValueError for batch < 1, `per_token` with a question, or answers that are not two single tokens.
     `prefer` raises JudgeError for a likelihood that is not finite and for a text that is too long.
@@ -45,6 +50,7 @@ class LogProb:
         per_token: bool = False,
         chat: bool = True,
         batch: int = 8,
+        template_arguments: Arguments | None = None,
     ):
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}.")
@@ -53,10 +59,13 @@ class LogProb:
         self._model, self._tokenizer = model.eval(), tokenizer
         self._chat, self._per_token, self._batch = chat, per_token, batch
         self._longest = getattr(model.config, "max_position_embeddings", None)
-        example = render(tokenizer, "prompt", chat)
-        self.name = (
-            f"LogProb({fingerprint(model)}, {digest(repr((example, question, answers)))}, {per_token})"
-        )
+        self._arguments = template_arguments
+        self._stops = stop_tokens(model, tokenizer.eos_token_id)
+        reading = Reading(chat, template_arguments=template_arguments)
+        self._end = end_token(tokenizer, reading, self._stops)
+        example = render(tokenizer, "prompt", chat, None, template_arguments, NO_CLOCK)
+        asked = digest(repr((example, question, answers, self._end)))
+        self.name = f"LogProb({fingerprint(model)}, {asked}, {per_token})"
         self._both = None
         if question is not None:
             self._both = Symmetrised(_Verdict(self, question, self._answer_tokens(answers)))
@@ -72,13 +81,15 @@ class LogProb:
         batch: int = 8,
         dtype: str | torch.dtype = "auto",
         device: str | torch.device | None = None,
+        template_arguments: Arguments | None = None,
     ) -> LogProb:
         """Load model and tokenizer from a folder or the hub (safetensors only), by default onto the GPU."""
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(path)
-        return cls(model.to(device or best_device()), tokenizer, question, answers, per_token, chat, batch)
+        model = model.to(device or best_device())
+        return cls(model, tokenizer, question, answers, per_token, chat, batch, template_arguments)
 
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
@@ -91,16 +102,20 @@ class LogProb:
         return sigmoid(both[: len(prompts)] - both[len(prompts) :])
 
     def scores(self, prompts: Sequence[str], responses: Sequence[str]) -> NDArray[np.float64]:
-        """log p(response, EOS | prompt) in nats, float64[B]; the mean over tokens with `per_token`."""
+        """log p(response, end | prompt) in nats, float64[B]; the mean over tokens with `per_token`."""
         pairs = list(dict.fromkeys(zip(prompts, responses, strict=True)))
-        heads = encode_prompts(self._tokenizer, [readable(x) for x, _ in pairs], self._chat)
-        tails = encode_responses(self._tokenizer, [readable(y) for _, y in pairs])
+        heads = self._heads([readable(x) for x, _ in pairs])
+        said = [readable(y) for _, y in pairs]
+        tails = encode_responses(self._tokenizer, said, heads, self._end, self._stops)
         known = {}
         for start in range(0, len(pairs), self._batch):
             block = slice(start, start + self._batch)
             values = self._log_probs(heads[block], tails[block])
             known.update(zip(pairs[block], values, strict=True))
         return np.array([known[pair] for pair in zip(prompts, responses, strict=True)])
+
+    def _heads(self, prompts: Sequence[str]) -> list[list[int]]:
+        return encode_prompts(self._tokenizer, prompts, self._chat, arguments=self._arguments)
 
     def _log_probs(self, heads: list[list[int]], tails: list[list[int]]) -> list[float]:
         rows = [head + tail for head, tail in zip(heads, tails, strict=True)]
@@ -167,7 +182,7 @@ class _Verdict:
             self._question.format(prompt=readable(x), first=readable(y), second=readable(z))
             for x, y, z in zip(prompts, firsts, seconds, strict=True)
         ]
-        rows = encode_prompts(judge._tokenizer, texts, judge._chat)
+        rows = judge._heads(texts)
         odds: list[float] = []
         for start in range(0, len(rows), judge._batch):
             some = rows[start : start + judge._batch]

@@ -9,7 +9,8 @@ import numpy as np
 import torch  # a run's file is checked against these signatures
 from numpy.typing import NDArray
 
-from llm_backend.data.templates import apply_template
+from llm_backend.data.prompts import messages_of
+from llm_backend.data.templates import CLOCK, NO_CLOCK, Arguments, Clock, apply_template, with_system
 from llm_backend.judges.base import Symmetrised, check_batch, readable
 from llm_backend.judges.classifier import Classifier, load_classifier
 from llm_backend.judges.names import digest, fingerprint
@@ -26,9 +27,11 @@ class RewardModel:
     model : an AutoModelForSequenceClassification with one label. tokenizer : the model's own.
     template : (prompt, response) -> text; by default the tokenizer's chat template of the conversation.
     system : text of a system message (chat template only). batch : texts per forward pass.
+    template_arguments : what the chat template takes beside the messages.
 
-    It is transitive by construction and has no cycles. `prefer` and `scores` raise JudgeError for a score
-    that is not finite and for a text longer than the model reads; nothing is truncated silently.
+    A prompt of several messages is read as the conversation it is. The judge is transitive by construction:
+    it has no cycles. `prefer` and `scores` raise JudgeError for a score that is not finite and for a text
+    longer than the model reads; nothing is truncated silently.
     """
 
     as_is = True
@@ -40,9 +43,12 @@ class RewardModel:
         template: Template | None = None,
         system: str | None = None,
         batch: int = 16,
+        template_arguments: Arguments | None = None,
     ):
         self._template, self._system, self._tokenizer = template, system, tokenizer
-        self.name = f"RewardModel({fingerprint(model)}, {digest(self._text('prompt', 'response'))})"
+        self._arguments = template_arguments
+        example = self._text("prompt", "response", NO_CLOCK)  # a name must not change with the day
+        self.name = f"RewardModel({fingerprint(model)}, {digest(example)})"
         self._classifier = Classifier(self.name, model, tokenizer, template is not None, batch, labels=(1,))
 
     @classmethod
@@ -54,12 +60,13 @@ class RewardModel:
         batch: int = 16,
         dtype: str | torch.dtype = "auto",
         device: str | torch.device | None = None,
+        template_arguments: Arguments | None = None,
     ) -> RewardModel:
         """Load model and tokenizer from a folder or the hub (safetensors only), by default onto the GPU.
 
         Raises ValueError when the classifier's head would be random or has the wrong number of labels.
         """
-        return cls(*load_classifier(path, dtype, device), template, system, batch)
+        return cls(*load_classifier(path, dtype, device), template, system, batch, template_arguments)
 
     def scores(self, prompts: Sequence[str], responses: Sequence[str]) -> NDArray[np.float64]:
         """The rewards float64[B]; equal texts are scored once."""
@@ -74,14 +81,13 @@ class RewardModel:
         both = self.scores([*prompts, *prompts], [*firsts, *seconds])
         return sigmoid(both[: len(prompts)] - both[len(prompts) :])
 
-    def _text(self, prompt: str, response: str) -> str:
+    def _text(self, prompt: str, response: str, clock: Clock = CLOCK) -> str:
         prompt, response = readable(prompt), readable(response)
         if self._template is not None:
             return self._template(prompt, response)
-        messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
-        if self._system is not None:
-            messages = [{"role": "system", "content": self._system}, *messages]
-        return apply_template(self._tokenizer, messages, add_generation_prompt=False)
+        asked = with_system(messages_of(prompt), self._system)
+        messages = [*asked, {"role": "assistant", "content": response}]
+        return apply_template(self._tokenizer, messages, False, self._arguments, clock)
 
 
 class Pairwise:

@@ -177,8 +177,8 @@ class LanguageModel:
         row = encode_after(self.tokenizer, prompt, check_text(text))
         if (stop := next((token for token in row if token in self.stops), None)) is not None:
             raise ValueError(
-                f"the response {text!r:.60} holds the stop token {decode(self.tokenizer, [stop])!r}: remove it, "
-                "the token that ends a response is put there."
+                f"the response {text!r:.60} holds the stop token {decode(self.tokenizer, [stop])!r}: remove "
+                "it, the token that ends a response is put there."
             )
         return self.check_tokens([*row, self.end], text)
 

@@ -1,6 +1,8 @@
-"""The two errors that a run explains to its user."""
+"""The errors that a run explains to its user, and the line in which it says something."""
 
 from __future__ import annotations
+
+import sys
 
 
 class ConfigError(ValueError):
@@ -9,3 +11,8 @@ class ConfigError(ValueError):
 
 class OutOfMemory(RuntimeError):
     """The device or the host ran out of memory; the message names the setting to lower."""
+
+
+def say(text: str) -> None:
+    """Write a line to the standard error."""
+    print(f"llm_backend: {text}", file=sys.stderr)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from llm_backend.processes.workers import workers
 from llm_backend.runs import checkpoint
 from llm_backend.runs.build import Parts
 from llm_backend.runs.config import Configuration
-from llm_backend.runs.errors import ConfigError
+from llm_backend.runs.errors import ConfigError, say
 from pgames.files import atomic, parse_json
 from pgames.solver import State
 
@@ -95,11 +94,6 @@ def restored(parts: Parts, folder: Path, count: int) -> tuple[State, dict[int, P
         return parts.solver.init(parts.measured), past
     except (TypeError, ValueError, AttributeError) as error:  # a verb that an arena of texts lacks
         raise ConfigError(f"[solver] {error}") from None
-
-
-def say(text: str) -> None:
-    """Write a line to the standard error."""
-    print(f"llm_backend: {text}", file=sys.stderr)
 
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:

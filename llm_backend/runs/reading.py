@@ -11,8 +11,7 @@ from pathlib import Path
 
 from llm_backend.data import CLOCK, PromptWarning
 from llm_backend.processes.workers import workers
-from llm_backend.runs.errors import ConfigError
-from llm_backend.runs.folder import say
+from llm_backend.runs.errors import ConfigError, say
 from pgames.files import atomic
 
 STARTED = "started.json"  # the time at which a run began, which its chat templates see to its end

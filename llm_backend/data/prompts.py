@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 Message = dict[str, str]  # {"role": ..., "content": ...}
 Prompt = str | list[Message]  # a text, or the messages of a conversation
@@ -89,7 +89,7 @@ def _messages(value: Any, place: str) -> list[Message]:
     return [{"role": message["role"], "content": message["content"]} for message in value]
 
 
-def is_conversation(value: Any) -> bool:
+def is_conversation(value: Any) -> TypeGuard[list[Message]]:
     """Whether a value is a list of messages, each with a role and a content that are texts."""
     return isinstance(value, list | tuple) and all(
         isinstance(message, dict)

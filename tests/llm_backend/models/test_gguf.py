@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from llm_backend import LanguageModel, absent
+from llm_backend.data import Reading
 from llm_backend.models import gguf as room
 from tests.support.llm_gguf import write_gguf
 
@@ -33,7 +34,7 @@ def test_a_file_has_its_weights_and_tokens(written, way):
     name, file = where[way]
     lm = LanguageModel.from_pretrained(name, lora=2, gguf_file=file)
     ids = tokenizer(PROMPT)["input_ids"]
-    assert lm.encode(PROMPT) == ids
+    assert lm.reads(Reading(chat=False)).encode(PROMPT) == ids
     assert (lm.eos, lm.pad, lm.context) == (tokenizer.eos_token_id, tokenizer.pad_token_id, 128)
     assert lm.tokenizer.chat_template == tokenizer.chat_template
     assert next(lm.causal.parameters()).dtype == torch.float32

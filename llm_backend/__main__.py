@@ -50,15 +50,20 @@ def run(
     config: Annotated[Path, typer.Argument(help="A .toml file, such as llm_backend/recipes/inpo.toml.")],
     tiny: Annotated[bool, typer.Option("--tiny", help="At a toy's scale: seconds on a CPU.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last complete round.")] = False,
+    device: Annotated[str, typer.Option("--device", help="Instead of the file's, such as cuda.")] = "",
 ) -> None:
     """Play the run of a file; the word `run` may be left out."""
     with _explained():
         from llm_backend.processes.workers import workers
+        from llm_backend.runs.config import Configuration
         from llm_backend.runs.loop import run
 
-        done = run(config, tiny=tiny, resume=resume)
+        read = Configuration.read(config)
+        done = run(read.on(device) if device else read, tiny=tiny, resume=resume)
         if workers().first:
             print(f"{done.state.t} rounds in {done.folder}: log.jsonl, rounds/{done.state.t:05d}")
+            if (page := done.folder / "page.html").is_file():
+                print(page)
         workers().leave()
 
 

@@ -1,7 +1,18 @@
 """Prompts with constraints that a program can check, and a judge of how far a response meets them."""
 
 from llm_backend.constraints.judge import met, prefer, repeats, score
-from llm_backend.constraints.kinds import Constraint, constraint_of
+from llm_backend.constraints.kinds import NEW, TRAINED, Constraint, constraint_of
 from llm_backend.constraints.prompts import HELD_OUT, prompts
 
-__all__ = ["HELD_OUT", "Constraint", "constraint_of", "met", "prefer", "prompts", "repeats", "score"]
+__all__ = [
+    "HELD_OUT",
+    "NEW",
+    "TRAINED",
+    "Constraint",
+    "constraint_of",
+    "met",
+    "prefer",
+    "prompts",
+    "repeats",
+    "score",
+]

@@ -39,7 +39,8 @@ class EvaluateSettings(BaseModel):
     Every `every` rounds (0: never) the policy is compared with the reference and the policies of the last
     `past` rounds, with `samples` responses per prompt. Every `gap_every` rounds (0: never) a best response is
     trained against it, at `tau` (by default the solver's target). The prompts are the last `held_out` of the
-    data, which are not trained on, or the first `prompts` of those that are.
+    data, which are not trained on, or the first `prompts` of those that are. At the end a page is written,
+    with `page` replies per prompt of the last policy and of the reference (0: no page).
     """
 
     model_config = STRICT
@@ -50,6 +51,7 @@ class EvaluateSettings(BaseModel):
     past: int = Field(default=1, ge=0)
     gap_every: int = Field(default=0, ge=0)
     tau: float | None = Field(default=None, gt=0)
+    page: int = Field(default=0, ge=0)
 
 
 class LogSettings(BaseModel):
@@ -117,6 +119,10 @@ class Configuration(BaseModel):
         except ConfigError as error:
             raise ConfigError(f"{file}: {error}") from None
 
+    def on(self, device: str) -> Configuration:
+        """The same run on another device."""
+        return self.model_copy(update={"model": {**self.model, "device": device}})
+
     def tiny(self) -> Configuration:
         """The same run at a toy's scale: a random model, eight prompts, the shorter response wins."""
         data = {key: value for key, value in self.data.items() if key in ("chat", "truncate")}
@@ -131,7 +137,9 @@ class Configuration(BaseModel):
                 "judge": {"kind": "Rule", "score": "shorter", "cache": True},
                 "arena": _limited(arena, samples=3, max_new_tokens=6),
                 "fit": _limited(self.fit, epochs=2, batch=4),
-                "evaluate": self.evaluate.model_copy(update={"held_out": 0, "prompts": 4, "samples": 2}),
+                "evaluate": self.evaluate.model_copy(
+                    update={"held_out": 0, "prompts": 4, "samples": 2, "page": min(self.evaluate.page, 2)}
+                ),
                 "run": self.run.model_copy(update={"rounds": rounds, "out": f"{self.run.out}-tiny"}),
                 "log": self.log.model_copy(update={"wandb": "", "trackio": ""}),
             }

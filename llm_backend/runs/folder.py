@@ -19,10 +19,12 @@ from pgames.files import atomic, parse_json
 from pgames.solver import State
 
 FREE = {  # keys that may change when a run is resumed
+    "model.device",
     "run.rounds",
     "run.keep",
     "run.out",
     "run.shard",
+    "evaluate.page",
     "log.tensorboard",
     "log.wandb",
     "log.trackio",

@@ -8,12 +8,14 @@ round), so a killed run continues from its last complete round and repeats the l
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from llm_backend import evaluate
 from llm_backend.arena import TextArena
+from llm_backend.judges.base import name_of
 from llm_backend.policies.handles import Policy
 from llm_backend.processes.workers import workers
 from llm_backend.runs.build import Parts, build
@@ -24,6 +26,8 @@ from llm_backend.runs.lock import held
 from llm_backend.runs.logs import Row, rows
 from llm_backend.runs.memory import enough_memory
 from llm_backend.runs.meter import Meter
+from llm_backend.runs.page import write_page
+from llm_backend.runs.replies import compare
 from llm_backend.runs.report import reporting
 from pgames.solver import State, one_target
 
@@ -82,6 +86,9 @@ def run(
                 report.show(row)
                 # 5. the policies that the next ones are compared with
                 past = _latest(past, state, config.evaluate.past)
+            if config.evaluate.page:
+                report.phase("page")
+                _write_page(parts, state, folder, config.evaluate.page)
     return Finished(state, rows(folder / "log.jsonl"), parts.measured, folder)
 
 
@@ -93,6 +100,15 @@ def _configuration(
     elif not isinstance(config, Configuration):
         config = Configuration.parse(config)
     return config.tiny() if tiny else config
+
+
+def _write_page(parts: Parts, state: State, folder: Path, samples: int) -> None:
+    """Compare the last policy with the reference on fresh replies, and write the page of the run."""
+    replies = compare(parts.measured, state.policy, state.t, samples)
+    if workers().first:
+        title = f"{parts.solver!r}, {state.t} rounds, judged by {name_of(parts.measured.judge)}"
+        write_page(folder, title, rows(folder / "log.jsonl"), replies)
+        shutil.rmtree(folder / "draws", ignore_errors=True)
 
 
 def _latest(past: Mapping[int, Policy], state: State, count: int) -> dict[int, Policy]:

@@ -1,0 +1,90 @@
+"""The last policy and the reference, compared by fresh replies to the measured prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llm_backend import constraints, evaluate
+from llm_backend.arena import TextArena
+from llm_backend.evaluate import EVALUATION, LEVEL, Estimate
+from llm_backend.policies.handles import Policy
+from llm_backend.spaces.draws import Draws, Floats, by_prompt
+from llm_backend.verbs.verdicts import judged
+
+FINAL = 2 * EVALUATION  # added to the round in keys: no other draw shares them
+
+
+@dataclass(frozen=True)
+class Replies:
+    """Replies to X prompts by the policy and by the reference.
+
+    ours, theirs : the draws, prompt by prompt.
+    wins : float64[X], P(policy > reference) over all pairs of a prompt's replies.
+    duels : the number of those pairs.
+    kl : KL(policy || reference) in nats, None where the policy has no log-probability.
+    kinds : the kind of each prompt's constraint, or none where the prompts have no constraints.
+    """
+
+    prompts: list[str]
+    ours: Draws
+    theirs: Draws
+    wins: Floats
+    duels: int
+    kl: Estimate | None
+    kinds: list[str]
+
+    def mean(self, draws: Draws, value: Callable[[str, str], float], kind: str | None = None) -> float:
+        """The mean of value(prompt, reply) over the draws, those to prompts of one kind or all."""
+        rows = [
+            value(self.prompts[x], text)
+            for x, text in zip(draws.prompt, draws.texts, strict=True)
+            if kind is None or self.kinds[x] == kind
+        ]
+        return float(np.mean(rows))
+
+
+def compare(arena: TextArena, policy: Policy, t: int, samples: int) -> Replies:
+    """Draw `samples` replies per prompt of each side and judge all pairs of a prompt. Asks the judge."""
+    final = arena.at(FINAL + t)
+    space, key = final.space, (final.seed, FINAL + t)
+    ours, theirs = (
+        _sorted(space.draw(one, samples, (*key, *role.encode())))
+        for one, role in ((policy, "first"), (final.reference, "second"))
+    )
+    groups = by_prompt(theirs, len(final.prompts))
+    pairs = np.array([(i, j) for i, x in enumerate(ours.prompt) for j in groups[x]])
+    won = judged(final.judge, final.prompts, ours.take(pairs[:, 0]), theirs.take(pairs[:, 1]))
+    kl = None
+    if evaluate.scored(final, policy):
+        ratio = evaluate.log_probabilities(final, policy, ours)
+        ratio = ratio - evaluate.log_probabilities(final, final.reference, ours)
+        kl = over_prompts(ratio.reshape(len(final.prompts), -1).mean(axis=1))
+    wins = won.reshape(len(final.prompts), -1).mean(axis=1)
+    return Replies(final.prompts, ours, theirs, wins, len(won), kl, _kinds(final.prompts))
+
+
+def over_prompts(values: Floats) -> Estimate:
+    """The mean of float64[X] with its 95 % interval, which covers the choice of prompts and the draws.
+
+    Raises ValueError for fewer than two prompts.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2:
+        raise ValueError(f"an interval over prompts needs at least 2 prompts, got {len(values)}.")
+    width = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
+    return Estimate(float(values.mean()), width * float(values.std(ddof=1)) / float(np.sqrt(len(values))))
+
+
+def _sorted(draws: Draws) -> Draws:
+    return draws.take(np.argsort(draws.prompt, kind="stable"))
+
+
+def _kinds(prompts: Sequence[str]) -> list[str]:
+    try:
+        return [constraints.constraint_of(prompt).kind.name for prompt in prompts]
+    except ValueError:  # other prompts
+        return []

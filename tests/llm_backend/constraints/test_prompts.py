@@ -52,7 +52,7 @@ def test_they_are_written_to_a_file(tmp_path):
 
 
 def test_a_run_names_them():
-    assert read_data({"source": "constraints"}).texts == [row.prompt for row in ROWS]
-    assert read_data({"source": "constraints", "seed": 2}).texts == [row.prompt for row in prompts(2)]
+    assert read_data({"source": "constraints"}).prompts == [row.prompt for row in ROWS]
+    assert read_data({"source": "constraints", "seed": 2}).prompts == [row.prompt for row in prompts(2)]
     with pytest.raises(ConfigError, match="column is unknown"):
         read_data({"source": "constraints", "column": "prompt"})

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from llm_backend.data.tokens import padded, tokenize
 from llm_backend.judges.base import JudgeError, excerpt
+from llm_backend.models.loading import load_model, load_tokenizer
 
 
 class Classifier:
@@ -80,17 +81,15 @@ def load_classifier(
     path: str, dtype: str | torch.dtype, device: str | torch.device | None
 ) -> tuple[Any, Any]:
     """(model, tokenizer) of a checkpoint. Raises ValueError when its head would be random."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
-    model, info = AutoModelForSequenceClassification.from_pretrained(
-        path, dtype=dtype, use_safetensors=True, output_loading_info=True
-    )
-    if info["missing_keys"]:
+    model, missing = load_model(AutoModelForSequenceClassification, path, dtype)
+    if missing:
         raise ValueError(
-            f"{path} has no weights for {', '.join(sorted(info['missing_keys'])[:3])}, which would stay "
+            f"{path} has no weights for {', '.join(missing[:3])}, which would stay "
             "random: it is not a sequence classifier; pass a trained reward model."
         )
-    return model.to(device or best_device()), AutoTokenizer.from_pretrained(path)
+    return model.to(device or best_device()), load_tokenizer(path)
 
 
 def best_device() -> str:

@@ -16,6 +16,7 @@ from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerp
 from llm_backend.judges.classifier import best_device
 from llm_backend.judges.names import digest, fingerprint
 from llm_backend.models.huggingface import stop_tokens
+from llm_backend.models.loading import load_model, load_tokenizer
 from pgames.numerics import sigmoid
 
 
@@ -84,11 +85,10 @@ class LogProb:
         template_arguments: Arguments | None = None,
     ) -> LogProb:
         """Load model and tokenizer from a folder or the hub (safetensors only), by default onto the GPU."""
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
 
-        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True)
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        model = model.to(device or best_device())
+        model, _ = load_model(AutoModelForCausalLM, path, dtype)
+        model, tokenizer = model.to(device or best_device()), load_tokenizer(path)
         return cls(model, tokenizer, question, answers, per_token, chat, batch, template_arguments)
 
     def prefer(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from llm_backend.models.gguf import find_gguf, load_gguf
+from llm_backend.models.loading import load_model, load_tokenizer
 
 
 def load_pretrained(
@@ -19,10 +20,10 @@ def load_pretrained(
 ) -> tuple[Any, Any]:
     """(model, tokenizer) of a folder, a GGUF file or the hub; the device defaults to the GPU if there is one.
 
-    Raises ValueError when the folder, the file, the device or the dtype does not exist, and
-    ModuleNotFoundError when a package that reads GGUF files is missing.
+    Raises ValueError when the folder, the file, the device or the dtype does not exist or weights are
+    missing, and ModuleNotFoundError when a package that reads GGUF files is missing.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if device.type == "cuda" and not torch.cuda.is_available():
@@ -36,8 +37,13 @@ def load_pretrained(
         return dequantised.to(device), tokenizer
     if os.fspath(name).startswith((".", "/", "~")) and not os.path.isdir(name):
         raise ValueError(f"{name} is not a folder: pass the folder of a saved model, or a name on the hub.")
-    model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
-    return model.to(device), AutoTokenizer.from_pretrained(name)
+    model, missing = load_model(AutoModelForCausalLM, name, dtype)
+    if missing:
+        raise ValueError(
+            f"{name} has no weights for {', '.join(missing[:3])}, which would stay random: it is not a "
+            "causal language model; pass one."
+        )
+    return model.to(device), load_tokenizer(name)
 
 
 def one_line(error: BaseException, longest: int = 160) -> str:

@@ -29,7 +29,20 @@ from llm_backend.processes.fsdp import local_shard
 from llm_backend.weights.adapter_files import fingerprint, read_adapter, write_adapter
 from llm_backend.weights.adapters import Adapters
 from llm_backend.weights.copies import Copies
+from llm_backend.weights.merged import merged
 from llm_backend.weights.slots import Slots, Trainee
+
+USED: weakref.WeakSet[Any] = weakref.WeakSet()  # the models that a LanguageModel has changed
+
+
+def check_unused(model: Any) -> None:
+    """Raises ValueError for a model that a LanguageModel has, or for a PEFT wrapper of it."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if inner in USED:
+        raise ValueError(
+            f"this {type(inner).__name__} is the base of another LanguageModel, whose policies are in it: "
+            "use that one, or load the model again."
+        )
 
 
 class LanguageModel:
@@ -38,6 +51,7 @@ class LanguageModel:
     Parameters
     ----------
     model : a Hugging Face causal LM whose head is one linear map. It is modified: do not use it elsewhere.
+        Adapters that it has, also as a PeftModel, are merged into its weights.
     tokenizer : its tokenizer, which must have an EOS token.
     lora : rank of the adapters on every linear layer but the head (scale 1), or None to train all weights,
         which costs the memory of a model per policy.
@@ -48,8 +62,11 @@ class LanguageModel:
     system : text of a system message put before every prompt.
     template_arguments : what the chat template takes beside the messages, as {"enable_thinking": False}.
 
-    Raises ValueError when `lora` is not a rank, the tokenizer has no EOS token, the head is more than one
-    linear map, or the model has a recurrent state.
+    A few tokens are scored and decoded when it is made. Ids without a token are never drawn.
+
+    Raises ValueError when `lora` is not a rank, the tokenizer has no EOS token, a stop token or a weight is
+    not usable, the head is more than one linear map, the model has a recurrent state or is the base of
+    another LanguageModel, or batches, decoding or training disagree with plain passes.
     """
 
     def __init__(
@@ -69,16 +86,14 @@ class LanguageModel:
             )
         if tokenizer.eos_token_id is None:
             raise ValueError("the tokenizer has no EOS token: set tokenizer.eos_token to one of its tokens.")
-        model.eval().requires_grad_(False)
+        check_unused(model)
+        model = merged(model.eval().requires_grad_(False))
         self.tokenizer, self.lora = tokenizer, lora
         self.device = model.device
         self.context = steady_context(model)
-        embedded, predicted = (
-            len(model.get_input_embeddings().weight),
-            len(model.get_output_embeddings().weight),
-        )
-        self.vocabulary: int = min(embedded, predicted)
-        self.known, self.missing = known_ids(tokenizer, self.vocabulary, predicted)
+        embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
+        self.vocabulary: int = min(len(embeddings.weight), len(head.weight))
+        self.known, self.missing = known_ids(tokenizer, self.vocabulary, len(head.weight))
         self.eos: int = tokenizer.eos_token_id
         self.reading = Reading(chat, system, template_arguments)
         stops = checked_stops(model, stop_tokens(model, self.eos), self.vocabulary)
@@ -88,11 +103,15 @@ class LanguageModel:
         self.pad: int = pad if pad is not None and 0 <= pad < self.vocabulary else self.eos  # a filler
         check_kind(model)
         self._base_id = fingerprint(sorted(model.named_parameters()))
-        self._recomputed: list[Any] = []
+        self._recomputed = enable_checkpointing(model) if checkpointing else []
         self.slots: Slots = Copies(model) if lora is None else Adapters(model, lora, seed)
-        if checkpointing:
-            self._recomputed = enable_checkpointing(model)
-        self.mixes = self_test(self)
+        try:
+            self.mixes = self_test(self)
+        except BaseException:
+            if isinstance(self.slots, Adapters):
+                self.slots.peft.unload()  # the model may be used again, with other settings
+            raise
+        USED.add(model)
         self._numbers = itertools.count(1)  # of slots
         self._slot_of: weakref.WeakKeyDictionary[Adapter, str] = weakref.WeakKeyDictionary()
         self._unheld: list[str] = []  # slots whose handles have been collected

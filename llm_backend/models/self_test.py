@@ -33,7 +33,7 @@ def self_test(lm: LanguageModel) -> bool:
     test = _Test(lm)
     with torch.no_grad():
         _check_finite(lm)
-        plain = {None: test.plain(None)}
+        plain: dict[str | None, list[Tensor]] = {None: test.plain(None)}
         if not all(bool(row.isfinite().all()) for row in plain[None]):
             raise ValueError(
                 f"{test.name} returns logits that are not finite at {lm.causal.dtype}: load it with "
@@ -70,8 +70,9 @@ def _check_finite(lm: LanguageModel) -> None:
         if weight.is_floating_point() and not bool(weight.sum(dtype=torch.float32).isfinite()):
             if not bool(weight.isfinite().all()):
                 raise ValueError(
-                    f"the weights of {type(lm.causal).__name__} are not finite: {name} holds NaN or an "
-                    "infinity: save the model again, or load it in bfloat16 or float32."
+                    f"the weights of {type(lm.causal).__name__} are not finite: "
+                    f"{name.replace('.base_layer', '')} holds NaN or an infinity: save the model again, or "
+                    "load it in bfloat16 or float32."
                 )
 
 

@@ -108,6 +108,7 @@ def _with_lora(model: Any, rank: int, seed: int) -> Any:
         torch.manual_seed(seed)
         peft = get_peft_model(model, config, adapter_name=START).eval().requires_grad_(False)
     if any(type(module).__name__ == "ParamWrapper" for module in peft.modules()):
+        peft.unload()
         raise ValueError(
             f"PEFT cannot mix adapters on the experts of {type(model).__name__} in a batch: train all "
             "weights, lora=None."

@@ -47,7 +47,8 @@ def draw(logits: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     block, before = _first_above(total, u * total[:, -1])
     inside = p[at, block].double().cumsum(dim=-1)
     place, _ = _first_above(inside, u * total[:, -1] - before)
-    return block * BLOCK + place, p[at, block, place].double().log() - total[:, -1].log()
+    tokens = (block * BLOCK + place).clamp(max=vocabulary - 1)
+    return tokens, p[at, block, place].double().log() - total[:, -1].log()
 
 
 def _first_above(cumulative: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,5 +56,6 @@ def _first_above(cumulative: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     last = cumulative[:, -1]
     target = torch.minimum(target, torch.nextafter(last, torch.zeros_like(last)))  # against rounding
     place = torch.searchsorted(cumulative, target[:, None], right=True)
+    place = place.clamp(max=cumulative.shape[1] - 1)  # of NaN too: the caller refuses its log-probability
     before = cumulative.gather(1, (place - 1).clamp(min=0))[:, 0]
     return place[:, 0], torch.where(place[:, 0] > 0, before, 0.0)

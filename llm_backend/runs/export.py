@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from llm_backend import store
+from llm_backend.data import Reading
 from llm_backend.export import Card, merge, write_peft
 from llm_backend.runs import checkpoint
 from llm_backend.runs.config import Configuration
@@ -41,7 +42,7 @@ def export_run(run: str | os.PathLike[str], to: str | os.PathLike[str], adapter:
     found = next(checkpoint.intact(folder / "rounds", say), None)
     if found is None:
         raise ConfigError(f"{folder} holds no complete round: play the run first.")
-    lm = load_model(config.model)
+    lm = load_model(config.model, Reading())  # no prompt is read
     asked = json.loads((found.folder / "state.json").read_text(encoding="utf-8")).get("asked", "")
     state = store.load(lm, found.folder, asked)
     (write_peft if adapter else merge)(lm, state.policy, to, _card(config, folder, found.t))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from llm_backend.data.tokens import padded, tokenize
 from llm_backend.judges.base import JudgeError, excerpt
+from llm_backend.models.huggingface import steady_context
 from llm_backend.models.loading import load_model, load_tokenizer
 
 
@@ -32,7 +33,7 @@ class Classifier:
             )
         self.name, self.model, self.tokenizer = name, model.eval(), tokenizer
         self.special, self.batch = special, batch  # special: whether the tokenizer adds its special tokens
-        self.longest = getattr(model.config, "max_position_embeddings", None)
+        self.longest = steady_context(model)
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Logits float64[B, labels]. Raises JudgeError when one is not finite or a text is too long."""
@@ -66,7 +67,9 @@ class Classifier:
         # A decoder reads its score at the last token that is not pad. If no pad token is declared, use one
         # that ends no row: with pad = EOS the score would be read one token early.
         ends = {row[-1] for row in rows}
-        pad = declared if declared is not None else min(set(range(len(rows) + 1)) - ends)
+        size = len(self.model.get_input_embeddings().weight)
+        known = declared is not None and 0 <= declared < size
+        pad = declared if known else min(set(range(len(rows) + 1)) - ends)
         ids, mask = padded(rows, pad, side="right")
         try:
             config.pad_token_id = pad

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from llm_backend.data.reading import Reading, end_token
 from llm_backend.data.templates import NO_CLOCK, Arguments, render
-from llm_backend.data.tokens import encode_prompts, encode_responses, pad_token, padded
+from llm_backend.data.tokens import encode_prompts, encode_responses, padded
 from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt, readable
 from llm_backend.judges.classifier import best_device
 from llm_backend.judges.names import digest, fingerprint
-from llm_backend.models.huggingface import stop_tokens
+from llm_backend.models.huggingface import steady_context, stop_tokens
 from llm_backend.models.loading import load_model, load_tokenizer
+from llm_backend.models.self_test import check_rows
 from pgames.numerics import sigmoid
 
 
@@ -36,8 +37,9 @@ class LogProb:
         pass. chat : use the tokenizer's chat template. template_arguments : what the template takes beside
         the messages.
 
-    Raises ValueError for batch < 1, `per_token` with a question, or answers that are not two single tokens.
-    `prefer` raises JudgeError for a likelihood that is not finite and for a text that is too long.
+    Raises ValueError for a model whose logits of a row change with the rows beside it, batch < 1,
+    `per_token` with a question, or answers that are not two single tokens. `prefer` raises
+    JudgeError for a likelihood that is not finite and for a text that is too long.
     """
 
     as_is = True
@@ -59,7 +61,7 @@ class LogProb:
             raise ValueError("LogProb: per_token is for likelihoods: leave out question or per_token.")
         self._model, self._tokenizer = model.eval(), tokenizer
         self._chat, self._per_token, self._batch = chat, per_token, batch
-        self._longest = getattr(model.config, "max_position_embeddings", None)
+        self._longest = steady_context(model)
         self._arguments = template_arguments
         self._stops = stop_tokens(model, tokenizer.eos_token_id)
         reading = Reading(chat, template_arguments=template_arguments)
@@ -67,6 +69,7 @@ class LogProb:
         example = render(tokenizer, "prompt", chat, None, template_arguments, NO_CLOCK)
         asked = digest(repr((example, question, answers, self._end)))
         self.name = f"LogProb({fingerprint(model)}, {asked}, {per_token})"
+        check_rows(model, self._logits)
         self._both = None
         if question is not None:
             self._both = Symmetrised(_Verdict(self, question, self._answer_tokens(answers)))
@@ -146,7 +149,7 @@ class LogProb:
                 f"{self.name} cannot read {longest} tokens, only {self._longest}: lower max_new_tokens, "
                 "shorten the prompt, or use a judge with a longer context."
             )
-        ids, mask = padded(rows, pad_token(self._tokenizer), "left")
+        ids, mask = padded(rows, rows[0][0], "left")  # any token: nothing attends to the padding
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         device = next(self._model.parameters()).device
         out = self._model(

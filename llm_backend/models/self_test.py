@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -264,6 +264,28 @@ class _Test:
 
     def _alike(self, got: Sequence[Tensor], want: Sequence[Tensor]) -> bool:
         return _distance(got, want, self.close < ROUGH) <= self.close
+
+
+def check_rows(model: Any, logits: Callable[[list[list[int]], int], Tensor]) -> None:
+    """Raises ValueError unless the logits of a row are the same alone and beside a longer one.
+
+    `logits(rows, keep)` are those of the last `keep` positions of rows of tokens, float[B, keep, V].
+    """
+    name, size = type(model).__name__, len(model.get_input_embeddings().weight)
+    rows = [[i * size // 6 for i in range(1, 6)], [i * size // 6 for i in (4, 2)]]
+    remedy = "use an architecture with attention masks and positions, such as Llama or Qwen."
+    try:
+        alone, together = [logits([row], 1)[0] for row in rows], logits(rows, 1)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{name} cannot be read in batches ({type(error).__name__}: {one_line(error)}): {remedy}"
+        ) from None
+    finite = all(bool(row.isfinite().all()) for row in alone)  # a judge says so when it is asked
+    close = CLOSE.get(model.dtype, ROUGH)
+    if finite and _distance(list(together), alone, close < ROUGH) > close:
+        raise ValueError(f"the logits of {name} depend on the rows beside, by padding: {remedy}")
 
 
 def _distance(got: Sequence[Tensor], want: Sequence[Tensor], every: bool) -> float:

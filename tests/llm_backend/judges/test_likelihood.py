@@ -6,7 +6,7 @@ import torch
 
 from llm_backend import judges
 from llm_backend.judges import JudgeError
-from tests.support.classifiers import tokenizer_of
+from tests.support.classifiers import classifier, tokenizer_of
 from tests.support.judged import assert_preference, table
 from tests.support.llm_tiny import tiny_model
 
@@ -54,3 +54,43 @@ def test_log_prob_judge_asked_for_a_or_b():
         judges.LogProb(model, tokenizer, "{first} or {other}?", answers=("a", "b"))
     with pytest.raises(JudgeError, match="cannot read"):
         judge.prefer(["a"], ["rock " * 60], ["paper"])
+
+
+def test_a_judge_that_padding_changes_is_refused():
+    """RWKV reads the padding on the left as tokens."""
+    from transformers import RwkvConfig, RwkvForCausalLM
+
+    tokenizer = tokenizer_of()
+    size = {"vocab_size": len(tokenizer), "hidden_size": 16, "attention_hidden_size": 16}
+    with pytest.raises(ValueError, match=r"RwkvForCausalLM.* the rows beside") as error:
+        judges.LogProb(RwkvForCausalLM(RwkvConfig(**size, num_hidden_layers=2)), tokenizer)
+    assert "\n" not in str(error.value)
+
+
+def test_the_pad_id_of_a_judge_is_never_looked_at():
+    tokenizer, other = tokenizer_of(), tokenizer_of()
+    other.add_tokens(["<filler>"])
+    other.pad_token = "<filler>"  # a token that neither model has
+    asked = (["a", "b a b"], ["rock", "paper rock"])
+    model = tiny_model(len(tokenizer))
+    expected = judges.LogProb(model, tokenizer).scores(*asked)
+    np.testing.assert_array_equal(judges.LogProb(model, other).scores(*asked), expected)
+    rated = judges.RewardModel(classifier(tokenizer), tokenizer).scores(*asked)
+    odd = classifier(tokenizer)
+    odd.config.pad_token_id = len(tokenizer)
+    np.testing.assert_allclose(judges.RewardModel(odd, other).scores(*asked), rated, atol=1e-6)
+
+
+def test_a_judge_reads_up_to_the_switch_of_longrope():
+    from transformers import Phi3Config, Phi3ForCausalLM
+
+    tokenizer = tokenizer_of()
+    rope = {"rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": 12}
+    rope |= {"short_factor": [1.0] * 4, "long_factor": [4.0] * 4, "factor": 4.0}
+    size = {"vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    size |= {"num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 48}
+    size |= {"original_max_position_embeddings": 12, "pad_token_id": 0}
+    judge = judges.LogProb(Phi3ForCausalLM(Phi3Config(**size, rope_parameters=rope)), tokenizer, chat=False)
+    judge.scores(["a"], ["rock " * 9])
+    with pytest.raises(JudgeError, match="cannot read 13 tokens, only 12"):
+        judge.scores(["a"], ["rock " * 10])

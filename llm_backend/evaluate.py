@@ -88,18 +88,29 @@ def exploitability(
     best = mirror_step(reference, opponent=policy, 1 / tau). Its gain
     P(best > policy) - tau KL(best || ref) + tau KL(policy || ref) - 1/2 is measured on fresh duels. However
     badly the opponent was trained, the expectation of the estimate is at most the exploitability. Pass `best`
-    to measure the gain of another opponent, for instance of one trained on other prompts.
+    to measure the gain of another opponent, for instance of one trained on other prompts. For the strongest
+    of several, with an interval that allows for the choice, see `llm_backend.bounds`.
 
     Raises ValueError when `samples` < 2, or when a policy has no log-probability; see `scored`.
     """
     rival: Policy = arena.mirror_step(arena.reference, policy, 1 / tau) if best is None else best
+    return estimate(gains(arena, rival, policy, tau, samples))
+
+
+def gains(arena: TextArena, rival: Policy, policy: Policy, tau: float, samples: int) -> Floats:
+    """J_tau(rival, policy) - 1/2 of single duels, float64[X, m] with m = `samples`: unbiased for the gain.
+
+    Raises ValueError when tau is not 0 and a policy has no log-probability; see `scored`.
+    """
     ours, theirs = _draw(arena, rival, samples, "first"), _draw(arena, policy, samples, "second")
 
     def ratio(which: Policy, draws: Draws) -> Floats:
+        if tau == 0:
+            return np.zeros(len(draws))
         return log_probabilities(arena, which, draws) - log_probabilities(arena, arena.reference, draws)
 
-    gains = _duels(arena, ours, theirs) - tau * ratio(rival, ours) + tau * ratio(policy, theirs) - 0.5
-    return estimate(gains.reshape(-1, samples))
+    won = _duels(arena, ours, theirs)
+    return (won - tau * ratio(rival, ours) + tau * ratio(policy, theirs) - 0.5).reshape(-1, samples)
 
 
 def log_probabilities(arena: TextArena, policy: Policy, draws: Draws) -> Floats:

@@ -38,6 +38,9 @@ NOT_IN_ARENA = (
 )  # set by other sections
 
 
+DEFAULT_PROMPTS = 64  # most prompts that an evaluation measures by default
+
+
 class Parts(NamedTuple):
     """The solver, the arena it plays in, the arena of the measured prompts, and a digest of all prompts."""
 
@@ -86,13 +89,30 @@ def build(config: Configuration, folder: Path) -> Parts:
             given["expert"] = [[answer] for answer in data.answers[some]]
         return _arena(lm, texts[some], judge, given, folder)
 
-    measured = slice(kept, None) if kept < len(texts) else slice(config.evaluate.prompts)
     with said():
         arena = arena_of(slice(kept), size)
+        measured = _evaluated(config, arena, len(texts))
         other = arena if texts[measured] == arena.prompts else arena_of(measured, None)
     asked = [[identity(text) for text in texts], data.answers, lm.tokenizer.chat_template]
     content = json.dumps([*asked, asdict(lm.reading)])
     return Parts(solver, arena, other, hashlib.sha256(content.encode()).hexdigest())
+
+
+def _evaluated(config: Configuration, arena: TextArena, prompts: int) -> slice:
+    """The prompts that are measured: those held out, the first `evaluate.prompts`, or as many as are cheap.
+
+    By default the evaluation draws at most half as many responses as one sample of the round, and at most
+    64 prompts are measured.
+    """
+    how, kept = config.evaluate, len(arena.prompts)
+    if kept < prompts:
+        return slice(kept, None)
+    if how.prompts is not None:
+        return slice(how.prompts)
+    if arena.samples is None:
+        return slice(DEFAULT_PROMPTS)
+    drawn, each = arena.context.per_round * arena.samples, how.samples * (2 + how.past)
+    return slice(max(1, min(DEFAULT_PROMPTS, drawn // (2 * each))))
 
 
 def _judge(config: Configuration, folder: Path) -> Judge:

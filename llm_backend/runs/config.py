@@ -37,21 +37,28 @@ class EvaluateSettings(BaseModel):
     """The measurements after a round, on fresh draws that never enter training.
 
     Every `every` rounds (0: never) the policy is compared with the reference and the policies of the last
-    `past` rounds, with `samples` responses per prompt. Every `gap_every` rounds (0: never) a best response is
-    trained against it, at `tau` (by default the solver's target). The prompts are the last `held_out` of the
-    data, which are not trained on, or the first `prompts` of those that are. At the end a page is written,
-    with `page` replies per prompt of the last policy and of the reference (0: no page).
+    `past` rounds, with `samples` responses per prompt. The prompts are the last `held_out` of the data, which
+    are not trained on, or the first `prompts` of those that are; by default so many that the evaluation draws
+    at most half as many responses as the round, and at most 64.
+
+    Every `gap_every` rounds (0: never) the exploitability is bounded from below at `tau` (by default the
+    solver's target): best responses are trained, and these, the past policies, the reference and the last
+    policies of the runs in the folders `rivals` are its opponents.
+
+    At the end a page is written, with `page` replies per prompt of the last policy and of the reference (0: no
+    page).
     """
 
     model_config = STRICT
     every: int = Field(default=1, ge=0)
     held_out: int = Field(default=0, ge=0)
-    prompts: int = Field(default=64, ge=1)
+    prompts: int | None = Field(default=None, ge=1)
     samples: int = Field(default=2, ge=2)
     past: int = Field(default=1, ge=0)
     gap_every: int = Field(default=0, ge=0)
     tau: float | None = Field(default=None, gt=0)
     page: int = Field(default=0, ge=0)
+    rivals: list[str] = []
 
 
 class LogSettings(BaseModel):

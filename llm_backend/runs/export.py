@@ -26,6 +26,7 @@ OF_THE_RUN = {  # numbers of a row of the log that say how the round was played,
     "tokens",
     "tokens_trained",
     "judged",
+    "evaluation",
     "drawn_length",
     "drawn_truncated",
 }

@@ -13,23 +13,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from llm_backend import evaluate
 from llm_backend.arena import TextArena
 from llm_backend.judges.base import name_of
 from llm_backend.policies.handles import Policy
 from llm_backend.processes.workers import workers
-from llm_backend.runs.build import Parts, build
-from llm_backend.runs.config import Configuration, EvaluateSettings
-from llm_backend.runs.errors import ConfigError
+from llm_backend.runs.build import build
+from llm_backend.runs.config import Configuration
 from llm_backend.runs.folder import check_folder, restored, save_round
 from llm_backend.runs.lock import held
 from llm_backend.runs.logs import Row, rows
+from llm_backend.runs.measuring import gap_tau, measured, rivals, told
 from llm_backend.runs.memory import enough_memory
 from llm_backend.runs.meter import Meter
 from llm_backend.runs.page import write_page
 from llm_backend.runs.replies import compare
 from llm_backend.runs.report import reporting
-from pgames.solver import State, one_target
+from pgames.solver import State
 
 
 class Finished(NamedTuple):
@@ -63,8 +62,12 @@ def run(
     with held(folder), enough_memory(meter):
         us.once(lambda: check_folder(folder, config, resume))
         parts = build(config, folder)
+        gap_tau(parts, config.evaluate)
+        others = rivals(parts, config.evaluate)
         state, past = restored(parts, folder, config.evaluate.past)
         with reporting(config, repr(parts.solver), folder, state.t, us.first) as report:
+            for line in told(parts, config.evaluate):
+                report.tell(line)
             meter.say = report.phase
             metered = parts.metered(meter)
             while state.t < config.run.rounds:
@@ -75,10 +78,12 @@ def run(
                 played = meter.row(metered.arena.journal)
                 # 2. measure the policy
                 with meter.measure("evaluate"):
-                    measured = _measured(metered, state, past, config.evaluate)
+                    row = measured(metered, state, past, others, config.evaluate)
                 # 3. the row of the log
-                row = {"round": state.t, "processes": us.size, **played, **measured}
-                report.log(row | {"seconds": meter.clear()})
+                if row:
+                    row["evaluation"] = dict(meter.evaluation)
+                row = {"round": state.t, "processes": us.size, **played, **row, "seconds": meter.clear()}
+                report.log(row)
                 # 4. the checkpoint, from which a killed run continues
                 with meter.measure("checkpoint"):
                     save_round(parts, state, folder, config.run.keep)
@@ -115,20 +120,3 @@ def _latest(past: Mapping[int, Policy], state: State, count: int) -> dict[int, P
     """The policies of the last `count` rounds, by round."""
     every = [*past.items(), (state.t, state.policy)]
     return dict(every[len(every) - count :])
-
-
-def _measured(parts: Parts, state: State, past: Mapping[int, Policy], how: EvaluateSettings) -> Row:
-    """The measurements of [evaluate] after this round. Raises ConfigError when evaluate.tau is missing."""
-    arena = parts.measured.at(state.t)
-    row: Row = {}
-    if how.every and state.t % how.every == 0:
-        row |= evaluate.measure(arena, state.policy, past, how.samples)
-    if how.gap_every and state.t % how.gap_every == 0 and evaluate.scored(arena, state.policy):
-        tau = how.tau or one_target(parts.solver)
-        if not tau > 0:
-            raise ConfigError("evaluate.tau is missing: the solver has no tau to measure the gap at.")
-        trained = parts.arena.at(evaluate.EVALUATION + state.t)
-        best = trained.mirror_step(trained.reference, state.policy, 1 / tau)
-        gain = evaluate.exploitability(arena, state.policy, tau, how.samples, best)
-        row["exploitability"] = {"mean": gain.mean, "margin": gain.margin, "tau": tau}
-    return row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ from llm_backend.context import Note
 from llm_backend.engines.vllm import Discrepancy
 from llm_backend.judges.base import antisymmetric, name_of
 from llm_backend.spaces.draws import Draws
-from llm_backend.spaces.metered import Metered
+from llm_backend.spaces.metered import metered
 
 PHASES = ("collect", "judge", "score", "fit", "evaluate", "checkpoint")
 
@@ -37,6 +37,9 @@ class Meter:
         before = {phase: round(spent, 4) for phase, spent in getattr(self, "seconds", {}).items()}
         self.seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
         self.drawn = self.tokens = self.truncated = self.judged = 0
+        self.fresh_tokens, self.fresh_seconds = 0, 0.0  # of draws that were not read from the disk
+        self.evaluation = {"responses": 0, "tokens": 0, "judged": 0}
+        self._measured: set[int] = set()
         return before
 
     @contextmanager
@@ -65,25 +68,44 @@ class Meter:
             self.say(outer)
 
     def count(self, draws: Draws) -> None:
-        """Count drawn responses and their tokens."""
+        """Count responses and their tokens, drawn or read; those of the evaluation apart."""
+        if self.phase == "evaluate":
+            same = hash((draws.prompt.tobytes(), draws.tokens))
+            if same not in self._measured:  # several measurements share draws
+                self._measured.add(same)
+                self.evaluation["responses"] += len(draws)
+                self.evaluation["tokens"] += sum(map(len, draws.tokens))
+            return
         self.drawn += len(draws)
         self.tokens += sum(map(len, draws.tokens))
         self.truncated += int(draws.truncated.sum())
+
+    def drew(self, draws: Draws, seconds: float) -> None:
+        """Count responses that were drawn and not read, for the speed of drawing."""
+        self.fresh_tokens += sum(map(len, draws.tokens))
+        self.fresh_seconds += seconds
+
+    def asked(self, questions: int) -> None:
+        """Count questions to the judge; those of the evaluation apart."""
+        if self.phase == "evaluate":
+            self.evaluation["judged"] += questions
+        else:
+            self.judged += questions
 
     def watch(self, arena: TextArena) -> TextArena:
         """A view of the arena in which draws, scores and judgements are measured."""
         if (engine := arena.space.sampling.engine) is not None:
             self.reports = engine.reports
-        space, judge = Metered(arena.space, self), _Judge(arena.judge, self)
+        space, judge = metered(arena.space, self), _Judge(arena.judge, self)
         return arena.within(replace(arena.context, space=space, judge=judge))
 
     def row(self, journal: Sequence[Note]) -> dict[str, Any]:
         """The numbers of the round, including those that the arena noted on its fits."""
         fits = [entry for entry in journal if "loss" in entry]
-        generation = self.seconds["collect"]
         return {
             **({"loss": fits[-1]["loss"], "losses": [entry["loss"] for entry in fits]} if fits else {}),
-            "tokens_per_second": self.tokens / generation if generation > 0 else None,
+            **certificate(fits[-1] if fits else {}),
+            "tokens_per_second": self.fresh_tokens / self.fresh_seconds if self.fresh_tokens else None,
             "tokens": self.tokens,
             "tokens_trained": sum(entry.get("tokens", 0) for entry in fits),
             "drawn_length": self.tokens / self.drawn if self.drawn else None,
@@ -102,6 +124,11 @@ class Meter:
         return {"discrepancy": {"largest": max(r.largest for r in new), "mean": mean, "outside": outside}}
 
 
+def certificate(note: Mapping[str, Any]) -> dict[str, float]:
+    """How far a fit got, by the note of the journal: `share` of its target, `slope` and `r2` held back."""
+    return {name: note[name] for name in ("share", "slope", "r2") if note.get(name) is not None}
+
+
 class _Judge:
     """A judge whose time and questions are counted."""
 
@@ -114,6 +141,6 @@ class _Judge:
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
     ) -> NDArray[np.float64]:
-        self._meter.judged += len(prompts)
+        self._meter.asked(len(prompts))
         with self._meter.measure("judge"):
             return self._judge.prefer(prompts, firsts, seconds)

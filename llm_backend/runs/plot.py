@@ -21,12 +21,12 @@ QUANTITIES = {  # path in a row of the log -> its label
     "kl_reference": "KL to the reference (nats)",
     "loss": "loss of the last fit",
     "share": "share of the target reached",
-    "realised/slope": "realised step",
+    "slope": "realised step",
     "length": "length (tokens)",
     "truncated": "share of responses cut short",
     "tokens_per_second": "tokens drawn a second",
 }
-LEVELS = {"win_rate_reference": 0.5, "exploitability": 0.0, "share": 1.0, "realised/slope": 1.0}
+LEVELS = {"win_rate_reference": 0.5, "exploitability": 0.0, "share": 1.0, "slope": 1.0}
 
 
 class Point(NamedTuple):
@@ -55,7 +55,7 @@ def read_runs(folders: Sequence[str | os.PathLike[str]]) -> dict[str, list[Row]]
 
 
 def points(log: Sequence[Row], quantity: str) -> list[Point]:
-    """The recorded values of a quantity, such as "loss" or "realised/slope"."""
+    """The recorded values of a quantity, such as "loss" or "seconds/fit"."""
     found = []
     for row in log:
         value: object = row

@@ -21,6 +21,10 @@ class Report(Protocol):
         """Show the phase under way."""
         ...
 
+    def tell(self, line: str) -> None:
+        """Print a line."""
+        ...
+
     def log(self, row: Row) -> None:
         """Write the row of a finished round to the log."""
         ...
@@ -34,6 +38,9 @@ class Silent:
     """The report of the other processes."""
 
     def phase(self, name: str) -> None:
+        pass
+
+    def tell(self, line: str) -> None:
         pass
 
     def log(self, row: Row) -> None:
@@ -51,6 +58,9 @@ class Written:
 
     def phase(self, name: str) -> None:
         self._show(None, name)
+
+    def tell(self, line: str) -> None:
+        say(line)
 
     def log(self, row: Row) -> None:
         self._log.write(row)

@@ -1,15 +1,17 @@
-"""Metered: a space whose draws and scores are timed and counted."""
+"""Metered: a space whose draws and scores are timed and counted, those read from the disk apart."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from llm_backend.policies.handles import Blend, Leaf, Policy
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
+from llm_backend.spaces.recorded import Recorded
 
 
 class Gauge(Protocol):
@@ -20,7 +22,11 @@ class Gauge(Protocol):
         ...
 
     def count(self, draws: Draws) -> None:
-        """Count drawn responses and their tokens."""
+        """Count responses and their tokens, drawn or read."""
+        ...
+
+    def drew(self, draws: Draws, seconds: float) -> None:
+        """Count responses that were drawn and not read, for the speed of drawing."""
         ...
 
 
@@ -52,3 +58,39 @@ class Metered:
         """log pi(response | prompt), float64[B] in nats; the phase is "score"."""
         with self.meter.measure("score"):
             return self.space.score(policy, draws)
+
+
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """A space with the same draws and scores, whose meter learns how long draws take."""
+
+    space: Space
+    meter: Gauge
+
+    @property
+    def sampling(self) -> Sampling:
+        """How responses are drawn and scored."""
+        return self.space.sampling
+
+    @property
+    def listed(self) -> ListedSpace | None:
+        """The list of the inner space, or None."""
+        return self.space.listed
+
+    def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
+        """`n` responses to each prompt, or to each of the prompts `which`."""
+        began = time.perf_counter()
+        draws = self.space.draw(policy, n, key, which)
+        self.meter.drew(draws, time.perf_counter() - began)
+        return draws
+
+    def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
+        """log pi(response | prompt), float64[B] in nats."""
+        return self.space.score(policy, draws)
+
+
+def metered(space: Space, meter: Gauge) -> Metered:
+    """The space on a meter; draws that a `Recorded` space reads are counted, and left out of the speed."""
+    if isinstance(space, Recorded):
+        return Metered(replace(space, space=Timed(space.space, meter)), meter)
+    return Metered(Timed(space, meter), meter)

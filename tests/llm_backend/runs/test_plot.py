@@ -34,9 +34,7 @@ def test_a_page_shows_the_runs_side_by_side_and_needs_no_network(tmp_path):
 
 
 def test_the_lines_are_the_numbers_of_the_logs(tmp_path):
-    runs = read_runs(
-        [log(tmp_path / "a" / "run", [0.5, 0.9]), log(tmp_path / "b" / "run", [0.4], realised={"slope": 0.2})]
-    )
+    runs = read_runs([log(tmp_path / "a" / "run", [0.5, 0.9]), log(tmp_path / "b" / "run", [0.4], slope=0.2)])
     assert [name[-5:] for name in runs] == ["a/run", "b/run"]
     figure = curves(runs)
     shown = {axes.get_title(loc="left"): axes for axes in figure.axes}
@@ -44,7 +42,7 @@ def test_the_lines_are_the_numbers_of_the_logs(tmp_path):
     assert lines[0].get_xydata().tolist() == [[1, 0.5], [2, 0.9]]
     assert lines[1].get_xydata().tolist() == [[1, 0.4]]
     assert "realised step" in shown and "length (tokens)" not in shown
-    assert points([*runs.values()][1], "realised/slope") == [Point(1, 0.2, 0.0)]
+    assert points([*runs.values()][1], "slope") == [Point(1, 0.2, 0.0)]
 
 
 @pytest.mark.parametrize(

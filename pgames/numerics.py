@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
 SUM_TOLERANCE = 1e-6  # the largest |sum - 1| of a distribution that counts as rounding
 SERIES = 1e-3  # |log p / q| below which `kl_to_logs` expands the exponential
+
+
+def real(name: str, values: ArrayLike) -> Array:
+    """The values as float64[...].
+
+    Raises ValueError, whose message calls them `name`, when they are complex or no table of numbers.
+    """
+    try:
+        table = np.asarray(values)
+        if np.iscomplexobj(table):
+            raise ValueError("it holds complex numbers: pass the real part, np.real(values)")
+        return table.astype(np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be a table of real numbers, {type(values).__name__}: {error}."
+        ) from None
 
 
 def normalise(logits: Array) -> Array:

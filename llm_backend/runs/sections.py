@@ -20,6 +20,7 @@ T = TypeVar("T")
 Table = Mapping[str, object]
 Type = object  # of an annotation: a class, a union, a generic alias
 PLAIN = (bool, int, float, str, type(None))
+SECRET = ("url", "key_variable", "settings")  # a wrong value may be a credential, so it is not shown
 
 
 class Reader(NamedTuple):
@@ -112,7 +113,9 @@ def validated(model: type[M], section: str, table: object) -> M:
         wanted = first["msg"].removeprefix("Input should be ")
         for theirs, ours in (("a valid dictionary", "a table"), ("a valid tuple", "a valid list")):
             wanted = wanted.replace(theirs, ours)
-        raise ConfigError(f"{key} = {table[str(first['loc'][0])]!r:.200}: it must be {wanted}.") from None
+        value = table[str(first["loc"][0])]
+        shown = key if first["loc"][0] in SECRET else f"{key} = {value!r:.200}"
+        raise ConfigError(f"{shown}: it must be {wanted}.") from None
 
 
 def unknown(key: str, where: str, allowed: Sequence[str]) -> str:

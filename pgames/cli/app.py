@@ -26,9 +26,9 @@ class Commands(TyperGroup):
         """Run the command. Raises typer.Exit with code 2 on bad input and 130 after a Ctrl-C."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
+        except (BrokenPipeError, typer.Exit, typer.Abort):
             raise
-        except (ValueError, OSError, MemoryError, ModuleNotFoundError) as error:
+        except (ValueError, OSError, MemoryError, ModuleNotFoundError, RuntimeError) as error:
             print(f"pgames: {one_line(error)}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:

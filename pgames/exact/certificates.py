@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import check_distribution, indices, kl_to_logs, normalise
+from pgames.numerics import check_distribution, indices, kl_to_logs, normalise, real
 
 TIES = 1e-12  # at tau = 0 a best response treats win rates closer than this as equal
 
@@ -100,7 +100,7 @@ def check_policy(game: PreferenceGame, policy: ArrayLike) -> NDArray[np.float64]
     Raises ValueError when the shape is wrong, or a row is not a distribution or has mass outside the game.
     """
     shape = (check_game(game).prompts, game.responses)
-    pi = np.asarray(policy, dtype=np.float64)
+    pi = real("policy", policy)
     if pi.ndim == 1 and shape[0] == 1:
         pi = pi[None]
     if pi.ndim not in (2, 3) or pi.shape[-2:] != shape:

@@ -16,6 +16,7 @@ HEAVY = 1e-13  # responses with less mass are left out of the linear system, not
 EXACT = 4 * float(np.finfo(float).eps)  # a residual that needs no improvement
 STALLED = 3  # the iteration stops after this many steps without halving the residual
 PATIENCE = 20  # the same, where no other method is left
+FLAT = 1e30  # a larger tau, for payoffs up to 1, has the same solution to the last bit and could overflow
 FOUND = 1e-9  # below this residual Newton's method converges up to rounding
 
 

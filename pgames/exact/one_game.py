@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.exact.interior_point import PathEnd, follow_path
+from pgames.exact.newton import FLAT
 from pgames.exact.optimal_face import centre, closest, optimal_face
 
 Array = NDArray[np.float64]
@@ -19,7 +20,7 @@ WORSE = 1e-14  # largest exploitability (largest payoff 1) of an accepted choice
 def solve(A: Array, reference: Array, tau: float, select: Select) -> tuple[Array, int]:
     """(x float64[n], linear systems factored) for A float64[n, n], antisymmetric, of any scale."""
     A, scale, rounding = scaled(A)
-    end = follow_path(A, np.log(reference), tau / scale, rounding)
+    end = follow_path(A, np.log(reference), min(tau / scale, FLAT), rounding)
     return (end.x if end.exact else select_equilibrium(A, end, rounding, reference, select)), end.steps
 
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from pgames.exact.newton import FOUND, STALLED
+from pgames.exact.newton import FLAT, FOUND, STALLED
 from pgames.exact.small_newton import answer, newton
 from pgames.exact.small_path import PATH_ROWS, follow
 from pgames.kernels.elementary import njit
@@ -43,7 +43,7 @@ def follow_paths(skew, log_reference, tau):
                 A[i, j] = skew[game, index[i], index[j]]
         scale, rounding = rescale(A, n)
         exact[game], steps[game] = follow(
-            A, n, tau / scale, base, rounding, x, log_x, guess, work, matrix, pivots
+            A, n, min(tau / scale, FLAT), base, rounding, x, log_x, guess, work, matrix, pivots
         )
         for i in range(n):
             points[game, index[i]] = x[i]
@@ -77,7 +77,7 @@ def solve_warm(A, n, tau, log_reference, x, log_x, played, work, matrix, pivots)
     residual, _ = newton(A, n, tau, log_reference, log_x, CLOSE, STALLED, work, matrix, pivots)
     if not residual < FOUND:
         scale, rounding = rescale(A, n)
-        tau /= scale
+        tau = min(tau / scale, FLAT)
         follow(A, n, tau, log_reference, rounding, x, log_x, played, work, matrix, pivots)
     answer(A, n, tau, log_reference, log_x, x, work[0])
     for i in range(n):

@@ -14,6 +14,7 @@ from pgames.exact.small_newton import NEWTON_ROWS, newton
 from pgames.exact.small_support import solve_support
 from pgames.kernels.elementary import njit
 
+SHORTEST = 1e-30  # no step is shortened further, whatever the numbers
 CORRECTIONS = 2  # relative to an LU, a solve costs more than in a large game
 PATH_ROWS = 9 + NEWTON_ROWS  # of scratch that `follow` works in
 
@@ -108,7 +109,7 @@ def follow(A, n, tau, log_reference, rounding, x, log_x, played, work, matrix, p
                 dx[i] = next_dx[i]
                 ds[i] = next_ds[i]
         length = min(1.0, max(0.9, 1 - gap) * length)
-        while not is_central(x, s, dx, ds, length, n):
+        while length > SHORTEST and not is_central(x, s, dx, ds, length, n):
             length *= 0.8
         total = 0.0
         for i in range(n):

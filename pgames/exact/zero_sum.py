@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.exact.one_game import solve
+from pgames.numerics import real
 
 Array = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ def nash_zero_sum(A: ArrayLike) -> ZeroSumEquilibrium:
     the centre is returned. Raises ValueError unless A is a finite matrix, and RuntimeError when the gap
     exceeds 1e-9 of the payoff range, never seen.
     """
-    payoff = np.array(A, dtype=np.float64)
+    payoff = real("A", A).copy()
     if payoff.ndim != 2 or 0 in payoff.shape:
         raise ValueError(f"A must have shape [m, n], got {payoff.shape}.")
     if not np.isfinite(payoff).all():

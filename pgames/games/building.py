@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import real
 
 
 def from_payoffs(A: ArrayLike, labels: Sequence[str] | None = None) -> PreferenceGame:
@@ -15,7 +15,7 @@ def from_payoffs(A: ArrayLike, labels: Sequence[str] | None = None) -> Preferenc
 
     Raises ValueError, through `PreferenceGame`, when A is not antisymmetric or leaves [-1, 1].
     """
-    return PreferenceGame((1 + np.asarray(A, dtype=np.float64)) / 2, labels=labels)
+    return PreferenceGame((1 + real("A", A)) / 2, labels=labels)
 
 
 def check_at_least(least: int, name: str, value: int) -> None:

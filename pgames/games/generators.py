@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from pgames.games.building import check_at_least, check_probability, from_payoffs
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import sigmoid
+from pgames.numerics import real, sigmoid
 
 
 def random_skew(n: int, seed: int) -> PreferenceGame:
@@ -74,7 +74,7 @@ def low_rank(embeddings: ArrayLike, beta: float = 1.0) -> PreferenceGame:
     that the score is antisymmetric and of rank 2k. Raises ValueError when the shape is different or beta
     is not above 0.
     """
-    v = np.asarray(embeddings, dtype=np.float64)
+    v = real("embeddings", embeddings)
     if v.ndim not in (2, 3) or v.shape[-1] % 2:
         raise ValueError(f"embeddings must have shape [Y, 2k] or [X, Y, 2k], got {list(v.shape)}.")
     if not beta > 0:

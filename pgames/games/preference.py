@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.numerics import check_distribution
+from pgames.numerics import check_distribution, real
 
 SKEW_TOLERANCE = 1e-9  # largest |P + P' - 1| that counts as rounding
 
@@ -86,7 +86,7 @@ class PreferenceGame:
 
 
 def _preference_table(P: ArrayLike) -> NDArray[np.float64]:
-    table = np.asarray(P, dtype=np.float64)
+    table = real("P", P)
     if table.ndim == 2:
         table = table[None]
     if table.ndim != 3 or table.shape[1] != table.shape[2] or 0 in table.shape:
@@ -131,7 +131,7 @@ def _distributions(name: str, values: ArrayLike | None, rows: int, columns: int)
     """float64[rows, columns], each row a distribution; uniform when None; one row is repeated."""
     if values is None:
         return np.full((rows, columns), 1.0 / columns)
-    table = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    table = np.atleast_2d(real(name, values))
     if table.shape == (1, columns):
         table = np.repeat(table, rows, axis=0)
     if table.shape != (rows, columns):
@@ -142,9 +142,15 @@ def _distributions(name: str, values: ArrayLike | None, rows: int, columns: int)
 def _labels(labels: Sequence[str] | None, responses: int) -> tuple[str, ...]:
     if labels is None:
         return tuple(str(y) for y in range(responses))
-    if len(labels) != responses:
-        raise ValueError(f"labels must name each of the {responses} responses, got {len(labels)} names.")
-    return tuple(str(name) for name in labels)
+    try:
+        names = () if isinstance(labels, str) else tuple(str(name) for name in labels)
+    except TypeError:  # such as an array without a dimension
+        names = ()
+    if not names:
+        raise ValueError(f"labels must be a list of {responses} names, got {labels!r:.60}.")
+    if len(names) != responses:
+        raise ValueError(f"labels must name each of the {responses} responses, got {len(names)} names.")
+    return names
 
 
 def _frozen(values: NDArray[np.float64]) -> NDArray[np.float64]:

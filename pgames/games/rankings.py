@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from pgames.games.building import check_probability
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import sigmoid
+from pgames.numerics import real, sigmoid
 
 
 def duel(p: float = 0.75) -> PreferenceGame:
@@ -37,7 +37,7 @@ def bradley_terry(scores: ArrayLike) -> PreferenceGame:
 
     Raises ValueError when a score is not finite.
     """
-    r = np.asarray(scores, dtype=np.float64)
+    r = real("scores", scores)
     if not np.isfinite(r).all():
         raise ValueError(
             "scores must be finite: a response that always wins has P = 1, not an infinite score."

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.games.preference import PreferenceGame
 from pgames.kernels.elementary import njit
 from pgames.kernels.rows import softmax
+from pgames.numerics import real
 from pgames.ratings.scores import Ratings
 from pgames.ratings.sources import pair_counts
 
@@ -33,7 +34,7 @@ def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int =
     if isinstance(game, PreferenceGame):
         labels, payoffs = game.labels, _mean_preferences(game)
     else:
-        payoffs = np.asarray(game, dtype=np.float64)
+        payoffs = real("payoffs", game)
         if payoffs.ndim != 2 or payoffs.shape[0] != payoffs.shape[1] or not np.isfinite(payoffs).all():
             raise ValueError(f"payoffs must be a finite square table, got shape {payoffs.shape}.")
         labels = tuple(str(i) for i in range(len(payoffs)))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import real
 from pgames.ratings.scores import Ratings
 
 
@@ -42,7 +43,7 @@ def nash_average(game: PreferenceGame | ArrayLike) -> NashAverage:
 
 def _game_of_payoffs(payoffs: ArrayLike) -> tuple[PreferenceGame, float]:
     """(the game with P - 1/2 = payoffs / unit, unit)."""
-    table = np.asarray(payoffs, dtype=np.float64)
+    table = real("payoffs", payoffs)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not np.isfinite(table).all():
         raise ValueError(f"payoffs must be a finite square table, got shape {table.shape}.")
     unit = 2 * float(np.abs(table).max()) or 1.0

@@ -194,6 +194,11 @@ def check_learner(learner: Learner) -> None:
     """Raise ValueError unless tau > 0, the inverse step is above tau, and there is a pair and a label."""
     name, schedule = type(learner).__name__, learner.schedule
     check_steps(learner, learner.tau, None, positive_tau=True)
+    if not isinstance(schedule, Schedule):
+        raise ValueError(
+            f"{name}: schedule must be a Schedule, got {schedule!r}: pass Schedule('constant', c) or another "
+            f"(on the command line {name}:tau=0.1,schedule=Schedule(constant,2))."
+        )
     if schedule.kind == "constant" and schedule.c <= learner.tau:
         raise ValueError(
             f"{name}: eta must be above tau, got eta = {schedule.c:g}, tau = {learner.tau:g}: raise c."

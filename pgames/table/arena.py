@@ -14,7 +14,7 @@ from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import blocks, streams
 from pgames.losses import PairLoss, logistic, minimise
-from pgames.numerics import check_distribution
+from pgames.numerics import check_distribution, real
 from pgames.solver import Weight
 
 Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
@@ -67,7 +67,7 @@ class TableArena:
 
         Raises ValueError when the shape differs, a row is no distribution, or mass lies outside the game.
         """
-        p = np.asarray(probabilities, dtype=np.float64)
+        p = real("a policy", probabilities)
         shape = (self.runs, self.game.prompts, self.game.responses)
         try:
             p = np.broadcast_to(p, shape)

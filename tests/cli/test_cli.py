@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import pgames as pg
 from pgames import names
 from pgames.cli.app import app
-from pgames.cli.arguments import parse_game, parse_solver, parse_source
+from pgames.cli.arguments import parse_game, parse_learner, parse_solver, parse_source
 
 VOTES = "left,right,winner\na,b,left\nb,c,right\nc,a,left\na,b,tie\nb,c,left\n"
 
@@ -387,3 +387,25 @@ def test_a_missing_reader_of_votes_is_named_with_its_extra(votes, tmp_path, monk
     result = invoke("report", votes, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert result.stderr == "pgames: this call needs pyarrow: pip install 'pgames[votes]' brings it.\n"
+
+
+def one_line(result):
+    assert result.exit_code == 2 and result.stderr.startswith("pgames: ")
+    assert result.stderr.count("\n") == 1 and len(result.stderr) < 400
+    return result.stderr
+
+
+@pytest.mark.parametrize("learner", ["ENPO:2,2", "DENPO:0.1,2", "Passive:0.1,3"])
+def test_a_schedule_is_no_number(learner, tmp_path):
+    result = invoke("regret", "--learner", learner, "--game", "cyclic:3", "--rounds", 5, "--out", tmp_path)
+    assert "schedule must be a Schedule, got" in one_line(result)
+    right = f"{learner.split(':')[0]}:tau=0.1,schedule=Schedule(constant,2)"  # as the message writes it
+    assert parse_learner(right, 0.1).schedule == pg.Schedule("constant", 2)
+
+
+def test_a_solver_of_games_that_fails_is_told_in_one_line(monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("prompt 0 was solved\nto exploitability 1")
+
+    monkeypatch.setattr("pgames.exact.equilibrium._certified", fail)
+    assert "prompt 0 was solved to exploitability 1" in one_line(invoke("solve", "cyclic:3"))

@@ -1,8 +1,9 @@
 """Prompts: from files and data sets to the exact tokens a model sees."""
 
 from llm_backend.data.files import Demonstration, read_demonstrations, read_prompts
+from llm_backend.data.pairs import Pair, prompts_of, read_pairs
 from llm_backend.data.prompts import Conversation, Prompt, as_asked, checked, identity, messages_of
-from llm_backend.data.reading import PromptWarning, Reading, end_token
+from llm_backend.data.reading import DataWarning, Reading, end_token
 from llm_backend.data.templates import CLOCK, apply_template, render
 from llm_backend.data.tokens import (
     decode,
@@ -18,9 +19,10 @@ from llm_backend.data.tokens import (
 __all__ = [
     "CLOCK",
     "Conversation",
+    "DataWarning",
     "Demonstration",
+    "Pair",
     "Prompt",
-    "PromptWarning",
     "Reading",
     "apply_template",
     "as_asked",
@@ -34,7 +36,9 @@ __all__ = [
     "messages_of",
     "pad_token",
     "padded",
+    "prompts_of",
     "read_demonstrations",
+    "read_pairs",
     "read_prompts",
     "render",
     "spelled",

@@ -12,7 +12,7 @@ from llm_backend.data.templates import Arguments, has_template, lacks_header, ma
 from llm_backend.data.tokens import encode_prompts, tokenize
 
 
-class PromptWarning(UserWarning):
+class DataWarning(UserWarning):
     """Prompts are read in a way that is rarely meant."""
 
 
@@ -65,7 +65,7 @@ class Reading:
                 "the chat template has no generation prompt, so a response begins without the header of the "
                 f"assistant's turn ({found.between.strip()!r:.60} between messages): set "
                 "tokenizer.chat_template to one that reads add_generation_prompt.",
-                PromptWarning,
+                DataWarning,
                 stacklevel=4,
             )
         plain = [prompt for prompt in prompts if isinstance(prompt, str)]
@@ -77,7 +77,7 @@ class Reading:
                 f"{len(held)} of {len(prompts)} prompts hold {held[0]!r}, which the chat template writes: "
                 "they look rendered already, and are now rendered twice. Pass chat=False to play them as "
                 "they are, or the messages without their template.",
-                PromptWarning,
+                DataWarning,
                 stacklevel=4,
             )
 

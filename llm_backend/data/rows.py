@@ -1,11 +1,15 @@
-"""Rows of files and data sets: .jsonl, .parquet, folders saved by `datasets`, the hub."""
+"""Rows of files and data sets: .jsonl, .csv, .parquet, folders saved by `datasets`, the hub."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+import csv
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from pgames.rows import Choose, Pieces, csv_pieces, json_rows, parquet_pieces, rows_of
+
+COLUMNS: dict[str, Callable[[Path, Choose], Pieces]] = {".csv": csv_pieces, ".parquet": parquet_pieces}
 
 
 def read_rows(
@@ -18,16 +22,16 @@ def read_rows(
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, or None for all rows, got {limit}.")
     path = Path(source)
-    if path.suffix in (".jsonl", ".parquet") and not path.is_file():
+    if path.suffix in (".jsonl", *COLUMNS) and not path.is_file():
         raise FileNotFoundError(
             f"{source} is {'a folder' if path.is_dir() else 'not there'}: pass the path of a {path.suffix} "
             f"file, seen from {Path.cwd()}."
         )
     if path.suffix == ".jsonl":
-        rows = _read_jsonl(path, limit)
-    elif path.suffix == ".parquet":
-        rows = _read_parquet(path, columns, limit, optional)
-    elif path.suffix in (".json", ".csv", ".txt"):
+        rows = json_rows(path, limit)
+    elif path.suffix in COLUMNS:
+        rows = _read_columns(COLUMNS[path.suffix], path, columns, limit, optional)
+    elif path.suffix in (".json", ".txt"):
         raise ValueError(
             f"{source}: cannot read {path.suffix}; write one JSON object per line to a .jsonl file."
         )
@@ -49,56 +53,23 @@ def no_column(source: object, column: str, columns: Iterable[str], where: str = 
     )
 
 
-def _read_jsonl(path: Path, limit: int | None) -> list[dict[str, Any]]:
-    rows = []
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            if limit is not None and len(rows) >= limit:
-                break
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8-sig"))
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{path}, line {number} is not UTF-8 ({error}): save it as UTF-8.") from None
-            except ValueError as error:
-                raise ValueError(
-                    f"{path}, line {number} is not JSON ({error}): repair or remove it."
-                ) from None
-            if not isinstance(row, dict):
-                raise ValueError(
-                    f"{path}, line {number} is {type(row).__name__}, not an object: write {{...}}."
-                )
-            rows.append(row)
-    return rows
-
-
-def _read_parquet(
-    path: Path, columns: list[str], limit: int | None, optional: Sequence[str]
+def _read_columns(
+    pieces: Callable[[Path, Choose], Pieces],
+    path: Path,
+    columns: list[str],
+    limit: int | None,
+    optional: Sequence[str],
 ) -> list[dict[str, Any]]:
+    """Rows of a file of columns. Raises ValueError when it is damaged, or a column is missing."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
+    kind = path.suffix[1:]
     try:
-        return _parquet_rows(pq, path, columns, limit, optional)
-    except (pa.ArrowException, OSError) as error:
+        return rows_of(pieces(path, lambda names: _chosen(path, columns, optional, names)), limit)
+    except (pa.ArrowException, csv.Error, UnicodeDecodeError, OSError) as error:
         raise ValueError(
-            f"{path} is not a complete parquet file ({_line(error)}): copy or write it again."
+            f"{path} is not a complete {kind} file ({_line(error)}): copy or write it again."
         ) from None
-
-
-def _parquet_rows(
-    pq: Any, path: Path, columns: list[str], limit: int | None, optional: Sequence[str]
-) -> list[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        chosen = _chosen(path, columns, optional, names)
-        rows: list[dict[str, Any]] = []
-        for batch in file.iter_batches(columns=chosen):
-            rows += batch.to_pylist()
-            if limit is not None and len(rows) >= limit:
-                break
-    return rows[:limit]
 
 
 def _chosen(source: object, columns: list[str], optional: Sequence[str], names: Sequence[str]) -> list[str]:

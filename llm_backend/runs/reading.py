@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from llm_backend.data import CLOCK, PromptWarning
+from llm_backend.data import CLOCK, DataWarning
 from llm_backend.processes.workers import workers
 from llm_backend.runs.errors import ConfigError, say
 from pgames.files import atomic
@@ -47,11 +47,11 @@ def _started(path: Path) -> datetime:
 def said() -> Iterator[None]:
     """Say warnings about prompts in a line each, once for all processes."""
     with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always", PromptWarning)
+        warnings.simplefilter("always", DataWarning)
         yield
-    for text in dict.fromkeys(str(one.message) for one in found if issubclass(one.category, PromptWarning)):
+    for text in dict.fromkeys(str(one.message) for one in found if issubclass(one.category, DataWarning)):
         if workers().first:
             say(text)
     for one in found:
-        if not issubclass(one.category, PromptWarning):
+        if not issubclass(one.category, DataWarning):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv as plain_csv
-import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.extras import need
-from pgames.files import check_growth
+from pgames.rows import csv_pieces, json_pieces, parquet_pieces
+from pgames.votes.words import winner_words
 
-PIECE = 8 * 2**20  # bytes of CSV or JSON lines read at once
-PIECE_ROWS = 2**18  # rows of Parquet read at once
-WORDS = {"left": 1, "tie": 0, "tie (bothbad)": 0, "right": -1}
 NAMED = 2  # marks a winner that is given by the item's name
 
 
@@ -89,7 +86,7 @@ class Encoder:
 
     def _outcomes(self, values: Any, left: NDArray, right: NDArray) -> NDArray[np.int8]:
         codes, names = self._dictionary(self.names[2], values)
-        words = {**WORDS, self.names[0].lower(): 1, self.names[1].lower(): -1}
+        words = winner_words(*self.names[:2])
         outcome = np.array([words.get(name.strip().lower(), NAMED) for name in names], dtype=np.int8)[codes]
         named = np.flatnonzero(outcome == NAMED)
         if named.size:
@@ -119,7 +116,7 @@ def read_votes(path: str | os.PathLike[str], left: str, right: str, winner: str,
     ModuleNotFoundError when pyarrow is not installed.
     """
     pa = need("pyarrow", "votes")
-    readers = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
+    readers = {".csv": csv_pieces, ".jsonl": json_pieces, ".ndjson": json_pieces, ".parquet": parquet_pieces}
     path = Path(path)
     reader = readers.get(path.suffix.lower())
     try:
@@ -130,7 +127,7 @@ def read_votes(path: str | os.PathLike[str], left: str, right: str, winner: str,
         if path.stat().st_size == 0:
             raise ValueError("the file is empty: it needs a header and at least one vote.")
         encoder = None
-        for columns, piece in reader(path, [left, right, winner], prompt):
+        for columns, piece in reader(path, _Columns([left, right, winner], prompt)):
             encoder = encoder or Encoder(left, right, winner, columns[3] if len(columns) > 3 else None)
             encoder.add(*piece)
         if encoder is None or not encoder.rows:
@@ -145,59 +142,22 @@ def read_votes(path: str | os.PathLike[str], left: str, right: str, winner: str,
         raise ValueError(f"{path}: {error}") from None
 
 
-Pieces = Iterator[tuple[list[str], list[Any]]]  # names of the columns, and the columns of one piece
+class _Columns:
+    """The columns to read: those asked for, and "prompt" where the first piece has it."""
 
+    def __init__(self, columns: list[str], prompt: str | None):
+        self.wanted = [*columns, prompt] if prompt is not None else columns
+        self.optional = prompt is None
 
-def _csv(path: Path, columns: list[str], prompt: str | None) -> Pieces:
-    from pyarrow import csv, string
-
-    parse = csv.ParseOptions(newlines_in_values=True)
-    read = csv.ReadOptions(block_size=PIECE)
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        header = next(plain_csv.reader(file), [])
-    columns = _choose(columns, prompt, header)
-    convert = csv.ConvertOptions(
-        column_types=dict.fromkeys(header, string()), include_columns=columns, strings_can_be_null=False
-    )
-    for batch in csv.open_csv(path, read, parse, convert):
-        yield columns, batch.columns
-
-
-def _json_lines(path: Path, columns: list[str], prompt: str | None) -> Pieces:
-    from pyarrow import json
-
-    chosen = None
-    with open(path, "rb") as file:
-        while piece := file.read(PIECE):
-            piece += file.readline()  # up to the end of the line
-            if not piece.strip():
-                continue
-            table = json.read_json(io.BytesIO(piece), json.ReadOptions(block_size=len(piece) + 1))
-            chosen = chosen or _choose(columns, prompt, table.column_names)
-            _choose(chosen, None, table.column_names)
-            yield chosen, [table.column(name).combine_chunks() for name in chosen]
-
-
-def _parquet(path: Path, columns: list[str], prompt: str | None) -> Pieces:
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
-        stored, about = path.stat().st_size, file.metadata
-        groups = [about.row_group(i) for i in range(about.num_row_groups)]
-        check_growth(max(4 * about.num_rows, sum(group.total_byte_size for group in groups)), stored)
-        columns = _choose(columns, prompt, file.schema_arrow.names)
-        for batch in file.iter_batches(batch_size=PIECE_ROWS, columns=columns):
-            yield columns, [batch.column(name) for name in columns]
-
-
-def _choose(columns: list[str], prompt: str | None, found: Sequence[str]) -> list[str]:
-    """The columns to read: those asked for, and "prompt" where the file has it."""
-    wanted = [*columns, prompt] if prompt is not None else columns
-    if twice := [name for name in wanted if list(found).count(name) > 1]:
-        raise ValueError(f"column {twice[0]!r} is there twice: keep one of them.")
-    if missing := [name for name in wanted if name not in found]:
-        raise ValueError(f"no column {missing[0]!r}; the file has {', '.join(map(repr, found))}.")
-    return [*columns, "prompt"] if prompt is None and len(columns) == 3 and "prompt" in found else wanted
+    def __call__(self, found: Sequence[str]) -> list[str]:
+        if twice := [name for name in self.wanted if list(found).count(name) > 1]:
+            raise ValueError(f"column {twice[0]!r} is there twice: keep one of them.")
+        if missing := [name for name in self.wanted if name not in found]:
+            raise ValueError(f"no column {missing[0]!r}; the file has {', '.join(map(repr, found))}.")
+        if self.optional and "prompt" in found:
+            self.wanted = [*self.wanted, "prompt"]
+        self.optional = False
+        return self.wanted
 
 
 def _refuse_cut_end(path: Path, encoder: Encoder) -> None:

@@ -135,7 +135,12 @@ def test_bad_files(tmp_path):
     (tmp_path / "latin.jsonl").write_bytes(b'{"prompt": "a"}\n{"prompt": "\xe9"}\n')
     with pytest.raises(ValueError, match=r"line 2 is not UTF-8 .*: save it as UTF-8"):
         read_prompts(tmp_path / "latin.jsonl")
-    with pytest.raises(ValueError, match=r"cannot read \.csv"):
+    with pytest.raises(ValueError, match=r"cannot read \.txt"):
+        read_prompts(tmp_path / "p.txt")
+    (tmp_path / "p.csv").write_text('prompt,n\n"one,\n1",1\ntwo,2\n')
+    assert read_prompts(tmp_path / "p.csv") == ["one,\n1", "two"]
+    (tmp_path / "p.csv").write_text("prompt,n\none\n")
+    with pytest.raises(ValueError, match=r"is not a complete csv file \(.*\): copy or write it again"):
         read_prompts(tmp_path / "p.csv")
     with pytest.raises(ValueError, match="limit must be at least 1"):
         read_prompts(tmp_path / "p.jsonl", limit=0)

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from llm_backend import TextArena, judges  # noqa: E402
-from llm_backend.data import CLOCK, PromptWarning, Reading, encode_prompts, messages_of, render  # noqa: E402
+from llm_backend.data import CLOCK, DataWarning, Reading, encode_prompts, messages_of, render  # noqa: E402
 from llm_backend.data.prompts import Conversation, identity  # noqa: E402
 from llm_backend.models.language_model import LanguageModel  # noqa: E402
 from llm_backend.policies.handles import BASE  # noqa: E402
@@ -100,7 +100,7 @@ def test_a_system_text_that_would_be_dropped_is_refused():
 def test_prompts_that_look_rendered_already_are_named():
     lm = model()
     twice = [f"<bos><user> {prompt}\n<assistant> " for prompt in PROMPTS]
-    with pytest.warns(PromptWarning, match=r"8 of 9 prompts hold '<bos>'.*rendered twice. Pass chat=False"):
+    with pytest.warns(DataWarning, match=r"8 of 9 prompts hold '<bos>'.*rendered twice. Pass chat=False"):
         lm.encode_prompts([*twice, ASKED])
     with warnings.catch_warnings():  # negative controls
         warnings.simplefilter("error")
@@ -110,7 +110,7 @@ def test_prompts_that_look_rendered_already_are_named():
 
 def test_a_template_without_a_generation_prompt_is_named():
     bare = TEMPLATE.partition("{% if add_gen")[0]
-    with pytest.warns(PromptWarning, match="no generation prompt.*'<assistant>' between messages"):
+    with pytest.warns(DataWarning, match="no generation prompt.*'<assistant>' between messages"):
         model(bare).encode(ASKED)
     brackets = (
         "{% for m in messages %}{% if m.role == 'user' %}<1> {{ m.content }} <2>{% else %} {{ m.content }}"

@@ -17,7 +17,7 @@ import pgames
 from llm_backend import store
 from llm_backend.arguments import answers_of, check_answers, check_counts, check_lengths, check_prompts
 from llm_backend.context import Context, Note
-from llm_backend.data import Prompt, identity
+from llm_backend.data import Pair, Prompt, identity
 from llm_backend.engines.vllm import VLLM
 from llm_backend.fits.fit import Fit
 from llm_backend.judges.base import Judge, fair
@@ -253,6 +253,14 @@ class TextArena:
     def duel(self, first: Policy, second: Policy) -> Duels:
         """`samples` duels per prompt between responses of the two; in exact play the expected duel."""
         return duels.duel(self.context, first, second)
+
+    def duels_of(self, pairs: Sequence[Pair]) -> Duels:
+        """Pairs judged elsewhere, such as those of `read_pairs`, as evidence; asks no judge.
+
+        Raises ValueError for a pair whose prompt or listed response the arena does not have, and for a
+        response that holds a stop token or exceeds the model's context.
+        """
+        return duels.given(self.context, pairs)
 
     def no_duels(self) -> Duels:
         """Empty evidence, to which duels are added."""

@@ -6,6 +6,7 @@ judges of this package P(y, y') + P(y', y) = 1 and P(y, y) = 1/2. A judge that f
 
 from llm_backend.judges import rules
 from llm_backend.judges.base import Judge, JudgeError, Symmetrised, ask, fair
+from llm_backend.judges.believed import Believed
 from llm_backend.judges.cache import Cached
 from llm_backend.judges.chat import Chat
 from llm_backend.judges.likelihood import LogProb
@@ -16,6 +17,7 @@ from llm_backend.judges.scored import Pairwise, RewardModel
 from llm_backend.judges.table import Table
 
 __all__ = [
+    "Believed",
     "Cached",
     "Chat",
     "Judge",

@@ -140,6 +140,11 @@ class LanguageModel:
         model, tokenizer = load_pretrained(name, dtype, device, gguf_file)
         return cls(model, tokenizer, lora, seed, checkpointing, chat, system, template_arguments)
 
+    @property
+    def base_id(self) -> str:
+        """A fingerprint of the base's weights."""
+        return self._base_id
+
     # -- several processes ------------------------------------------------------------------------------
 
     def shard(self) -> None:

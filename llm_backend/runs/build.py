@@ -6,17 +6,17 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llm_backend.arena import TextArena
-from llm_backend.data import identity
+from llm_backend.data import Pair, as_asked, identity
 from llm_backend.fits.fit import Fit
-from llm_backend.judges import Cached, Judge
+from llm_backend.judges import Believed, Cached, Judge
 from llm_backend.judges.shared import AbsentJudge, SharedJudge
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.processes.workers import workers
 from llm_backend.runs.config import Configuration
-from llm_backend.runs.errors import ConfigError
+from llm_backend.runs.errors import ConfigError, say
 from llm_backend.runs.meter import Meter
 from llm_backend.runs.named import build_judge, build_solver, reader
 from llm_backend.runs.prompts import READ, Data, load_model, read_data
@@ -63,8 +63,9 @@ def build(config: Configuration, folder: Path) -> Parts:
     solver = build_solver(config.solver)
     fit = construct("fit", Fit, config.fit)
     options = arguments("arena", TextArena, config.arena, reader, NOT_IN_ARENA)
-    data = read_data(config.data)
-    judge = _judge(config, folder)
+    with said():
+        data = read_data(config.data)
+    judge = _judge(config, folder) if config.judge else AbsentJudge()
     if config.run.shard and workers().size == 1:
         raise ConfigError(
             "run.shard needs several processes: start them with accelerate launch, or unset it."
@@ -86,14 +87,23 @@ def build(config: Configuration, folder: Path) -> Parts:
     def arena_of(some: slice, per_round: int | None) -> TextArena:
         given = {"fit": fit, "per_round": per_round, **options}
         if data.answers:
-            given["expert"] = [[answer] for answer in data.answers[some]]
+            given["expert"] = data.answers[some]
         return _arena(lm, texts[some], judge, given, folder)
 
+    trained = set(texts[:kept])
+    known = [pair for pair in data.pairs if as_asked(pair.prompt) in trained]
+    if not config.judge:
+        judge = _believed(lm, known, config.run.shard)
     with said():
         arena = arena_of(slice(kept), size)
         measured = _evaluated(config, arena, len(texts))
         other = arena if texts[measured] == arena.prompts else arena_of(measured, None)
+    if known and hasattr(solver, "pairs"):
+        solver = _given(solver, arena, known)
+    elif known and config.judge and workers().first:
+        say("the solver fits no pairs: it asks [judge], and data.pairs give prompts and an expert's answers.")
     asked = [[identity(text) for text in texts], data.answers, lm.tokenizer.chat_template]
+    asked.append([[identity(as_asked(pair.prompt)), *pair[1:]] for pair in data.pairs])
     content = json.dumps([*asked, asdict(lm.reading)])
     return Parts(solver, arena, other, hashlib.sha256(content.encode()).hexdigest())
 
@@ -127,6 +137,24 @@ def _judge(config: Configuration, folder: Path) -> Judge:
 
     workers().once(make)
     return built[0] if built else AbsentJudge()
+
+
+def _believed(lm: LanguageModel, pairs: list[Pair], shard: bool) -> Judge:
+    """The judge that is learned from pairs, which only the first process asks."""
+    if shard:
+        raise ConfigError(
+            "[judge] is missing: the preference of data.pairs is not learned on a sharded model; name a "
+            "judge, or unset run.shard."
+        )
+    return Believed(lm, pairs) if workers().first else AbsentJudge()
+
+
+def _given(solver: Any, arena: TextArena, pairs: list[Pair]) -> Solver:
+    """The solver with the pairs of the run as its evidence."""
+    try:
+        return replace(solver, pairs=arena.duels_of(pairs))
+    except ValueError as error:
+        raise ConfigError(f"[data] {error}") from error
 
 
 def _limited(lm: LanguageModel, data: Data, options: Table) -> LanguageModel:

@@ -76,7 +76,7 @@ class Configuration(BaseModel):
     model_config = STRICT
     model: dict[str, object]
     data: dict[str, object]
-    judge: dict[str, object]
+    judge: dict[str, object] = {}  # empty: learned from data.pairs
     solver: dict[str, object]
     arena: dict[str, object] = {}
     fit: dict[str, object] = {}
@@ -92,7 +92,9 @@ class Configuration(BaseModel):
                 raise ConfigError(unknown(key, "the file", [f"[{name}]" for name in cls.model_fields]))
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{key} must be a table, [{key}], got {value!r}.")
-        for key in ("model", "data", "judge", "solver"):
+        data = values.get("data", {})
+        offline = isinstance(data, Mapping) and "pairs" in data
+        for key in ("model", "data", *(() if offline else ("judge",)), "solver"):
             if key not in values:
                 raise ConfigError(f"[{key}] is missing: a run needs [model], [data], [judge] and [solver].")
         evaluate = validated(EvaluateSettings, "evaluate", values.get("evaluate", {}))

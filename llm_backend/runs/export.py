@@ -70,7 +70,8 @@ def _card(config: Configuration, folder: Path, t: int) -> Card:
     return Card(
         base=str(config.model.get("name", "")),
         solver=repr(solver),
-        judge=", ".join(f"{key} = {value}" for key, value in config.judge.items()),
+        judge=", ".join(f"{key} = {value}" for key, value in config.judge.items())
+        or f"learned from {config.data.get('pairs')}",
         tau=tau,
         rounds=t,
         certificate={name: value for name, value in row.items() if name not in OF_THE_RUN},

@@ -6,7 +6,15 @@ from dataclasses import fields
 from typing import NamedTuple
 
 from llm_backend.constraints.prompts import prompts as constraint_prompts
-from llm_backend.data import Reading, as_asked, read_demonstrations, read_prompts
+from llm_backend.data import (
+    Pair,
+    Reading,
+    as_asked,
+    prompts_of,
+    read_demonstrations,
+    read_pairs,
+    read_prompts,
+)
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.runs.config import TINY
 from llm_backend.runs.sections import Table, construct
@@ -17,12 +25,16 @@ READ = ("chat", "system", "template_arguments")  # keys of [data], not of [model
 
 
 class Data(NamedTuple):
-    """The prompts of [data], an expert's answers to them (or none), how they are read, prompts per round."""
+    """The prompts of [data], an expert's answers to each (or none), how they are read, prompts per round.
+
+    `pairs` are judged pairs of responses to the prompts, or none.
+    """
 
     prompts: list[str]
-    answers: list[str]
+    answers: list[list[str]]
     reading: Reading
     per_round: int | None
+    pairs: list[Pair] = []  # noqa: RUF012
 
 
 def load_model(table: Table, reading: Reading) -> LanguageModel:
@@ -50,12 +62,20 @@ def read_data(table: Table) -> Data:
         del rest["source"]
         asked = [row.prompt for row in construct("data", constraint_prompts, rest)]
         return Data(asked, [], reading, per_round)
+    if "pairs" in rest:
+        rest = {"source": rest.pop("pairs"), "prompt": rest.pop("column", "prompt"), **rest}
+        pairs = construct("data", read_pairs, rest)
+        prompts = prompts_of(pairs)
+        chosen: dict[str, list[str]] = {prompt: [] for prompt in prompts}
+        for pair in pairs:
+            chosen[as_asked(pair.prompt)].append(pair.chosen)
+        return Data(prompts, list(chosen.values()), reading, per_round, pairs)
     if (answers := rest.pop("answers", None)) is None:
         asked, said = construct("data", read_prompts, rest), []
     else:
         columns = {"prompt": rest.pop("column", "prompt"), "response": answers}
         shown = construct("data", read_demonstrations, {**columns, **rest})
-        asked, said = [one.prompt for one in shown], [one.response for one in shown]
+        asked, said = [one.prompt for one in shown], [[one.response] for one in shown]
     return Data([as_asked(prompt) for prompt in asked], said, reading, per_round)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from llm_backend.context import Context
+from llm_backend.data import Pair, as_asked
 from llm_backend.fits.fit import best_start
 from llm_backend.fits.objectives import FitPairs
 from llm_backend.policies.handles import Policy
@@ -34,6 +37,44 @@ def demonstrate(context: Context, winner: Policy, loser: Policy) -> Duels:
         return _expected(context, winner, loser, np.ones((X, Y, Y)))
     ours, theirs = context.draw(winner, "first"), context.draw(loser, "second")
     return paired(context, ours, theirs, np.tile([1.0, 0.0], (len(ours), 1)))
+
+
+def given(context: Context, pairs: Sequence[Pair]) -> Duels:
+    """Pairs that were judged elsewhere, as evidence about this game; equal responses share a row.
+
+    Raises ValueError for a prompt or a listed response that the game does not have, and a response that holds
+    a stop token or exceeds the model's context.
+    """
+    places = {prompt: x for x, prompt in enumerate(context.prompts)}
+    rows: dict[tuple[int, str], int] = {}
+    met = np.empty((len(pairs), 2), np.int64)
+    for m, pair in enumerate(pairs):
+        if (x := places.get(as_asked(pair.prompt))) is None:
+            raise ValueError(
+                f"pair {m} answers {as_asked(pair.prompt)!r:.60}, which is no prompt of this arena: make the "
+                "arena with prompts_of(pairs)."
+            )
+        met[m] = [rows.setdefault((x, text), len(rows)) for text in (pair.chosen, pair.rejected)]
+    wins = np.array([pair.win for pair in pairs], np.float64)
+    return Duels(_said(context, list(rows)), met, np.stack([wins, 1 - wins], axis=1))
+
+
+def _said(context: Context, rows: list[tuple[int, str]]) -> Draws:
+    """Texts that answer prompts, given by number, as rows."""
+    prompt, texts = np.array([x for x, _ in rows], np.int64), [text for _, text in rows]
+    if (listed := context.space.listed) is not None:
+        for x, text in rows:
+            if text not in listed.texts[x]:
+                raise ValueError(
+                    f"{text!r:.60} is not a response to prompt {x} in this game: add it to responses."
+                )
+        column = np.array([listed.texts[x].index(text) for x, text in rows], np.int64)
+        return listed.all.take(listed.row(prompt, column))
+    asked = context.space.sampling.prompts
+    tokens = tuple(tuple(context.lm.encode_response(text, asked[x])) for x, text in rows)
+    context.lm.check_length(max(len(asked[x]) + len(row) for x, row in zip(prompt, tokens, strict=True)))
+    count = len(rows)
+    return Draws(prompt, tokens, tuple(texts), np.full(count, -1), np.zeros(count, np.bool_))
 
 
 def paired(context: Context, first: Draws, second: Draws, wins: Floats) -> Duels:

@@ -11,7 +11,7 @@ import numpy as np
 from llm_backend.spaces.draws import NO_DRAWS, Draws, Floats, Ints
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Duels:
     """Judged pairs, which add up with `+`.
 
@@ -26,6 +26,9 @@ class Duels:
     def __add__(self, other: Duels) -> Duels:
         draws, shifted = _joined(self.draws, other.draws, other.pairs)
         return Duels(draws, np.concatenate([self.pairs, shifted]), np.concatenate([self.wins, other.wins]))
+
+    def __repr__(self) -> str:
+        return f"Duels({len(self.pairs)} pairs)"
 
     def table(self, shape: tuple[int, int]) -> Floats:
         """How often response y beat z, float64[X, Y, Y], in an enumerable game of shape (X, Y)."""

@@ -14,6 +14,7 @@ from llm_backend.policies.handles import BASE
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.loop import run
 from llm_backend.spaces.draws import Draws
+from llm_backend.spaces.recorded import described
 from llm_backend.tiny import PROMPTS, tiny_language_model
 from llm_backend.verbs.evidence import Duels
 
@@ -71,7 +72,7 @@ def test_pairs_of_a_file_are_the_duels_by_hand(lm, tmp_path):
     ):
         np.testing.assert_array_equal(mine, theirs)
     assert got.draws.tokens == wanted.draws.tokens and got.draws.texts == wanted.draws.texts
-    fitted = [game.fit_pairs(BASE, some, pg.losses.squared, 0.5).id for some in (got, wanted)]
+    fitted = [described(game.fit_pairs(BASE, some, pg.losses.squared, 0.5)) for some in (got, wanted)]
     assert fitted[0] == fitted[1]
 
 

@@ -30,6 +30,8 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         yield temporary
+        for file in temporary.iterdir():
+            file.chmod(0o644)
         temporary.chmod(0o755)
         if target.exists():
             target.rmdir()

@@ -78,6 +78,12 @@ def test_an_adapter_folder_is_the_policy_in_peft(tmp_path):
     assert files == {"adapter_config.json", "adapter_model.safetensors", "README.md"}
 
 
+def test_others_may_read_what_leaves(tmp_path):
+    lm = tiny_lm()
+    merge(lm, trained(lm), tmp_path / "out")
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {0o644}
+
+
 def test_what_is_no_single_model_is_refused(tmp_path):
     lm, full = tiny_lm(), tiny_lm(lora=None)
     policy = trained(lm)

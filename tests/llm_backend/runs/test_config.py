@@ -135,3 +135,10 @@ def test_judges_are_named_too_and_can_be_nested():
 def test_a_judge_that_cannot_be_made_says_why(values, told):
     with pytest.raises(ConfigError, match=told):
         build_judge(values)
+
+
+def test_another_device_is_the_same_run():
+    read = Configuration.parse(WHOLE)
+    moved = read.on("cuda")
+    assert moved.model == {**read.model, "device": "cuda"} and "device" not in read.model
+    assert moved.model_copy(update={"model": read.model}) == read

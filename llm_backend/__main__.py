@@ -51,15 +51,22 @@ def run(
     tiny: Annotated[bool, typer.Option("--tiny", help="At a toy's scale: seconds on a CPU.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last complete round.")] = False,
     device: Annotated[str, typer.Option("--device", help="Instead of the file's, such as cuda.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Only say the cost, from a few prompts.")] = False,
 ) -> None:
     """Play the run of a file; the word `run` may be left out."""
     with _explained():
         from llm_backend.processes.workers import workers
         from llm_backend.runs.config import Configuration
-        from llm_backend.runs.loop import run
+        from llm_backend.runs.loop import configured, run
 
         read = Configuration.read(config)
-        done = run(read.on(device) if device else read, tiny=tiny, resume=resume)
+        read = read.on(device) if device else read
+        if plan:
+            from llm_backend.runs.plan import plan as planned
+
+            print("\n".join(planned(configured(read, tiny)).lines()))
+            return
+        done = run(read, tiny=tiny, resume=resume)
         if workers().first:
             print(f"{done.state.t} rounds in {done.folder}: log.jsonl, rounds/{done.state.t:05d}")
             if (page := done.folder / "page.html").is_file():

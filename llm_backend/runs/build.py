@@ -38,24 +38,31 @@ NOT_IN_ARENA = (
 )  # set by other sections
 
 
+FEW = 32  # responses in a trial
 DEFAULT_PROMPTS = 64  # most prompts that an evaluation measures by default
 
 
 class Parts(NamedTuple):
-    """The solver, the arena it plays in, the arena of the measured prompts, and a digest of all prompts."""
+    """The solver, the arena it plays in, the arena of the measured prompts, and a digest of all prompts.
+
+    sizes : prompts of a round of the run, and prompts that it measures.
+    """
 
     solver: Solver
     arena: TextArena
     measured: TextArena
     digest: str
+    sizes: tuple[int, int]
 
     def metered(self, meter: Meter) -> Parts:
         """The same parts, with draws, scores and judgements of both arenas on a meter."""
         return self._replace(arena=meter.watch(self.arena), measured=meter.watch(self.measured))
 
 
-def build(config: Configuration, folder: Path) -> Parts:
+def build(config: Configuration, folder: Path, few: bool = False) -> Parts:
     """Solver, judge, model and arenas. Cheap checks are made before the model is loaded.
+
+    few : play and measure only as many prompts as one batch of draws holds, for a trial.
 
     Raises ConfigError naming the key that is wrong.
     """
@@ -96,8 +103,13 @@ def build(config: Configuration, folder: Path) -> Parts:
         judge = _believed(lm, known, config.run.shard)
     with said():
         arena = arena_of(slice(kept), size)
-        measured = _evaluated(config, arena, len(texts))
-        other = arena if texts[measured] == arena.prompts else arena_of(measured, None)
+        measured = range(len(texts))[_evaluated(config, arena, len(texts))]
+        sizes = arena.context.per_round, len(measured)
+        if few:
+            played, measured = _few(arena, sizes[0]), measured[: _few(arena, len(measured))]
+            arena = arena.within(replace(arena.context, per_round=played))
+        some = slice(measured.start, measured.stop)
+        other = arena if texts[some] == arena.prompts else arena_of(some, None)
     if known and hasattr(solver, "pairs"):
         solver = _given(solver, arena, known)
     elif known and config.judge and workers().first:
@@ -105,7 +117,7 @@ def build(config: Configuration, folder: Path) -> Parts:
     asked = [[identity(text) for text in texts], data.answers, lm.tokenizer.chat_template]
     asked.append([[identity(as_asked(pair.prompt)), *pair[1:]] for pair in data.pairs])
     content = json.dumps([*asked, asdict(lm.reading)])
-    return Parts(solver, arena, other, hashlib.sha256(content.encode()).hexdigest())
+    return Parts(solver, arena, other, hashlib.sha256(content.encode()).hexdigest(), sizes)
 
 
 def _evaluated(config: Configuration, arena: TextArena, prompts: int) -> slice:
@@ -123,6 +135,11 @@ def _evaluated(config: Configuration, arena: TextArena, prompts: int) -> slice:
         return slice(DEFAULT_PROMPTS)
     drawn, each = arena.context.per_round * arena.samples, how.samples * (2 + how.past)
     return slice(max(1, min(DEFAULT_PROMPTS, drawn // (2 * each))))
+
+
+def _few(arena: TextArena, prompts: int) -> int:
+    """So many of the prompts that their responses fill a batch of draws, but at least two."""
+    return min(prompts, max(2, -(-FEW // (arena.samples or 1))))
 
 
 def _judge(config: Configuration, folder: Path) -> Judge:

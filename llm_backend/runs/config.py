@@ -45,8 +45,8 @@ class EvaluateSettings(BaseModel):
     solver's target): best responses are trained, and these, the past policies, the reference and the last
     policies of the runs in the folders `rivals` are its opponents.
 
-    At the end a page is written, with `page` replies per prompt of the last policy and of the reference (0: no
-    page).
+    At the end a page is written, with `page` replies per prompt of the last policy and of the reference
+    (0: no page).
     """
 
     model_config = STRICT

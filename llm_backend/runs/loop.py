@@ -17,7 +17,7 @@ from llm_backend.arena import TextArena
 from llm_backend.judges.base import name_of
 from llm_backend.policies.handles import Policy
 from llm_backend.processes.workers import workers
-from llm_backend.runs.build import build
+from llm_backend.runs.build import Parts, build
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.folder import check_folder, restored, save_round
 from llm_backend.runs.lock import held
@@ -57,7 +57,7 @@ def run(
     run in its folder; OutOfMemory naming the setting to lower; JudgeError when the judge fails. Ctrl-C raises
     KeyboardInterrupt and keeps the last round.
     """
-    config = _configuration(config, tiny)
+    config = configured(config, tiny)
     folder, us, meter = Path(config.run.out), workers(), Meter()
     with held(folder), enough_memory(meter):
         us.once(lambda: check_folder(folder, config, resume))
@@ -97,9 +97,13 @@ def run(
     return Finished(state, rows(folder / "log.jsonl"), parts.measured, folder)
 
 
-def _configuration(
+def configured(
     config: Configuration | Mapping[str, object] | str | os.PathLike[str], tiny: bool
 ) -> Configuration:
+    """The configuration of a file or of dictionaries, at a toy's scale if `tiny`.
+
+    Raises ConfigError naming the key that is wrong.
+    """
     if isinstance(config, str | os.PathLike):
         config = Configuration.read(config)
     elif not isinstance(config, Configuration):

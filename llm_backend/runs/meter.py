@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from llm_backend.arena import TextArena
 from llm_backend.context import Note
 from llm_backend.engines.vllm import Discrepancy
-from llm_backend.judges.base import antisymmetric, name_of
+from llm_backend.judges.base import Judge, antisymmetric, name_of
 from llm_backend.spaces.draws import Draws
 from llm_backend.spaces.metered import metered
 
@@ -96,8 +96,12 @@ class Meter:
         """A view of the arena in which draws, scores and judgements are measured."""
         if (engine := arena.space.sampling.engine) is not None:
             self.reports = engine.reports
-        space, judge = metered(arena.space, self), _Judge(arena.judge, self)
-        return arena.within(replace(arena.context, space=space, judge=judge))
+        space = metered(arena.space, self)
+        return arena.within(replace(arena.context, space=space, judge=self.judge(arena.judge)))
+
+    def judge(self, judge: Judge) -> Judge:
+        """A judge with the same answers, whose time and questions are counted."""
+        return _Judge(judge, self)
 
     def row(self, journal: Sequence[Note]) -> dict[str, Any]:
         """The numbers of the round, including those that the arena noted on its fits."""

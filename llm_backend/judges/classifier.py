@@ -68,8 +68,11 @@ class Classifier:
         # that ends no row: with pad = EOS the score would be read one token early.
         ends = {row[-1] for row in rows}
         size = len(self.model.get_input_embeddings().weight)
-        known = declared is not None and 0 <= declared < size
-        pad = declared if known else min(set(range(len(rows) + 1)) - ends)
+        pad = (
+            declared
+            if declared is not None and 0 <= declared < size
+            else min(set(range(len(rows) + 1)) - ends)
+        )
         ids, mask = padded(rows, pad, side="right")
         try:
             config.pad_token_id = pad

@@ -29,20 +29,26 @@ from llm_backend.processes.fsdp import local_shard
 from llm_backend.weights.adapter_files import fingerprint, read_adapter, write_adapter
 from llm_backend.weights.adapters import Adapters
 from llm_backend.weights.copies import Copies
-from llm_backend.weights.merged import merged
+from llm_backend.weights.merged import merged, unload
 from llm_backend.weights.slots import Slots, Trainee
 
-USED: weakref.WeakSet[Any] = weakref.WeakSet()  # the models that a LanguageModel has changed
+OWNER: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()  # of a model
 
 
-def check_unused(model: Any) -> None:
-    """Raises ValueError for a model that a LanguageModel has, or for a PEFT wrapper of it."""
+def own(model: Any, owner: LanguageModel) -> None:
+    """Make `owner` the only LanguageModel of a model; what one that is gone left in it is taken out.
+
+    Raises ValueError for a model that another LanguageModel has, or for a PEFT wrapper of it.
+    """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if inner in USED:
-        raise ValueError(
-            f"this {type(inner).__name__} is the base of another LanguageModel, whose policies are in it: "
-            "use that one, or load the model again."
-        )
+    if inner in OWNER:
+        if OWNER[inner]() is not None:
+            raise ValueError(
+                f"this {type(inner).__name__} is the base of another LanguageModel, whose policies are in "
+                "it: use that one, or load the model again."
+            )
+        unload(inner, merge=False)
+    OWNER[inner] = weakref.ref(owner)
 
 
 class LanguageModel:
@@ -86,7 +92,7 @@ class LanguageModel:
             )
         if tokenizer.eos_token_id is None:
             raise ValueError("the tokenizer has no EOS token: set tokenizer.eos_token to one of its tokens.")
-        check_unused(model)
+        own(model, self)
         model = merged(model.eval().requires_grad_(False))
         self.tokenizer, self.lora = tokenizer, lora
         self.device = model.device
@@ -111,7 +117,6 @@ class LanguageModel:
             if isinstance(self.slots, Adapters):
                 self.slots.peft.unload()  # the model may be used again, with other settings
             raise
-        USED.add(model)
         self._numbers = itertools.count(1)  # of slots
         self._slot_of: weakref.WeakKeyDictionary[Adapter, str] = weakref.WeakKeyDictionary()
         self._unheld: list[str] = []  # slots whose handles have been collected

@@ -29,7 +29,7 @@ def merged(model: Any) -> Any:
     try:
         before = _some_logits(model)
         _untie(inner)
-        plain = model.merge_and_unload(safe_merge=True) if wrapped else _unload(inner)
+        plain = model.merge_and_unload(safe_merge=True) if wrapped else unload(inner, merge=True)
         after = _some_logits(plain)
     except Exception as error:  # PEFT has many kinds of adapters, each with errors of its own
         told = (str(error).strip().splitlines() or [""])[0][:160]
@@ -74,8 +74,8 @@ def _untie(model: Any) -> None:
             model.config.tie_word_embeddings = False
 
 
-def _unload(model: Any) -> Any:
-    """Merge and remove the adapters that `load_adapter` of transformers put into a model."""
+def unload(model: Any, merge: bool) -> Any:
+    """Remove the adapters inside a Hugging Face model, after merging the active ones with `merge`."""
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils.other import AuxiliaryTrainingWrapper
 
@@ -86,9 +86,10 @@ def _unload(model: Any) -> Any:
             continue
         layer: Any = module
         if hasattr(layer, "unload_and_optionally_merge_module"):
-            plain = layer.unload_and_optionally_merge_module(merge=True, safe_merge=True, adapter_names=None)
+            plain = layer.unload_and_optionally_merge_module(merge=merge, safe_merge=True, adapter_names=None)
         else:
-            layer.merge(safe_merge=True)
+            if merge:
+                layer.merge(safe_merge=True)
             plain = layer.get_base_layer()
         path, _, last = name.rpartition(".")
         setattr(model.get_submodule(path), last, plain)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from llm_backend.engines.local.lean import Lean, is_lean, sizes_after
+from llm_backend.models.self_test import alike
 from llm_backend.policies.handles import Base, Leaf
 
 if TYPE_CHECKING:
     from llm_backend.models.language_model import LanguageModel
+
+
+_LEAN: WeakKeyDictionary[LanguageModel, bool] = WeakKeyDictionary()  # whether `Lean` returns its logits
 
 
 class Decoder(Protocol):
@@ -40,8 +46,30 @@ class Decoder(Protocol):
 
 def decoder(lm: LanguageModel, leaves: Sequence[Leaf], sizes: Sequence[int]) -> Decoder:
     """A decoder of leaves on one base, with `sizes[i]` rows of leaf i."""
-    kind = Lean if is_lean(lm.causal.config) else General
+    kind = Lean if _lean_agrees(lm, leaves[0]) else General
     return kind(lm, leaves, sizes)
+
+
+def _lean_agrees(lm: LanguageModel, leaf: Leaf) -> bool:
+    """Whether `Lean` serves this model and returns its logits, tried once on a few tokens of a leaf."""
+    if not is_lean(lm.causal.config):
+        return False
+    if lm not in _LEAN:
+        row = torch.tensor([lm.known[:: max(1, len(lm.known) // 4)][:4]], device=lm.device)
+        prompt, valid = row[:, :-1], torch.ones_like(row[:, :-1], dtype=torch.bool)
+        try:
+            with torch.no_grad(), lm.active(leaf):
+                plain = lm.causal(input_ids=row, use_cache=False).logits[0, -2:]
+            with torch.no_grad():
+                lean = Lean(lm, [leaf], [1])
+                states = [lean.prefill(prompt, valid, row.new_zeros(1), 1), lean.step(row[:, -1])]
+                logits = torch.cat([lean.head(each) for each in states])
+            _LEAN[lm] = alike([logits.double()], [plain.double()], plain.dtype)
+        except (AttributeError, RuntimeError, TypeError, IndexError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            _LEAN[lm] = False  # layers of another form than the family's
+    return _LEAN[lm]
 
 
 class General:

@@ -102,3 +102,16 @@ def test_base_rows_of_a_mixed_batch_never_see_the_adapter():
     mixed = decoded_logits(lm, [trained(lm), BASE])[1]
     assert torch.allclose(mixed, decoded_logits(lm, [BASE])[0], atol=1e-5)
     assert (mixed - decoded_logits(lm, [trained(lm)])[0]).abs().max() > 0.1
+
+
+def test_a_llama_that_computes_something_else_is_decoded_by_its_own_pass():
+    """Its configuration says Llama, but its MLP has a factor of its own."""
+    lm = model_of("llama", lora=4)
+    for layer in lm.causal.model.layers:
+        layer.mlp.register_forward_hook(lambda module, inputs, output: 0.5 * output)
+    leaves = [trained(lm, 0), BASE]
+    assert isinstance(decoder(lm, leaves, [1, 1]), General)
+    got = decoded_logits(lm, leaves)
+    for i, leaf in enumerate(leaves):
+        expected = torch.stack([full_logits(lm, leaf, *row) for row in zip(PROMPTS, FORCED, strict=True)])
+        assert torch.allclose(got[i], expected, atol=1e-5, rtol=1e-5)

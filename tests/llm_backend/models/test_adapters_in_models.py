@@ -14,7 +14,7 @@ from llm_backend.judges import LogProb, RewardModel
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import BASE
 from tests.support.classifiers import classifier, tokenizer_of
-from tests.support.llm_oracles import PROMPTS, rows
+from tests.support.llm_oracles import PROMPTS, rows, trained
 from tests.support.llm_tiny import tiny_model, tiny_tokenizer
 
 pytestmark = [
@@ -151,6 +151,22 @@ def test_a_second_language_model_on_one_model_is_refused():
         for other in (model, lm.peft or model):
             with pytest.raises(ValueError, match="base of another LanguageModel"):
                 LanguageModel(other, tokenizer, lora)
+
+
+@pytest.mark.parametrize("lora", [2, None])
+def test_a_model_is_free_again_when_its_language_model_is_gone(lora):
+    tokenizer = tiny_tokenizer()
+    model = tiny_model(len(tokenizer))
+    lm = LanguageModel(model, tokenizer, lora)
+    asked, answers = rows(lm)
+    expected = score(lm, BASE, asked, answers)
+    policy = trained(lm)
+    with lm.active(policy):
+        pass
+    del lm, policy
+    for again in (3, None):
+        found = score(LanguageModel(model, tokenizer, again), BASE, asked, answers)
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.filterwarnings("ignore:The following (rank|alpha)_pattern:RuntimeWarning")

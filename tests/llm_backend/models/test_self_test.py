@@ -112,6 +112,16 @@ def test_what_would_be_wrong_is_refused_in_one_line(kind, lora, told):
     assert type(model_of(kind)).__name__ in str(error.value)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_hides_no_fault_and_invents_none(dtype):
+    """One row of two is wrong on MPT and BART: a mean over rows would miss it."""
+    tokenizer = tiny_tokenizer()
+    for kind, mixes in (("mpt", False), ("mistral", True), ("gpt2", True), ("jetmoe", False)):
+        assert LanguageModel(model_of(kind).to(dtype), tokenizer, 4).mixes is mixes
+    with pytest.raises(ValueError, match="cannot be decoded in batches"):
+        LanguageModel(model_of("bart").to(dtype), tokenizer, 4)
+
+
 @pytest.mark.parametrize("window", [3, 8])
 def test_rows_longer_than_a_sliding_window(window):
     lm = lm_of("mistral", sliding_window=window)

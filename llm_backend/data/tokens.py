@@ -40,7 +40,7 @@ def encode_prompts(
         raise TypeError("prompts must be a sequence of prompts, got one text: pass [prompt].")
     rows = []
     for i, prompt in enumerate(prompts):
-        text = render(tokenizer, as_asked(prompt, f"prompts[{i}]"), chat, system, arguments)
+        text = _rendered(tokenizer, prompt, i if len(prompts) > 1 else None, chat, system, arguments)
         row = tokenize(tokenizer, text, special=not chat)
         if not row:
             raise ValueError(
@@ -48,6 +48,19 @@ def encode_prompts(
             )
         rows.append(_fitted(row, i, context, truncate, tokenizer.bos_token_id))
     return rows
+
+
+def _rendered(
+    tokenizer: Any, prompt: Prompt, i: int | None, chat: bool, system: str | None, arguments: Arguments | None
+) -> str:
+    """The text of a prompt; an error names the number of one among several."""
+    asked = as_asked(prompt, f"prompts[{i or 0}]")
+    try:
+        return render(tokenizer, asked, chat, system, arguments)
+    except ValueError as error:
+        if i is None:
+            raise
+        raise ValueError(f"prompts[{i}]: {error}") from error
 
 
 def tokenize(tokenizer: Any, text: str, special: bool, eos: bool = False) -> list[int]:

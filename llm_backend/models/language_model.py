@@ -102,9 +102,9 @@ class LanguageModel:
         self.known, self.missing = known_ids(tokenizer, self.vocabulary, len(head.weight))
         self.eos: int = tokenizer.eos_token_id
         self.reading = Reading(chat, system, template_arguments)
-        stops = checked_stops(model, stop_tokens(model, self.eos), self.vocabulary)
-        self.end = end_token(tokenizer, self.reading, stops)
-        self.stops = checked_stops(model, tuple(sorted({*stops, self.end})), self.vocabulary)
+        self._stops = checked_stops(model, stop_tokens(model, self.eos), self.vocabulary)
+        self.end = end_token(tokenizer, self.reading, self._stops)
+        self.stops = checked_stops(model, {*self._stops, self.end}, self.vocabulary)
         pad = tokenizer.pad_token_id
         self.pad: int = pad if pad is not None and 0 <= pad < self.vocabulary else self.eos  # a filler
         check_kind(model)
@@ -173,9 +173,9 @@ class LanguageModel:
             return self
         other = copy.copy(self)
         other.reading = reading
-        stops = set(self.stops) - {self.end} | {self.eos}
-        other.end = end_token(self.tokenizer, reading, stops)
-        other.stops = tuple(sorted({*stops, other.end}))
+        other.end = end_token(self.tokenizer, reading, self._stops)
+        of_the_template = {self.end} - {*self._stops}
+        other.stops = tuple(sorted({*self.stops, other.end} - of_the_template | {other.end}))
         return other
 
     def encode(self, prompt: Prompt) -> list[int]:

@@ -27,7 +27,7 @@ class Listed:
     responses : texts for all prompts, or one list of texts per prompt.
 
     Raises ValueError for responses that are not texts, repeat, hold a stop token, are equal in tokens, or do
-    not match the number of prompts.
+    not match the number of prompts, and for one that exceeds the model's context with its prompt.
     """
 
     def __init__(self, sampling: Sampling, responses: Sequence[str] | Sequence[Sequence[str]]):
@@ -51,6 +51,7 @@ class Listed:
         tokens = tuple(
             tuple(lm.encode_response(text, prompt)) for text, prompt in zip(texts, asked, strict=True)
         )
+        lm.check_length(max(len(prompt) + len(row) for prompt, row in zip(asked, tokens, strict=True)))
         seen: dict[tuple[int, tuple[int, ...]], str] = {}
         for prompt, row, text in zip(x, tokens, texts, strict=True):
             twin = seen.setdefault((int(prompt), row), text)

@@ -94,6 +94,8 @@ def test_a_system_text_that_would_be_dropped_is_refused():
     asked = [{"role": "system", "content": "Be short."}, {"role": "user", "content": ASKED}]
     with pytest.raises(ValueError, match="ignores system messages"):
         model(deaf).encode(asked)
+    with pytest.raises(ValueError, match=r"^prompts\[1\]: the chat template ignores"):
+        model(deaf).encode_prompts([ASKED, asked])
     model(deaf).encode(ASKED)
 
 
@@ -138,6 +140,8 @@ def test_a_prompt_longer_than_the_context_after_its_template_is_told():
     lm = tiny_language_model()
     with pytest.raises(ValueError, match=r"the model's context is 256: shorten the prompts or lower"):
         TextArena(lm, [ASKED * 80], SHORTER, max_new_tokens=4)
+    with pytest.raises(ValueError, match=r"the model's context is 256: shorten the prompts or lower"):
+        TextArena(lm, [ASKED * 80], SHORTER, samples=None, responses=["3", "4"])
 
 
 def test_conversations_that_read_alike_stay_apart():
@@ -192,7 +196,9 @@ def test_a_response_ends_as_a_turn_of_the_template_does(known):
     assert abs(np.exp(other)[0] / np.exp(other).sum() - wanted[0]) > 1e-3
     judge = judges.LogProb(lm.causal, lm.tokenizer)
     np.testing.assert_allclose(judge.scores([ASKED] * 2, ["yes", "no"]), logs, atol=1e-4)
-    assert lm.reads(Reading(chat=False)).end == 2, "plain text ends in EOS"
+    plain = lm.reads(Reading(chat=False))
+    assert plain.end == 2, "plain text ends in EOS"
+    assert set(plain.stops) == ({2, end} if known else {2}) and plain.reads(lm.reading).stops == lm.stops
 
 
 def test_a_response_that_holds_a_stop_token_is_refused():

@@ -10,7 +10,7 @@ import torch
 from llm_backend.data.prompts import Prompt, as_asked
 from llm_backend.data.templates import Arguments, render
 
-TAIL = 32  # tokens of a prompt that can change how the text after them is split
+TAIL = 8  # tokens of a prompt that can change how the text after them is split
 
 
 def encode_prompts(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv as plain_csv
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pgames.files import check_growth
+from pgames.files import check_growth, parse_json
 
 PIECE = 8 * 2**20  # bytes of CSV or JSON lines read at once
 PIECE_ROWS = 2**18  # rows of Parquet read at once
@@ -78,7 +77,7 @@ def json_rows(path: Path, limit: int | None) -> list[dict[str, Any]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8-sig"))
+                row = parse_json(line.decode("utf-8-sig"))
             except UnicodeDecodeError as error:
                 raise ValueError(f"{path}, line {number} is not UTF-8 ({error}): save it as UTF-8.") from None
             except ValueError as error:

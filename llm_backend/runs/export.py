@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from llm_backend.runs.folder import say
 from llm_backend.runs.logs import Row, rows
 from llm_backend.runs.named import build_solver
 from llm_backend.runs.prompts import load_model
+from pgames.files import parse_json
 from pgames.solver import one_target
 
 OF_THE_RUN = {  # numbers of a row of the log that say how the round was played, not what the policy is
@@ -44,7 +44,7 @@ def export_run(run: str | os.PathLike[str], to: str | os.PathLike[str], adapter:
     if found is None:
         raise ConfigError(f"{folder} holds no complete round: play the run first.")
     lm = load_model(config.model, Reading())  # no prompt is read
-    asked = json.loads((found.folder / "state.json").read_text(encoding="utf-8")).get("asked", "")
+    asked = parse_json((found.folder / "state.json").read_text(encoding="utf-8")).get("asked", "")
     state = store.load(lm, found.folder, asked)
     (write_peft if adapter else merge)(lm, state.policy, to, _card(config, folder, found.t))
     return Path(to)
@@ -53,7 +53,7 @@ def export_run(run: str | os.PathLike[str], to: str | os.PathLike[str], adapter:
 def _configuration(folder: Path) -> Configuration:
     path = folder / "config.json"
     try:
-        return Configuration.parse(json.loads(path.read_text(encoding="utf-8")))
+        return Configuration.parse(parse_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ConfigError(f"{folder} holds no config.json: pass the folder of a run.") from None
     except (ValueError, AttributeError) as error:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from llm_backend.processes.workers import workers
 from llm_backend.runs.errors import ConfigError
-from pgames.files import remove_leftovers
+from pgames.files import parse_json, remove_leftovers
 
 LOCK, HOLDER = ".lock", ".holder"
 
@@ -54,7 +54,7 @@ def _acquire(lock: FileLock, folder: Path) -> None:
 def _holder(folder: Path) -> str:
     """The process that holds a folder, as text."""
     try:
-        there = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        there = parse_json((folder / HOLDER).read_text(encoding="utf-8"))
         host = "" if there["host"] == socket.gethostname() else f" on {there['host']}"
         return f"process {int(there['pid'])}{host}"
     except (OSError, ValueError, KeyError, TypeError):

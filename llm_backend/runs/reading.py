@@ -12,7 +12,7 @@ from pathlib import Path
 from llm_backend.data import CLOCK, DataWarning
 from llm_backend.processes.workers import workers
 from llm_backend.runs.errors import ConfigError, say
-from pgames.files import atomic
+from pgames.files import atomic, parse_json
 
 STARTED = "started.json"  # the time at which a run began, which its chat templates see to its end
 
@@ -34,7 +34,7 @@ def keep_clock(folder: Path) -> None:
 
 def _started(path: Path) -> datetime:
     try:
-        return datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["started"])
+        return datetime.fromisoformat(parse_json(path.read_text(encoding="utf-8"))["started"])
     except FileNotFoundError:
         return datetime.now()
     except (OSError, ValueError, KeyError, TypeError) as error:

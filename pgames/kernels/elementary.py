@@ -6,6 +6,7 @@ Both give the same bits alone and in a vector, because fused operations are writ
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,23 @@ def njit(function: Callable[..., Any]) -> Callable[..., Any]:
     try:
         compiled: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
+        _tell_of_no_cache()
         return numba.njit(nogil=True, error_model="numpy")(function)
     index = compiled._cache._cache_file
     # numba stamps only the function's own file, and would reuse stale copies of functions in other files
     index._source_stamp = _sources()
     index._load_index = functools.partial(_load_index, index._load_index)
     return compiled
+
+
+@functools.cache
+def _tell_of_no_cache() -> None:
+    """Say once that compiled code is not kept."""
+    print(
+        "pgames: no folder for compiled code can be written, so each start compiles it again: set "
+        "NUMBA_CACHE_DIR to a folder of your own.",
+        file=sys.stderr,
+    )
 
 
 def _load_index(load: Callable[[], dict[Any, str]]) -> dict[Any, str]:

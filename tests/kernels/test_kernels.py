@@ -277,3 +277,21 @@ def test_many_terms_fold_into_one_blend():
     ours = arena.mixture(*zip(shares, policies, strict=True))
     mixed = sum(w * np.exp(p) for w, p in zip(shares, policies, strict=True))
     np.testing.assert_allclose(np.exp(ours), mixed, atol=1e-14)
+
+
+def test_code_that_cannot_be_kept_is_told_once(capsys, monkeypatch):
+    from types import SimpleNamespace
+
+    from pgames.kernels import elementary
+
+    def without_a_folder(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(elementary, "numba", SimpleNamespace(njit=without_a_folder))
+    elementary._tell_of_no_cache.cache_clear()
+    for _ in range(2):
+        assert elementary.njit(lambda x: x + 1)(1) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "set NUMBA_CACHE_DIR to a folder of your own" in said

@@ -111,6 +111,8 @@ class VLLM:
             "logprobs": 0,
             "return_token_ids": True,
         }
+        if lm.missing:
+            fields["logit_bias"] = {str(i): -100.0 for i in lm.missing}  # ids without a token
         bodies = [
             fields | {"prompt": list(ids), "seed": int(seed)}
             for ids, seed in zip(prompt_ids, seeds, strict=True)
@@ -162,6 +164,11 @@ class VLLM:
                     f"the server at {self.url} ended a response for the reason {reason!r} after token "
                     f"{row[-1:]}, which is none of the model's stop tokens {list(lm.stops)}: does it hold "
                     "the same base, with the same generation_config.json?"
+                )
+            if lost := set(row) & set(lm.missing):
+                raise EngineError(
+                    f"the server at {self.url} drew id {min(lost)}, which no token has: does it serve the "
+                    "same base, and a version of vLLM that takes logit_bias?"
                 )
         return list(zip(rows, logs, strict=True))
 

@@ -42,6 +42,7 @@ class Completion(BaseModel, extra="forbid", strict=True):
     stop_token_ids: list[Token]
     logprobs: int = Field(ge=-1)
     return_token_ids: bool
+    logit_bias: dict[str, float] | None = None
 
 
 class Load(BaseModel, extra="forbid", strict=True):

@@ -58,6 +58,24 @@ def test_samples_are_rescored_and_the_discrepancy_reported(served):
     assert engine.reports[-1].mean == pytest.approx(0.2, abs=1e-3) and engine.reports[-1].outside == 1
 
 
+def test_a_server_is_told_which_ids_have_no_token(served):
+    lm, _, server, engine = served
+    assert engine.generate(lm, BASE, PROMPTS, max_new_tokens=3) and "logit_bias" not in server.asked[-1][1]
+    lm.missing = [5, 7]  # as if the tokenizer had lost them
+    samples = engine.generate(lm, BASE, PROMPTS, 4, max_new_tokens=5)
+    assert server.asked[-1][1]["logit_bias"] == {"5": -100.0, "7": -100.0}
+    assert not {5, 7} & {token for row in samples.tokens for token in row}
+    server.change = lambda choices: [
+        {**one, "token_ids": [5, *one["token_ids"]], "logprobs": _longer(one["logprobs"])} for one in choices
+    ]
+    with pytest.raises(EngineError, match="drew id 5, which no token has"):
+        engine.generate(lm, BASE, PROMPTS, 2, max_new_tokens=8)
+
+
+def _longer(logprobs):
+    return {**logprobs, "token_logprobs": [-1.0, *logprobs["token_logprobs"]]}
+
+
 def test_what_the_server_is_asked(served, monkeypatch):
     lm, policy, server, engine = served
     monkeypatch.setenv("SERVER_KEY", "secret")

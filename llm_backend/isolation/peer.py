@@ -9,6 +9,7 @@ from typing import Any
 
 from llm_backend.isolation.wire import Broken, Channel, decoded, encoded
 
+MISSING: Any = object()  # no plain value
 MUTABLE = (list, dict, set, bytearray)
 MESSAGE = 1000  # most characters of an exception's text
 
@@ -30,7 +31,7 @@ class Peer:
 
     def encode(self, value: Any) -> Any:
         """The form of a value. Raises TypeError for an object that must not leave this end."""
-        return encoded(value, self._handle)
+        return encoded(value, self._handle, self._open)
 
     def decode(self, form: Any) -> Any:
         """The value of a form."""
@@ -53,7 +54,7 @@ class Peer:
             return ["error", place, self._kinds(value.__mro__[1:])]
         return ["mine", place]
 
-    def _object(self, form: Any) -> Any:
+    def _object(self, form: Any, plain: Any = MISSING) -> Any:
         whose, place, *kinds = form
         if type(place) is not int:
             raise Broken("not a handle")
@@ -62,7 +63,9 @@ class Peer:
                 raise Broken("an unknown handle")
             return self._ours[place]
         if place not in self._theirs:
-            self._theirs[place] = Remote(self, place) if whose == "mine" else self._stand_in(kinds[0], place)
+            self._theirs[place] = (
+                Remote(self, place, plain) if whose == "mine" else self._stand_in(kinds[0], place)
+            )
         return self._theirs[place]
 
     def _kinds(self, classes: tuple[type, ...]) -> list[Any]:
@@ -221,20 +224,22 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 
 class Remote:
-    """An object of the other end. All it does happens there, except comparing, which happens nowhere.
+    """An object of the other end. All it does happens there, except comparing.
 
-    What decides a test is plain data: an object could say that it equals anything. Two handles of one
-    object are identical but not equal.
+    What decides a test is plain data: an object could say that it equals anything. So an object is compared
+    by its plain value here if it has one, as a named tuple has, and cannot be compared otherwise.
     """
 
-    __slots__ = ("_peer", "_place")
+    __slots__ = ("_peer", "_place", "_plain")
 
-    def __init__(self, peer: Peer, place: int):
+    def __init__(self, peer: Peer, place: int, plain: Any):
         object.__setattr__(self, "_peer", peer)
         object.__setattr__(self, "_place", place)
+        object.__setattr__(self, "_plain", plain)
 
     def __hash__(self) -> int:
-        return hash(object.__getattribute__(self, "_place"))
+        plain = _value(self)
+        return hash(object.__getattribute__(self, "_place") if plain is MISSING else plain)
 
     def __getattr__(self, name: str) -> Any:
         return _do(self, "getattr", name)
@@ -291,10 +296,21 @@ def _backward(operation: str) -> Callable[..., Any]:
     return method
 
 
-def _refuse(self: Any, other: Any) -> Any:
-    if type(self) is type(other):
-        raise Uncomparable
-    raise TypeError("an object of the program is compared: only plain data is")
+def _value(value: Any) -> Any:
+    """The plain value of an object of the other end, and anything else as it is."""
+    return object.__getattribute__(value, "_plain") if type(value) is Remote else value
+
+
+def _comparison(operation: str) -> Callable[..., Any]:
+    def method(self: Any, other: Any) -> Any:
+        ours, theirs = _value(self), _value(other)
+        if ours is MISSING or theirs is MISSING:
+            if type(self) is type(other):
+                raise Uncomparable
+            raise TypeError("an object of the program is compared: only plain data is")
+        return getattr(operator, operation)(ours, theirs)
+
+    return method
 
 
 class Unsendable(TypeError):
@@ -306,7 +322,7 @@ class Uncomparable(TypeError):
 
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(Remote, f"__{_name}__", _refuse)
+    setattr(Remote, f"__{_name}__", _comparison(_name))
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "matmul"):
     setattr(Remote, f"__{_name.strip('_')}__", _forward(_name, None))
     setattr(Remote, f"__r{_name.strip('_')}__", _backward(_name))

@@ -1,7 +1,7 @@
 """Plain data between two processes that do not trust each other: frames of JSON with a size limit.
 
-Numbers, texts, bytes, None and the containers of Python travel as copies, subclasses as their base. Any other
-object stays where it is and travels as a number, its handle.
+Numbers, texts, bytes, None and the containers of Python travel as copies. Any other object stays where it is
+and travels as a number, its handle; an instance of a subclass, such as a named tuple, as both.
 """
 
 from __future__ import annotations
@@ -36,33 +36,52 @@ TEXTS: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
 }
 
 
+BASES: dict[type, Callable[[Any], Any]] = {  # the plain value of an instance of a subclass
+    int: int.__index__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: bytes.__bytes__,
+    tuple: lambda value: tuple(tuple.__iter__(value)),
+}
+
+
 class Broken(Exception):
     """The other process is gone, or what it sent is not of this format."""
 
 
-def encoded(value: Any, handle: Callable[[Any], Any]) -> Any:
-    """The JSON form of a value; `handle(object)` is the form of anything that is not plain data."""
+def encoded(value: Any, handle: Callable[[Any], Any], both: bool) -> Any:
+    """The JSON form of a value; `handle(object)` is the form of anything that is not plain data.
+
+    both : whether an instance of a subclass of a plain type keeps its handle beside its plain value.
+    """
     if value is None or value is True or value is False or type(value) is float or type(value) is str:
         return value
     if type(value) is int:
         return value if -SMALL < value < SMALL else ["int", hex(value)]
     if isinstance(value, dict):
-        return ["dict", [[encoded(k, handle), encoded(v, handle)] for k, v in dict.items(value)]]
+        return ["dict", [[encoded(k, handle, both), encoded(v, handle, both)] for k, v in dict.items(value)]]
     for name, kind in LISTS.items():
-        if type(value) is kind or (isinstance(value, kind) and not hasattr(value, "_fields")):
-            return [name, [encoded(item, handle) for item in kind.__iter__(value)]]
+        if type(value) is kind or (isinstance(value, kind) and kind is not tuple):
+            return [name, [encoded(item, handle, both) for item in kind.__iter__(value)]]
     if isinstance(value, range):
-        return ["range", [encoded(k, handle) for k in (value.start, value.stop, value.step)]]
+        return ["range", [encoded(k, handle, both) for k in (value.start, value.stop, value.step)]]
     if _is_deque(value):
-        return ["deque", [encoded(item, handle) for item in value]]
+        return ["deque", [encoded(item, handle, both) for item in value]]
     for name, (kind, write, _) in TEXTS.items():
         if type(value) is kind:
             return [name, write(value)]
+    for kind, plain in BASES.items():
+        if isinstance(value, kind):
+            form = encoded(plain(value), handle, both)
+            return ["both", [handle(value), form]] if both else form
     return ["handle", handle(value)]
 
 
-def decoded(form: Any, handle: Callable[[Any], Any]) -> Any:
-    """The value of a JSON form; `handle` turns the form of a handle into an object. Raises Broken."""
+def decoded(form: Any, handle: Callable[..., Any]) -> Any:
+    """The value of a JSON form; `handle(form of a handle, its plain value if any)` is an object.
+
+    Raises Broken for what is not such a form.
+    """
     if form is None or isinstance(form, bool | int | float | str):
         return form
     try:
@@ -81,6 +100,8 @@ def decoded(form: Any, handle: Callable[[Any], Any]) -> Any:
             return TEXTS[name][2](content)
         if name == "handle":
             return handle(content)
+        if name == "both":
+            return handle(content[0], decoded(content[1], handle))
     except (TypeError, ValueError, ArithmeticError):
         pass
     raise Broken("not plain data")

@@ -51,6 +51,11 @@ CHEATS = {
     "    f = f.f_back\nos._exit(0)",
     "always equal": ALWAYS,
     "always equal, no number": ALWAYS.replace("(int)", ""),
+    "a named tuple that is always equal": "import collections\nclass T(collections.namedtuple('T', 'x')):\n"
+    "    __eq__ = lambda s, o: True\n    __iter__ = lambda s: iter([5])\n    __hash__ = lambda s: 1\n"
+    "add = lambda a, b: T(1)",
+    "a text that is always equal": "class S(str):\n    __eq__ = lambda s, o: True\n    __hash__ = lambda s: 1\n"
+    "add = lambda a, b: S('5')",
     "reflected equality": "class A:\n    def __radd__(s, o): return o\n    __eq__ = lambda s, o: True\n"
     "add = lambda a, b: A()",
     "metaclass": "class M(type):\n    __eq__ = lambda s, o: True\n    __hash__ = lambda s: 1\n"

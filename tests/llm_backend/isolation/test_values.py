@@ -29,6 +29,7 @@ class Stack:
 class Fault(ValueError): pass
 class Empty(Fault): pass
 class Colour(enum.Enum): RED = 1
+class Level(enum.IntEnum): LOW = 1; HIGH = 2
 Point = collections.namedtuple("Point", "x y")
 def same(x): return x
 def sort(xs): xs.sort()
@@ -67,7 +68,10 @@ HOLDS = [
     "    else: raise AssertionError",
     "try: check(-1)\nexcept ValueError as e: assert 'negative' in str(e)\nelse: assert False",
     "try: {}[same('k')]\nexcept KeyError: pass\nelse: assert False",
-    "p = Point(1, 2)\nassert p.x == 1 and p[1] == 2 and tuple(p) == (1, 2)",
+    "p = Point(1, 2)\nassert p.x == 1 and p[1] == 2 and tuple(p) == (1, 2) and p == (1, 2) and (1, 2) == p"
+    "\nassert p == Point(1, 2) and p != Point(1, 3) and {p: 3}[(1, 2)] == 3 and sorted([Point(2, 1), p])[0] is p",
+    "assert Level.LOW == 1 and Level.LOW < Level.HIGH and Level.LOW.name == 'LOW' and same(Level.LOW) == 1",
+    "import http\nassert same(http.HTTPStatus.OK) == 200 and sum([Level.LOW, Level.HIGH]) == 3",
     "assert Colour.RED.value == 1 and Colour(1) is Colour.RED",
     "import itertools\nassert list(itertools.islice(count(), 3)) == [0, 1, 2] and next(count()) == 0",
     "async def main(): return await later(3)\nimport asyncio\nassert asyncio.run(main()) == 3",
@@ -83,6 +87,9 @@ FAILS = [
     "raise SystemExit(0)",
     "import os; os._exit(0)",
     "assert Colour.RED == 1",
+    "assert Level.LOW == 2",
+    "assert Point(1, 2) == (1, 3)",
+    "assert Point(1, 2) != (1, 2)",
 ]
 
 

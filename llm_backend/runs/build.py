@@ -38,7 +38,7 @@ NOT_IN_ARENA = (
 )  # set by other sections
 
 
-FEW = 32  # responses in a trial
+FEW = 16  # responses in a trial
 DEFAULT_PROMPTS = 64  # most prompts that an evaluation measures by default
 
 

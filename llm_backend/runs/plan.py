@@ -7,6 +7,7 @@ is timed on a few pairs.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import resource
 import sys
@@ -25,6 +26,8 @@ from numpy.typing import NDArray
 from llm_backend.judges.base import antisymmetric, name_of
 from llm_backend.runs.build import Parts, build
 from llm_backend.runs.config import Configuration, EvaluateSettings
+from llm_backend.runs.folder import say
+from llm_backend.runs.logs import Row
 from llm_backend.runs.measuring import gap_tau, measured
 from llm_backend.runs.memory import enough_memory
 from llm_backend.runs.meter import Meter
@@ -53,7 +56,7 @@ class Cost(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a run will cost: per round, and evaluations averaged over the rounds.
+    """What a run will cost: per round, evaluations averaged over the rounds, and the page at the end.
 
     judging : seconds per verdict, or None for a judge that was not timed.
     memory, free : bytes at the peak of the trial, and bytes that are free besides, on `device`.
@@ -65,6 +68,7 @@ class Plan(NamedTuple):
     prompts: tuple[int, int]
     round: Cost
     evaluation: Cost
+    page: Cost
     judging: float | None
     memory: float
     free: float
@@ -82,12 +86,12 @@ class Plan(NamedTuple):
     def lines(self) -> list[str]:
         """The plan as lines of a table."""
         one = self.round.plus(self.evaluation)
-        whole = one.times(self.rounds)
+        whole = one.times(self.rounds).plus(self.page)
         each = self.judging or 0.0
         times = [_time(cost.seconds + each * cost.verdicts) for cost in (one, whole)]
         more = "" if self.judging is not None else ", and the time of the judge, which was not asked"
         table = [
-            ("", "a round", f"{self.rounds} rounds"),
+            ("", "a round", f"{self.rounds} rounds" + (" + page" if self.page.drawn else "")),
             ("tokens drawn", f"{one.drawn:,.0f}", f"{whole.drawn:,.0f}"),
             ("tokens trained", f"{one.trained:,.0f}", f"{whole.trained:,.0f}"),
             ("verdicts", f"{one.verdicts:,.0f}", f"{whole.verdicts:,.0f}"),
@@ -124,6 +128,7 @@ def plan(config: Configuration) -> Plan:
         gap_tau(parts, how)
         importlib.import_module("scipy.stats")  # for intervals; its import is no cost of a round
         judge = _MadeUp(parts.arena.judge, timed=config.judge.get("kind") != "Chat")
+        say(f"measuring two rounds of {parts.arena.context.per_round} prompts ...")
         parts = parts.metered(meter)
         arena, other = (
             one.within(replace(one.context, judge=meter.judge(judge)))
@@ -150,6 +155,7 @@ def plan(config: Configuration) -> Plan:
             (played, seen),
             one.times(parts.sizes[0] / played),
             evaluation.times(parts.sizes[1] / seen),
+            _page(row, parts.sizes[1], how.page),
             judge.seconds,
             *_memory(arena.lm.device),
             config.run.keep * disk,
@@ -171,6 +177,12 @@ def _evaluation(parts: Parts, state: State, how: EvaluateSettings, meter: Meter)
             cost = Cost(counts["tokens"], fits, counts["judged"], meter.seconds["evaluate"])
             total = total.plus(cost.times(1 / every))
     return total
+
+
+def _page(row: Row, prompts: int, samples: int) -> Cost:
+    """The cost of the page of a run: replies of two policies, each judged against all of the other."""
+    drawn = 2 * prompts * samples * (row["drawn_length"] or 0)
+    return Cost(drawn, 0, prompts * samples**2, drawn / (row["tokens_per_second"] or math.inf))
 
 
 class _MadeUp:

@@ -66,10 +66,16 @@ def test_the_command_prints_the_plan_and_leaves_nothing(tmp_path):
     )
 
 
+def test_the_page_is_counted_once(tmp_path):
+    values = described(tmp_path / "run", evaluate={"prompts": 4, "gap_every": 0, "page": 2})
+    told = plan(Configuration.parse(values))
+    assert told.page.verdicts == 4 * 2 * 2 and told.page.drawn > 0
+    assert told.lines()[1].endswith("3 rounds + page")
+
+
 def test_an_evaluation_that_costs_more_than_the_rounds_is_named():
-    made = Plan(
-        4, (2, 2), Cost(10, 10, 10, 1), Cost(5, 0, 30, 3), None, 2**30, 2**31, "the host", 2**20, True
-    )
+    played, measured = Cost(10, 10, 10, 1), Cost(5, 0, 30, 3)
+    made = Plan(4, (2, 2), played, measured, Cost(), None, 2**30, 2**31, "the host", 2**20, True)
     said = "\n".join(made.lines())
     assert made.share == 0.75 and "Evaluation takes 75 % of the time and 75% of the verdicts" in said
     assert "the time of the judge, which was not asked" in said and "Rounds grow" in said

@@ -118,14 +118,13 @@ def encode_after(tokenizer: Any, prompt: Sequence[int], text: str) -> list[int]:
     If a token of the whole crosses the boundary, they are those of the text alone, unless a tokenizer puts a
     blank in front of it: then those of the text after a line break.
     """
-    alone = tokenize(tokenizer, text, special=False)
     tail = list(prompt[-TAIL:])
-    if not text or not tail or tail == [tokenizer.bos_token_id]:
-        return alone
-    before = decode(tokenizer, tail)
-    if (cut := _cut(tokenizer, before, text)) is not None:
+    whole = bool(text and tail and tail != [tokenizer.bos_token_id])
+    before = decode(tokenizer, tail) if whole else ""
+    if whole and (cut := _cut(tokenizer, before, text)) is not None:
         return cut
-    if decode(tokenizer, [*tail, *alone]) != before + text:
+    alone = tokenize(tokenizer, text, special=False)
+    if whole and decode(tokenizer, [*tail, *alone]) != before + text:
         for other in ("\n", ":"):
             cut = _cut(tokenizer, other, text)
             if cut is not None and decode(tokenizer, [*tail, *cut]) == before + text:

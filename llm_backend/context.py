@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict, get_args
 
-from llm_backend.fits.fit import Fit
+from llm_backend.fits.settings import Fit
 from llm_backend.judges.base import Judge
 from llm_backend.judges.learned import LastLayer
 from llm_backend.models.language_model import LanguageModel
@@ -25,7 +25,13 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Note(TypedDict):
-    """A record of one fit; the journal has a note per fit."""
+    """A record of one fit; the journal has a note per fit.
+
+    loss, first_loss : the mean loss per prompt at the end and at the start.
+    share, noise : of the target, see `llm_backend.fits.certificate.Certificate`; share is None without a prior.
+    slope, r2 : of the step on held-back responses; None where none can be held back.
+    warning : a line if training got less than half as far as noise allows, or None.
+    """
 
     round: int
     verb: str
@@ -34,6 +40,11 @@ class Note(TypedDict):
     steps: int
     tokens: int
     seconds: float
+    share: float | None
+    noise: float
+    slope: float | None
+    r2: float | None
+    warning: str | None
 
 
 @dataclass(eq=False)

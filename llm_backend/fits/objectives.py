@@ -8,7 +8,8 @@ model, so each can be compared with exact enumeration.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from llm_backend.spaces.draws import Draws, Floats, Ints
 from pgames.losses import PairLoss
+from pgames.numerics import sigmoid
 
 
 class Objective(Protocol):
@@ -33,6 +35,33 @@ class Objective(Protocol):
         logp, mask : float64[B, L] and bool[B, L], tokens of the responses `rows`, 0 and False after the end.
         rows : int64[B], all rows of some prompts.
         """
+        ...
+
+
+class Convex(Objective, Protocol):
+    """An objective that is a function of the log-probabilities of whole responses, nearly convex in them.
+
+    Gauss-Newton minimises it.
+
+    noise : the loss, summed over all prompts, that the noise of sampled targets leaves at the true target.
+    """
+
+    @property
+    def noise(self) -> float: ...
+
+    def curvature(self, total: Floats, rows: Ints) -> Floats:
+        """A positive semidefinite model of the second derivatives, float64[B, B].
+
+        total : float64[B], log-probabilities of the responses `rows`, which are all rows of some prompts.
+        """
+        ...
+
+    def asked(self) -> tuple[float, float]:
+        """(the loss of the prior, the least loss), summed over all prompts."""
+        ...
+
+    def folds(self) -> list[tuple[Convex, Convex]]:
+        """(to train on, to hold back): parts of the rows or pairs, each held back once; [] if too few."""
         ...
 
 
@@ -63,18 +92,36 @@ class Regress:
     prior : float64[N], log prior; a constant per prompt added to it or to `target` changes nothing.
     target : float64[N], step * win rate.
     weight : float64[N], summing to 1 per prompt.
+    variance : float64[N], the variance of `target` from few draws of the opponent; None where it is exact.
     """
 
     draws: Draws
     prior: Floats
     target: Floats
     weight: Floats
+    variance: Floats | None = None
 
     def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
         groups, w = Groups(self.draws.prompt[rows]), tensor(self.weight[rows])
         residual = logp.sum(dim=1) - tensor((self.prior + self.target)[rows])
         residual = residual - groups.sum(w * residual)
         return float((w * residual**2).sum()), spread(2 * w * residual, mask)
+
+    @property
+    def noise(self) -> float:
+        return _noise(self.weight, self.variance)
+
+    def curvature(self, total: Floats, rows: Ints) -> Floats:
+        return _variance_curvature(self.draws.prompt[rows], self.weight[rows])
+
+    def asked(self) -> tuple[float, float]:
+        return at_totals(self, self.prior, np.arange(len(self.draws)))[0], 0.0
+
+    def folds(self) -> list[tuple[Convex, Convex]]:
+        return [
+            (replace(self, weight=kept), replace(self, weight=held))
+            for kept, held in _row_folds(self.draws.prompt, self.weight, self.variance)
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +131,14 @@ class Logistic:
     It has the same minimiser as `Regress` when wins are exact (DNO, arXiv:2404.03715). With wins from few
     draws the sigmoid of a noisy target is biased towards 1/2.
 
-    prior, target, weight : float64[N], as for `Regress`.
+    prior, target, weight, variance : float64[N], as for `Regress`.
     """
 
     draws: Draws
     prior: Floats
     target: Floats
     weight: Floats
+    variance: Floats | None = None
 
     def __call__(self, logp: Tensor, mask: Tensor, rows: Ints) -> tuple[float, Tensor]:
         prompt = torch.from_numpy(self.draws.prompt[rows])
@@ -102,6 +150,29 @@ class Logistic:
         loss = met * (torch.nn.functional.softplus(margin) - wanted * margin)
         pull = met * (torch.sigmoid(margin) - wanted)
         return float(loss.sum()), spread(pull.sum(dim=1) - pull.sum(dim=0), mask)
+
+    @property
+    def noise(self) -> float:
+        return 0.0
+
+    def curvature(self, total: Floats, rows: Ints) -> Floats:
+        prompt, w, ratio = self.draws.prompt[rows], self.weight[rows], total - self.prior[rows]
+        margin = ratio[:, None] - ratio[None, :]
+        met = w[:, None] * w[None, :] * (prompt[:, None] == prompt[None, :])
+        stiff = met * sigmoid(margin) * sigmoid(-margin)
+        stiff = stiff + stiff.T
+        return np.diag(stiff.sum(axis=1)) - stiff
+
+    def asked(self) -> tuple[float, float]:
+        every = np.arange(len(self.draws))
+        best = at_totals(self, self.prior + self.target, every)[0]
+        return at_totals(self, self.prior, every)[0], best
+
+    def folds(self) -> list[tuple[Convex, Convex]]:
+        return [
+            (replace(self, weight=kept), replace(self, weight=held))
+            for kept, held in _row_folds(self.draws.prompt, self.weight, self.variance)
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +205,7 @@ class FitPairs:
         chosen, i, j = _pairs_of(self.pairs, rows)
         ratio = self.scale[rows] * (logp.sum(dim=1).numpy() - self.prior[rows])
         margin = self.beta * (ratio[i] - ratio[j])
-        prompt, wins = self.draws.prompt[rows][i], self.wins[chosen]
-        share = wins / np.bincount(prompt, wins.sum(axis=1))[prompt][:, None]
+        share = self._share(chosen, self.draws.prompt[rows][i])
         value = (share[:, 0] * self.loss.value(margin) + share[:, 1] * self.loss.value(-margin)).sum()
         slope = share[:, 0] * self.loss.slope(margin) - share[:, 1] * self.loss.slope(-margin)
         pull = np.bincount(i, slope, len(rows)) - np.bincount(j, slope, len(rows))
@@ -144,6 +214,45 @@ class FitPairs:
             bonus, push = self._bonus(logp.sum(dim=1), rows)
             value, gradient = value + bonus, gradient + push
         return float(value), spread(gradient, mask)
+
+    @property
+    def noise(self) -> float:
+        return 0.0
+
+    def curvature(self, total: Floats, rows: Ints) -> Floats:
+        chosen, i, j = _pairs_of(self.pairs, rows)
+        scale = self.scale[rows]
+        ratio = scale * (total - self.prior[rows])
+        margin = self.beta * (ratio[i] - ratio[j])
+        share = self._share(chosen, self.draws.prompt[rows][i])
+        stiff = share[:, 0] * _stiffness(self.loss, margin) + share[:, 1] * _stiffness(self.loss, -margin)
+        return self.beta**2 * _springs(stiff, i, j, len(rows)) * scale[:, None] * scale[None, :]
+
+    def asked(self) -> tuple[float, float]:
+        every = np.arange(len(self.draws))
+        alone = replace(self, bonus=None)
+        share = self._share(np.arange(len(self.pairs)), self.draws.prompt[self.pairs[:, 0]])
+        low, high = np.full(len(share), -50.0), np.full(len(share), 50.0)
+        for _ in range(60):  # the margin at which the slope of a pair changes its sign
+            middle = 0.5 * (low + high)
+            rising = share[:, 0] * self.loss.slope(middle) - share[:, 1] * self.loss.slope(-middle) > 0
+            low, high = np.where(rising, low, middle), np.where(rising, middle, high)
+        least = share[:, 0] * self.loss.value(low) + share[:, 1] * self.loss.value(-low)
+        return at_totals(alone, self.prior, every)[0], float(least.sum())
+
+    def folds(self) -> list[tuple[Convex, Convex]]:
+        return [
+            (
+                replace(self, pairs=self.pairs[kept], wins=self.wins[kept]),
+                replace(self, pairs=self.pairs[held], wins=self.wins[held], bonus=None),
+            )
+            for kept, held in _pair_folds(self.pairs)
+        ]
+
+    def _share(self, chosen: Ints, prompt: Ints) -> Floats:
+        """float64[M, 2]: the weights of both outcomes of pairs in the mean over the pairs of their prompt."""
+        wins = self.wins[chosen]
+        return wins / np.bincount(prompt, wins.sum(axis=1))[prompt][:, None]
 
     def _bonus(self, total: Tensor, rows: Ints) -> tuple[float, Tensor]:
         assert self.bonus is not None
@@ -197,6 +306,34 @@ class FitLabels:
             value, pull = value - self.sft * likelihood, pull - self.sft * push.numpy()
         return value, spread(tensor(pull), mask)
 
+    @property
+    def noise(self) -> float:
+        return 0.0
+
+    def curvature(self, total: Floats, rows: Ints) -> Floats:
+        _, i, j = _pairs_of(self.pairs, rows)
+        prompt = self.draws.prompt[rows]
+        share = 1 / np.bincount(prompt[i], minlength=int(prompt.max()) + 1)[prompt[i]]
+        found = _springs(2 * share, i, j, len(rows))
+        if self.ridge:
+            same = (prompt[:, None] == prompt[None, :]).astype(np.float64)
+            found += 2 * self.ridge * (np.eye(len(rows)) - same / same.sum(axis=1))
+        if self.sft and self.listed:
+            found += self.sft * _softmax_curvature(prompt, total, self.opponent[rows])
+        return found
+
+    def asked(self) -> tuple[float, float]:
+        return at_totals(replace(self, sft=0.0), self.prior, np.arange(len(self.draws)))[0], 0.0
+
+    def folds(self) -> list[tuple[Convex, Convex]]:
+        return [
+            (
+                replace(self, pairs=self.pairs[kept], labels=self.labels[kept]),
+                replace(self, pairs=self.pairs[held], labels=self.labels[held], ridge=0.0, sft=0.0),
+            )
+            for kept, held in _pair_folds(self.pairs)
+        ]
+
 
 @dataclass(frozen=True, eq=False)
 class Imitate:
@@ -215,6 +352,21 @@ class Imitate:
         value, gradient = _likelihood(logp.sum(dim=1), weight, groups, self.listed)
         return -value, spread(-gradient, mask)
 
+    @property
+    def noise(self) -> float:
+        return 0.0
+
+    def curvature(self, total: Floats, rows: Ints) -> Floats:
+        if self.listed:
+            return _softmax_curvature(self.draws.prompt[rows], total, self.weight[rows])
+        return np.diag(2 * self.weight[rows] / np.maximum(-total, 1e-3))  # a step halves - log pi
+
+    def asked(self) -> tuple[float, float]:
+        return math.inf, 0.0  # there is no prior
+
+    def folds(self) -> list[tuple[Convex, Convex]]:
+        return []
+
 
 def _likelihood(total: Tensor, weight: Tensor, groups: Groups, listed: bool) -> tuple[float, Tensor]:
     """(sum weight log pi, its gradient); with `listed`, pi is normalised over the rows of a prompt."""
@@ -222,6 +374,76 @@ def _likelihood(total: Tensor, weight: Tensor, groups: Groups, listed: bool) -> 
         return float((weight * total).sum()), weight
     logs = groups.log_normalised(total)
     return float((weight * logs).sum()), weight - torch.exp(logs) * groups.sum(weight)
+
+
+def at_totals(objective: Objective, total: Floats, rows: Ints) -> tuple[float, Floats]:
+    """(loss summed over the prompts of `rows`, its gradient float64[B]) at log-probabilities float64[B].
+
+    rows : int64[B], all rows of some prompts.
+    """
+    mask = torch.ones(len(total), 1, dtype=torch.bool)
+    loss, slope = objective(tensor(total)[:, None], mask, rows)
+    return loss, slope[:, 0].numpy()
+
+
+def _noise(weight: Floats, variance: Floats | None) -> float:
+    """The loss of `Regress` that targets of this variance leave at the true target."""
+    return 0.0 if variance is None else float((weight * (1 - weight) * variance).sum())
+
+
+def _variance_curvature(prompt: Ints, weight: Floats) -> Floats:
+    same = prompt[:, None] == prompt[None, :]
+    return 2 * (np.diag(weight) - same * weight[:, None] * weight[None, :])
+
+
+def _softmax_curvature(prompt: Ints, total: Floats, weight: Floats) -> Floats:
+    """Of - sum weight log pi, with pi normalised over the rows of a prompt: float64[B, B]."""
+    groups = Groups(prompt)
+    p, mass = torch.exp(groups.log_normalised(tensor(total))).numpy(), groups.sum(tensor(weight)).numpy()
+    same = prompt[:, None] == prompt[None, :]
+    return np.diag(mass * p) - same * (mass * p)[:, None] * p[None, :]
+
+
+def _springs(stiff: Floats, i: Ints, j: Ints, size: int) -> Floats:
+    """sum_m stiff_m (e_i - e_j)(e_i - e_j)', float64[B, B]."""
+    found = np.zeros((size, size))
+    for a, b, sign in ((i, i, 1), (j, j, 1), (i, j, -1), (j, i, -1)):
+        np.add.at(found, (a, b), sign * stiff)
+    return found
+
+
+def _stiffness(loss: PairLoss, margin: Floats) -> Floats:
+    """The curvature of a loss, or where it is flat and sloping that of the parabola that touches 0."""
+    touching = loss.slope(margin) ** 2 / np.maximum(2 * loss.value(margin), 1e-300)
+    return np.maximum(loss.curvature(margin), touching)
+
+
+FOLDS = 4  # at most; each holds two responses of a prompt at least
+
+
+def _row_folds(prompt: Ints, weight: Floats, variance: Floats | None) -> Iterator[tuple[Floats, Floats]]:
+    """(weights of the rows to train on, of those to hold back), float64[N] each, summing to 1 per prompt.
+
+    Nothing is held back of targets that are exact: they are those of every response.
+    """
+    count = np.bincount(prompt)
+    parts = 0 if variance is None else min(FOLDS, int(count[count > 0].min()) // 2)
+    place = np.zeros(len(prompt), np.int64)
+    for x in np.unique(prompt):
+        place[prompt == x] = np.arange(count[x])
+    for part in range(parts if parts > 1 else 0):
+        held = np.where(place % parts == part, weight, 0.0)
+        kept = weight - held
+        total, left = np.bincount(prompt, held), np.bincount(prompt, kept)
+        if (total[count > 0] > 0).all() and (left[count > 0] > 0).all():
+            yield kept / left[prompt], held / total[prompt]
+
+
+def _pair_folds(pairs: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """(pairs to train on, pairs to hold back), int64[...] each; none from fewer than eight pairs."""
+    every = np.arange(len(pairs))
+    for part in range(FOLDS if len(pairs) >= 2 * FOLDS else 0):
+        yield every[every % FOLDS != part], every[every % FOLDS == part]
 
 
 def tensor(values: Floats) -> Tensor:

@@ -103,6 +103,10 @@ class ListedSpace(Space, Protocol):
         """All responses to some prompts, and their rows int64[B] in `all`."""
         ...
 
+    def at(self, prompt: Ints, column: Ints) -> Draws:
+        """The responses at (prompt, column), int64[B] each."""
+        ...
+
     def row(self, prompt: Ints, column: Ints) -> Ints:
         """The rows int64[B] in `all` of the responses at (prompt, column), int64[B] each."""
         ...

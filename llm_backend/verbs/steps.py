@@ -9,12 +9,18 @@ import numpy as np
 
 from llm_backend.context import Context
 from llm_backend.fits.fit import best_start, fit
+from llm_backend.fits.newton import EXACT, LISTED, SAMPLED
 from llm_backend.fits.objectives import Imitate, Logistic, Objective, Regress
 from llm_backend.fits.policy_gradient import PolicyGradient
 from llm_backend.models.logprobs import token_rows
-from llm_backend.policies.handles import BASE, Adapter, Leaf, Policy, blend_terms, leaves
-from llm_backend.spaces.draws import Draws, Floats, distinct, pairs_within
-from llm_backend.verbs.verdicts import judged_both_ways, rates, wins_against, wins_among
+from llm_backend.policies.handles import BASE, Adapter, Answers, Leaf, Policy, blend_terms, leaves, members
+from llm_backend.spaces import scores as spaces
+from llm_backend.spaces.draws import Draws, Floats, distinct
+from llm_backend.verbs.listed_wins import sample
+from llm_backend.verbs.listed_wins import wins as listed_wins
+from llm_backend.verbs.verdicts import Wins, rates, wins_against, wins_among
+
+OVERLAP = 0.5  # of opponent and prior's heaviest leaf, at which draws of the opponent alone are candidates
 
 Value = Callable[[Draws], Floats]  # Draws of B rows -> float64[B]: how often each row wins, or its score
 
@@ -22,7 +28,10 @@ Value = Callable[[Draws], Floats]  # Draws of B rows -> float64[B]: how often ea
 def mirror_step(context: Context, prior: Policy, opponent: Policy, step: float) -> Adapter:
     """argmax_pi P(pi > opponent) - KL(pi || prior) / step, fitted by `fit.rule`.
 
-    A regression rule judges draws of the opponent against all of them, or every response in exact play.
+    A regression rule judges candidates against draws of the opponent, or every response in exact play. The
+    candidates are those draws themselves when the opponent overlaps with the prior's heaviest leaf (1 - TV of
+    at least 1/2), as in self-play. Otherwise half of their weight is on draws of that leaf: a frozen opponent's
+    draws do not show where the prior has its mass.
     A policy gradient judges draws of the policy from which training starts against draws of the opponent.
     step = inf is the best response in exact play, and a step of size `fit.greed` otherwise.
     Raises ValueError when step is 0, and for a policy gradient when it is negative.
@@ -33,9 +42,8 @@ def mirror_step(context: Context, prior: Policy, opponent: Policy, step: float) 
         return _best_response(context, prior, opponent)
     step = step if math.isfinite(step) else math.copysign(context.fit.greed, step)
     if context.fit.estimator is None:
-        return _regressed(
-            context, prior, opponent, lambda draws: wins(context, draws, opponent), step, "mirror_step"
-        )
+        draws, weight, worth = _candidates(context, prior, opponent)
+        return _regressed(context, prior, draws, weight, worth, step, "mirror_step")
     return _ascended(context, prior, lambda draws: _wins_apart(context, draws, opponent), step, "mirror_step")
 
 
@@ -45,57 +53,36 @@ def tilt(context: Context, prior: Policy, score: Value, step: float) -> Adapter:
     score : draws of B rows -> float64[B]. Raises ValueError for a policy gradient with a negative step.
     """
     if context.fit.estimator is None:
-        return _regressed(context, prior, prior, score, step, "tilt")
+        draws, weight = _every(context, prior) if context.exact else _drawn(context, prior)
+        return _regressed(context, prior, draws, weight, Wins(score(draws), None), step, "tilt")
     return _ascended(context, prior, score, step, "tilt")
 
 
 def distil(context: Context, policy: Policy) -> Adapter:
-    """The adapter fitted to a policy by cross entropy to its draws, in exact play to its probabilities."""
+    """The adapter fitted to a policy: by cross entropy to its draws, in exact play to its probabilities.
+
+    Gauss-Newton fits the log-probabilities of the draws instead, where the policy has them.
+    """
     exact = context.exact
     if exact:
         draws, weight = context.listing.all, context.listing.probs(policy)[context.listing.support]
     else:
         draws = context.draw(policy, "opponent")
         weight = np.full(len(draws), 1 / context.drawn)
-    objective = Imitate(draws, weight, exact)
+    objective: Objective = Imitate(draws, weight, exact)
+    if not exact and not context.fit.descends and spaces.scored(context.space, policy):
+        draws, where = distinct(draws)
+        target = spaces.log_probabilities(context.space, policy, draws)
+        mass = np.bincount(where, weight).astype(np.float64)
+        objective = Regress(draws, np.zeros(len(draws)), target, mass, np.zeros(len(draws)))
     scores = {leaf: context.space.score(leaf, draws) for leaf in leaves(policy) or (BASE,)}
     return train(context, objective, best_start(objective, scores), "distil")
 
 
 def wins(context: Context, draws: Draws, opponent: Policy) -> Floats:
-    """P(row > opponent), float64[B]. `draws` are of the opponent; in exact play they may be of any policy."""
-    if context.exact:
-        table = np.einsum("xyz,xz->xy", rates(context), context.listing.probs(opponent))
-        return table[draws.prompt, draws.column]
-    if context.listed:
-        return _wins_of_list(context, draws, opponent)
-    return wins_among(context.judge, context.prompts, draws)
-
-
-def _wins_of_list(context: Context, draws: Draws, opponent: Policy) -> Floats:
-    """`wins_among` with less noise, float64[B]: a response weighs p / (1 - (1 - p)^K), normalised.
-
-    A drawn response weighs its probability divided by the probability of being drawn at least once in K, in
-    place of its count. With few responses the noise is a fraction of that of counts; with many rare responses
-    both are the same.
-    """
-    listed = context.listing
-    pairs = pairs_within(draws, len(context.prompts))
-    first, second = draws.take(pairs[:, 0]), draws.take(pairs[:, 1])
-    won = judged_both_ways(context.judge, context.prompts, first, second)
-    (X, Y), (y, z) = listed.support.shape, (first.column, second.column)
-    total, met = np.zeros((X, Y, Y)), np.zeros((X, Y, Y))
-    for this, other, some in ((y, z, won[0]), (z, y, won[1])):
-        np.add.at(total, (first.prompt, this, other), some)
-        np.add.at(met, (first.prompt, this, other), 1)
-    lead = np.where(met > 0, total / np.maximum(met, 1) - 0.5, 0.0)
-    p, drawn = listed.probs(opponent), np.zeros((X, Y), np.bool_)
-    drawn[draws.prompt, draws.column] = True
-    with np.errstate(divide="ignore"):
-        chance = -np.expm1(context.drawn * np.log1p(-np.minimum(p, 1.0)))
-    weight = np.where(drawn, p / np.where(drawn, chance, 1.0), 0.0)
-    table = np.einsum("xyz,xz->xy", lead, weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300))
-    return 0.5 + table[draws.prompt, draws.column]
+    """P(row > opponent), float64[B], in exact play."""
+    table = np.einsum("xyz,xz->xy", rates(context), context.listing.probs(opponent))
+    return table[draws.prompt, draws.column]
 
 
 def train(context: Context, objective: Objective, start: Leaf, verb: str) -> Adapter:
@@ -110,7 +97,9 @@ def train(context: Context, objective: Objective, start: Leaf, verb: str) -> Ada
         how.temperature,
         context.key("order"),
         how.shortest,
+        EXACT if context.exact else LISTED if context.listed else SAMPLED,
     )
+    found = fitted.certificate
     context.journal.append(
         {
             "round": context.round,
@@ -120,9 +109,23 @@ def train(context: Context, objective: Objective, start: Leaf, verb: str) -> Ada
             "steps": len(fitted.losses),
             "tokens": fitted.tokens,
             "seconds": fitted.seconds,
+            "share": found.share,
+            "noise": found.noise,
+            "slope": found.realised and found.realised.slope,
+            "r2": found.realised and found.realised.r2,
+            "warning": found.warning,
         }
     )
     return fitted.policy
+
+
+def share_of(policy: Policy, leaf: Leaf) -> float:
+    """The weight of a leaf in a policy: of a mixture the sum over its members, each with its own share."""
+    total = 0.0
+    for weight, member in members(policy):
+        if not isinstance(member, Answers):
+            total += weight * sum(w for w, term in blend_terms(member) if term == leaf)
+    return total
 
 
 def leaf_scores(context: Context, prior: Policy, draws: Draws) -> tuple[dict[Leaf, Floats], Floats]:
@@ -146,22 +149,78 @@ def half_uniform(context: Context, policy: Policy) -> Floats:
     return 0.5 * context.listing.probs(policy)[support] + 0.5 / support.sum(axis=1)[draws.prompt]
 
 
-def _regressed(
-    context: Context, prior: Policy, sampler: Policy, value: Value, step: float, verb: str
-) -> Adapter:
-    """prior * exp(step value), fitted by regression on draws of the sampler."""
+def _every(context: Context, sampler: Policy) -> tuple[Draws, Floats]:
+    """Every listed response, with the weights of `half_uniform`."""
+    return context.listing.all, half_uniform(context, sampler)
+
+
+def _drawn(context: Context, sampler: Policy) -> tuple[Draws, Floats]:
+    """`samples` draws of the sampler, with equal weights."""
+    draws = context.draw(sampler, "opponent")
+    return draws, np.full(len(draws), 1 / context.drawn)
+
+
+def _candidates(context: Context, prior: Policy, opponent: Policy) -> tuple[Draws, Floats, Wins]:
+    """The responses that a mirror step is fitted to, their weights float64[B], and their wins."""
     if context.exact:
-        draws, weight = context.listing.all, half_uniform(context, sampler)
+        draws, weight = _every(context, opponent)
+        return draws, weight, Wins(wins(context, draws, opponent), None)
+    leaf = heaviest_leaf(prior)
+    if context.listed:
+        return _listed_candidates(context, leaf, opponent)
+    drawn, weight = _drawn(context, opponent)
+    if _covers(context, opponent, leaf, drawn):
+        return drawn, weight, wins_among(context.judge, context.prompts, drawn)
+    mine = context.draw(leaf, "candidates", max(2, context.drawn // 2))
+    among = wins_among(context.judge, context.prompts, drawn)
+    apart = wins_against(context.judge, context.prompts, mine, drawn)
+    prompts = len(context.round_prompts())
+    halves = [np.full(len(part), 0.5 * prompts / len(part)) for part in (mine, drawn)]
+    worth = Wins(*(np.concatenate(both) for both in zip(apart, among, strict=True)))
+    return Draws.join([mine, drawn]), np.concatenate(halves), worth
+
+
+def _listed_candidates(context: Context, leaf: Leaf, opponent: Policy) -> tuple[Draws, Floats, Wins]:
+    """`_candidates` in an enumerable game, where every policy's probabilities are known."""
+    theirs, candidates = sample(context, opponent, "opponent", context.drawn), None
+    p, q = context.listing.probs(leaf), context.listing.probs(opponent)
+    played = list(context.round_prompts())
+    if np.minimum(p, q)[played].sum(axis=1).mean() < OVERLAP:
+        mine = sample(context, leaf, "candidates", max(2, context.drawn // 2))
+        candidates = mine.drawn | theirs.drawn
+        weight = 0.5 * (mine.weight + theirs.weight)
     else:
-        draws = context.draw(sampler, "opponent")
-        weight = np.full(len(draws), 1 / context.drawn)
-    worth = value(draws)
+        candidates, weight = theirs.drawn, theirs.weight
+    draws, worth = listed_wins(context, candidates, theirs)
+    uniform = 1 / candidates.sum(axis=1)[draws.prompt]
+    return draws, 0.5 * weight[draws.prompt, draws.column] + 0.5 * uniform, worth
+
+
+def _covers(context: Context, opponent: Policy, leaf: Leaf, drawn: Draws) -> bool:
+    """Whether draws of the opponent show where the leaf has its mass: 1 - TV of the two is at least OVERLAP.
+
+    It holds when the leaf is half of the opponent, and is estimated from the draws otherwise.
+    """
+    if share_of(opponent, leaf) >= OVERLAP - 1e-9:
+        return True
+    if not spaces.scored(context.space, opponent):
+        return False
+    ratio = context.space.score(leaf, drawn) - spaces.log_probabilities(context.space, opponent, drawn)
+    return float(np.exp(np.minimum(ratio, 0.0)).mean()) >= OVERLAP
+
+
+def _regressed(
+    context: Context, prior: Policy, draws: Draws, weight: Floats, worth: Wins, step: float, verb: str
+) -> Adapter:
+    """prior * exp(step worth), fitted by regression on the draws, whose weights are float64[B]."""
     draws, where = distinct(draws)  # a repeated response is trained on once, at the mean of its values
     mass = np.bincount(where, weight).astype(np.float64)
-    worth, weight = np.bincount(where, weight * worth) / mass, mass
+    mean, variance = np.bincount(where, weight * worth.mean) / mass, None
+    if worth.variance is not None:
+        variance = step**2 * np.bincount(where, weight * worth.variance) / mass
     scores, log_prior = leaf_scores(context, prior, draws)
     loss = Regress if context.fit.rule == "regress" else Logistic
-    objective = loss(draws, log_prior, step * worth, weight)
+    objective = loss(draws, log_prior, step * mean, mass, variance)
     return train(context, objective, best_start(objective, scores), verb)
 
 
@@ -202,4 +261,12 @@ def _wins_apart(context: Context, draws: Draws, opponent: Policy) -> Floats:
     """P(row > opponent), float64[B], of draws of any policy, against fresh draws of the opponent."""
     if context.exact:
         return wins(context, draws, opponent)
-    return wins_against(context.judge, context.prompts, draws, context.draw(opponent, "opponent"))
+    if context.listed:
+        candidates = np.zeros(context.listing.support.shape, np.bool_)
+        candidates[draws.prompt, draws.column] = True
+        theirs = sample(context, opponent, "opponent", context.drawn)
+        rows, worth = listed_wins(context, candidates, theirs)
+        table = np.zeros(candidates.shape)
+        table[rows.prompt, rows.column] = worth.mean
+        return table[draws.prompt, draws.column]
+    return wins_against(context.judge, context.prompts, draws, context.draw(opponent, "opponent")).mean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,23 +57,60 @@ def judged_both_ways(
     return won, 1 - won if antisymmetric(judge) else judged(judge, prompts, second, first)
 
 
-def wins_among(judge: Judge, prompts: Sequence[str], draws: Draws) -> Floats:
-    """How often each row beats the rows of its prompt, itself included at 1/2: float64[B]."""
+class Wins(NamedTuple):
+    """Win rates estimated from draws of the opponent.
+
+    mean : float64[B].
+    variance : None when nothing is drawn, otherwise float64[B], of the mean, up to what all rows of a prompt share. It is the interaction of rows and
+        opponents in a table of verdicts without repetitions: a sum of a row's strength and an opponent's has
+        none.
+    """
+
+    mean: Floats
+    variance: Floats | None
+
+
+def wins_among(judge: Judge, prompts: Sequence[str], draws: Draws) -> Wins:
+    """How often each row beats the rows of its prompt, itself included at 1/2."""
     pairs = pairs_within(draws, len(prompts))
     won = judged_both_ways(judge, prompts, draws.take(pairs[:, 0]), draws.take(pairs[:, 1]))
-    total = np.full(len(draws), 0.5)
-    np.add.at(total, pairs[:, 0], won[0])
-    np.add.at(total, pairs[:, 1], won[1])
-    return total / np.bincount(draws.prompt, minlength=len(prompts))[draws.prompt]
+    place, mean, variance = np.empty(len(draws), np.int64), np.empty(len(draws)), np.empty(len(draws))
+    groups, ends = by_prompt(draws, len(prompts)), 0
+    for rows in groups:
+        n = len(rows)
+        place[rows] = np.arange(n)
+        part = slice(ends, ends := ends + n * (n - 1) // 2)
+        table = np.full((n, n), 0.5)
+        i, j = place[pairs[part, 0]], place[pairs[part, 1]]
+        table[i, j], table[j, i] = won[0][part], won[1][part]
+        mean[rows] = table.mean(axis=1) if n else 0.5
+        variance[rows] = interaction(table, (n - 1) * (n - 2)) / max(n, 1)
+    return Wins(mean, variance)
 
 
-def wins_against(judge: Judge, prompts: Sequence[str], draws: Draws, opponents: Draws) -> Floats:
-    """How often each row of `draws` beats the opponent's rows of its prompt: float64[B]."""
-    groups = by_prompt(opponents, len(prompts))
+def wins_against(judge: Judge, prompts: Sequence[str], draws: Draws, opponents: Draws) -> Wins:
+    """How often each row of `draws` beats the opponent's rows of its prompt."""
+    groups, mine = by_prompt(opponents, len(prompts)), by_prompt(draws, len(prompts))
     ours = np.repeat(np.arange(len(draws)), [len(groups[x]) for x in draws.prompt])
     theirs = np.concatenate([groups[x] for x in draws.prompt])
     won = judged(judge, prompts, draws.take(ours), opponents.take(theirs))
-    return np.bincount(ours, won, len(draws)) / np.bincount(ours, minlength=len(draws))
+    by_row = np.split(won, np.searchsorted(ours, np.arange(1, len(draws))))
+    mean, variance = np.empty(len(draws)), np.empty(len(draws))
+    for rows in mine:
+        if len(rows):
+            table = np.stack([by_row[i] for i in rows])
+            n, m = table.shape
+            mean[rows] = table.mean(axis=1)
+            variance[rows] = interaction(table, (n - 1) * (m - 1)) / m
+    return Wins(mean, variance)
+
+
+def interaction(table: Floats, degrees: int) -> float:
+    """The mean square of what rows and columns of `table` float64[n, m] do not explain; 0 without degrees."""
+    if degrees < 1:
+        return 0.0
+    rest = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
+    return float((rest**2).sum() / degrees)
 
 
 def preferences(judge: Judge, prompts: Sequence[str], space: ListedSpace) -> Floats:

@@ -28,7 +28,7 @@ class Note(TypedDict):
     """A record of one fit; the journal has a note per fit.
 
     loss, first_loss : the mean loss per prompt at the end and at the start.
-    share, noise : of the target, see `llm_backend.fits.certificate.Certificate`; share is None without a prior.
+    share, noise : of the target, as in `llm_backend.fits.certificate`; share is None without a prior.
     slope, r2 : of the step on held-back responses; None where none can be held back.
     warning : a line if training got less than half as far as noise allows, or None.
     """

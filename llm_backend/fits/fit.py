@@ -27,7 +27,7 @@ CERTIFIED = 64  # responses that certify a fit by AdamW, at most
 class Fitted(NamedTuple):
     """A trained policy.
 
-    losses : the mean loss per prompt: of every step of AdamW, or before a Gauss-Newton fit and after each pass.
+    losses : the mean loss per prompt: of every step of AdamW, or before Gauss-Newton and after each pass.
     tokens : tokens of prompts and responses in backward passes.
     seconds : wall-clock time.
     certificate : how far the fit got.

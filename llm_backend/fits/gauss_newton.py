@@ -6,8 +6,8 @@ gradients, one step solves for the change d of the weights that minimises the mo
     slope' J d + d' J' H J d / 2 + ridge |d|^2 / 2,
 
 so d = -J' a with (H J J' + ridge) a = slope: a system in the responses (Levenberg 1944, Marquardt 1963).
-The ridge is a share of the mean diagonal of H J J'. It rises tenfold until the loss falls by a quarter of what
-the model promises, and to where the model leaves what the noise of sampled win rates explains.
+The ridge is a share of the mean diagonal of H J J'. It rises tenfold until the loss falls by a quarter of
+what the model promises, and to where the model leaves what the noise of sampled win rates explains.
 """
 
 from __future__ import annotations

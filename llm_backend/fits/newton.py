@@ -49,7 +49,7 @@ class NewtonFit:
 
     losses : the mean loss per prompt: before the fit, and of each pass after it.
     tokens : tokens of prompts and responses in backward passes.
-    realised : the step on held-back responses, in the mean over the first pass; None if none can be held back.
+    realised : the step on held-back responses, the mean over the first pass; None if none can be held back.
     """
 
     def __init__(self, task: Task, objective: Convex, parameters: Mapping[str, torch.nn.Parameter]):
@@ -99,9 +99,8 @@ class NewtonFit:
         loss, slope = at_totals(objective, total, rows)
         if not (math.isfinite(loss) and np.isfinite(gram).all()):
             raise FloatingPointError(
-                f"the loss of a fit is {loss} and its gradients are "
-                f"{'finite' if np.isfinite(gram).all() else 'not finite'}: load the model in float32, or lower "
-                "the solver's step."
+                f"the loss of a fit is {loss}, or its gradients are not finite: load the model in float32, or "
+                "lower the solver's step."
             )
         asked, least = (value * len(groups) / prompts for value in objective.asked())
         near = least + self.task.tolerance * (asked - least)

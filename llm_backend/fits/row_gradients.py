@@ -1,8 +1,8 @@
 """Gradients of the log-probabilities of responses, one per response, within a bound on memory.
 
 A step of Gauss-Newton needs the Gram matrix of these gradients. They are kept as they are while they fit in
-`KEPT` bytes, in bfloat16 above `EXACT` bytes. Otherwise a random sketch of each is kept: its entries are added
-up with random signs at their place modulo an odd width, so that inner products are right on average.
+`KEPT` bytes, in bfloat16 above `EXACT` bytes. Otherwise a random sketch of each is kept: its entries are
+added up with random signs at their place modulo an odd width, so that inner products are right on average.
 """
 
 from __future__ import annotations

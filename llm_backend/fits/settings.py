@@ -25,10 +25,10 @@ class Fit:
 
     rule : "regress", least squares on log-ratios, for any data; "logistic", cross entropy on them; or a
         policy gradient, "reinforce", "rloo", "grpo" or "ppo", with the KL of whole responses in the reward.
-    lr : learning rate of AdamW; None takes Gauss-Newton steps. A policy gradient always takes AdamW, at 1e-4
-        if `lr` is None.
-    epochs : passes over the data, at least 1. None: 2 of AdamW; of Gauss-Newton as many as are needed, at most
-        4 of sampled responses and 8 in exact play.
+    lr : learning rate of AdamW; None takes Gauss-Newton steps. A policy gradient always takes AdamW, at
+        1e-4 if `lr` is None.
+    epochs : passes over the data, at least 1. None: 2 of AdamW; of Gauss-Newton as many as are needed, at
+        most 4 over sampled responses and 8 in an enumerable game.
     batch : prompts per step, at least 1.
     rows : responses per forward pass, at least 1; lower it when memory runs out. Results do not depend on it
         beyond rounding. Four times as many are drawn at a time.
@@ -80,8 +80,8 @@ class Fit:
             for name in ("betas", "eps", "weight_decay", "warmup", "final", "clip", "moments"):
                 if getattr(self, name) != type(self).__dataclass_fields__[name].default:
                     raise ValueError(
-                        f"Fit: {name} is a setting of AdamW, and without lr the fit takes Gauss-Newton steps: "
-                        f"set lr (for LoRA on real models about 1e-4) or leave {name} out."
+                        f"Fit: {name} is a setting of AdamW, and without lr the fit takes Gauss-Newton "
+                        f"steps: set lr (for LoRA on real models about 1e-4) or leave {name} out."
                     )
 
     @property

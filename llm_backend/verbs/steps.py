@@ -30,8 +30,8 @@ def mirror_step(context: Context, prior: Policy, opponent: Policy, step: float) 
 
     A regression rule judges candidates against draws of the opponent, or every response in exact play. The
     candidates are those draws themselves when the opponent overlaps with the prior's heaviest leaf (1 - TV of
-    at least 1/2), as in self-play. Otherwise half of their weight is on draws of that leaf: a frozen opponent's
-    draws do not show where the prior has its mass.
+    at least 1/2), as in self-play. Otherwise half of their weight is on draws of that leaf: the draws of a
+    frozen opponent do not show where the prior has its mass.
     A policy gradient judges draws of the policy from which training starts against draws of the opponent.
     step = inf is the best response in exact play, and a step of size `fit.greed` otherwise.
     Raises ValueError when step is 0, and for a policy gradient when it is negative.

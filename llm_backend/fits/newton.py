@@ -99,8 +99,8 @@ class NewtonFit:
         loss, slope = at_totals(objective, total, rows)
         if not (math.isfinite(loss) and np.isfinite(gram).all()):
             raise FloatingPointError(
-                f"the loss of a fit is {loss}, or its gradients are not finite: load the model in float32, or "
-                "lower the solver's step."
+                f"the loss of a fit is {loss}, or its gradients are not finite: load the model in float32, "
+                "or lower the solver's step."
             )
         asked, least = (value * len(groups) / prompts for value in objective.asked())
         near = least + self.task.tolerance * (asked - least)
@@ -137,7 +137,7 @@ class NewtonFit:
         for part, counts in todo:
             forward = lambda at, part=part, place=place: task.logprobs(part[np.array(at) - place]).values.sum(
                 1
-            )  # noqa: E731
+            )
             if not counts:
                 forward([place]).sum().backward()
                 continue

@@ -424,19 +424,23 @@ FOLDS = 4  # at most; each holds two responses of a prompt at least
 def _row_folds(prompt: Ints, weight: Floats, variance: Floats | None) -> Iterator[tuple[Floats, Floats]]:
     """(weights of the rows to train on, of those to hold back), float64[N] each, summing to 1 per prompt.
 
-    Nothing is held back of targets that are exact: they are those of every response.
+    A prompt with fewer than four responses holds none back. Nothing is held back of targets that are exact:
+    they are those of every response.
     """
-    count = np.bincount(prompt)
-    parts = 0 if variance is None else min(FOLDS, int(count[count > 0].min()) // 2)
-    place = np.zeros(len(prompt), np.int64)
+    place, parts = np.zeros(len(prompt), np.int64), np.zeros(len(prompt), np.int64)
     for x in np.unique(prompt):
-        place[prompt == x] = np.arange(count[x])
-    for part in range(parts if parts > 1 else 0):
-        held = np.where(place % parts == part, weight, 0.0)
-        kept = weight - held
-        total, left = np.bincount(prompt, held), np.bincount(prompt, kept)
-        if (total[count > 0] > 0).all() and (left[count > 0] > 0).all():
-            yield kept / left[prompt], held / total[prompt]
+        count = int((prompt == x).sum())
+        place[prompt == x], parts[prompt == x] = np.arange(count), min(FOLDS, count // 2)
+    for part in range(int(parts.max()) if variance is not None and parts.max() > 1 else 0):
+        out = (parts > 1) & (place % np.maximum(parts, 1) == part)
+        held, kept = np.where(out, weight, 0.0), np.where(out, 0.0, weight)
+        yield _normalised(kept, prompt), _normalised(held, prompt)
+
+
+def _normalised(weight: Floats, prompt: Ints) -> Floats:
+    """`weight` float64[N], summing to 1 over the rows of a prompt, or to 0."""
+    total = np.bincount(prompt, weight)[prompt]
+    return np.where(total > 0, weight / np.where(total > 0, total, 1.0), 0.0)
 
 
 def _pair_folds(pairs: Ints) -> Iterator[tuple[Ints, Ints]]:

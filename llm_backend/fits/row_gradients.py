@@ -144,9 +144,9 @@ def _together(
             into.add(name, [whole], parameter.grad.reshape(1, -1))
             parameter.grad = None
     total, parts = into.kept[whole].float(), into.kept[list(rows)].float().sum(dim=0)
-    apart = float((total - parts).norm())
+    apart, size = float((total - parts).norm()), float(total.norm())
     into.kept[whole] = 0
-    if not apart <= TOLERANCE * float(total.norm()) + 1e-30:
+    if not apart <= TOLERANCE * size + 1e-30:
         raise Unrowed
     return values.detach()
 

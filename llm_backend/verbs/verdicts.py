@@ -61,9 +61,9 @@ class Wins(NamedTuple):
     """Win rates estimated from draws of the opponent.
 
     mean : float64[B].
-    variance : float64[B], of the mean, up to what all rows of a prompt share; None when nothing is drawn. It is
-        the interaction of rows and opponents in a table of verdicts without repetitions: a row's strength plus
-        an opponent's has none.
+    variance : float64[B], of the mean, up to what all rows of a prompt share; None when nothing is drawn.
+        It is the interaction of rows and opponents in a table of verdicts without repetitions: the strength of
+        a row plus that of an opponent has none.
     """
 
     mean: Floats

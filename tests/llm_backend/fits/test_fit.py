@@ -114,4 +114,4 @@ def test_settings_of_a_fit_are_checked():
     objective, ids = regression(lm)
     broken = rules.Regress(objective.draws, objective.prior, objective.target * np.nan, objective.weight)
     with pytest.raises(FloatingPointError, match=r"lower Fit\.lr"):
-        fit(lm, BASE, broken, ids, Fit())
+        fit(lm, BASE, broken, ids, Fit(lr=1e-4))

@@ -9,8 +9,9 @@ import pgames as pg
 from llm_backend import Fit, TextArena, judges
 from llm_backend.policies.handles import Answers
 from llm_backend.tiny import tiny_language_model
-from llm_backend.verbs import steps
-from llm_backend.verbs.verdicts import wins_among
+from llm_backend.verbs import listed_wins
+from llm_backend.verbs.listed_wins import _chances
+from llm_backend.verbs.verdicts import wins_against
 from tests.support.llm_tiny import TableJudge, cyclic_game, tiny_lm
 
 
@@ -33,33 +34,47 @@ def uneven(responses, samples, power=1.5):
     return arena, opponent, np.einsum("xyz,z->xy", game.P, p / p.sum())
 
 
-@pytest.mark.parametrize(("samples", "bias", "share"), [(4, 0.02, 0.95), (16, 0.01, 0.7), (64, 0.005, 0.4)])
+@pytest.mark.parametrize(("samples", "bias", "share"), [(3, 0.03, 0.75), (4, 0.03, 0.45)])
 def test_wins_of_a_list_are_those_of_few_draws_with_less_noise(samples, bias, share):
-    """Against the wins that count how often an opponent was drawn; both asked the same questions."""
+    """Against the wins that count how often an opponent was drawn, from as many draws."""
     arena, opponent, exact = uneven(5, samples)
-    often = 4000 // samples
-    errors = {"known": np.zeros((often, 3, 5)), "counted": np.zeros((often, 3, 5))}
-    for t, known, counted in zip(range(often), *errors.values(), strict=True):
-        draws = arena.at(t).context.draw(opponent, "opponent")
-        place, before = (draws.prompt, draws.column), arena.judge.asked
-        known[place] = steps.wins(arena.context, draws, opponent) - exact[place]
-        asked = arena.judge.asked - before
-        counted[place] = wins_among(arena.judge, arena.prompts, draws) - exact[place]
-        assert arena.judge.asked - before == 2 * asked
-    seen = errors["counted"] != 0
-    off = {name: table - table.mean(axis=2, where=seen, keepdims=True) for name, table in errors.items()}
-    mean = np.sum(off["known"] * seen, axis=0) / seen.sum(axis=0)
-    assert np.abs(mean[:, :2]).max() < bias  # of responses that are nearly always drawn
-    spread = {name: np.sqrt((table**2).mean(where=seen)) for name, table in off.items()}
-    assert spread["known"] < share * spread["counted"]
+    every, often = np.ones((3, 5), np.bool_), 1000
+    known, counted = np.zeros((2, often, 3, 5))
+    for t in range(often):
+        context = arena.at(t).context
+        drawn = listed_wins.sample(context, opponent, "opponent", samples)
+        assert drawn.drawn.sum() == 3 * samples
+        rows, worth = listed_wins.wins(context, every, drawn)
+        known[t][rows.prompt, rows.column] = worth.mean
+        theirs = context.draw(opponent, "opponent")
+        counted[t][rows.prompt, rows.column] = wins_against(arena.judge, arena.prompts, rows, theirs).mean
+    errors = [table - exact for table in (known, counted)]
+    off = [table - table.mean(axis=2, keepdims=True) for table in errors]
+    assert np.abs(off[0].mean(axis=0)).max() < bias
+    assert np.sqrt((off[0] ** 2).mean()) < share * np.sqrt((off[1] ** 2).mean())
 
 
-def test_among_many_rare_responses_nothing_changes():
-    arena, opponent, _ = uneven(26, 3, power=0.0)
-    draws = arena.context.draw(opponent, "opponent")
-    assert len({(x, y) for x, y in zip(draws.prompt, draws.column, strict=True)}) == len(draws)
-    counted = wins_among(arena.judge, arena.prompts, draws)
-    np.testing.assert_allclose(steps.wins(arena.context, draws, opponent), counted, atol=1e-12)
+@pytest.mark.parametrize("samples", [5, 8, 64])
+def test_a_list_that_is_drawn_whole_has_no_noise(samples):
+    arena, opponent, exact = uneven(5, samples)
+    drawn = listed_wins.sample(arena.context, opponent, "opponent", samples)
+    _, worth = listed_wins.wins(arena.context, drawn.drawn, drawn)
+    np.testing.assert_allclose(worth.mean.reshape(3, 5), exact, atol=1e-12)
+    assert worth.variance is not None and not worth.variance.any()
+    assert arena.judge.asked <= 3 * 20  # each of ten pairs a prompt at most twice: the judge is no coin
+
+
+def test_chances_of_a_sample_are_those_it_is_weighted_by():
+    arena, opponent, _ = uneven(26, 3, power=1.0)
+    p = arena.space.probs(opponent)
+    often, total, hits = 4000, np.zeros((3, 26)), np.zeros((3, 26))
+    for t in range(often):
+        found = listed_wins.sample(arena.at(t).context, opponent, "opponent", 3)
+        hits += found.drawn
+        raw = np.where(found.drawn, p / np.minimum(1, 3 * p), 0)
+        total += raw
+    assert np.abs(hits / often - np.minimum(1, _chances(p[0], 3))).max() < 0.03
+    assert np.abs(total / often - p)[:, 2:].max() < 0.03
 
 
 def test_few_draws_a_step_come_close_to_the_nash():

@@ -46,10 +46,11 @@ class Model(NamedTuple):
         """The a float64[B] of the step -J' a."""
         stiff = self.curvature @ self.gram
         scale = max(float(np.trace(stiff)) / len(stiff), 1e-300)
-        return np.linalg.solve(stiff + ridge * scale * np.eye(len(stiff)), self.slope)
+        system = stiff + ridge * scale * np.eye(len(stiff))
+        return np.asarray(np.linalg.solve(system, self.slope), dtype=np.float64)
 
     def after(self, weights: Floats) -> float:
-        """The loss that the model promises after the step -J' a."""
+        """The loss that the model promises after the step -J' a, for `weights` a float64[B]."""
         moved = -self.gram @ weights
         return self.loss + float(self.slope @ moved + 0.5 * moved @ self.curvature @ moved)
 
@@ -97,7 +98,7 @@ def step(
     """Take the step whose loss falls by a quarter of its promise at least; none if there is no such step.
 
     floor : the loss at which the step may stop.
-    move : sets the weights to their values before this step, less J' a for the a that is passed.
+    move : sets the weights to their values before this step, less J' a for the a float64[B] that is passed.
     loss : the loss at the current weights.
     """
     ridge = quietest(model, floor)

@@ -33,13 +33,13 @@ class Weights:
 
     @torch.no_grad()
     def set(self, change: Mapping[str, Tensor]) -> None:
-        """Set the weights to the last ones that were kept, less `change`, by name."""
+        """Set the weights to the last ones kept, less `change` float[...] by name."""
         for name, parameter in self.parameters.items():
             base = self.base[name]
             local_shard(parameter).copy_(base - change[name] if name in change else base)
 
     def keep(self, change: Mapping[str, Tensor]) -> None:
-        """Keep the weights less `change`, by name."""
+        """Keep the weights less `change` float[...] by name."""
         for name, tensor in change.items():
             self.base[name] -= tensor
 
@@ -135,12 +135,13 @@ class NewtonFit:
         parts, found, place = list(passes(mine, task.how.rows)), [], 0
         todo = [(part, True) for part in parts] if self.sharded else us.in_step(parts, groups[0][:1])
         for part, counts in todo:
-            forward = lambda at, part=part, place=place: task.logprobs(part[np.array(at) - place]).values.sum(
-                1
-            )
-            if not counts:
-                forward([place]).sum().backward()
+            if not counts:  # only so that all processes make equally many passes
+                task.logprobs(part).values.sum().backward()
                 continue
+
+            def forward(at: Sequence[int], part: Ints = part, place: int = place) -> Tensor:
+                return task.logprobs(part[np.array(at) - place]).values.sum(1)
+
             at = range(place, place + len(part))
             found.append(add_gradients(task.lm.causal, gradients, at, forward))
             place += len(part)

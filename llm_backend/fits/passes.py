@@ -20,7 +20,7 @@ def batches(prompts: list[int], epochs: int, size: int, key: Sequence[int]) -> I
 
 
 def passes(groups: list[Ints], rows: int) -> Iterator[Ints]:
-    """Rows of whole prompts, at most `rows` at a time unless one prompt has more."""
+    """Rows of whole prompts, int64[...], at most `rows` at a time unless one prompt has more."""
     part: list[Ints] = []
     for group in groups:
         if part and sum(map(len, part)) + len(group) > rows:

@@ -46,7 +46,7 @@ class RowGradients:
         self.starts = dict(zip(self.parameters, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
         self.size, self.device = sum(sizes), shards[0].device
         whole = sketch is None and 2 * rows * self.size <= KEPT
-        self.width = self.size if whole else min(self.size, (sketch or KEPT) // (4 * rows)) | 1
+        self.width = self.size if whole else min(self.size, (sketch or KEPT) // (4 * max(rows, 1))) | 1
         self.exact = self.width >= self.size
         self.width = min(self.width, self.size)
         coarse = self.exact and 4 * rows * self.size > EXACT

@@ -46,12 +46,12 @@ class Task:
         return {x: rows for x, rows in enumerate(every) if len(rows)}
 
     def tokens(self, rows: Sequence[int] | Ints) -> int:
-        """The number of tokens of these rows, with those of their prompts."""
+        """The number of tokens of the rows int64[B], with those of their prompts."""
         draws = self.objective.draws
         return sum(len(draws.tokens[i]) + len(self.prompts[int(draws.prompt[i])]) for i in rows)
 
     def logprobs(self, rows: Sequence[int] | Ints) -> TokenLogProbs:
-        """log pi of the tokens of these rows under the active slot."""
+        """log pi of the tokens of the rows int64[B] under the active slot: float32[B, L]."""
         draws = self.objective.draws
         asked = [self.prompts[int(draws.prompt[i])] for i in rows]
         answers = [draws.tokens[i] for i in rows]

@@ -176,7 +176,7 @@ def _candidates(context: Context, prior: Policy, opponent: Policy) -> tuple[Draw
     apart = wins_against(context.judge, context.prompts, mine, drawn)
     prompts = len(context.round_prompts())
     halves = [np.full(len(part), 0.5 * prompts / len(part)) for part in (mine, drawn)]
-    worth = Wins(*(np.concatenate(both) for both in zip(apart, among, strict=True)))
+    worth = apart.joined(among)
     return Draws.join([mine, drawn]), np.concatenate(halves), worth
 
 

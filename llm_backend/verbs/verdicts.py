@@ -62,12 +62,17 @@ class Wins(NamedTuple):
 
     mean : float64[B].
     variance : float64[B], of the mean, up to what all rows of a prompt share; None when nothing is drawn.
-        It is the interaction of rows and opponents in a table of verdicts without repetitions: the strength of
-        a row plus that of an opponent has none.
+        It is the interaction of rows and opponents in a table of verdicts without repetitions: the strength
+        of a row plus that of an opponent has none.
     """
 
     mean: Floats
     variance: Floats | None
+
+    def joined(self, more: Wins) -> Wins:
+        """The wins of these rows and then of `more`, each estimated from draws."""
+        assert self.variance is not None and more.variance is not None
+        return Wins(np.concatenate([self.mean, more.mean]), np.concatenate([self.variance, more.variance]))
 
 
 def wins_among(judge: Judge, prompts: Sequence[str], draws: Draws) -> Wins:

@@ -111,8 +111,8 @@ def test_a_cyclic_game_ends_at_its_nash_with_nothing_tuned(lora):
     distance, journal = played(Fit())
     assert distance < 2e-3
     assert all(note["share"] > 0.999 and note["warning"] is None for note in journal)
-    slow, journal = played(Fit(lr=1e-4))
-    assert slow > 0.02
+    slow, journal = played(Fit(lr=1e-5))
+    assert slow > 0.05
     assert journal[0]["warning"].startswith("training reached only")
 
 

@@ -116,6 +116,13 @@ def test_a_run_can_be_taken_further_and_is_the_one_it_would_have_been(whole, tmp
     short = run(described(tmp_path / "run", run={"rounds": 1}))
     assert told(short.rows) == told(whole.rows[:1])
     assert told(run(described(tmp_path / "run"), resume=True).rows) == told(whole.rows)
+    assert saved(tmp_path / "run") == saved(whole.folder)
+
+
+def saved(folder: Path) -> dict[str, bytes]:
+    """The bytes of all checkpoints by name."""
+    rounds = folder / "rounds"
+    return {str(path.relative_to(rounds)): path.read_bytes() for path in rounds.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class Listed:
         self.support: NDArray[np.bool_] = np.arange(sizes.max()) < sizes[:, None]
         x, y = np.nonzero(self.support)
         texts = tuple(lists[i][j] for i, j in zip(x, y, strict=True))
-        asked = [prompts[i] for i in x]
+        asked = [prompts[int(i)] for i in x]
         tokens = tuple(
             tuple(lm.encode_response(text, prompt)) for text, prompt in zip(texts, asked, strict=True)
         )

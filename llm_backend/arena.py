@@ -65,6 +65,9 @@ class TextArena:
     chat, system, template_arguments : how prompts are read, where that differs from the language model's own
         settings of these names.
 
+    length_normalised : policies over `responses` use the mean log-probability of a text's tokens in place of
+        their sum. With sums, the shortest text of a list has most of the reference's probability.
+
     `context` holds what the verbs take. `journal` collects a note per fit (round, verb, loss, steps, tokens,
     seconds); no verb reads it.
     Raises ValueError naming the argument that is out of range, and TypeError for a judge without `prefer`.
@@ -92,6 +95,7 @@ class TextArena:
         chat: bool | None = None,
         system: str | None = None,
         template_arguments: Mapping[str, object] | None = None,
+        length_normalised: bool = False,
     ):
         asked = check_prompts(prompts)
         check_lengths(max_new_tokens, min_new_tokens, temperature, correct)
@@ -101,9 +105,15 @@ class TextArena:
         space: Space
         if responses is None:
             how = (min_new_tokens, max_new_tokens, correct, engine)
+            if length_normalised:
+                raise ValueError(
+                    "length_normalised needs a list of responses: free text is drawn token by token. Pass "
+                    "responses=[...], or length_normalised=False."
+                )
             space = Free(Sampling(lm, tokens, temperature, fit.rows, *how))
         else:
-            space = Listed(Sampling(lm, tokens, temperature, fit.rows), responses)
+            sampling = Sampling(lm, tokens, temperature, fit.rows, per_token=length_normalised)
+            space = Listed(sampling, responses)
         if folder is not None:
             space = Recorded(space, Path(folder))
         self.context = Context(lm, asked, judge, space, fit, samples, seed, per_round or len(asked))
@@ -173,6 +183,11 @@ class TextArena:
     def journal(self) -> list[Note]:
         """A note per fit, shared by all views of the arena."""
         return self.context.journal
+
+    @property
+    def last(self) -> Note | None:
+        """The note of the last fit, with how far it got; None before the first."""
+        return self.journal[-1] if self.journal else None
 
     # -- policies ---------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -28,6 +29,7 @@ class Fitted(NamedTuple):
     """A trained policy.
 
     losses : the mean loss per prompt: of every step of AdamW, or before Gauss-Newton and after each pass.
+    loss : the mean loss per prompt of the whole round, in the last epoch.
     tokens : tokens of prompts and responses in backward passes.
     seconds : wall-clock time.
     certificate : how far the fit got.
@@ -35,6 +37,7 @@ class Fitted(NamedTuple):
 
     policy: Adapter
     losses: list[float]
+    loss: float
     tokens: int
     seconds: float
     certificate: Certificate
@@ -49,6 +52,7 @@ def fit(
     temperature: float = 1.0,
     key: Sequence[int] = (0,),
     shortest: int = 0,
+    per_token: bool = False,
     tolerance: float = SAMPLED,
 ) -> Fitted:
     """Train a copy of `start` on the objective.
@@ -63,16 +67,19 @@ def fit(
     temperature : of the log-probabilities that are trained.
     key : the order of the prompts is a function of it alone.
     shortest : stop tokens are forbidden before this many tokens.
+    per_token : responses have the mean log-probability of their tokens.
     tolerance : the share of the loss at which a Gauss-Newton fit ends.
 
     Raises FloatingPointError when the loss of a step is not finite.
     """
     began = time.perf_counter()
-    task = Task(lm, objective, prompts, how, temperature, key, shortest, tolerance)
+    task = Task(lm, objective, prompts, how, temperature, key, shortest, per_token, tolerance)
     with lm.train(start) as trainee:
         if how.descends or isinstance(objective, PolicyGradient):
             policy, losses, tokens = descend(task, trainee, start)
             certificate = _certificate(task, policy)
+            epoch = math.ceil(len(task.groups()) / how.batch)
+            loss = float(np.mean(losses[-epoch:]))
         else:
             newton = NewtonFit(task, objective, trainee.parameters)  # type: ignore[arg-type]
             newton.run()
@@ -80,7 +87,7 @@ def fit(
             tokens = int(workers().summed(newton.tokens)[0])
             loss, prompts_met = losses[-1], len(task.groups())
             certificate = _certified(newton.objective, loss * prompts_met)._replace(realised=newton.realised)
-    return Fitted(policy, losses, tokens, time.perf_counter() - began, certificate)
+    return Fitted(policy, losses, loss, tokens, time.perf_counter() - began, certificate)
 
 
 def _certified(objective: Convex, loss: float) -> Certificate:

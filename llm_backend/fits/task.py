@@ -28,6 +28,7 @@ class Task:
     temperature : of the log-probabilities that are trained.
     key : the order of the prompts is a function of it alone.
     shortest : stop tokens are forbidden before this many tokens.
+    per_token : responses have the mean log-probability of their tokens.
     tolerance : the share of the loss at which a Gauss-Newton fit ends.
     """
 
@@ -38,6 +39,7 @@ class Task:
     temperature: float = 1.0
     key: Sequence[int] = (0,)
     shortest: int = 0
+    per_token: bool = False
     tolerance: float = 1e-2
 
     def groups(self) -> dict[int, Ints]:
@@ -51,11 +53,17 @@ class Task:
         return sum(len(draws.tokens[i]) + len(self.prompts[int(draws.prompt[i])]) for i in rows)
 
     def logprobs(self, rows: Sequence[int] | Ints) -> TokenLogProbs:
-        """log pi of the tokens of the rows int64[B] under the active slot: float32[B, L]."""
+        """log pi of the tokens of the rows int64[B] under the active slot: float32[B, L].
+
+        With `per_token`, each is divided by the number of tokens of its row.
+        """
         draws = self.objective.draws
         asked = [self.prompts[int(draws.prompt[i])] for i in rows]
         answers = [draws.tokens[i] for i in rows]
-        return token_logprobs(self.lm, asked, answers, self.temperature, self.shortest)
+        values, mask = token_logprobs(self.lm, asked, answers, self.temperature, self.shortest)
+        if self.per_token:
+            values = values / mask.sum(dim=1, keepdim=True)
+        return TokenLogProbs(values, mask)
 
     @torch.no_grad()
     def totals(self, groups: Sequence[Ints]) -> Floats:

@@ -61,6 +61,7 @@ class Listed:
                     "no policy of the model can distinguish them. Use other texts or another tokenizer."
                 )
         self.all = Draws(x, tokens, texts, y, np.zeros(len(x), np.bool_))
+        self.sizes = np.array([len(row) for row in tokens], np.float64)
         self._tables: weakref.WeakKeyDictionary[Leaf, Floats] = weakref.WeakKeyDictionary()
 
     @property
@@ -73,7 +74,8 @@ class Listed:
         if leaf not in self._tables:
             how, table = self.sampling, np.full(self.support.shape, -np.inf)
             prompts = [how.prompts[x] for x in self.all.prompt]
-            table[self.support] = score(how.lm, leaf, prompts, self.all.tokens, how.temperature, how.rows)
+            total = score(how.lm, leaf, prompts, self.all.tokens, how.temperature, how.rows)
+            table[self.support] = total / self.sizes if how.per_token else total
             self._tables[leaf] = table
         return self._tables[leaf]
 

@@ -26,6 +26,8 @@ class Sampling:
     shortest, longest : limits of the length in tokens, EOS included. `longest` is None for listed responses.
     correct : candidates per response of a geometric mixture; importance resampling keeps one. 1 is off.
     engine : a vLLM server that draws for the reference and for adapters, or None.
+    per_token : log-probabilities of listed responses are means over their tokens instead of sums, so that a
+        list is not won by its shortest text.
     """
 
     lm: LanguageModel
@@ -36,6 +38,7 @@ class Sampling:
     longest: int | None = None
     correct: int = 1
     engine: VLLM | None = None
+    per_token: bool = False
 
 
 class Space(Protocol):

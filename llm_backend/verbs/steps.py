@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from llm_backend.verbs.listed_wins import sample
 from llm_backend.verbs.listed_wins import wins as listed_wins
 from llm_backend.verbs.verdicts import Wins, rates, wins_against, wins_among
 
+LOG = logging.getLogger("llm_backend")
 OVERLAP = 0.5  # of opponent and prior's heaviest leaf, at which draws of the opponent alone are candidates
 
 Value = Callable[[Draws], Floats]  # Draws of B rows -> float64[B]: how often each row wins, or its score
@@ -97,6 +99,7 @@ def train(context: Context, objective: Objective, start: Leaf, verb: str) -> Ada
         how.temperature,
         context.key("order"),
         how.shortest,
+        how.per_token,
         EXACT if context.exact else LISTED if context.listed else SAMPLED,
     )
     found = fitted.certificate
@@ -104,7 +107,7 @@ def train(context: Context, objective: Objective, start: Leaf, verb: str) -> Ada
         {
             "round": context.round,
             "verb": verb,
-            "loss": fitted.losses[-1],
+            "loss": fitted.loss,
             "first_loss": fitted.losses[0],
             "steps": len(fitted.losses),
             "tokens": fitted.tokens,
@@ -116,6 +119,8 @@ def train(context: Context, objective: Objective, start: Leaf, verb: str) -> Ada
             "warning": found.warning,
         }
     )
+    if found.warning:
+        LOG.warning("round %d, %s: %s", context.round, verb, found.warning)
     return fitted.policy
 
 
@@ -237,6 +242,8 @@ def _ascended(context: Context, prior: Policy, value: Value, step: float, verb: 
         weight = np.full(len(draws), 1 / context.drawn)
     asked = [how.prompts[x] for x in draws.prompt]
     old = token_rows(context.lm, start, asked, draws.tokens, how.temperature, context.fit.rows, how.shortest)
+    if how.per_token:
+        old = [row / len(row) for row in old]
     _, log_prior = leaf_scores(context, prior, draws)
     assert context.fit.estimator is not None
     objective = PolicyGradient(

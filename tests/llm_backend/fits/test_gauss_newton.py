@@ -277,3 +277,19 @@ def test_a_mixture_is_distilled_by_its_log_probabilities():
     policy = arena.distil(mixed)
     assert arena.journal[-1]["verb"] == "distil" and arena.journal[-1]["share"] > 0.9
     assert policy is not BASE
+
+
+def test_a_length_normalised_list_is_played_to_its_nash():
+    """Means over tokens: the reference no longer prefers the shortest text, and training still is exact."""
+    texts = ["a", "b c", "d e a b", "c d e a b c"]
+    judge = TableJudge(cyclic_game(2, 4).P, PROMPTS[:2], texts)
+    arena = TextArena(tiny_lm(lora=8), PROMPTS[:2], judge, None, responses=texts, length_normalised=True)
+    plain = TextArena(tiny_lm(), PROMPTS[:2], judge, None, responses=texts)
+    logs = np.array([arena.space.sampling.lm.encode_response(t).__len__() for t in texts])
+    np.testing.assert_allclose(arena.space.table(BASE) * logs, plain.space.table(BASE), rtol=1e-5)
+    assert arena.probs(BASE).max() < 0.5 < plain.probs(BASE).max()
+    state = pg.solve(pg.EGPO(0.2, 1.0), arena, 20)
+    assert apart(arena.probs(state.policy), pg.nash(arena.game, 0.2).policy) < 5e-3
+    assert arena.last is not None and arena.last["share"] > 0.99
+    with pytest.raises(ValueError, match="length_normalised needs a list"):
+        TextArena(tiny_lm(), PROMPTS[:2], judge, 4, length_normalised=True)

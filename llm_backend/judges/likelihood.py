@@ -15,9 +15,9 @@ from llm_backend.data.tokens import encode_prompts, encode_responses, padded
 from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt, readable
 from llm_backend.judges.classifier import best_device
 from llm_backend.judges.names import digest, fingerprint
+from llm_backend.models.closeness import check_rows
 from llm_backend.models.huggingface import steady_context, stop_tokens
 from llm_backend.models.loading import load_model, load_tokenizer
-from llm_backend.models.self_test import check_rows
 from pgames.numerics import sigmoid
 
 

@@ -21,6 +21,7 @@ from llm_backend.models.huggingface import (
     steady_context,
     stop_tokens,
 )
+from llm_backend.models.owner import own
 from llm_backend.models.self_test import self_test
 from llm_backend.models.text import check_text
 from llm_backend.models.vocabulary import checked_stops, closed_bias, known_ids
@@ -29,26 +30,8 @@ from llm_backend.processes.fsdp import local_shard
 from llm_backend.weights.adapter_files import fingerprint, read_adapter, write_adapter
 from llm_backend.weights.adapters import Adapters
 from llm_backend.weights.copies import Copies
-from llm_backend.weights.merged import merged, unload
+from llm_backend.weights.merged import merged
 from llm_backend.weights.slots import Slots, Trainee
-
-OWNER: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()  # of a model
-
-
-def own(model: Any, owner: LanguageModel) -> None:
-    """Make `owner` the only LanguageModel of a model; what one that is gone left in it is taken out.
-
-    Raises ValueError for a model that another LanguageModel has, or for a PEFT wrapper of it.
-    """
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if inner in OWNER:
-        if OWNER[inner]() is not None:
-            raise ValueError(
-                f"this {type(inner).__name__} is the base of another LanguageModel, whose policies are in "
-                "it: use that one, or load the model again."
-            )
-        unload(inner, merge=False)
-    OWNER[inner] = weakref.ref(owner)
 
 
 class LanguageModel:

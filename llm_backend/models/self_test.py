@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,14 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from llm_backend.models.closeness import CLOSE, ROUGH, alike, distance
 from llm_backend.models.huggingface import one_line
 from llm_backend.weights.adapters import START, Adapters
 
 if TYPE_CHECKING:
     from llm_backend.models.language_model import LanguageModel
 
-CLOSE = {torch.float32: 1e-3, torch.float64: 1e-3, torch.float16: 2e-2}  # of the range of the logits
-ROUGH = 6e-2  # the same for bfloat16 and coarser weights
 WINDOWS = 32  # sliding windows up to this length are exceeded by the test's rows
 
 
@@ -158,7 +157,7 @@ class _Test:
                     matrix.normal_(std=size / matrix.shape[1] ** 0.5, generator=noise)
                 with self._active(START), self._usable(START):
                     moved = self._logits(torch.tensor([self.rows.long], device=self.lm.device))[0]
-                if _distance([moved], base[:1], False) > 10 * self.close:
+                if distance([moved], base[:1], False) > 10 * self.close:
                     break
             else:
                 raise ValueError(
@@ -183,7 +182,7 @@ class _Test:
                     module._forward_pre_hooks_with_kwargs.pop(key, None)
             return f"{type(error).__name__}: {one_line(error)}"
         want = [row[-2:] for leaf in wanted for row in leaf]
-        off = _distance([row for leaf in got for row in leaf], want, self.close < ROUGH)
+        off = distance([row for leaf in got for row in leaf], want, self.close < ROUGH)
         return "" if off <= self.close else f"its logits are off by {100 * off:.2g} % of their range"
 
     def decoded(self, slots: Sequence[str | None], mixed: bool) -> list[list[Tensor]]:
@@ -264,44 +263,3 @@ class _Test:
 
     def _alike(self, got: Sequence[Tensor], want: Sequence[Tensor]) -> bool:
         return alike(got, want, self.lm.causal.dtype)
-
-
-def check_rows(model: Any, logits: Callable[[list[list[int]], int], Tensor]) -> None:
-    """Raises ValueError unless the logits of a row are the same alone and beside a longer one.
-
-    `logits(rows, keep)` are those of the last `keep` positions of rows of tokens, float[B, keep, V].
-    """
-    name, size = type(model).__name__, len(model.get_input_embeddings().weight)
-    rows = [[i * size // 6 for i in range(1, 6)], [i * size // 6 for i in (4, 2)]]
-    remedy = "use an architecture with attention masks and positions, such as Llama or Qwen."
-    try:
-        alone, together = [logits([row], 1)[0] for row in rows], logits(rows, 1)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        raise ValueError(
-            f"{name} cannot be read in batches ({type(error).__name__}: {one_line(error)}): {remedy}"
-        ) from None
-    finite = all(bool(row.isfinite().all()) for row in alone)  # a judge says so when it is asked
-    if finite and not alike(list(together), alone, model.dtype):
-        raise ValueError(f"the logits of {name} depend on the rows beside, by padding: {remedy}")
-
-
-def alike(got: Sequence[Tensor], want: Sequence[Tensor], dtype: torch.dtype) -> bool:
-    """Whether rows of logits float64[L, V] of a model in `dtype` are the same but for rounding."""
-    close = CLOSE.get(dtype, ROUGH)
-    return _distance(got, want, close < ROUGH) <= close
-
-
-def _distance(got: Sequence[Tensor], want: Sequence[Tensor], every: bool) -> float:
-    """The largest difference of rows of logits [L, V], relative to their range.
-
-    That of a row is the largest over its positions with `every`, else their median: in half precision
-    rounding may send a token to another expert.
-    """
-    range_ = max(float((row - row.mean(dim=-1, keepdim=True)).abs().max()) for row in want)
-    worst = 0.0
-    for row, wanted in zip(got, want, strict=True):
-        off = (row - wanted).abs().amax(dim=-1).nan_to_num(nan=torch.inf)
-        worst = max(worst, float(off.max() if every else off.median()))
-    return worst / max(range_, 1e-9)

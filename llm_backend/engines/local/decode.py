@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from llm_backend.engines.local.lean import Lean, is_lean, sizes_after
-from llm_backend.models.self_test import alike
+from llm_backend.models.closeness import alike
 from llm_backend.policies.handles import Base, Leaf
 
 if TYPE_CHECKING:

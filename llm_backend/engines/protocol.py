@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_backend.models.language_model import LanguageModel
-from llm_backend.policies.handles import Policy
+from llm_backend.policies.handles import Leaf, Policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,13 +20,15 @@ class Responses:
     `prompt` int64[B] indexes the prompts. `truncated` bool[B] marks responses cut at the length limit; the
     `tokens` of all others end with a stop token. `by_token` holds the log-probabilities in nats of each
     row's tokens at the sampling temperature. A geometric mixture is scored as its token-level mixture, a
-    mixture as the member that was drawn.
+    mixture as the member that was drawn. `by_leaf` holds log pi of whole responses, float64[B] in nats, under
+    the leaves of the policy, where drawing knows them; NaN in the other rows.
     """
 
     prompt: NDArray[np.int64]
     tokens: list[list[int]]
     by_token: list[NDArray[np.float64]]
     truncated: NDArray[np.bool_]
+    by_leaf: Mapping[Leaf, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def logprobs(self) -> NDArray[np.float64]:

@@ -128,7 +128,7 @@ class VLLM:
         ours = token_rows(lm, leaf, asked, tokens, temperature, shortest=min_new_tokens)
         self.reports.append(discrepancy(ours, theirs))
         truncated = np.array([row[-1] not in lm.stops for row in tokens], dtype=bool)
-        return Responses(prompt, tokens, ours, truncated)
+        return Responses(prompt, tokens, ours, truncated, {leaf: np.array([row.sum() for row in ours])})
 
     def _responses(
         self, reply: Any, n: int, lm: LanguageModel, longest: int

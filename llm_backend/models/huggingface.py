@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 
 from llm_backend.models.gguf import find_gguf, load_gguf
 from llm_backend.models.loading import load_model, load_tokenizer
+from llm_backend.models.prefix import recomputing
 
 
 def load_pretrained(
@@ -102,7 +105,8 @@ def enable_checkpointing(model: Any) -> list[Any]:
     if not layers:
         raise ValueError(f"{type(model).__name__} cannot recompute its activations: use checkpointing=False.")
     enable = getattr(model, "activation_checkpointing_enable", None)  # its name from transformers 5 on
-    (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
+    context = functools.partial(recomputing, weakref.ref(model))  # no layer keeps the model alive
+    (enable or model.gradient_checkpointing_enable)({"use_reentrant": False, "context_fn": context})
     model.disable_input_require_grads()
     for layer in layers:
         layer._gradient_checkpointing_func = _as_in_scoring(layer, layer._gradient_checkpointing_func)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llm_backend.models.liger import LigerLogProbs, liger_serves
+from llm_backend.models.prefix import plain_states, quick_ways, shared_states
 
 if TYPE_CHECKING:
     from llm_backend.models.language_model import LanguageModel
@@ -128,15 +129,17 @@ def token_logprobs(
     responses: Sequence[Sequence[int]],
     temperature: float = 1.0,
     shortest: int = 0,
+    share: bool = False,
 ) -> TokenLogProbs:
     """log pi(token | prompt, earlier tokens) of every token of B responses, under the active leaf.
 
     The first `shortest` tokens are conditioned on not being stop tokens, as in sampling. Rows are padded on
-    the right, which a causal model does not attend to; tokens of the prompt are not scored.
+    the right, which a causal model does not attend to; tokens of the prompt are not scored. With `share`,
+    responses to one prompt share its pass and parts of layers are fused, where the model allows it: equal up
+    to rounding, but the layers then see one row of all tokens, and hooks on their parts may see nothing.
 
     Raises ValueError for an empty prompt or response and for one that stops before `shortest`.
     """
-    rows = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
     starts = np.array([len(prompt) for prompt in prompts])
     sizes = np.array([len(response) for response in responses])
     if starts.min() < 1 or sizes.min() < 1:
@@ -146,15 +149,15 @@ def token_logprobs(
             f"a response ends before its {shortest} first tokens: no policy draws it at this min_new_tokens, "
             "so lower it or leave the response out."
         )
-    width = max(map(len, rows))
-    lm.check_length(width)
-    ids = torch.tensor([row + [lm.pad] * (width - len(row)) for row in rows], device=lm.device)
+    lm.check_length(int((starts + sizes).max()))
     mask = torch.arange(sizes.max())[None, :] < torch.as_tensor(sizes)[:, None]
-    where, step = mask.nonzero(as_tuple=True)
-    at = step + torch.as_tensor(starts)[where]
-    where, at, mask = where.to(lm.device), at.to(lm.device), mask.to(lm.device)
-    hidden = lm.trunk(ids)[where, at - 1]
-    head, targets = (lm.head.weight, lm.head_bias()), ids[where, at]
+    step = mask.nonzero(as_tuple=True)[1]
+    mask = mask.to(lm.device)
+    hidden = shared_states(lm, prompts, responses) if share else None
+    if hidden is None:
+        hidden = _plain_states(lm, prompts, responses, share)
+    targets = torch.tensor([token for response in responses for token in response], device=lm.device)
+    head = (lm.head.weight, lm.head_bias())
     if not shortest and liger_serves(hidden, temperature):
         flat = LigerLogProbs.apply(hidden, *head, targets)
     else:
@@ -163,6 +166,22 @@ def token_logprobs(
         flat = LinearLogProbs.apply(hidden, *head, targets, temperature, banned)
     values = torch.zeros(mask.shape, dtype=torch.float32, device=lm.device)
     return TokenLogProbs(values.masked_scatter(mask, flat), mask)  # type: ignore[arg-type]
+
+
+def _plain_states(
+    lm: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
+    quick: bool,
+) -> Tensor:
+    """States [T, D] that predict the T tokens of all responses, row by row: one right-padded row each."""
+    rows = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [lm.pad] * (width - len(row)) for row in rows], device=lm.device)
+    where = [i for i, response in enumerate(responses) for _ in response]
+    at = [len(p) - 1 + j for p, r in zip(prompts, responses, strict=True) for j in range(len(r))]
+    states = plain_states(lm, ids) if quick else lm.trunk(ids)
+    return states[torch.tensor(where, device=lm.device), torch.tensor(at, device=lm.device)]
 
 
 def token_rows(
@@ -175,13 +194,13 @@ def token_rows(
     shortest: int = 0,
 ) -> list[NDArray[np.float64]]:
     """log pi(token | earlier tokens) of every response, float64[L] each, in nats; `rows` at a time."""
-    order = np.argsort([len(p) + len(r) for p, r in zip(prompts, responses, strict=True)], kind="stable")
+    order = _order(lm, prompts, responses)
     found: list[NDArray[np.float64]] = [np.empty(0)] * len(order)
     with torch.no_grad(), lm.active(leaf):
         for i in range(0, len(order), rows):
             part = order[i : i + rows]
             values, _ = token_logprobs(
-                lm, [prompts[j] for j in part], [responses[j] for j in part], temperature, shortest
+                lm, [prompts[j] for j in part], [responses[j] for j in part], temperature, shortest, True
             )
             check_finite(values, lm.name)
             for j, row in zip(part, values.double().cpu().numpy(), strict=True):
@@ -196,6 +215,17 @@ def check_finite(logprobs: Tensor, name: str) -> None:
             f"a log-probability of {name} is not a number: load the model with dtype='bfloat16' or 'float32' "
             "if float16 overflows, and lower the learning rate if its weights were trained."
         )
+
+
+def _order(
+    lm: LanguageModel, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
+) -> list[int]:
+    """The order in which rows are scored: rows of one prompt together, or rows of a length together."""
+    lengths = [len(p) + len(r) for p, r in zip(prompts, responses, strict=True)]
+    by_length = sorted(range(len(lengths)), key=lengths.__getitem__)
+    if len(set(map(tuple, prompts))) == len(prompts) or not quick_ways(lm).shared:
+        return by_length
+    return sorted(by_length, key=lambda i: (len(prompts[i]), tuple(prompts[i])))
 
 
 def score(

@@ -21,6 +21,8 @@ class Draws:
     texts : the text of each row.
     column : int64[B], the column of each row in the list of an enumerable game; -1 in free text.
     truncated : bool[B], True if a row was cut at the length limit, so that it has no EOS.
+    known : log-probabilities that drawing knows, float64[B] in nats by the name of what they are of (a leaf
+        and the limits of a space); NaN in rows that are not known.
     """
 
     prompt: Ints
@@ -28,6 +30,7 @@ class Draws:
     texts: tuple[str, ...]
     column: Ints
     truncated: NDArray[np.bool_]
+    known: tuple[tuple[str, Floats], ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -47,6 +50,7 @@ class Draws:
             tuple(self.texts[i] for i in at),
             self.column[at],
             self.truncated[at],
+            tuple((name, logs[at]) for name, logs in self.known),
         )
 
     @staticmethod
@@ -58,7 +62,15 @@ class Draws:
             tuple(text for part in parts for text in part.texts),
             np.concatenate([part.column for part in parts]),
             np.concatenate([part.truncated for part in parts]),
+            _joined(parts),
         )
+
+
+def _joined(parts: Sequence[Draws]) -> tuple[tuple[str, Floats], ...]:
+    """What is known of the rows of all parts."""
+    names = dict.fromkeys(name for part in parts for name, _ in part.known)
+    each = [(dict(part.known), np.full(len(part), np.nan)) for part in parts]
+    return tuple((name, np.concatenate([logs.get(name, none) for logs, none in each])) for name in names)
 
 
 NO_DRAWS = Draws(np.empty(0, np.int64), (), (), np.empty(0, np.int64), np.empty(0, np.bool_))

@@ -74,12 +74,26 @@ class Free:
             tuple(map(how.lm.decode, drawn.tokens)),
             np.full(len(drawn.tokens), -1),
             drawn.truncated,
+            tuple((self._name(leaf), logs) for leaf, logs in drawn.by_leaf.items()),
         )
 
     def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
-        """log pi(response | prompt), float64[B] in nats, summed over tokens; a blend as it is sampled."""
+        """log pi(response | prompt), float64[B] in nats, summed over tokens; a blend as it is sampled.
+
+        Rows whose log-probability is known from drawing them are not computed again.
+        """
         how = self.sampling
-        asked = [how.prompts[x] for x in draws.prompt]
         if isinstance(policy, Blend):
+            asked = [how.prompts[x] for x in draws.prompt]
             return score_token_mixture(how.lm, policy, asked, draws.tokens, how.temperature, how.shortest)
-        return score(how.lm, policy, asked, draws.tokens, how.temperature, how.rows, how.shortest)
+        found = dict(draws.known).get(self._name(policy), np.full(len(draws), np.nan)).copy()
+        if len(rest := np.flatnonzero(np.isnan(found))):
+            asked, tokens = [how.prompts[x] for x in draws.prompt[rest]], [draws.tokens[i] for i in rest]
+            found[rest] = score(how.lm, policy, asked, tokens, how.temperature, how.rows, how.shortest)
+        return found
+
+    def _name(self, leaf: Leaf) -> str:
+        """The name, in `Draws.known`, of log-probabilities of a leaf in this space."""
+        how = self.sampling
+        banned = f" without {list(how.lm.stops)} before {how.shortest}" if how.shortest else ""
+        return f"{leaf.id} at {how.temperature!r}{banned}"

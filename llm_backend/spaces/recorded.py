@@ -77,6 +77,7 @@ def _write(path: Path, draws: Draws) -> None:
         "texts": draws.texts,
         "column": draws.column.tolist(),
         "truncated": draws.truncated.tolist(),
+        "known": [[name, logs.tolist()] for name, logs in draws.known],
     }
     with atomic(path, "w") as file:
         json.dump({"sha256": _sha256(kept), **kept}, file)
@@ -97,6 +98,7 @@ def _read(path: Path) -> Draws:
             tuple(kept["texts"]),
             np.array(kept["column"], np.int64),
             np.array(kept["truncated"], np.bool_),
+            tuple((str(name), np.array(logs, np.float64)) for name, logs in kept.get("known", [])),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is not a record of responses ({error}): delete it.") from None

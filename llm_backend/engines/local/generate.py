@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +120,7 @@ def _generate(
         Responses(prompt, [[]] * len(prompt), [np.zeros(0)] * len(prompt), np.zeros(len(prompt), dtype=bool))
         for _ in requests
     ]
+    known: list[dict[Leaf, NDArray[np.float64]]] = [{} for _ in requests]
     todo: list[tuple[int, int]] = []  # (request, row of its responses)
     chosen: list[list[Leaf | Blend | Answers]] = []
     for r, (policy, key) in enumerate(requests):
@@ -147,10 +149,12 @@ def _generate(
             u[at] = uniforms((*key, 0), place[row_of], row[row_of], limits.longest)
         sizes = [(member, len(group)) for member, group in groups.items()]
         asked = [prompt_ids[prompt[i]] for _, i in batch]
-        for (r, i), (tokens, by_token, ended) in zip(batch, decode(lm, sizes, asked, u, limits), strict=True):
-            answers[r].tokens[i], answers[r].by_token[i] = tokens, by_token
-            answers[r].truncated[i] = not ended
-    return answers
+        for (r, i), one in zip(batch, decode(lm, sizes, asked, u, limits), strict=True):
+            answers[r].tokens[i], answers[r].by_token[i] = one.tokens, one.by_token
+            answers[r].truncated[i] = not one.ended
+            for leaf, total in one.by_leaf.items():
+                known[r].setdefault(leaf, np.full(len(prompt), np.nan))[i] = total
+    return [replace(answer, by_leaf=logs) for answer, logs in zip(answers, known, strict=True)]
 
 
 def _chosen(
@@ -192,4 +196,5 @@ def _resampled(
     u = uniforms((*key, correct), place, response, 1)
     picked = np.arange(len(ratio)) * correct + (ratio <= u * ratio[:, -1:]).sum(axis=1)
     tokens, by_token = [many.tokens[i] for i in picked], [many.by_token[i] for i in picked]
-    return Responses(prompt, tokens, by_token, many.truncated[picked])
+    by_leaf = {leaf: logs[picked] for leaf, logs in many.by_leaf.items()}
+    return Responses(prompt, tokens, by_token, many.truncated[picked], by_leaf)

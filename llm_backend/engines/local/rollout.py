@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llm_backend.engines.local.decode import Decoder, decoder
+from llm_backend.engines.local.decode import decoder
+from llm_backend.engines.local.leaf_scores import LeafScores, Part, tempered
 from llm_backend.engines.local.randomness import draw
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import check_finite
@@ -27,6 +28,20 @@ class Limits(NamedTuple):
     temperature: float
 
 
+class Decoded(NamedTuple):
+    """One response.
+
+    by_token : log-probabilities float64[L] of its tokens under the policy it was drawn from.
+    ended : whether it ends with a stop token.
+    by_leaf : log pi of the whole response for the leaves of that policy, in nats; see `decode`.
+    """
+
+    tokens: list[int]
+    by_token: NDArray[np.float64]
+    ended: bool
+    by_leaf: dict[Leaf, float]
+
+
 @torch.inference_mode()
 def decode(
     lm: LanguageModel,
@@ -34,11 +49,13 @@ def decode(
     prompts: Sequence[Sequence[int]],
     u: NDArray[np.float64],
     limits: Limits,
-) -> list[tuple[list[int], NDArray[np.float64], bool]]:
-    """(tokens, their log-probabilities, whether it ended) of one response to each of B prompts.
+) -> list[Decoded]:
+    """One response to each of B prompts.
 
     `groups` gives the policy and size of each contiguous group of rows, `u` float64[B, L] the quantiles of up
-    to L tokens. All leaves of a row read the same tokens, each with its own cache.
+    to L tokens. All leaves of a row read the same tokens, each with its own cache. In float32 the responses'
+    log-probabilities under these leaves are kept; in a lower precision they would differ from those of a pass
+    over the whole response by more than rounding.
     """
     distinct = {tuple(ids): i for i, ids in enumerate(dict.fromkeys(map(tuple, prompts)))}
     width, device = max(map(len, distinct)), lm.device
@@ -56,19 +73,16 @@ def decode(
     quantiles = torch.as_tensor(u, device=device)
     chosen = torch.zeros(len(prompts), limits.longest, dtype=torch.long, device=device)
     logprobs = torch.zeros(len(prompts), limits.longest, dtype=torch.float64, device=device)
+    scores = LeafScores(lm, groups)
     growing = torch.ones(len(prompts), dtype=torch.bool, device=device)  # of the rows in `alive`
     where = alive.to(device)
     for t in range(limits.longest):
-        logits = _logits(parts, states, sizes).float()
-        if limits.temperature != 1:
-            logits = logits / limits.temperature
-        if lm.missing:
-            logits[:, missing] = float("-inf")  # no token has this id
-        if t < limits.shortest:
-            logits[:, stops] = float("-inf")
-        tokens, logprob = draw(logits, quantiles[where, t])
+        logits = (scores.mixed if scores.on else _logits)(parts, states, sizes).float()
+        banned = torch.cat([stops, missing]) if t < limits.shortest else missing
+        tokens, logprob = draw(tempered(logits, limits.temperature, banned), quantiles[where, t])
         chosen[where, t] = torch.where(growing, tokens, -1)
         logprobs[where, t] = torch.where(growing, logprob, 0.0)
+        scores.add(tokens, growing, where, sizes, limits.temperature, banned)
         growing = growing & ~torch.isin(tokens, stops)
         left = int(growing.sum())
         if left == 0 or t + 1 == limits.longest:
@@ -83,24 +97,17 @@ def decode(
         states = [part.decoder.step(_fed(part, sizes, tokens)) for part in parts]
     check_finite(logprobs, lm.name)
     found = []
-    for row, by_token in zip(chosen.tolist(), logprobs.cpu().numpy(), strict=True):
+    by_leaf = scores.totals(logprobs)
+    for i, (row, by_token) in enumerate(zip(chosen.tolist(), logprobs.cpu().numpy(), strict=True)):
         end = next((t + 1 for t, token in enumerate(row) if token in lm.stops), 0)
         size = end or len(row)
-        found.append((row[:size], by_token[:size].copy(), end > 0))
+        found.append(Decoded(row[:size], by_token[:size].copy(), end > 0, by_leaf[i]))
     return found
-
-
-class _Part(NamedTuple):
-    """A decoder, its number of leaves, and the rows that make up the states of each group."""
-
-    decoder: Decoder
-    terms: list[tuple[int, float, int]]  # (group, weight, leaf of this decoder)
-    leaves: int
 
 
 def _parts(
     lm: LanguageModel, groups: Sequence[tuple[Policy, int]], source: Tensor, prompts: int
-) -> list[tuple[_Part, Tensor]]:
+) -> list[tuple[Part, Tensor]]:
     """One decoder for all leaves, or one for each when they do not mix, and the prompts its rows continue."""
     terms = [blend_terms(policy) for policy, _ in groups]
     leaves = list(dict.fromkeys(leaf for group in terms for _, leaf in group))
@@ -109,15 +116,15 @@ def _parts(
     found = []
     for served in shared:
         index: dict[Leaf, int] = {leaf: i for i, leaf in enumerate(served)}
-        mine = [(g, w, index[leaf]) for g, group in enumerate(terms) for w, leaf in group if leaf in index]
-        mine.sort(key=lambda term: term[2])  # rows of one leaf are contiguous
-        rows = [sum(groups[g][1] for g, _, leaf in mine if leaf == i) for i in range(len(served))]
-        copies = torch.cat([by_group[g] + leaf * prompts for g, _, leaf in mine])
-        found.append((_Part(decoder(lm, served, rows), mine, len(served)), copies))
+        mine = [(g, w, leaf) for g, group in enumerate(terms) for w, leaf in group if leaf in index]
+        mine.sort(key=lambda term: index[term[2]])  # rows of one leaf are contiguous
+        rows = [sum(groups[g][1] for g, _, leaf in mine if leaf is one) for one in served]
+        copies = torch.cat([by_group[g] + index[leaf] * prompts for g, _, leaf in mine])
+        found.append((Part(decoder(lm, served, rows), mine), copies))
     return found
 
 
-def _logits(parts: Sequence[_Part], states: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
+def _logits(parts: Sequence[Part], states: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
     """sum_i w_i logits_i of every response, float[R, V]; the sum is taken over states, before the head."""
     logits: Tensor | None = None
     parts_states = sorted(
@@ -144,13 +151,13 @@ def _logits(parts: Sequence[_Part], states: Sequence[Tensor], sizes: Sequence[in
     return logits
 
 
-def _fed(part: _Part, sizes: Sequence[int], tokens: Tensor) -> Tensor:
+def _fed(part: Part, sizes: Sequence[int], tokens: Tensor) -> Tensor:
     """The tokens of the responses, repeated for every row of the decoder."""
     by_group = tokens.split(list(sizes))
     return torch.cat([by_group[g] for g, _, _ in part.terms])
 
 
-def _rows_of(part: _Part, sizes: Sequence[int], kept: Tensor) -> Tensor:
+def _rows_of(part: Part, sizes: Sequence[int], kept: Tensor) -> Tensor:
     """The decoder's rows whose response is kept."""
     by_group = kept.split(list(sizes))
     return torch.cat([by_group[g] for g, _, _ in part.terms]).nonzero()[:, 0]

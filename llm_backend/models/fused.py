@@ -111,8 +111,12 @@ def _fused(module: Any) -> Forward | None:
         return lambda x: _norm(module, x)
     silu = type(getattr(module, "act_fn", None)).__name__ in ("SiLU", "SiLUActivation")
     if silu and all(hasattr(module, f"{part}_proj") for part in ("gate", "up", "down")):
-        return lambda x: module.down_proj(SwiGlu.apply(module.gate_proj(x), module.up_proj(x)))
+        return lambda x: _mlp(module, x)
     return None
+
+
+def _mlp(module: Any, x: Tensor) -> Tensor:
+    return module.down_proj(SwiGlu.apply(module.gate_proj(x), module.up_proj(x)))
 
 
 def _lora(module: Any, x: Tensor, *more: Any, **how: Any) -> Tensor:

@@ -15,7 +15,8 @@ REMEDIES = {
     "collect": "lower arena.max_new_tokens, then fit.rows (four times as many are drawn at once)",
     "judge": "lower judge.batch, or judge with a smaller model",
     "score": "lower fit.rows",
-    "fit": "lower fit.rows, then arena.samples (a prompt's responses are one pass), or model.lora",
+    "fit": "lower fit.rows, or set model.checkpointing to true, then lower arena.samples (a prompt's "
+    "responses are one pass) or model.lora",
     "evaluate": "lower evaluate.samples or evaluate.prompts",
     "checkpoint": "lower run.keep or model.lora",
 }

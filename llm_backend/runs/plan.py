@@ -100,7 +100,7 @@ class Plan(NamedTuple):
         played, seen = self.prompts
         found = [
             f"Measured on {played} prompts a round and {seen} of the evaluation:",
-            *(f"{name:16}{first:>16}{last:>16}" for name, first, last in table),
+            *(f"{name:16}{first:>14}{last:>20}" for name, first, last in table),
             f"Evaluation takes {100 * self.share:.0f} % of the time and "
             f"{self.evaluation.verdicts / max(one.verdicts, 1):.0%} of the verdicts{more}.",
             f"Memory at the peak: {_size(self.memory)} on {self.device}; {_size(self.free)} more are free. "

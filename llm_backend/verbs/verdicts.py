@@ -82,14 +82,15 @@ def wins_among(judge: Judge, prompts: Sequence[str], draws: Draws) -> Wins:
     place, mean, variance = np.empty(len(draws), np.int64), np.empty(len(draws)), np.empty(len(draws))
     groups, ends = by_prompt(draws, len(prompts)), 0
     for rows in groups:
-        n = len(rows)
+        if not (n := len(rows)):  # a prompt of another round
+            continue
         place[rows] = np.arange(n)
         part = slice(ends, ends := ends + n * (n - 1) // 2)
         table = np.full((n, n), 0.5)
         i, j = place[pairs[part, 0]], place[pairs[part, 1]]
         table[i, j], table[j, i] = won[0][part], won[1][part]
-        mean[rows] = table.mean(axis=1) if n else 0.5
-        variance[rows] = interaction(table, (n - 1) * (n - 2)) / max(n, 1)
+        mean[rows] = table.mean(axis=1)
+        variance[rows] = interaction(table, (n - 1) * (n - 2)) / n
     return Wins(mean, variance)
 
 

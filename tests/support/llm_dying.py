@@ -16,7 +16,7 @@ import transformers  # noqa: F401
 
 from llm_backend.__main__ import app
 from llm_backend.engines.local import rollout
-from llm_backend.fits import fit
+from llm_backend.fits.adam import Adam
 from llm_backend.judges import cache
 from llm_backend.runs import checkpoint, logs
 
@@ -24,8 +24,8 @@ torch.set_num_threads(1)
 PHASES = {
     "collect": (rollout, "draw"),  # between two tokens
     "judge": (cache, "_append"),  # between the judge's answer and the disk
-    "fit": (fit.Adam, "step"),
-    "interrupt": (fit.Adam, "step"),
+    "fit": (Adam, "step"),
+    "interrupt": (Adam, "step"),
     "log": (logs.Log, "write"),
     "checkpoint": (checkpoint, "_sync"),  # between the files and the rename
     "forget": (checkpoint, "clear"),  # around the rename

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from llm_backend.__main__ import app
-from llm_backend.fits import fit
+from llm_backend.fits.adam import Adam
 from llm_backend.judges import JudgeError, rules
 from llm_backend.policies.handles import Blend
 from llm_backend.runs.config import Configuration
@@ -218,9 +218,9 @@ def test_a_judge_that_fails_ends_the_run_and_loses_nothing(whole, tmp_path, monk
 @pytest.mark.parametrize(
     ("owner", "name", "error", "remedy"),
     [
-        (fit.Adam, "step", torch.OutOfMemoryError("CUDA out of memory."), "at fit: lower fit.rows"),
+        (Adam, "step", torch.OutOfMemoryError("CUDA out of memory."), "at fit: lower fit.rows"),
         (
-            fit.Adam,
+            Adam,
             "step",
             RuntimeError("DefaultCPUAllocator: can't allocate memory"),
             "at fit: lower fit.rows",

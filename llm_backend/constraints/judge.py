@@ -7,9 +7,9 @@ import math
 
 from llm_backend.constraints.kinds import CLOSING, constraint_of, words
 
-LONG = 12  # words above which a response loses by its length
-BASE = 0.25  # what a good response that misses its constraint keeps, against 1 + BASE for one that meets it
-SHARPNESS = 12.0  # a tenth of score is worth odds of 3.3 : 1
+LONG = 8  # words above which a response loses by its length
+BASE = 1.0  # what a good response that misses its constraint keeps, against 1 + BASE for one that meets it
+SHARPNESS = 24.0  # a tenth of score is worth odds of 11 : 1
 
 
 def score(prompt: str, response: str) -> float:

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from llm_backend.judges import Rule
+from llm_backend.judges.rules import shorter
 from llm_backend.spaces.draws import Draws
 from llm_backend.verbs import least_known, rewards
 from llm_backend.verbs.evidence import Duels
+from llm_backend.verbs.verdicts import wins_among
 
 
 def test_the_label_of_a_pair_in_exact_play_is_the_difference_of_its_win_rates(text, pi):
@@ -23,6 +26,14 @@ def test_the_label_of_a_pair_in_exact_play_is_the_difference_of_its_win_rates(te
     rate = np.einsum("xyz,xz->xy", text.rates(), text.probs(pi))[every.prompt, every.column]
     np.testing.assert_allclose(found.labels, rate[found.pairs[:, 0]] - rate[found.pairs[:, 1]], atol=1e-12)
     assert np.abs(found.labels).max() > 0.05 and (found.labels < 0).any()
+
+
+def test_wins_of_a_round_leave_out_the_prompts_of_other_rounds():
+    """No warning of an empty mean, and the wins of the prompts that are played."""
+    draws = Draws(np.array([1, 1]), ((5,), (6,)), ("a", "bb"), np.array([-1, -1]), np.zeros(2, bool))
+    found = wins_among(Rule(score=shorter), ["x", "y", "z"], draws)
+    assert found.mean.tolist() == [0.75, 0.25] and found.variance is not None
+    assert found.variance.tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(("size", "kept"), [(3, True), (4, True), (5, False)])

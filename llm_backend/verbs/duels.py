@@ -9,7 +9,7 @@ import numpy as np
 from llm_backend.context import Context
 from llm_backend.data import Pair, as_asked
 from llm_backend.fits.fit import best_start
-from llm_backend.fits.objectives import FitPairs
+from llm_backend.fits.pair_objectives import FitPairs
 from llm_backend.policies.handles import Policy
 from llm_backend.spaces.draws import Draws, Floats, Ints, pairs_within
 from llm_backend.verbs.evidence import Duels, Samples

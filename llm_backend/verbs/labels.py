@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_backend.context import Context
 from llm_backend.fits.fit import best_start
-from llm_backend.fits.objectives import FitLabels
+from llm_backend.fits.pair_objectives import FitLabels
 from llm_backend.policies.handles import Adapter, Policy
 from llm_backend.spaces.draws import Draws, Floats, Ints
 from llm_backend.verbs.duels import paired

@@ -8,6 +8,7 @@ import torch
 
 import pgames as pg
 from llm_backend.fits import objectives as rules
+from llm_backend.fits.pair_objectives import FitLabels, FitPairs
 from llm_backend.fits.policy_gradient import PolicyGradient
 from llm_backend.spaces.draws import Draws
 
@@ -135,16 +136,16 @@ def objectives():
     yield "regress", rules.Regress(draws, prior, target, weight)
     yield "logistic", rules.Logistic(draws, prior, target, weight)
     for loss in losses:
-        yield f"pairs-{loss.name}", rules.FitPairs(draws, prior, pairs, wins, loss, 0.7, scale)
+        yield f"pairs-{loss.name}", FitPairs(draws, prior, pairs, wins, loss, 0.7, scale)
     bonus = draw.random(n)
     for listed in (False, True):
         yield (
             f"bonus-{listed}",
-            rules.FitPairs(draws, prior, pairs, wins, losses[0], 0.7, scale, bonus, 100.0, listed),
+            FitPairs(draws, prior, pairs, wins, losses[0], 0.7, scale, bonus, 100.0, listed),
         )
         yield (
             f"labels-{listed}",
-            rules.FitLabels(draws, prior, pairs, labels, 1.3, 0.05, 0.2, weight, listed),
+            FitLabels(draws, prior, pairs, labels, 1.3, 0.05, 0.2, weight, listed),
         )
         yield f"imitate-{listed}", rules.Imitate(draws, weight, listed)
 
@@ -181,7 +182,7 @@ def test_regressions_are_minimised_by_the_mirror_step(rule):
 def test_bonus_stops_at_the_bound():
     draws, _, _, prior, _ = enumerated(1)
     pairs, wins, ones = np.array([[0, 1]]), np.array([[1.0, 1.0]]), np.ones(3)
-    objective = rules.FitPairs(draws, prior, pairs, wins, pg.losses.logistic, 1.0, ones, ones, 0.5, False)
+    objective = FitPairs(draws, prior, pairs, wins, pg.losses.logistic, 1.0, ones, ones, 0.5, False)
     logp = torch.tensor(prior)[:, None] + torch.tensor([[0.0], [0.0], [-0.6]])
     _, slope = objective(logp, torch.ones(3, 1, dtype=torch.bool), np.arange(3))
     np.testing.assert_allclose(slope[:, 0], [1, 1, 0], atol=1e-12)

@@ -24,9 +24,9 @@ def descend(task: Task, trainee: Trainee, start: Leaf) -> tuple[Adapter, list[fl
     losses, tokens = [], 0
     for step, batch in enumerate(steps):
         loss, seen = 0.0, 0
-        mine = list(passes([groups[x] for x in us.mine(batch)], how.rows))
+        mine = list(passes([groups[x] for x in us.mine(batch)], task.at_once(True)))
         for rows, counts in us.in_step(mine, groups[batch[0]]):
-            values, mask = task.logprobs(rows)
+            values, mask = task.logprobs(rows, share=True)
             part, slope = task.objective(values.detach().double().cpu(), mask.cpu(), rows)
             values.backward((slope * (counts / len(batch))).to(values))
             loss += counts * part / len(batch)

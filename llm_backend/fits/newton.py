@@ -132,7 +132,7 @@ class NewtonFit:
         gradients = RowGradients(
             self.weights.parameters, sum(map(len, mine)), KEPT // us.size if several else None
         )
-        parts, found, place = list(passes(mine, task.how.rows)), [], 0
+        parts, found, place = list(passes(mine, task.at_once(True))), [], 0
         todo = [(part, True) for part in parts] if self.sharded else us.in_step(parts, groups[0][:1])
         for part, counts in todo:
             if not counts:  # only so that all processes make equally many passes
@@ -175,9 +175,9 @@ class NewtonFit:
         self.weights.set({})
         rows = np.concatenate(groups)
         weight = dict(zip(rows.tolist(), weights, strict=True))
-        mine = list(passes(list(us.mine(groups)), self.task.how.rows))
+        mine = list(passes(list(us.mine(groups)), self.task.at_once(True)))
         for part, counts in us.in_step(mine, groups[0][:1]):
-            values = self.task.logprobs(part).values.sum(1)
+            values = self.task.logprobs(part, share=True).values.sum(1)
             each = torch.tensor([weight[int(i)] for i in part], dtype=values.dtype, device=values.device)
             values.backward(each * counts)
             self.tokens += counts * self.task.tokens(part)

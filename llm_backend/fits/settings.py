@@ -30,8 +30,9 @@ class Fit:
     epochs : passes over the data, at least 1. None: 2 of AdamW; of Gauss-Newton as many as are needed, at
         most 4 over sampled responses and 8 in an enumerable game.
     batch : prompts per step, at least 1.
-    rows : responses per forward pass, at least 1; lower it when memory runs out. Results do not depend on it
-        beyond rounding. Four times as many are drawn at a time.
+    rows : most responses per forward pass, at least 1. A fit takes fewer where memory asks for it
+        (`models.memory.rows_that_fit`). Results do not depend on it beyond rounding. Four times as many are
+        drawn at a time.
     betas, eps, weight_decay : of AdamW. beta1 is 0: momentum makes self-play spiral on cyclic games.
     warmup, final : fraction of AdamW's steps in which the rate rises, and fraction of lr to which it then
         falls (cosine).

@@ -13,6 +13,7 @@ from llm_backend.fits.passes import passes
 from llm_backend.fits.settings import Fit
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import TokenLogProbs, token_logprobs
+from llm_backend.models.memory import rows_that_fit
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Floats, Ints, by_prompt
 
@@ -52,15 +53,22 @@ class Task:
         draws = self.objective.draws
         return sum(len(draws.tokens[i]) + len(self.prompts[int(draws.prompt[i])]) for i in rows)
 
-    def logprobs(self, rows: Sequence[int] | Ints) -> TokenLogProbs:
+    def at_once(self, training: bool) -> int:
+        """The rows of a pass: `how.rows`, or fewer where memory asks for it."""
+        draws = self.objective.draws
+        sizes = [len(self.prompts[x]) + len(row) for x, row in zip(draws.prompt, draws.tokens, strict=True)]
+        return min(self.how.rows, rows_that_fit(self.lm, max(sizes), training))
+
+    def logprobs(self, rows: Sequence[int] | Ints, share: bool = False) -> TokenLogProbs:
         """log pi of the tokens of the rows int64[B] under the active slot: float32[B, L].
 
-        With `per_token`, each is divided by the number of tokens of its row.
+        With `per_token`, each is divided by the number of tokens of its row. With `share`, responses share
+        the pass of their prompt; without it every layer sees a row of each response.
         """
         draws = self.objective.draws
         asked = [self.prompts[int(draws.prompt[i])] for i in rows]
         answers = [draws.tokens[i] for i in rows]
-        values, mask = token_logprobs(self.lm, asked, answers, self.temperature, self.shortest)
+        values, mask = token_logprobs(self.lm, asked, answers, self.temperature, self.shortest, share)
         if self.per_token:
             values = values / mask.sum(dim=1, keepdim=True)
         return TokenLogProbs(values, mask)
@@ -70,8 +78,8 @@ class Task:
         """log pi of the responses of some prompts, float64[B], from all processes."""
         us, found = workers(), []
         mine = list(us.mine(groups))
-        for rows, counts in us.in_step(list(passes(mine, self.how.rows)), groups[0]):
-            values = self.logprobs(rows).values.double().sum(dim=1).cpu().numpy()
+        for rows, counts in us.in_step(list(passes(mine, self.at_once(False))), groups[0]):
+            values = self.logprobs(rows, share=True).values.double().sum(dim=1).cpu().numpy()
             found.append(values if counts else values[:0])
         parts = np.split(np.concatenate(found), np.cumsum([len(rows) for rows in mine])[:-1])
         return np.concatenate(us.gathered(parts[: len(mine)]))

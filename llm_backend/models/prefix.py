@@ -189,10 +189,13 @@ _WAYS: weakref.WeakKeyDictionary[Any, Ways] = weakref.WeakKeyDictionary()  # by 
 
 
 def quick_ways(lm: LanguageModel) -> Ways:
-    """The quick ways of this model; tried once, on its weights. Weights in shards have none."""
+    """The quick ways of this model; tried once, on its weights. Weights in shards have none.
+
+    A trial is a pass, and processes that hold shards would have to make it together.
+    """
+    if isinstance(lm.slots, Shards) or getattr(lm.slots, "_layers", None):
+        return Ways(False, False)
     if lm.slots not in _WAYS:
-        if isinstance(lm.slots, Shards):
-            return Ways(False, False)
         together = _agree(lm, True)
         _WAYS[lm.slots] = Ways(together or _agree(lm, False), together)
     return _WAYS[lm.slots]

@@ -10,4 +10,6 @@ FIGURES = (
     "fig7_spirals",
     "fig8_arithmetic",
     "fig9_majority",
+    "fig10_realised",
+    "fig11_replies",
 )

@@ -22,19 +22,24 @@ class Certificate(NamedTuple):
 
     share : the share of the target that was reached on the trained responses: 1 - loss / loss of the prior,
         both less the least loss. None for a fit without a prior.
-    noise : the share of the target that is noise of sampled win rates, at most 1.
+    trained : the same, counted from the leaf that training started from: below 0 if its loss rose.
+    noise : the share of the target that is noise of sampled win rates.
     realised : the step on responses that were held back, by cross-fitting; None where none can be held back.
     """
 
     share: float | None
+    trained: float
     noise: float
     realised: Realised | None
 
     @property
     def warning(self) -> str | None:
-        """A line if training reached under half of what noise allows, or None."""
-        if self.share is None or self.share >= 0.5 * (1 - min(self.noise, 1.0)):
+        """A line if training got under half as far as noise allows, or None."""
+        if self.trained < 0:
+            return f"the loss rose in training ({self.trained:.2g} of its target): lower Fit.lr or the step."
+        if self.share is None or max(self.trained, self.share) >= 0.5 * (1 - min(self.noise, 1.0)):
             return None
-        if self.share < 0:
-            return f"training moved away from its target (share {self.share:.2f}): lower the solver's step."
-        return f"training reached only {self.share:.2f} of its target: raise Fit.epochs or lower the step."
+        return (
+            f"training reached {self.trained:.2f} of its target: take more epochs (with AdamW, another lr) "
+            "or lower the solver's step."
+        )

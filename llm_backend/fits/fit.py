@@ -77,7 +77,7 @@ def fit(
     with lm.train(start) as trainee:
         if how.descends or isinstance(objective, PolicyGradient):
             policy, losses, tokens = descend(task, trainee, start)
-            certificate = _certificate(task, policy)
+            certificate = _certificate(task, policy, losses[0])
             epoch = math.ceil(len(task.groups()) / how.batch)
             loss = float(np.mean(losses[-epoch:]))
         else:
@@ -86,32 +86,41 @@ def fit(
             policy, losses = lm.freeze(trainee), newton.losses
             tokens = int(workers().summed(newton.tokens)[0])
             loss, prompts_met = losses[-1], len(task.groups())
-            certificate = _certified(newton.objective, loss * prompts_met)._replace(realised=newton.realised)
+            certificate = _certified(newton.objective, loss * prompts_met, losses[0] * prompts_met)
+            certificate = certificate._replace(realised=newton.realised)
     return Fitted(policy, losses, loss, tokens, time.perf_counter() - began, certificate)
 
 
-def _certified(objective: Convex, loss: float) -> Certificate:
-    """The certificate of a loss, summed over all prompts."""
+def _certified(objective: Convex, loss: float, first: float) -> Certificate:
+    """The certificate of a fit from the loss `first` to `loss`, summed over all prompts."""
     asked, least = objective.asked()
     if not np.isfinite(asked) or asked <= least:
-        return Certificate(None, 0.0, None)
-    return Certificate(1 - (loss - least) / (asked - least), objective.noise / (asked - least), None)
+        trained = 1 - loss / first if first > 0 else 0.0
+        return Certificate(None, trained, 0.0, None)
+    size = asked - least
+    trained = 1 - (loss - least) / (first - least) if first > least else 0.0
+    return Certificate(1 - (loss - least) / size, trained, objective.noise / size, None)
 
 
-def _certificate(task: Task, policy: Adapter) -> Certificate:
-    """How far AdamW got, from a pass over some of the rows it trained, evenly spaced over the prompts."""
-    objective = task.objective
+def _certificate(task: Task, policy: Adapter, first: float) -> Certificate:
+    """How far AdamW got from the mean loss `first`, by a pass over some of the rows it trained.
+
+    The rows are evenly spaced over the prompts.
+    """
+    objective, groups = task.objective, list(task.groups().values())
+    first *= len(groups)
     if isinstance(objective, PolicyGradient):
+        old = np.array([row.sum() for row in objective.old])
         target = objective.step * objective.win
         objective = Regress(objective.draws, objective.prior, target, objective.weight)
-    groups = list(task.groups().values())
+        first = value(objective, old)
     size = max(1, CERTIFIED // max(map(len, groups)))
     some = groups[:: -(-len(groups) // size)]
     with torch.no_grad(), task.lm.active(policy):
         total = task.totals(some)
     rows = np.concatenate(some)
     loss = at_totals(objective, total, rows)[0] * len(groups) / len(some)
-    return _certified(objective, loss)  # type: ignore[arg-type]
+    return _certified(objective, loss, first)  # type: ignore[arg-type]
 
 
 def value(objective: Objective, logp: Floats) -> float:

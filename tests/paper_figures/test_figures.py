@@ -40,6 +40,11 @@ FIGURES = {
         ["", "verdicts", "verdicts"],
         ["Nash-MD", "EGPO", "online DPO", "online DPO, small steps", "RLHF", "exact Nash of tau = 0.1"],
     ),
+    "fig10_realised": (
+        ["share of the step realised on fresh responses (slope)"],
+        ["the same prompts", "other prompts"],
+    ),
+    "fig11_replies": (["rounds of EGPO", ""], ["the model", "reference", "trained", "exact Nash"]),
 }
 # relative slack on each comparison with a published number; where seeds decide, CLAIMS says what holds
 SLACK = {"fig2_square_root": 0.6, "fig3_logarithm": 0.12, "fig4_clones": 0.35}
@@ -88,6 +93,19 @@ def self_play_learns_held_out_sums(found):
     assert found["win_rate after self-play"] > 0.5
 
 
+def a_part_of_a_step_is_realised(found):
+    assert len(found) == 9
+    assert all(-0.2 < slope < 1.2 for slope in found.values())
+    assert np.mean(list(found.values())) > 0.1
+
+
+def replies_end_at_their_nash(found):
+    assert found["TV of the trained model to the exact Nash, worst prompt"] < 0.01
+    assert found["TV of the reference"] > 0.2
+    assert found["largest probability under the reference, means of tokens"] < 0.5
+    assert found["largest probability under the reference, sums of tokens"] > 0.7
+
+
 def no_single_reply_is_best(found):
     assert found["cycles of three"] > 0
     assert found["exploitability of the best single reply"] == 0.5
@@ -100,6 +118,8 @@ CLAIMS = {
     "fig7_spirals": last_iterates_converge_as_their_theorems_say,
     "fig8_arithmetic": self_play_learns_held_out_sums,
     "fig9_majority": no_single_reply_is_best,
+    "fig10_realised": a_part_of_a_step_is_realised,
+    "fig11_replies": replies_end_at_their_nash,
 }
 
 

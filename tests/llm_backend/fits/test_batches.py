@@ -9,6 +9,7 @@ import pytest
 from llm_backend.fits import fit as fits
 from llm_backend.fits.fit import Fit
 from llm_backend.fits.objectives import Imitate
+from llm_backend.fits.passes import batches
 from llm_backend.policies.handles import BASE
 from tests.support.llm_listed import make
 
@@ -18,7 +19,7 @@ def test_prompts_are_shuffled_only_where_an_epoch_has_several_steps(batch, shuff
     """In one step the order changes no sum but its last bits, which should not depend on the seed."""
     prompts = list(range(8))
     epochs = 5
-    found = list(fits._batches(prompts, Fit(epochs=epochs, batch=batch), (0,)))
+    found = list(batches(prompts, epochs, batch, (0,)))
     steps = len(found) // epochs
     orders = [list(chain(*found[i * steps : (i + 1) * steps])) for i in range(epochs)]
     assert all(sorted(order) == prompts for order in orders)

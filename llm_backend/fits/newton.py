@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from llm_backend.fits.certificate import Realised
 from llm_backend.fits.gauss_newton import RIDGE, Model, cross_fitted, step
 from llm_backend.fits.objectives import Convex, at_totals
 from llm_backend.fits.passes import batches, passes
-from llm_backend.fits.row_gradients import KEPT, RowGradients, add_gradients
+from llm_backend.fits.row_gradients import KEPT, RowGradients, add_alone, add_together, products
 from llm_backend.fits.settings import EXACT_PASSES, PASSES
 from llm_backend.fits.task import Task
 from llm_backend.processes.fsdp import local_shard
@@ -56,6 +57,7 @@ class NewtonFit:
         self.task, self.objective = task, objective
         self.weights = Weights(parameters)
         self.sharded = any(hasattr(p, "to_local") for p in parameters.values())
+        self.together = not self.sharded  # one pass may serve several rows
         self.losses: list[float] = []
         self.tokens = 0
         self.realised: Realised | None = None
@@ -125,37 +127,56 @@ class NewtonFit:
         return taken.before, taken.after, not taken.fell or taken.after <= floor
 
     def _gradients(self, groups: Sequence[Ints]) -> tuple[RowGradients, Floats]:
-        """The gradients of this process's rows, and the log-probabilities float64[B] of all rows."""
+        """The gradients of this process's rows, and the log-probabilities float64[B] of all rows.
+
+        Processes divide the rows. Where all weights are sharded, each takes all rows and has a part of their
+        gradients. All make equally many passes, because layers may be sharded.
+        """
         us, task = workers(), self.task
         mine = list(groups if self.sharded else us.mine(groups))
-        several = us.size > 1
-        gradients = RowGradients(
-            self.weights.parameters, sum(map(len, mine)), KEPT // us.size if several else None
-        )
-        parts, found, place = list(passes(mine, task.at_once(True))), [], 0
-        todo = [(part, True) for part in parts] if self.sharded else us.in_step(parts, groups[0][:1])
-        for part, counts in todo:
-            if not counts:  # only so that all processes make equally many passes
-                task.logprobs(part).values.sum().backward()
-                continue
+        rows, spare = np.concatenate([np.empty(0, np.int64), *mine]), groups[0][:1]
+        gradients = RowGradients(self.weights.parameters, len(rows), self._sketch(sum(map(len, groups))))
+        total, done = np.zeros(len(rows)), 0
 
-            def forward(at: Sequence[int], part: Ints = part, place: int = place) -> Tensor:
-                return task.logprobs(part[np.array(at) - place]).values.sum(1)
+        def forward(at: Sequence[int]) -> Tensor:
+            return task.logprobs(rows[list(at)]).values.sum(1)
 
-            at = range(place, place + len(part))
-            found.append(add_gradients(task.lm.causal, gradients, at, forward))
-            place += len(part)
-            self.tokens += task.tokens(part)
+        def pad() -> None:
+            task.logprobs(spare).values.sum().backward()
+
+        def met(at: Sequence[int], values: Tensor) -> int:
+            total[list(at)] = values.double().cpu().numpy()
+            self.tokens += task.tokens(rows[list(at)]) if us.first or not self.sharded else 0
+            return at[-1] + 1
+
+        ends = np.cumsum([0, *map(len, passes(mine, task.at_once(True)))]).tolist()
+        parts = [range(start, end) for start, end in pairwise(ends)]
+        for at, counts in us.in_step(parts, range(0)) if self.together else ():
+            values = add_together(task.lm.causal, gradients, at, forward) if counts else pad()
+            if counts and values is not None:
+                done = met(at, values)
+            if us.summed(counts and values is None)[0]:
+                self.together = False
+                break
+        for at, counts in us.in_step([[row] for row in range(done, len(rows))], []):
+            if counts:
+                met(at, add_alone(gradients, at[0], forward))
+            else:
+                pad()
         for parameter in self.weights.parameters.values():
             parameter.grad = None
-        total = torch.cat(found).double().cpu().numpy() if found else np.empty(0)
-        if not self.sharded:
-            ends = np.cumsum([len(rows) for rows in mine])[:-1]
-            total = np.concatenate(us.gathered(np.split(total, ends) if mine else []))
-        return gradients, total
+        if self.sharded:
+            return gradients, us.once(lambda: total)
+        ends = np.cumsum([len(group) for group in mine])[:-1]
+        return gradients, np.concatenate(us.gathered(np.split(total, ends) if mine else []))
+
+    def _sketch(self, rows: int) -> int | None:
+        """Numbers per row of a sketch of so many rows in all processes; None where one process has all."""
+        size = workers().size
+        return None if size == 1 else max(1, KEPT // (4 * rows * (size if self.sharded else 1)))
 
     def _gram(self, gradients: RowGradients, groups: Sequence[Ints]) -> Floats:
-        """The inner products of the gradients of all rows, float64[B, B]."""
+        """The inner products of the gradients of all rows, float64[B, B]; the same bits in every process."""
         us = workers()
         if us.size == 1:
             return gradients.gram()
@@ -163,9 +184,9 @@ class NewtonFit:
             gram = gradients.gram() / us.size**2
             return np.array(us.summed(*gram.ravel())).reshape(gram.shape)
         mine = [len(rows) for rows in us.mine(groups)]
-        parts = torch.split(gradients.kept[:-1].float().cpu(), mine) if mine else []
-        every = torch.cat(us.gathered(list(parts)))
-        return (every @ every.T).double().numpy()
+        parts = torch.split(gradients.kept[:-1].cpu(), mine) if mine else []
+        every = us.gathered(list(parts))
+        return us.once(lambda: products(torch.cat(every)))
 
     def _change(self, gradients: RowGradients, groups: Sequence[Ints], weights: Floats) -> dict[str, Tensor]:
         """J' a by parameter, float32: from the gradients if they are kept, else by a backward pass."""

@@ -25,10 +25,6 @@ COLUMNS = 1 << 20  # numbers per response that enter a product at a time
 TOLERANCE = 0.02  # largest relative distance between the sum of the parts and the whole gradient
 
 
-class Unrowed(Exception):
-    """One backward pass does not separate the gradients of several rows, so each row needs its own."""
-
-
 class RowGradients:
     """The gradients of N log-probabilities, float[N, width], with respect to all parameters in one vector.
 
@@ -36,7 +32,8 @@ class RowGradients:
     ----------
     parameters : the trained parameters by name, of any shape; of a sharded one, its shard.
     rows : N. One more row is kept, in which a pass checks that its parts add up.
-    sketch : keep a sketch in any case, of at most this many bytes; None keeps the gradients if they fit.
+    sketch : numbers of a sketch per row, which is taken in any case where it is smaller than the gradient;
+        None keeps the gradients if they fit, and else a sketch of `KEPT` bytes.
     """
 
     def __init__(self, parameters: Mapping[str, torch.nn.Parameter], rows: int, sketch: int | None = None):
@@ -46,12 +43,10 @@ class RowGradients:
         self.starts = dict(zip(self.parameters, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
         self.size, self.device = sum(sizes), shards[0].device
         whole = sketch is None and 2 * rows * self.size <= KEPT
-        self.width = self.size if whole else min(self.size, (sketch or KEPT) // (4 * max(rows, 1))) | 1
+        self.width = self.size if whole else min(self.size, sketch or KEPT // (4 * max(rows, 1))) | 1
         self.exact = self.width >= self.size
         self.width = min(self.width, self.size)
-        coarse = self.exact and 4 * rows * self.size > EXACT
-        dtype = torch.bfloat16 if coarse else torch.float32
-        self.separable = not any(hasattr(p, "to_local") for p in self.parameters.values())
+        dtype = torch.bfloat16 if whole and 4 * rows * self.size > EXACT else torch.float32
         self.kept = torch.zeros(rows + 1, self.width, dtype=dtype, device=self.device)
         self._signs = None if self.exact else _signs(self.size, self.device)
 
@@ -69,11 +64,7 @@ class RowGradients:
 
     def gram(self) -> Floats:
         """The inner products of the gradients, float64[N, N]; of a sketch, their estimates."""
-        total = torch.zeros(self.rows, self.rows, dtype=torch.float64, device=self.device)
-        for i in range(0, self.width, COLUMNS):
-            part = self.kept[:-1, i : i + COLUMNS].float()
-            total += (part @ part.T).double()
-        return total.cpu().numpy()
+        return products(self.kept[:-1])
 
     def combined(self, weights: Floats) -> dict[str, Tensor]:
         """sum_i weights[i] gradient_i by parameter, float32, each of its parameter's shape.
@@ -97,27 +88,17 @@ def _signs(size: int, device: torch.device) -> Tensor:
     return (torch.randint(0, 2, (size,), generator=generator, dtype=torch.int8) * 2 - 1).to(device)
 
 
-def add_gradients(
-    model: torch.nn.Module,
-    into: RowGradients,
-    rows: Sequence[int],
-    forward: Callable[[Sequence[int]], Tensor],
-) -> Tensor:
-    """Add the gradients of `forward(rows)`, float[n], to the rows `rows` of `into`; returns its values.
-
-    One backward pass serves all rows where the trained parameters are weights of linear layers that see each
-    row apart, as low-rank adapters of dense models are. Elsewhere every row has a backward pass.
-    """
-    if into.separable and len(rows) > 1:
-        try:
-            return _together(model, into, rows, forward)
-        except Unrowed:
-            into.separable = False
-            _clear(into, rows)
-    return torch.cat([_alone(into, row, forward) for row in rows])
+def products(rows: Tensor) -> Floats:
+    """The inner products of the rows of a float[N, width], float64[N, N]."""
+    total = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
+    for i in range(0, rows.shape[1], COLUMNS):
+        part = rows[:, i : i + COLUMNS].float()
+        total += (part @ part.T).double()
+    return total.cpu().numpy()
 
 
-def _alone(into: RowGradients, row: int, forward: Callable[[Sequence[int]], Tensor]) -> Tensor:
+def add_alone(into: RowGradients, row: int, forward: Callable[[Sequence[int]], Tensor]) -> Tensor:
+    """Add the gradient of `forward([row])`, float[1], to row `row` of `into`; returns its value."""
     values = forward([row])
     values.sum().backward()
     for name, parameter in into.parameters.items():
@@ -127,14 +108,23 @@ def _alone(into: RowGradients, row: int, forward: Callable[[Sequence[int]], Tens
     return values.detach()
 
 
-def _together(
+def add_together(
     model: torch.nn.Module,
     into: RowGradients,
     rows: Sequence[int],
     forward: Callable[[Sequence[int]], Tensor],
-) -> Tensor:
-    """`add_gradients` by one pass. Raises Unrowed when the parts do not add up to the whole gradient."""
-    with _recorded(model, into, rows) as recording:
+) -> Tensor | None:
+    """Add the gradients of `forward(rows)`, float[n], to the rows `rows` of `into`, by one backward pass.
+
+    Returns its values, or None with nothing added when one pass does not separate the rows. It does where the
+    trained parameters are weights of linear layers that see each row apart, as low-rank adapters of dense
+    models are. One row is one pass in any case.
+    """
+    if len(rows) == 1:
+        return add_alone(into, rows[0], forward)
+    if (modules := _linear(model, into.parameters)) is None:
+        return None
+    with _recorded(modules, into, rows) as recording:
         values = forward(rows)
         recording.clear()  # activations that are computed again in the backward pass are not recorded again
         values.sum().backward()
@@ -147,38 +137,40 @@ def _together(
     apart, size = float((total - parts).norm()), float(total.norm())
     into.kept[whole] = 0
     if not apart <= TOLERANCE * size + 1e-30:
-        raise Unrowed
+        into.kept[list(rows)] = 0
+        return None
     return values.detach()
 
 
-def _clear(into: RowGradients, rows: Sequence[int]) -> None:
-    into.kept[[*rows, -1]] = 0
-    for parameter in into.parameters.values():
-        parameter.grad = None
+Modules = list[tuple[torch.nn.Linear, str]]
 
 
-@contextmanager
-def _recorded(model: torch.nn.Module, into: RowGradients, rows: Sequence[int]) -> Iterator[list[bool]]:
-    """Record the parts of rows in the gradients of linear layers, while the list that is yielded has an item.
+def _linear(model: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter]) -> Modules | None:
+    """(linear layer, name of its weight) of all trained parameters; None if one is no weight of such a layer.
 
-    Raises Unrowed when a trained parameter is no weight of such a layer, or a layer sees rows together.
+    A shard of a weight is none.
     """
-    names = {id(p): name for name, p in into.parameters.items()}
+    names = {id(p): name for name, p in parameters.items()}
     modules = [
         (module, names.pop(id(module.weight)))
         for module in model.modules()
         if isinstance(module, torch.nn.Linear) and id(module.weight) in names
     ]
-    if names:
-        raise Unrowed
+    return None if names or any(hasattr(p, "to_local") for p in parameters.values()) else modules
+
+
+@contextmanager
+def _recorded(modules: Modules, into: RowGradients, rows: Sequence[int]) -> Iterator[list[bool]]:
+    """Record the parts of rows in the gradients of these layers, while the list that is yielded has an item.
+
+    A layer that sees rows together is left out, so that its parts do not add up.
+    """
     recording = [True]
 
     def hook(name: str) -> Callable[[torch.nn.Module, tuple[Tensor, ...], Tensor], None]:
         def seen(module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            if not recording:
-                return
-            if output.dim() != 3 or len(output) != len(rows):
-                raise Unrowed
+            if not recording or output.dim() != 3 or len(output) != len(rows):
+                return  # no error here: other processes wait for the layers of a sharded base
             held = inputs[0].detach()
 
             def arrived(gradient: Tensor) -> None:

@@ -41,6 +41,7 @@ class Shards:
 
     def keep(self, slot: str) -> None:
         self.shards[slot], self._training = self.sharded.shards(), ""
+        self.sharded.trained.reshard()
 
     def delete(self, slot: str) -> None:
         self.shards.pop(slot, None)
@@ -57,6 +58,8 @@ class Shards:
 
     def trunk(self, ids: Tensor) -> Tensor:
         training = self.model is self.sharded.trained
+        if training:
+            self.model.reshard()  # a pass without a backward pass leaves the weights of its time gathered
         return self.model.trunk(ids) if training else last_states(self.model, ids)
 
     def weights(self, slot: str) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import tomllib
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import accelerate  # noqa: F401
@@ -80,7 +81,7 @@ def prepare(event: str, rank: int, noted: dict) -> None:
     LanguageModel.freeze = noting
 
 
-def child(rank: int, size: int, port: int, config: str, event: str, folder: Path) -> None:
+def child(rank: int, size: int, port: int, folder: Path, work: Callable[[int, dict], None]) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
@@ -88,9 +89,8 @@ def child(rank: int, size: int, port: int, config: str, event: str, folder: Path
         os.dup2(told.fileno(), 2)
         os.dup2(nothing.fileno(), 1)
     noted, code = {}, 1
-    prepare(event, rank, noted)
     try:
-        app([config, "--resume"], prog_name="llm_backend")
+        work(rank, noted)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -101,29 +101,39 @@ def child(rank: int, size: int, port: int, config: str, event: str, folder: Path
     os._exit(code)
 
 
-def play(size: int, config: str, event: str, folder: Path) -> dict:
+def forked(size: int, work: Callable[[int, dict], None]) -> dict:
+    """What `size` processes leave that each call work(rank, notes): exit statuses, standard errors, notes."""
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    ranks = {}
-    for rank in range(size):
-        if (pid := os.fork()) == 0:
-            child(rank, size, store.port, config, event, folder)
-        ranks[pid] = rank
-        os.setpgid(pid, min(ranks))  # a group of their own
-    codes = [0] * size
-    for _ in range(size):
-        pid, status = os.wait()
-        codes[ranks.pop(pid)] = os.waitstatus_to_exitcode(status)
-    found: dict = {"codes": codes, "err": [(folder / f"{rank}.err").read_text() for rank in range(size)]}
+    with tempfile.TemporaryDirectory() as name:
+        folder, ranks = Path(name), {}
+        for rank in range(size):
+            if (pid := os.fork()) == 0:
+                child(rank, size, store.port, folder, work)
+            ranks[pid] = rank
+            os.setpgid(pid, min(ranks))  # a group of their own
+        codes = [0] * size
+        for _ in range(size):
+            pid, status = os.wait()
+            codes[ranks.pop(pid)] = os.waitstatus_to_exitcode(status)
+        told = [(folder / f"{rank}.err").read_text() for rank in range(size)]
+        notes = [folder / f"{rank}.json" for rank in range(size)]
+        noted = [json.loads(path.read_text()) for path in notes if path.exists()]
+    return {"codes": codes, "err": told, "noted": noted}
+
+
+def play(size: int, config: str, event: str) -> dict:
+    def work(rank: int, noted: dict) -> None:
+        prepare(event, rank, noted)
+        app([config, "--resume"], prog_name="llm_backend")
+
+    found = forked(size, work)
     rounds = Path(tomllib.loads(Path(config).read_text())["run"]["out"]) / "rounds"
-    found["rounds"] = sorted(path.name for path in rounds.glob("[0-9]*"))
-    notes = [folder / f"{rank}.json" for rank in range(size)]
-    return found | {"noted": [json.loads(path.read_text()) for path in notes if path.exists()]}
+    return found | {"rounds": sorted(path.name for path in rounds.glob("[0-9]*"))}
 
 
 def main() -> None:
-    for size, config, event in json.loads(Path(sys.argv[1]).read_text()):
-        with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps(play(size, config, event, Path(folder))), flush=True)
+    for run in json.loads(Path(sys.argv[1]).read_text()):
+        print(json.dumps(play(*run)), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ from tests.support.llm_tiny import tiny_lm
 torch.set_num_threads(1)
 
 ONE_EACH = {"OMP_NUM_THREADS": "1"}
-FULL = {
+CALM = {"lr": 1e-3, "eps": 1e-2}  # else AdamW leaves its target, by signs of gradients that are rounding
+FULL = {  # a step makes 2 passes, then 1
     "model": {"lora": 0},
-    "fit": {"clip": 1.0, "moments": True, "betas": [0.5, 0.95], "batch": 3, "rows": 3},  # 2 passes and 1
+    "fit": CALM | {"clip": 1.0, "moments": True, "betas": [0.5, 0.95], "batch": 3, "rows": 3},
     "evaluate": {"gap_every": 0},
 }
 LIST = {
@@ -41,7 +43,7 @@ LIST = {
     "fit": {"rule": "grpo"},
     "run": {"rounds": 1},
 }
-ADAPTERS = {"evaluate": {"gap_every": 0}}
+ADAPTERS = {"evaluate": {"gap_every": 0}, "fit": CALM, "solver": {"eta": 5.0}}  # losses far above rounding
 TIED = {
     "model": {"name": "gpt2", "lora": 0, "checkpointing": True},
     "solver": {"name": "OnlineIPO"},
@@ -219,7 +221,11 @@ def test_both_orders_are_asked_of_a_judge_that_is_not_antisymmetric(wrap, antisy
     assert (arena.judge.name, arena.judge.as_is) == ("Hopeful", True)
     draws: Draws = arena.context.listing.all
     upper, lower = (0.5, 0.6) if not antisymmetric else (0.5, 0.5)
-    assert arena.rates()[0].tolist() == [[0.5, upper, upper], [lower, 0.5, upper], [lower, lower, 0.5]]
-    expected = arena.rates()[0].mean(axis=1)
-    np.testing.assert_allclose(wins_among(arena.judge, arena.prompts, draws), expected, atol=1e-15)
+    tied = pytest.warns(UserWarning, match="the judge preferred nothing") if antisymmetric else nullcontext()
+    with tied:
+        table = arena.rates()[0]
+    assert table.tolist() == [[0.5, upper, upper], [lower, 0.5, upper], [lower, lower, 0.5]]
+    expected = table.mean(axis=1)
+    won = wins_among(arena.judge, arena.prompts, draws)
+    np.testing.assert_allclose(won.mean, expected, atol=1e-15)
     assert meter.judged == (6 if antisymmetric else 12)

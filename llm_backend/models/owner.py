@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llm_backend.weights.merged import unload
-
-if TYPE_CHECKING:
-    from llm_backend.models.language_model import LanguageModel
 
 OWNER: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()  # of a model
 
 
-def own(model: Any, owner: LanguageModel) -> None:
+def own(model: Any, owner: object) -> None:
     """Make `owner` the only LanguageModel of a model; what one that is gone left in it is taken out.
 
     Raises ValueError for a model that another LanguageModel has, or for a PEFT wrapper of it.

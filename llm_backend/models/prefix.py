@@ -11,18 +11,16 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from llm_backend.models.fused import fused
+from llm_backend.models.protocol import Passes
 from llm_backend.weights.shards import Shards
 from llm_backend.weights.slots import last_states
-
-if TYPE_CHECKING:
-    from llm_backend.models.language_model import LanguageModel
 
 NAME = "shared_prefix"  # of the attention, in the registry of transformers
 WORTH = 0.9  # share of the plain pass's tokens up to which the shared pass is used
@@ -159,7 +157,7 @@ def layout(
 
 
 def shared_states(
-    lm: LanguageModel, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
+    lm: Passes, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
 ) -> Tensor | None:
     """States float[T, D] that predict the T tokens of all responses, by row; None to use the plain pass."""
     distinct = set(map(tuple, prompts))
@@ -170,7 +168,7 @@ def shared_states(
     return _states(lm.causal, layout(prompts, responses, lm.device), quick_ways(lm).fused)
 
 
-def plain_states(lm: LanguageModel, ids: Tensor) -> Tensor:
+def plain_states(lm: Passes, ids: Tensor) -> Tensor:
     """Last states float[B, L, D] of right-padded ids int64[B, L], with fused parts where they agree."""
     if not quick_ways(lm).fused:
         return lm.trunk(ids)
@@ -188,7 +186,7 @@ class Ways(NamedTuple):
 _WAYS: weakref.WeakKeyDictionary[Any, Ways] = weakref.WeakKeyDictionary()  # by the slots of a model
 
 
-def quick_ways(lm: LanguageModel) -> Ways:
+def quick_ways(lm: Passes) -> Ways:
     """The quick ways of this model; tried once, on its weights. Weights in shards have none.
 
     A trial is a pass, and processes that hold shards would have to make it together.
@@ -202,7 +200,7 @@ def quick_ways(lm: LanguageModel) -> Ways:
 
 
 @torch.no_grad()
-def _agree(lm: LanguageModel, fuse: bool) -> bool:
+def _agree(lm: Passes, fuse: bool) -> bool:
     """Whether both passes agree on short rows of different lengths, and every layer used the shared one."""
     draw = torch.Generator().manual_seed(0)
     words = torch.randint(1, lm.vocabulary, (4, 6), generator=draw).tolist()
@@ -223,7 +221,7 @@ def _agree(lm: LanguageModel, fuse: bool) -> bool:
     return bool((got - want).abs().max() <= near * want.abs().max())
 
 
-def _window(lm: LanguageModel) -> float:
+def _window(lm: Passes) -> float:
     """The most tokens of a row that every layer attends to in full; 0 when the configuration does not say."""
     config = lm.causal.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ()) - {*FULL}

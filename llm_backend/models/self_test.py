@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,15 +12,13 @@ from torch import Tensor
 
 from llm_backend.models.closeness import CLOSE, ROUGH, alike, distance
 from llm_backend.models.huggingface import one_line
+from llm_backend.models.protocol import Passes
 from llm_backend.weights.adapters import START, Adapters
-
-if TYPE_CHECKING:
-    from llm_backend.models.language_model import LanguageModel
 
 WINDOWS = 32  # sliding windows up to this length are exceeded by the test's rows
 
 
-def self_test(lm: LanguageModel) -> bool:
+def self_test(lm: Passes) -> bool:
     """Whether adapters and the base can be decoded in one batch; without it each leaf has its own batch.
 
     A few tokens are scored and decoded, in batches of rows of unequal length, with a random adapter and with
@@ -63,7 +61,7 @@ def self_test(lm: LanguageModel) -> bool:
     return mixes
 
 
-def _check_finite(lm: LanguageModel) -> None:
+def _check_finite(lm: Passes) -> None:
     """Raises ValueError naming a weight that holds NaN or an infinity."""
     for name, weight in lm.causal.named_parameters():
         if weight.is_floating_point() and not bool(weight.sum(dtype=torch.float32).isfinite()):
@@ -85,7 +83,7 @@ class _Rows(NamedTuple):
 class _Test:
     """The rows of the test, and what a model makes of them."""
 
-    def __init__(self, lm: LanguageModel):
+    def __init__(self, lm: Passes):
         self.lm, self.name = lm, type(lm.causal).__name__
         self.close = CLOSE.get(lm.causal.dtype, ROUGH)
         config = lm.causal.config.get_text_config()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import os
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -21,6 +19,7 @@ from llm_backend.models.huggingface import (
     steady_context,
     stop_tokens,
 )
+from llm_backend.models.live import LivePolicies
 from llm_backend.models.owner import own
 from llm_backend.models.self_test import self_test
 from llm_backend.models.text import check_text
@@ -101,9 +100,7 @@ class LanguageModel:
             if isinstance(self.slots, Adapters):
                 self.slots.peft.unload()  # the model may be used again, with other settings
             raise
-        self._numbers = itertools.count(1)  # of slots
-        self._slot_of: weakref.WeakKeyDictionary[Adapter, str] = weakref.WeakKeyDictionary()
-        self._unheld: list[str] = []  # slots whose handles have been collected
+        self._live = LivePolicies()
 
     @classmethod
     def from_pretrained(
@@ -147,7 +144,7 @@ class LanguageModel:
 
     def unsharded(self, leaves: Iterable[Leaf]) -> AbstractContextManager[None]:
         """Gather the full weights of these leaves, so that inside the block no process waits for another."""
-        return self.slots.unsharded([self._slot_or_base(leaf) for leaf in leaves])
+        return self.slots.unsharded([self._live.slot(leaf) for leaf in leaves])
 
     # -- text -------------------------------------------------------------------------------------------
 
@@ -262,7 +259,7 @@ class LanguageModel:
         """Activate a leaf inside the block. The base is the model with every adapter off."""
         self._sweep()
         before = self.slots.on
-        self.slots.switch(self._slot_or_base(leaf))
+        self.slots.switch(self._live.slot(leaf))
         try:
             yield
         finally:
@@ -277,8 +274,8 @@ class LanguageModel:
         Call `freeze` in the block to turn it into a policy; otherwise it is deleted when the block ends.
         """
         self._sweep()
-        before, slot = self.slots.on, f"p{next(self._numbers)}"
-        trainee = Trainee(slot, self.slots.create(slot, self._slot_or_base(start)))
+        before, slot = self.slots.on, self._live.new_slot()
+        trainee = Trainee(slot, self.slots.create(slot, self._live.slot(start)))
         self.slots.switch(slot)
         trainee.begin()
         try:
@@ -287,7 +284,7 @@ class LanguageModel:
         finally:
             trainee.end()
             self.slots.switch(before)
-            if slot not in self._slot_of.values():
+            if not self._live.holds(slot):
                 self.slots.delete(slot)
 
     @contextmanager
@@ -316,8 +313,7 @@ class LanguageModel:
         self._check_finite("moments", self._gathered(moments or {}))
         id = fingerprint(self._gathered(self.slots.weights(trainee.slot)))
         adapter = Adapter(id, dict(moments or {}))
-        self._slot_of[adapter] = trainee.slot
-        weakref.finalize(adapter, self._unheld.append, trainee.slot)
+        self._live.add(adapter, trainee.slot)
         return adapter
 
     @staticmethod
@@ -334,21 +330,15 @@ class LanguageModel:
 
         Raises ValueError for an adapter of another LanguageModel.
         """
-        if adapter not in self._slot_of:
-            raise ValueError(f"policy {adapter.id} belongs to another LanguageModel: load it into this one.")
-        return self._slot_of[adapter]
-
-    def _slot_or_base(self, leaf: Leaf) -> str | None:
-        """The slot of a leaf, None for the base."""
-        return None if isinstance(leaf, Base) else self.slot(leaf)
+        return self._live.adapter_slot(adapter)
 
     def _sweep(self) -> None:
         """Delete the slots whose handles have been collected.
 
         Deferred until here, because a module may be being iterated when a handle is collected.
         """
-        while self._unheld:
-            self.slots.delete(self._unheld.pop())
+        for slot in self._live.unheld():
+            self.slots.delete(slot)
 
     # -- files ------------------------------------------------------------------------------------------
 

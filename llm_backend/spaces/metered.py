@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from llm_backend.policies.handles import Blend, Leaf, Policy
+from llm_backend.spaces.around import Around
 from llm_backend.spaces.draws import Draws, Floats
-from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
+from llm_backend.spaces.protocol import Space
 from llm_backend.spaces.recorded import Recorded
 
 
@@ -31,21 +32,10 @@ class Gauge(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Metered:
+class Metered(Around):
     """A space with the same draws and scores, whose time and number a meter counts."""
 
-    space: Space
     meter: Gauge
-
-    @property
-    def sampling(self) -> Sampling:
-        """How responses are drawn and scored."""
-        return self.space.sampling
-
-    @property
-    def listed(self) -> ListedSpace | None:
-        """The list of the inner space, or None."""
-        return self.space.listed
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         """`n` responses to each prompt, or to each of the prompts `which`; the phase is "collect"."""
@@ -61,21 +51,10 @@ class Metered:
 
 
 @dataclass(frozen=True, eq=False)
-class Timed:
+class Timed(Around):
     """A space with the same draws and scores, whose meter learns how long draws take."""
 
-    space: Space
     meter: Gauge
-
-    @property
-    def sampling(self) -> Sampling:
-        """How responses are drawn and scored."""
-        return self.space.sampling
-
-    @property
-    def listed(self) -> ListedSpace | None:
-        """The list of the inner space, or None."""
-        return self.space.listed
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         """`n` responses to each prompt, or to each of the prompts `which`."""
@@ -83,10 +62,6 @@ class Timed:
         draws = self.space.draw(policy, n, key, which)
         self.meter.drew(draws, time.perf_counter() - began)
         return draws
-
-    def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
-        """log pi(response | prompt), float64[B] in nats."""
-        return self.space.score(policy, draws)
 
 
 def metered(space: Space, meter: Gauge) -> Metered:

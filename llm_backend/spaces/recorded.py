@@ -11,33 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from llm_backend.policies.handles import Adapter, Answers, Base, Blend, Leaf, Policy
+from llm_backend.policies.handles import Adapter, Answers, Base, Policy
 from llm_backend.processes.workers import workers
-from llm_backend.spaces.draws import Draws, Floats
-from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
+from llm_backend.spaces.around import Around
+from llm_backend.spaces.draws import Draws
 from pgames.files import atomic, parse_json
 
 
 @dataclass(frozen=True, eq=False)
-class Recorded:
+class Recorded(Around):
     """A space that draws nothing twice: an interrupted round continues from the files in `folder`.
 
     The name of a file is a digest of the policy, the prompts, the limits and the key of the draw. Files of
-    finished rounds may be deleted. The first of several processes writes and reads for all of them.
+    finished rounds may be deleted. Scores are not recorded. The first of several processes writes and reads
+    for all of them.
     """
 
-    space: Space
     folder: Path
-
-    @property
-    def sampling(self) -> Sampling:
-        """How responses are drawn and scored."""
-        return self.space.sampling
-
-    @property
-    def listed(self) -> ListedSpace | None:
-        """The list of the inner space, or None."""
-        return self.space.listed
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         """`n` responses to each prompt, or to each of the prompts `which`, drawn or read.
@@ -53,10 +43,6 @@ class Recorded:
         draws = self.space.draw(policy, n, key, which)
         workers().once(lambda: _write(path, draws))
         return draws
-
-    def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
-        """log pi(response | prompt), float64[B] in nats; not recorded."""
-        return self.space.score(policy, draws)
 
     def _digest(self, which: Sequence[int]) -> str:
         """A digest of the prompts `which`, and of everything else that responses to them depend on."""

@@ -9,29 +9,17 @@ import numpy as np
 
 from llm_backend.policies.handles import Blend, Leaf, Policy, leaves
 from llm_backend.processes.workers import workers
+from llm_backend.spaces.around import Around
 from llm_backend.spaces.draws import NO_DRAWS, Draws, Floats
-from llm_backend.spaces.protocol import ListedSpace, Sampling, Space
 
 
 @dataclass(frozen=True, eq=False)
-class Shared:
+class Shared(Around):
     """A space whose work is split over the processes of a run; every process gets all of the result.
 
     All processes call `draw` and `score` together, with the same arguments. Each takes every size-th prompt
     or row. The list of an enumerable game is not split: every process computes the whole table.
     """
-
-    space: Space
-
-    @property
-    def sampling(self) -> Sampling:
-        """How responses are drawn and scored."""
-        return self.space.sampling
-
-    @property
-    def listed(self) -> ListedSpace | None:
-        """The list of the inner space, or None."""
-        return self.space.listed
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         """`n` responses to each prompt, or to each of the prompts `which`, in the order of one process."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +15,7 @@ import pgames
 from llm_backend import store
 from llm_backend.arguments import answers_of, check_answers, check_counts, check_lengths, check_prompts
 from llm_backend.context import Context, Note
-from llm_backend.data import Pair, Prompt, identity
+from llm_backend.data import Pair, Prompt
 from llm_backend.engines.vllm import VLLM
 from llm_backend.fits.fit import Fit
 from llm_backend.judges.base import Judge, fair
@@ -27,9 +25,9 @@ from llm_backend.policies.handles import Policy, scalar
 from llm_backend.spaces.draws import Floats
 from llm_backend.spaces.free import Free
 from llm_backend.spaces.listed import Listed
-from llm_backend.spaces.protocol import ListedSpace, Sampling, Space, listing
+from llm_backend.spaces.protocol import Sampling, Space, listing
 from llm_backend.spaces.recorded import Recorded
-from llm_backend.verbs import beliefs, duels, labels, least_known, rewards, samples, steps, verdicts
+from llm_backend.verbs import beliefs, duels, games, labels, least_known, rewards, samples, steps, verdicts
 from llm_backend.verbs.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
 from pgames.losses import PairLoss
 from pgames.solver import State, Weight
@@ -219,7 +217,7 @@ class TextArena:
 
         Raises AttributeError when responses are free text and no list is passed.
         """
-        return self._listing(responses, "probs").probs(policy)
+        return games.listing_of(self.context, responses, "probs").probs(policy)
 
     def sample(
         self, policy: Policy, prompts: Sequence[Prompt] | None = None, n: int | None = None
@@ -382,17 +380,14 @@ class TextArena:
     @property
     def game(self) -> pgames.PreferenceGame:
         """An enumerable game as a PreferenceGame."""
-        return self._game(listing(self.space, "game"), self.rates())
+        return games.table(self.context, listing(self.space, "game"), self.rates())
 
     def to_game(self, responses: Sequence[str] | None = None) -> pgames.PreferenceGame:
         """The table of a list of responses: the judge's preferences, the reference normalised over them.
 
         Raises AttributeError when responses are free text and no list is passed.
         """
-        if responses is None:
-            return self.game
-        listed = self._listing(responses, "to_game")
-        return self._game(listed, verdicts.preferences(self.judge, self.prompts, listed))
+        return self.game if responses is None else games.to_game(self.context, responses)
 
     def exploitability(self, policy: Policy, tau: float = 0.0) -> float:
         """max_p J_tau(p, pi) - 1/2, exactly, of an enumerable game. Raises ValueError for free text."""
@@ -422,7 +417,7 @@ class TextArena:
 
         Raises TypeError for a state that holds anything but policies, numbers, text, evidence and tuples.
         """
-        store.save(self.lm, state, Path(folder), self._asked())
+        store.save(self.lm, state, Path(folder), store.digest(self.prompts, self.space.listed))
 
     def load(self, folder: str | os.PathLike[str]) -> State:
         """The state that `save` wrote.
@@ -431,23 +426,5 @@ class TextArena:
         model, or when the state holds evidence or answers to other prompts or responses.
         """
         listed = self.space.listed
-        return store.load(self.lm, Path(folder), self._asked(), listed.all if listed else None)
-
-    def _asked(self) -> str:
-        """A digest of the prompts and listed responses, which rows of evidence index."""
-        texts = self.space.listed.texts if self.space.listed else None
-        prompts = [identity(prompt) for prompt in self.prompts]
-        return hashlib.sha256(json.dumps([prompts, texts]).encode()).hexdigest()
-
-    def _listing(self, responses: Sequence[str] | None, verb: str) -> ListedSpace:
-        """The list of the game, or `responses` as a list."""
-        if responses is None:
-            return listing(self.space, verb)
-        how = self.space.sampling
-        return Listed(Sampling(self.lm, how.prompts, how.temperature, self.fit.rows), responses)
-
-    def _game(self, listed: ListedSpace, rates: Floats) -> pgames.PreferenceGame:
-        shared = all(texts == listed.texts[0] for texts in listed.texts)
-        return pgames.PreferenceGame(
-            rates, listed.probs(self.reference), labels=listed.texts[0] if shared else None
-        )
+        asked = store.digest(self.prompts, listed)
+        return store.load(self.lm, Path(folder), asked, listed.all if listed else None)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from llm_backend.data import identity
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE, Adapter, Answers, Base, Blend, Mixture, Policy
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Draws
+from llm_backend.spaces.protocol import ListedSpace
 from llm_backend.verbs.evidence import Buffer, Duels, Labels, Samples
 from pgames.files import atomic, parse_json
 from pgames.solver import State
@@ -26,10 +29,16 @@ RECORDS: dict[str, type] = {
 OLD_NAMES: dict[str, type] = {"League": Mixture}  # names of records in files of earlier versions
 
 
+def digest(prompts: Sequence[str], listed: ListedSpace | None) -> str:
+    """A digest of the prompts and listed responses, which rows of evidence index."""
+    texts = listed.texts if listed else None
+    return hashlib.sha256(json.dumps([[identity(prompt) for prompt in prompts], texts]).encode()).hexdigest()
+
+
 def save(lm: LanguageModel, state: State, folder: Path, asked: str) -> None:
     """Write `state` to folder/state.json and the adapters it needs to folder/<id>.safetensors.
 
-    asked : a digest of the prompts and responses that the rows of its evidence index.
+    asked : the `digest` of the prompts and responses that the rows of its evidence index.
 
     All of several processes must call it, with their shards of the weights; the first one writes.
     Raises TypeError for a state that holds anything but policies, numbers, text, evidence and their tuples.

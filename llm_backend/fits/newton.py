@@ -149,7 +149,8 @@ class NewtonFit:
             self.tokens += task.tokens(rows[list(at)]) if us.first or not self.sharded else 0
             return at[-1] + 1
 
-        ends = np.cumsum([0, *map(len, passes(mine, task.at_once(True)))]).tolist()
+        half = max(1, task.at_once(True) // 2)  # the gradients of its rows are in memory, too
+        ends = np.cumsum([0, *map(len, passes(mine, half))]).tolist()
         parts = [range(start, end) for start, end in pairwise(ends)]
         for at, counts in us.in_step(parts, range(0)) if self.together else ():
             values = add_together(task.lm.causal, gradients, at, forward) if counts else pad()

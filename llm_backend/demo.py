@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 import pgames as pg
-from llm_backend import Fit, TextArena, judges
+from llm_backend import TextArena, judges
 from llm_backend.tiny import tiny_language_model
 from pgames.report.demo import run_demo
 from pgames.report.html import grid, paragraph, picture
@@ -50,7 +50,7 @@ def play(rounds: int = ROUNDS) -> Played:
     """Play one solver object on a table and on a Llama; the reference is the untrained Llama's policy."""
     lm = tiny_language_model(lora=8, texts=[*MOVES * 3, PROMPT])
     judge = judges.Table(pg.games.comal3().P[0], MOVES)
-    text = TextArena(lm, [PROMPT], judge, samples=None, responses=MOVES, fit=Fit(epochs=20, lr=1e-2))
+    text = TextArena(lm, [PROMPT], judge, samples=None, responses=MOVES)
     game = text.to_game()
     table = pg.TableArena(game)
     start = time.process_time()

@@ -80,7 +80,8 @@ def mirror_step(
     asked = [ids[x] for x in prompt]
 
     # 3. Score. Up to a constant per prompt, log pi at the minimum is log prior + ETA * win rate.
-    scores = {leaf: score(lm, leaf, asked, tokens) for leaf in prior}
+    known, first = drawn.by_leaf, [drawn_rows.index(row) for row in rows]  # drawing has scored its own policy
+    scores = {leaf: known[leaf][first] if leaf in known else score(lm, leaf, asked, tokens) for leaf in prior}
     log_prior = np.sum([prior[leaf] * scores[leaf] for leaf in prior], axis=0)
     target = torch.from_numpy(log_prior + ETA * worth)
     groups, w = torch.from_numpy(prompt), torch.from_numpy(weight)
@@ -96,7 +97,7 @@ def mirror_step(
     with lm.train(start) as trainee:
         squares = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in trainee.parameters.items()}
         for step in range(EPOCHS):
-            logp, mask = token_logprobs(lm, asked, tokens)
+            logp, mask = token_logprobs(lm, asked, tokens, share=True)  # one pass per prompt
             residual = residuals(logp.detach().double().sum(dim=1))
             losses.append(float((w * residual**2).sum()) / X)
             slope = (2 * w * residual)[:, None] * mask * (1 / X)  # of the mean loss, at every token

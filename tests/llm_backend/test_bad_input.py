@@ -41,6 +41,7 @@ from llm_backend.policies.handles import BASE
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.loop import run
 from llm_backend.tiny import PROMPTS, tiny_language_model, tiny_tokenizer
+from tests.llm_backend.runs.test_runs import as_toml, described
 from tests.support.chat_server import Server, reply
 
 SHORTER = judges.Rule(judges.rules.shorter)
@@ -429,6 +430,7 @@ def test_a_full_disk_says_how_to_go_on(monkeypatch, tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device", "judge.jsonl")
 
     monkeypatch.setattr("llm_backend.runs.loop.run", full)
+    (tmp_path / "run.toml").write_text(as_toml(described(tmp_path / "run")))
     done = CliRunner().invoke(app, [str(tmp_path / "run.toml")])
     assert done.exit_code == 1 and done.stderr.count("\n") == 1
     assert "No space left on device: 'judge.jsonl'. Free space" in done.stderr

@@ -152,7 +152,8 @@ def compared(game: Game, done: dict[str, Policy], toy: bool) -> Iterator[Row]:
         opponents = {other: one for other, one in everyone.items() if other != name}
         opponents["its best response"] = best[-1].policy
         bound = bounds.lower_bound(test, policy, TAU, game.replies, opponents)
-        draws, row = test.sample(policy, n=game.replies).draws, {"solver": name}
+        draws = test.sample(policy, n=game.replies).draws
+        row: Row = {"solver": name}
         if name != "reference":
             won = evaluate.win_rate(test, policy, BASE, game.replies)
             far = evaluate.kl(test, policy, game.replies)

@@ -1,6 +1,6 @@
 """Solvers on SmolLM2-135M-Instruct with one budget of verdicts: `python -m benchmarks.llm_solvers [--toy]`.
 
-Each solver trains an adapter on the constraint prompts, with 360 verdicts. Then all results meet on held-out
+Each solver trains an adapter on the constraint prompts, with 240 verdicts. Then all results meet on held-out
 prompts: win rate over the reference, constraints met, KL, and a lower bound on the exploitability, whose
 opponents are the other results, the reference, and a best response trained against each result.
 """
@@ -28,23 +28,23 @@ FRESH = 1 << 22  # added to the round in keys of the final duels
 
 
 class Setting(NamedTuple):
-    """A solver, its samples per prompt, prompts per round, and rounds: about 360 verdicts in all."""
+    """A solver, its samples per prompt, prompts per round, and rounds: about 240 verdicts in all."""
 
     make: Callable[[Any], Any]  # duels of the reference, judged once -> a solver
     samples: int = 4
     per_round: int = 10
-    rounds: int = 6
+    rounds: int = 4
     offline: bool = False
 
 
 SETTINGS = {
     "INPO": Setting(lambda _: pg.INPO(TAU, ETA)),
     "Nash-MD": Setting(lambda _: pg.NashMD(TAU, ETA)),
-    "EGPO": Setting(lambda _: pg.EGPO(TAU, ETA), rounds=3),
+    "EGPO": Setting(lambda _: pg.EGPO(TAU, ETA), rounds=2),
     "online DPO": Setting(lambda _: pg.OnlineDPO(TAU), samples=6),
-    "RLHF": Setting(lambda duels: pg.RLHF(TAU, pairs=duels), samples=6, per_round=60, rounds=1, offline=True),
+    "RLHF": Setting(lambda duels: pg.RLHF(TAU, pairs=duels), samples=6, per_round=40, rounds=1, offline=True),
     "DPO, offline": Setting(
-        lambda duels: pg.DPO(TAU, pairs=duels), samples=6, per_round=60, rounds=1, offline=True
+        lambda duels: pg.DPO(TAU, pairs=duels), samples=6, per_round=40, rounds=1, offline=True
     ),
 }
 
@@ -180,7 +180,7 @@ def main(toy: bool = False, folder: Path | None = None) -> dict[str, Any]:
     game, done = game_of(toy), dict[str, Policy]()
     settings = {n: s._replace(rounds=min(s.rounds, 2)) for n, s in SETTINGS.items()} if toy else SETTINGS
     tables = [
-        ("Training on about 360 verdicts", trained(game, settings, done)),
+        ("Training on about 240 verdicts", trained(game, settings, done)),
         ("On held-out prompts, tau = .05", compared(game, done, toy)),
     ]
     return report("llm_solvers", tables, folder_of(toy, folder))

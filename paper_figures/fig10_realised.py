@@ -48,7 +48,8 @@ SETTINGS = {
     "12 x 4, rank 4": Setting(12, 4, rank=4),
     "12 x 4, rank 64": Setting(12, 4, rank=64),
 }
-SAME, OTHERS, TESTS = 5, 8, 4  # tested prompts that are trained, and that are not; responses to each
+SAME, OTHERS = 5, 8  # tested prompts that are trained, and that are not
+TESTS = {"toy": 4, "quick": 64, "full": 4}  # responses to each
 
 
 def shorter(prompt: str, first: str, second: str) -> float:
@@ -131,10 +132,10 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
         finally:
             gauss_newton.RIDGE = least
         some = prompts[:SAME] + prompts[-OTHERS:]
-        test = TextArena(lm, some, judge, TESTS, seed=1, fit=how, **options)  # type: ignore[arg-type]
+        test = TextArena(lm, some, judge, TESTS[size], seed=1, fit=how, **options)  # type: ignore[arg-type]
         draws = test.context.draw(BASE, "third")
         draws = draws.take(np.argsort(draws.prompt, kind="stable"))
-        asked = STEP * wins_among(test.judge, some, draws).mean.reshape(len(some), TESTS)
+        asked = STEP * wins_among(test.judge, some, draws).mean.reshape(len(some), TESTS[size])
         fresh = Fresh(test, draws, asked)
         verdicts = setting.rounds * setting.prompts * setting.samples * (setting.samples - 1) // 2
         found[name] = (verdicts, fresh.slope(policy, slice(SAME)), fresh.slope(policy, slice(SAME, None)))
@@ -149,7 +150,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
 
 
 def _figure(found: dict[str, tuple[int, float, float]]) -> Figure:
-    figure = new_figure(7.2, 0.5 * len(found) + 1.2)
+    figure = new_figure(8.4, 0.42 * len(found) + 1.2)
     axes = figure.add_subplot()
     place = np.arange(len(found))[::-1]
     for i, label in enumerate(("the same prompts", "other prompts")):

@@ -25,7 +25,7 @@ GOOD = set(
     "good great love loved best enjoy enjoyed beautiful popular rich delicious happy peace favorite".split()
 )
 BAD = set("bad hard difficult bitter poor sad worst never not problem".split())
-ROUNDS = {"toy": 2, "quick": 12, "full": 8}
+ROUNDS = {"toy": 2, "quick": 12, "full": 6}
 
 
 def words(text: str) -> list[str]:

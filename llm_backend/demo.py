@@ -50,7 +50,7 @@ def play(rounds: int = ROUNDS) -> Played:
     """Play one solver object on a table and on a Llama; the reference is the untrained Llama's policy."""
     lm = tiny_language_model(lora=8, texts=[*MOVES * 3, PROMPT])
     judge = judges.Table(pg.games.comal3().P[0], MOVES)
-    text = TextArena(lm, [PROMPT], judge, samples=None, responses=MOVES)
+    text = TextArena(lm, [PROMPT], judge, samples=None, responses=MOVES, chat=False)
     game = text.to_game()
     table = pg.TableArena(game)
     start = time.process_time()

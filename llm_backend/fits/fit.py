@@ -12,15 +12,15 @@ import torch
 
 from llm_backend.fits.certificate import Certificate
 from llm_backend.fits.descent import descend
-from llm_backend.fits.newton import SAMPLED, NewtonFit
+from llm_backend.fits.newton import NewtonFit
 from llm_backend.fits.objectives import Convex, Objective, Regress, at_totals
 from llm_backend.fits.policy_gradient import PolicyGradient
-from llm_backend.fits.settings import Fit
+from llm_backend.fits.settings import SAMPLED, Fit
 from llm_backend.fits.task import Task
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE, Adapter, Leaf
 from llm_backend.processes.workers import workers
-from llm_backend.spaces.draws import Floats
+from llm_backend.spaces.draws import Floats, Ints
 
 CERTIFIED = 64  # responses that AdamW trained, of which about so many certify it
 
@@ -55,21 +55,9 @@ def fit(
     per_token: bool = False,
     tolerance: float = SAMPLED,
 ) -> Fitted:
-    """Train a copy of `start` on the objective.
+    """Train a copy of `start`, a leaf of the language model, on the objective.
 
-    Parameters
-    ----------
-    lm : the language model that holds `start`.
-    start : the leaf whose weights training starts from.
-    objective : the loss and its responses.
-    prompts : the tokens of X prompts, which `objective.draws.prompt` indexes.
-    how : the settings.
-    temperature : of the log-probabilities that are trained.
-    key : the order of the prompts is a function of it alone.
-    shortest : stop tokens are forbidden before this many tokens.
-    per_token : responses have the mean log-probability of their tokens.
-    tolerance : the share of the loss at which a Gauss-Newton fit ends.
-
+    The other arguments are the fields of `Task`.
     Raises FloatingPointError when the loss of a step is not finite.
     """
     began = time.perf_counter()
@@ -85,21 +73,22 @@ def fit(
             newton.run()
             policy, losses = lm.freeze(trainee), newton.losses
             tokens = int(workers().summed(newton.tokens)[0])
-            loss, prompts_met = losses[-1], len(task.groups())
-            certificate = _certified(newton.objective, loss * prompts_met, losses[0] * prompts_met)
+            loss, rows = losses[-1], np.concatenate(list(task.groups().values()))
+            certificate = _certified(newton.objective, rows, loss, losses[0])
             certificate = certificate._replace(realised=newton.realised)
     return Fitted(policy, losses, loss, tokens, time.perf_counter() - began, certificate)
 
 
-def _certified(objective: Convex, loss: float, first: float) -> Certificate:
-    """The certificate of a fit from the loss `first` to `loss`, summed over all prompts."""
-    asked, least = objective.asked()
+def _certified(objective: Convex, rows: Ints, loss: float, first: float) -> Certificate:
+    """The certificate of a fit of the rows int64[B], from the mean loss per prompt `first` to `loss`."""
+    prompts = len(np.unique(objective.draws.prompt[rows]))
+    asked, least = (total / prompts for total in objective.asked(rows))
     if not np.isfinite(asked) or asked <= least:
         trained = 1 - loss / first if first > 0 else 0.0
         return Certificate(None, trained, 0.0, None)
     size = asked - least
     trained = 1 - (loss - least) / (first - least) if first > least else 0.0
-    return Certificate(1 - (loss - least) / size, trained, objective.noise / size, None)
+    return Certificate(1 - (loss - least) / size, trained, objective.noise(rows) / prompts / size, None)
 
 
 def _certificate(task: Task, policy: Adapter, first: float) -> Certificate:
@@ -108,18 +97,17 @@ def _certificate(task: Task, policy: Adapter, first: float) -> Certificate:
     The rows are evenly spaced over the prompts.
     """
     objective, groups = task.objective, list(task.groups().values())
-    first *= len(groups)
     if isinstance(objective, PolicyGradient):
         old = np.array([row.sum() for row in objective.old])
         target = objective.step * objective.win
         objective = Regress(objective.draws, objective.prior, target, objective.weight)
-        first = value(objective, old)
+        first = value(objective, old) / len(groups)
     some = groups[:: max(1, sum(map(len, groups)) // CERTIFIED)]
     with torch.no_grad(), task.lm.active(policy):
         total = task.totals(some)
     rows = np.concatenate(some)
-    loss = at_totals(objective, total, rows)[0] * len(groups) / len(some)
-    return _certified(objective, loss, first)  # type: ignore[arg-type]
+    loss = at_totals(objective, total, rows)[0] / len(some)
+    return _certified(objective, rows, loss, first)  # type: ignore[arg-type]
 
 
 def value(objective: Objective, logp: Floats) -> float:

@@ -15,14 +15,13 @@ from llm_backend.fits.gauss_newton import RIDGE, Model, cross_fitted, step
 from llm_backend.fits.objectives import Convex, at_totals
 from llm_backend.fits.passes import batches, passes
 from llm_backend.fits.row_gradients import KEPT, RowGradients, add_alone, add_together, products
-from llm_backend.fits.settings import EXACT_PASSES, PASSES
+from llm_backend.fits.settings import EXACT_PASSES, PASSES, SAMPLED
 from llm_backend.fits.task import Task
 from llm_backend.processes.fsdp import local_shard
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Floats, Ints
 
 REACH = 0.5  # share of a target that is asked for at least, however noisy it is
-SAMPLED, LISTED, EXACT = 1e-2, 1e-4, 1e-10  # share of the loss at which a fit ends, by what is known
 
 
 class Weights:
@@ -77,7 +76,7 @@ class NewtonFit:
             first = epoch == 0
             done, before, after = True, 0.0, 0.0
             for batch in order[epoch * per_pass : (epoch + 1) * per_pass]:
-                start, end, ended = self._step([groups[x] for x in batch], len(groups), first)
+                start, end, ended = self._step([groups[x] for x in batch], first)
                 before, after, done = before + start, after + end, done and ended
             if first:
                 self.losses.append(before / len(groups))
@@ -93,7 +92,7 @@ class NewtonFit:
             slope, r2 = np.mean(self._crossed, axis=0)
             self.realised = Realised(float(slope), float(r2))
 
-    def _step(self, groups: Sequence[Ints], prompts: int, first: bool) -> tuple[float, float, bool]:
+    def _step(self, groups: Sequence[Ints], first: bool) -> tuple[float, float, bool]:
         """(loss before, loss after, whether the batch needs no other step), summed over its prompts."""
         rows, objective = np.concatenate(groups), self.objective
         gradients, total = self._gradients(groups)
@@ -104,10 +103,10 @@ class NewtonFit:
                 f"the loss of a fit is {loss}, or its gradients are not finite: load the model in float32, "
                 "or lower the solver's step."
             )
-        asked, least = (value * len(groups) / prompts for value in objective.asked())
+        asked, least = objective.asked(rows)
         near = least + self.task.tolerance * (asked - least)
         near = near if math.isfinite(near) else 0.0
-        floor = max(near, min(objective.noise * len(groups) / prompts, (1 - REACH) * loss))
+        floor = max(near, min(objective.noise(rows), (1 - REACH) * loss))
         if loss <= near:
             return loss, loss, True
         model = Model(loss, slope, objective.curvature(total, rows), gram)

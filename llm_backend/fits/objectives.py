@@ -40,13 +40,12 @@ class Objective(Protocol):
 class Convex(Objective, Protocol):
     """An objective that is a function of the log-probabilities of whole responses, nearly convex in them.
 
-    Gauss-Newton minimises it.
-
-    noise : the loss, summed over all prompts, that the noise of sampled targets leaves at the true target.
+    Gauss-Newton minimises it. Sums are over the prompts of `rows` int64[B], all rows of some prompts.
     """
 
-    @property
-    def noise(self) -> float: ...
+    def noise(self, rows: Ints) -> float:
+        """The loss that the noise of sampled targets leaves at the true target; `rows` int64[B]."""
+        ...
 
     def curvature(self, total: Floats, rows: Ints) -> Floats:
         """A positive semidefinite model of the second derivatives, float64[B, B].
@@ -55,8 +54,8 @@ class Convex(Objective, Protocol):
         """
         ...
 
-    def asked(self) -> tuple[float, float]:
-        """(the loss of the prior, the least loss), summed over all prompts."""
+    def asked(self, rows: Ints) -> tuple[float, float]:
+        """(the loss of the prior, the least loss), of the rows int64[B]."""
         ...
 
     def folds(self) -> list[tuple[Convex, Convex]]:
@@ -106,15 +105,14 @@ class Regress:
         residual = residual - groups.sum(w * residual)
         return float((w * residual**2).sum()), spread(2 * w * residual, mask)
 
-    @property
-    def noise(self) -> float:
-        return _noise(self.weight, self.variance)
+    def noise(self, rows: Ints) -> float:
+        return 0.0 if self.variance is None else _noise(self.weight[rows], self.variance[rows])
 
     def curvature(self, total: Floats, rows: Ints) -> Floats:
         return _variance_curvature(self.draws.prompt[rows], self.weight[rows])
 
-    def asked(self) -> tuple[float, float]:
-        return at_totals(self, self.prior, np.arange(len(self.draws)))[0], 0.0
+    def asked(self, rows: Ints) -> tuple[float, float]:
+        return at_totals(self, self.prior[rows], rows)[0], 0.0
 
     def folds(self) -> list[tuple[Convex, Convex]]:
         return [
@@ -150,8 +148,7 @@ class Logistic:
         pull = met * (torch.sigmoid(margin) - wanted)
         return float(loss.sum()), spread(pull.sum(dim=1) - pull.sum(dim=0), mask)
 
-    @property
-    def noise(self) -> float:
+    def noise(self, rows: Ints) -> float:
         return 0.0
 
     def curvature(self, total: Floats, rows: Ints) -> Floats:
@@ -162,10 +159,9 @@ class Logistic:
         stiff = stiff + stiff.T
         return np.diag(stiff.sum(axis=1)) - stiff
 
-    def asked(self) -> tuple[float, float]:
-        every = np.arange(len(self.draws))
-        best = at_totals(self, self.prior + self.target, every)[0]
-        return at_totals(self, self.prior, every)[0], best
+    def asked(self, rows: Ints) -> tuple[float, float]:
+        best = at_totals(self, (self.prior + self.target)[rows], rows)[0]
+        return at_totals(self, self.prior[rows], rows)[0], best
 
     def folds(self) -> list[tuple[Convex, Convex]]:
         return [
@@ -191,8 +187,7 @@ class Imitate:
         value, gradient = likelihood(logp.sum(dim=1), weight, groups, self.listed)
         return -value, spread(-gradient, mask)
 
-    @property
-    def noise(self) -> float:
+    def noise(self, rows: Ints) -> float:
         return 0.0
 
     def curvature(self, total: Floats, rows: Ints) -> Floats:
@@ -200,7 +195,7 @@ class Imitate:
             return softmax_curvature(self.draws.prompt[rows], total, self.weight[rows])
         return np.diag(2 * self.weight[rows] / np.maximum(-total, 1e-3))  # a step halves - log pi
 
-    def asked(self) -> tuple[float, float]:
+    def asked(self, rows: Ints) -> tuple[float, float]:
         return math.inf, 0.0  # there is no prior
 
     def folds(self) -> list[tuple[Convex, Convex]]:
@@ -228,9 +223,9 @@ def at_totals(objective: Objective, total: Floats, rows: Ints) -> tuple[float, F
     return loss, slope[:, 0].numpy()
 
 
-def _noise(weight: Floats, variance: Floats | None) -> float:
+def _noise(weight: Floats, variance: Floats) -> float:
     """The loss of `Regress` that targets of this variance leave at the true target."""
-    return 0.0 if variance is None else float((weight * (1 - weight) * variance).sum())
+    return float((weight * (1 - weight) * variance).sum())
 
 
 def _variance_curvature(prompt: Ints, weight: Floats) -> Floats:

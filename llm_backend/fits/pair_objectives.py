@@ -64,8 +64,7 @@ class FitPairs:
             value, gradient = value + bonus, gradient + push
         return float(value), spread(gradient, mask)
 
-    @property
-    def noise(self) -> float:
+    def noise(self, rows: Ints) -> float:
         return 0.0
 
     def curvature(self, total: Floats, rows: Ints) -> Floats:
@@ -77,17 +76,17 @@ class FitPairs:
         stiff = share[:, 0] * _stiffness(self.loss, margin) + share[:, 1] * _stiffness(self.loss, -margin)
         return self.beta**2 * _springs(stiff, i, j, len(rows)) * scale[:, None] * scale[None, :]
 
-    def asked(self) -> tuple[float, float]:
-        every = np.arange(len(self.draws))
+    def asked(self, rows: Ints) -> tuple[float, float]:
         alone = replace(self, bonus=None)
-        share = self._share(np.arange(len(self.pairs)), self.draws.prompt[self.pairs[:, 0]])
+        chosen, i, _ = _pairs_of(self.pairs, rows)
+        share = self._share(chosen, self.draws.prompt[rows][i])
         low, high = np.full(len(share), -50.0), np.full(len(share), 50.0)
         for _ in range(60):  # the margin at which the slope of a pair changes its sign
             middle = 0.5 * (low + high)
             rising = share[:, 0] * self.loss.slope(middle) - share[:, 1] * self.loss.slope(-middle) > 0
             low, high = np.where(rising, low, middle), np.where(rising, middle, high)
         least = share[:, 0] * self.loss.value(low) + share[:, 1] * self.loss.value(-low)
-        return at_totals(alone, self.prior, every)[0], float(least.sum())
+        return at_totals(alone, self.prior[rows], rows)[0], float(least.sum())
 
     def folds(self) -> list[tuple[Convex, Convex]]:
         return [
@@ -155,8 +154,7 @@ class FitLabels:
             value, pull = value - self.sft * known, pull - self.sft * push.numpy()
         return value, spread(tensor(pull), mask)
 
-    @property
-    def noise(self) -> float:
+    def noise(self, rows: Ints) -> float:
         return 0.0
 
     def curvature(self, total: Floats, rows: Ints) -> Floats:
@@ -171,8 +169,8 @@ class FitLabels:
             found += self.sft * softmax_curvature(prompt, total, self.opponent[rows])
         return found
 
-    def asked(self) -> tuple[float, float]:
-        return at_totals(replace(self, sft=0.0), self.prior, np.arange(len(self.draws)))[0], 0.0
+    def asked(self, rows: Ints) -> tuple[float, float]:
+        return at_totals(replace(self, sft=0.0), self.prior[rows], rows)[0], 0.0
 
     def folds(self) -> list[tuple[Convex, Convex]]:
         return [

@@ -13,7 +13,8 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 
 EPOCHS = 2  # of Adam
 LR = 1e-4  # of Adam, for a policy gradient without `lr`
-PASSES, EXACT_PASSES = 4, 8  # of Gauss-Newton at most: on sampled rows, and in exact play
+PASSES, EXACT_PASSES = 4, 8  # of Gauss-Newton at most: on free text, and in an enumerable game
+SAMPLED, LISTED, EXACT = 1e-2, 1e-4, 1e-10  # share of the loss at which Gauss-Newton ends, by what is known
 
 
 @dataclass(frozen=True)

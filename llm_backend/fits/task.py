@@ -10,7 +10,7 @@ import torch
 
 from llm_backend.fits.objectives import Objective
 from llm_backend.fits.passes import passes
-from llm_backend.fits.settings import Fit
+from llm_backend.fits.settings import SAMPLED, Fit
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import TokenLogProbs, token_logprobs
 from llm_backend.models.memory import rows_that_fit
@@ -41,7 +41,7 @@ class Task:
     key: Sequence[int] = (0,)
     shortest: int = 0
     per_token: bool = False
-    tolerance: float = 1e-2
+    tolerance: float = SAMPLED
 
     def groups(self) -> dict[int, Ints]:
         """The rows int64[...] of every prompt that has some."""

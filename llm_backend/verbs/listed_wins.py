@@ -70,19 +70,19 @@ def wins(context: Context, candidates: NDArray[np.bool_], theirs: Sample) -> tup
     listed, support = context.listing, candidates.shape
     met = candidates[:, :, None] & theirs.drawn[:, None, :]
     x, y, z = np.nonzero(np.triu(met | met.swapaxes(1, 2), 1))
-    total, squares, asked = np.zeros(len(x)), np.zeros(len(x)), 0
+    total, squares, asked = np.zeros((2, len(x))), np.zeros((2, len(x))), 0  # of y over z, and of z over y
     first, second = listed.at(x, y), listed.at(x, z)
     budget = int(theirs.drawn.any(axis=1).sum()) * context.drawn * (context.drawn - 1) // 2
     often = max(1, budget // max(1, len(x)))
     while asked < often and len(x):
-        won = judged_both_ways(context.judge, context.prompts, first, second)[0]
+        won = np.stack(judged_both_ways(context.judge, context.prompts, first, second))
         total, squares, asked = total + won, squares + won**2, asked + 1
         if asked == 2 and np.array_equal(2 * won, total):
             break
     mean = total / max(asked, 1)
     table, own = np.full((*support, support[1]), 0.5), np.zeros((*support, support[1]))
-    table[x, y, z], table[x, z, y] = mean, 1 - mean
-    spread = np.maximum(squares - asked * mean**2, 0.0).sum() / max(len(x) * (asked - 1), 1)
+    table[x, y, z], table[x, z, y] = mean
+    spread = np.maximum(squares - asked * mean**2, 0.0).sum() / max(2 * len(x) * (asked - 1), 1)
     own[x, y, z] = own[x, z, y] = spread / max(asked, 1)
     rate = 0.5 + np.einsum("xyz,xz->xy", table - 0.5, theirs.weight)
     variance = np.einsum("xyz,xz->xy", own, theirs.weight**2)

@@ -10,9 +10,9 @@ import numpy as np
 
 from llm_backend.context import Context
 from llm_backend.fits.fit import best_start, fit
-from llm_backend.fits.newton import EXACT, LISTED, SAMPLED
 from llm_backend.fits.objectives import Imitate, Logistic, Objective, Regress
 from llm_backend.fits.policy_gradient import PolicyGradient
+from llm_backend.fits.settings import EXACT, LISTED, SAMPLED
 from llm_backend.models.logprobs import token_rows
 from llm_backend.policies.handles import BASE, Adapter, Answers, Leaf, Policy, blend_terms, leaves, members
 from llm_backend.spaces import scores as spaces
@@ -181,21 +181,18 @@ def _candidates(context: Context, prior: Policy, opponent: Policy) -> tuple[Draw
     apart = wins_against(context.judge, context.prompts, mine, drawn)
     prompts = len(context.round_prompts())
     halves = [np.full(len(part), 0.5 * prompts / len(part)) for part in (mine, drawn)]
-    worth = apart.joined(among)
-    return Draws.join([mine, drawn]), np.concatenate(halves), worth
+    return Draws.join([mine, drawn]), np.concatenate(halves), apart.joined(among)
 
 
 def _listed_candidates(context: Context, leaf: Leaf, opponent: Policy) -> tuple[Draws, Floats, Wins]:
     """`_candidates` in an enumerable game, where every policy's probabilities are known."""
-    theirs, candidates = sample(context, opponent, "opponent", context.drawn), None
+    theirs = sample(context, opponent, "opponent", context.drawn)
+    candidates, weight = theirs.drawn, theirs.weight
     p, q = context.listing.probs(leaf), context.listing.probs(opponent)
     played = list(context.round_prompts())
     if np.minimum(p, q)[played].sum(axis=1).mean() < OVERLAP:
         mine = sample(context, leaf, "candidates", max(2, context.drawn // 2))
-        candidates = mine.drawn | theirs.drawn
-        weight = 0.5 * (mine.weight + theirs.weight)
-    else:
-        candidates, weight = theirs.drawn, theirs.weight
+        candidates, weight = mine.drawn | theirs.drawn, 0.5 * (mine.weight + theirs.weight)
     draws, worth = listed_wins(context, candidates, theirs)
     uniform = 1 / candidates.sum(axis=1)[draws.prompt]
     return draws, 0.5 * weight[draws.prompt, draws.column] + 0.5 * uniform, worth

@@ -16,9 +16,9 @@ import torch
 from llm_backend import Fit, TextArena
 from llm_backend.fits import newton, row_gradients
 from llm_backend.fits.fit import fit
-from llm_backend.fits.newton import LISTED
 from llm_backend.fits.objectives import Regress
 from llm_backend.fits.row_gradients import add_together
+from llm_backend.fits.settings import LISTED
 from llm_backend.policies.handles import BASE
 from llm_backend.processes.workers import workers
 from tests.support.llm_processes import forked

@@ -85,3 +85,17 @@ def test_few_draws_a_step_come_close_to_the_nash():
     for state in pg.iterate(pg.EGPO(0.1, 2.0), arena, 20):
         apart.append(0.5 * np.abs(arena.probs(state.policy) - nash).sum(axis=1).max())
     assert np.mean(apart[-4:]) < 0.03
+
+
+def test_both_answers_of_a_judge_that_is_not_antisymmetric_count():
+    """y over z and z over y are two verdicts, of which neither is one minus the other."""
+    arena, opponent, _ = uneven(5, 8)
+    biased = np.clip(cyclic_game(3, 5).P + 0.2, 0, 1)
+    biased[:, range(5), range(5)] = 0.5  # a response against itself is not judged
+    judge = TableJudge(biased, arena.prompts, [chr(97 + y) for y in range(5)])
+    judge.antisymmetric = False
+    context = replace(arena.context, judge=judge)
+    drawn = listed_wins.sample(context, opponent, "opponent", 8)
+    _, worth = listed_wins.wins(context, drawn.drawn, drawn)
+    exact = np.einsum("xyz,xz->xy", biased, arena.space.probs(opponent))
+    np.testing.assert_allclose(worth.mean.reshape(3, 5), exact, atol=1e-12)

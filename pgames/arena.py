@@ -6,11 +6,15 @@ samples, buffers, labels and scores are opaque too: an arena returns them and ta
 
 A weight, a step or a tau is one number or float64[S], one per run. On a table a policy is float64[S, X, Y],
 log-probabilities of Y responses to X prompts in S runs; on text it is a handle to weights.
+
+Two roles, an attacker and a defender, are one policy, the pair. Two pairs meet twice, each of them attacking
+once. On a table the pair is float64[S, C, N], one row for every context of a role, -inf where a role has
+fewer than N strategies; on text it is `Pair(attacker, defender)` of two handles.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +23,15 @@ from pgames.losses import PairLoss
 from pgames.solver import Pi, Weight
 
 Width = Literal["hoeffding", "bernstein"]  # the kind of a belief's confidence intervals
+Role = Literal["attacker", "defender"]
+T = TypeVar("T")
+
+
+class Pair(NamedTuple, Generic[T]):
+    """One value for each role: a policy, a gain, a temperature."""
+
+    attacker: T
+    defender: T
 
 
 class Evidence(Protocol):
@@ -94,6 +107,35 @@ class Measuring(Mixing[Pi], Protocol[Pi]):
 
     def exploitability(self, policy: Pi, tau: float = 0.0) -> Weight:
         """max_p J_tau(p, policy) - 1/2, at least 0: a number, or float64[S]."""
+        ...
+
+
+# -- opposing: a policy is a pair of roles -----------------------------------------------------------------
+
+
+class Opposing(Arena[Pi], Protocol[Pi]):
+    """A policy is a pair, an attacker and a defender, and one role can be trained while the other rests.
+
+    `win_rate(first, second)` is the mean over roles of what `first` wins in that role: half the success of
+    its attacks on the defender of `second`, plus half of what its defender survives. `mirror_step(prior,
+    opponent, step)` is one step for each role of the prior, against the other role of the opponent; a role's
+    reward is its own success rate, not halved. Mixtures are taken role by role.
+    """
+
+    def only(self, role: Role, at: Pi) -> Opposing[Pi]:
+        """The game of one role: in every policy it returns or meets, the other role is that of `at`."""
+        ...
+
+    def join(self, attacker: Pi, defender: Pi) -> Pi:
+        """The pair of the attacker of the first pair and the defender of the second."""
+        ...
+
+
+class OpposingMeasured(Opposing[Pi], Measuring[Pi], Protocol[Pi]):
+    """What a best response of each role gains is known exactly; exploitability is half the sum."""
+
+    def gains(self, policy: Pi, tau: Weight = 0.0) -> Pair[Weight]:
+        """What each role gains by its best response to the other, at least 0; 0 for a role that is held."""
         ...
 
 

@@ -6,24 +6,29 @@ import itertools
 import math
 
 from llm_backend.constraints.kinds import CLOSING, constraint_of, words
+from llm_backend.constraints.topics import on_topic
 
 LONG = 8  # words above which a response loses by its length
 BASE = 1.0  # what a good response that misses its constraint keeps, against 1 + BASE for one that meets it
+OFF_TOPIC = (
+    0.5  # what a response keeps without a word on the topic, as one that misses its constraint
+)
 SHARPNESS = 24.0  # a tenth of score is worth odds of 11 : 1
 
 
 def score(prompt: str, response: str) -> float:
-    """How good a response is, in [0, 1]: how far it meets the prompt's constraint, times `guard`.
+    """How good a response is, in [0, 1]: how far it meets its constraint, on the topic, times `guard`.
 
-    Raises ValueError when the prompt ends with no constraint; any response has a score.
+    Raises ValueError when the prompt ends with no constraint or names no topic; any response has a score.
     """
-    return (BASE + constraint_of(prompt).grade(response)) / (1 + BASE) * guard(response)
+    grade = (BASE + constraint_of(prompt).grade(response)) / (1 + BASE)
+    return grade * (1.0 if on_topic(prompt, response) else OFF_TOPIC) * guard(response)
 
 
 def prefer(prompt: str, first: str, second: str) -> float:
     """P(first > second) = sigmoid(SHARPNESS (score(first) - score(second))), in (0, 1).
 
-    Raises ValueError when the prompt ends with no constraint.
+    Raises ValueError when the prompt ends with no constraint or names no topic.
     """
     return 1 / (1 + math.exp(SHARPNESS * (score(prompt, second) - score(prompt, first))))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from llm_backend.constraints.kinds import NEW, TRAINED, Kind
+from llm_backend.constraints.topics import NEW_TOPICS, TOPICS
 
 QUESTIONS = (
     "Tell me about {}.",
@@ -16,15 +17,6 @@ QUESTIONS = (
     "Why do people like {}?",
     "Explain {} to a child.",
 )
-TOPICS = (
-    "bread cats chess coffee rivers snow music trains bees gold dogs gardens tea maps glass whales soccer "
-    "paper bridges winter honey clocks salt horses oranges kites lamps frogs castles silk rain forests ice "
-    "pencils wool apples ships candles owls cheese"
-).split()
-NEW_TOPICS = (
-    "volcanoes bicycles penguins pianos deserts telescopes rice lighthouses tigers mirrors spring violins "
-    "submarines cactuses pottery"
-).split()
 PER_KIND = 24  # prompts of each kind that is trained
 HELD_OUT = 60  # the last prompts: four of each trained kind and ten of each new one, on other topics
 

@@ -68,6 +68,7 @@ def summary(replies: Replies) -> dict[str, object]:
     out["truncated"] = {side: float(draws.truncated.mean()) for side, draws in sides.items()}
     if replies.kinds:
         out["met"] = {side: replies.mean(draws, constraints.met) for side, draws in sides.items()}
+        out["on_topic"] = {side: replies.mean(draws, constraints.on_topic) for side, draws in sides.items()}
         out["met_by_kind"] = {
             kind: {side: replies.mean(draws, constraints.met, kind) for side, draws in sides.items()}
             for kind in dict.fromkeys(replies.kinds)
@@ -118,14 +119,14 @@ def _replies(replies: Replies) -> str:
     from pgames.report.html import grid, percent
 
     sides = (replies.theirs, replies.ours)
-    return grid(
-        ["of all replies", *BOTH],
-        [
-            ["length (tokens)", *(f"{_length(side):.1f}" for side in sides)],
-            ["cut short", *(percent(float(side.truncated.mean())) for side in sides)],
-            ["words that repeat", *(percent(replies.mean(side, _repeats), 1) for side in sides)],
-        ],
-    )
+    rows = [
+        ["length (tokens)", *(f"{_length(side):.1f}" for side in sides)],
+        ["cut short", *(percent(float(side.truncated.mean())) for side in sides)],
+        ["words that repeat", *(percent(replies.mean(side, _repeats), 1) for side in sides)],
+    ]
+    if replies.kinds:
+        rows.append(["on the topic", *(percent(replies.mean(side, constraints.on_topic)) for side in sides)])
+    return grid(["of all replies", *BOTH], rows)
 
 
 def _pairs(replies: Replies) -> str:

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from llm_backend.constraints import met, prefer, repeats, score
+from llm_backend.constraints import met, on_topic, prefer, prompts, repeats, score
+from llm_backend.constraints.topics import ABOUT, topic_of
 from llm_backend.judges import Rule
 from llm_backend.judges.base import ask
 
@@ -53,3 +54,37 @@ def test_preferences_are_probabilities_of_both_orders():
             assert 0 < prefer(SHORT, one, other) < 1 and math.isfinite(score(SHORT, one))
     asked = ask(Rule(prefer=prefer), [SHORT], ["Snow is cold."], ["Snow"])
     assert asked[0] == pytest.approx(prefer(SHORT, "Snow is cold.", "Snow"))
+
+
+def test_a_response_off_the_topic_loses_as_much_as_one_that_misses_its_constraint():
+    assert score(SHORT, "Everything is nice today.") == 0.5
+    assert prefer(SHORT, "Snow is cold.", "Everything is nice today.") > 0.99
+    assert prefer(SHORT, "Heaven.", "A flake is cold.") < 0.01
+
+
+@pytest.mark.parametrize(
+    ("prompt", "response", "expected"),
+    [
+        ("Describe cats. Answer in one sentence.", "A CAT purrs.", True),
+        ("Describe cats. Answer in one sentence.", "Kittens sleep.", True),
+        ("Describe cats. Answer in one sentence.", "A cat's life is long.", True),
+        ("Describe cats. Answer in one sentence.", "Catch a category.", False),
+        ("Tell me about pianos. Answer with one word only.", "Heaven.", False),
+        ("Tell me about pianos. Answer with one word only.", "Music.", True),
+        ("Tell me about volcanoes. Answer with one word only.", "Volcano!", True),
+        ("Tell me about cactuses. Answer with one word only.", "", False),
+    ],
+)
+def test_a_response_is_on_the_topic_by_a_word_that_belongs_to_it(prompt, response, expected):
+    assert on_topic(prompt, response) is expected
+
+
+def test_every_topic_can_be_answered_without_the_letter_e():
+    for row in prompts():
+        topic = topic_of(row.prompt)
+        assert sum("e" not in word for word in ABOUT[topic]) >= 3, topic
+
+
+def test_a_prompt_without_a_topic_is_refused():
+    with pytest.raises(ValueError, match="names no topic"):
+        score("Describe kangaroos. Answer in one sentence.", "They jump.")

@@ -7,7 +7,7 @@
 True
 """
 
-from pgames import bounds, games, losses, metrics, plot, ratings
+from pgames import bounds, games, losses, metrics, plot, population, ratings
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.counts import PairCounts
 from pgames.curves import Curve
@@ -16,14 +16,16 @@ from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.loop import iterate, run, solve
 from pgames.losses import PairLoss
+from pgames.meetings import Meetings
 from pgames.plot import compare
+from pgames.population.facing import Facing
 from pgames.ratings.estimate import estimate
 from pgames.regret.growth import growth
 from pgames.regret.simulate import simulate
 from pgames.solver import Solver, State
 from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
-from pgames.solvers.league import FictitiousPlay
+from pgames.solvers.league import FictitiousPlay, League
 from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, NashEMA, NashMD
 from pgames.solvers.oracle import (
     OMG,
@@ -37,6 +39,7 @@ from pgames.solvers.oracle import (
 )
 from pgames.solvers.outer import COMAL, MPO, Average, Best, ProximalPoint
 from pgames.solvers.pairs import DPO, GPO, IPO, RLHF, SPIN, OnlineDPO, OnlineGPO, OnlineIPO, SLiC
+from pgames.solvers.psro import PSRO, AnytimePSRO, BestResponse
 from pgames.sweeps.sweep import Sweep, sweep
 from pgames.table.arena import TableArena
 from pgames.table.duels import DuelArena
@@ -59,6 +62,7 @@ __all__ = [
     "MPO",
     "OMG",
     "ONPO",
+    "PSRO",
     "RLHF",
     "RUCB",
     "SELM",
@@ -67,8 +71,10 @@ __all__ = [
     "VMG",
     "VPO",
     "XPO",
+    "AnytimePSRO",
     "Average",
     "Best",
+    "BestResponse",
     "Comparisons",
     "Curve",
     "DoubleThompson",
@@ -76,8 +82,11 @@ __all__ = [
     "Enhancer",
     "Equilibrium",
     "ExploreThenCommit",
+    "Facing",
     "FictitiousPlay",
     "Greedy",
+    "League",
+    "Meetings",
     "NashEMA",
     "NashMD",
     "OnPolicyGreedy",
@@ -113,6 +122,7 @@ __all__ = [
     "nash",
     "nash_zero_sum",
     "plot",
+    "population",
     "ratings",
     "run",
     "simulate",

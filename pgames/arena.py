@@ -14,14 +14,17 @@ fewer than N strategies; on text it is `Pair(attacker, defender)` of two handles
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pgames.losses import PairLoss
+from pgames.meetings import Meetings
 from pgames.solver import Pi, Weight
 
+Table = NDArray[np.float64]
 Width = Literal["hoeffding", "bernstein"]  # the kind of a belief's confidence intervals
 Role = Literal["attacker", "defender"]
 T = TypeVar("T")
@@ -99,6 +102,42 @@ class Arena(Preferring[Pi], Anchoring[Pi], Protocol[Pi]):
 
     def at(self, t: int) -> Self:
         """The arena in round t: its randomness is a function of (seed, run, t)."""
+        ...
+
+
+class PopulationArena(Arena[Pi], Protocol[Pi]):
+    """Many policies meet in one question, in which pairs share what they can: products, or draws."""
+
+    def win_rates(self, firsts: Sequence[Pi], seconds: Sequence[Pi]) -> Table:
+        """P(first > second) of every pair, float64[S, K, L], averaged over prompts."""
+        ...
+
+    def meet(self, members: Sequence[Pi], pairs: NDArray[np.int64]) -> Meetings:
+        """What the members won in the matches int64[B, 2] of pairs of their numbers; a pair may stand twice.
+
+        Exact feedback gives exact rates of infinitely many games. Meetings add up over rounds.
+        """
+        ...
+
+
+class AgainstAll(NamedTuple, Generic[Pi]):
+    """The mixture of some members that plays best against every response of the game.
+
+    weights : float64[S, K], at least 0, each row of sum 1.
+    opponent : the policy that holds every member to the value: the other side's strategy.
+    exploitability : float64[S], of the mixture, in the unregularised game.
+    """
+
+    weights: Table
+    opponent: Pi
+    exploitability: Table
+
+
+class ListedPopulation(PopulationArena[Pi], Protocol[Pi]):
+    """Members can meet every response of the game, because the responses can be listed."""
+
+    def against_all(self, members: Sequence[Pi]) -> AgainstAll[Pi]:
+        """The least exploitable mixture of the members, at most as exploitable as the best of them."""
         ...
 
 
@@ -303,8 +342,6 @@ class Enumerating(Believing[Pi, Duels], Protocol[Pi, Duels]):
 
 
 # -- comparing: tables whose responses are compared by number ------------------------------------------------
-
-Table = NDArray[np.float64]
 
 
 class Comparing(Protocol):

@@ -20,6 +20,7 @@ def test_learners_are_the_solvers_that_ask_for_a_belief_or_answers_in_duels(name
     """Those that refuse a table for want of duels, and no others."""
     make = names.solver_class(name)
     needed = {"inner": pg.MMD(0.1, 0.5), "tau": 0.1, "eta": 0.5, "every": 5, "alpha": 0.6, "lam": 2.0}
+    needed |= {"solver": pg.SPPO(0.5), "size": 2}
     needed |= {"loss": pg.losses.squared} if name in ("GPO", "OnlineGPO") else {}
     taken = inspect.signature(make).parameters.keys() & needed.keys()
     solver = make(**{key: needed[key] for key in taken})
@@ -38,7 +39,7 @@ def test_learners_are_the_solvers_that_ask_for_a_belief_or_answers_in_duels(name
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("egpo", "it must be one of Average.*, or package.module:Class of your own. Did you mean EGPO"),
+        ("egpo", "it must be one of AnytimePSRO.*, or package.module:Class of your own. Did you mean EGPO"),
         ("no.such:Solver", "it must be package.module:Class that exists: .* No module named 'no'"),
         ("pgames:EGPPO", "it must be .*module pgames has no 'EGPPO'. Did you mean EGPO"),
         (".relative:Solver", "it must be package.module:Class that exists"),

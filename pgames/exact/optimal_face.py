@@ -56,6 +56,8 @@ def centre(face: Face) -> Array:
     G = np.vstack([Z, -face.losing @ Z])
     for _ in range(MAX_STEPS):
         slack = np.concatenate([x, -face.losing @ x])
+        if not (slack > 0).all():  # by rounding, where rows of the game are nearly equal
+            return face.point
         scaled = G / slack[:, None]
         dt = np.linalg.lstsq(scaled, np.ones(len(slack)), rcond=None)[0]
         relative = scaled @ dt

@@ -10,7 +10,15 @@ from pgames.games.cycles import (
     raters,
     rock_paper_scissors,
 )
-from pgames.games.generators import blotto, disc, low_rank, random_skew, skill_and_cycles, uniform_random
+from pgames.games.generators import (
+    blotto,
+    disc,
+    disc_and_skill,
+    low_rank,
+    random_skew,
+    skill_and_cycles,
+    uniform_random,
+)
 from pgames.games.hard import hidden_rps, needle
 from pgames.games.rankings import bradley_terry, duel, six_rankers
 
@@ -23,6 +31,7 @@ __all__ = [
     "cyclic",
     "dice",
     "disc",
+    "disc_and_skill",
     "duel",
     "hidden_rps",
     "low_rank",

@@ -67,6 +67,26 @@ def skill_and_cycles(n: int, cyclic_share: float, seed: int = 0) -> PreferenceGa
     return from_payoffs(A / np.abs(A).max())
 
 
+def disc_and_skill(n: int, cyclic_share: float = 0.95, seed: int = 0) -> PreferenceGame:
+    """The cycle of a `disc` plus a ranking of random skills; the cycle has `cyclic_share` of the energy.
+
+    The energy is that of Hodge's decomposition on P - 1/2.
+    """
+    check_at_least(3, "n", n)
+    check_probability("cyclic_share", cyclic_share)
+    rng = np.random.default_rng(seed)
+    angle, radius = 2 * np.pi * rng.random(n), np.sqrt(rng.random(n))
+    a, b = radius * np.cos(angle), radius * np.sin(angle)
+    cycle = np.outer(a, b) - np.outer(b, a)
+    drift = cycle.mean(axis=1)
+    cycle -= drift[:, None] - drift[None, :]
+    skill = rng.standard_normal(n)
+    ranking = skill[:, None] - skill[None, :]
+    A = np.sqrt(cyclic_share) * cycle / np.linalg.norm(cycle)
+    A += np.sqrt(1 - cyclic_share) * ranking / np.linalg.norm(ranking)
+    return from_payoffs(A / np.abs(A).max())
+
+
 def low_rank(embeddings: ArrayLike, beta: float = 1.0) -> PreferenceGame:
     """A general preference model (arXiv:2410.02197): P = sigmoid(v_y' R v_z / beta).
 

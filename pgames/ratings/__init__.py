@@ -9,6 +9,7 @@ from pgames.ratings.estimate import estimate
 from pgames.ratings.hodge import Cycle, Hodge, hodge, strongest_cycles
 from pgames.ratings.nash_average import NashAverage, nash_average
 from pgames.ratings.scores import Ratings
+from pgames.ratings.settled import settled
 
 __all__ = [
     "BradleyTerry",
@@ -24,6 +25,7 @@ __all__ = [
     "estimate",
     "hodge",
     "nash_average",
+    "settled",
     "strongest_cycles",
     "win_count",
 ]

@@ -99,6 +99,17 @@ def bradley_terry(
     return BradleyTerry(items, centred, np.stack([centred - half, centred + half], 1), covariance, tie)
 
 
+def fit_points(points: NDArray[np.float64], prior: float, items: tuple[str, ...]) -> NDArray[np.float64]:
+    """The scores float64[Y], of mean 0, for points float64[Y, Y] of y against z: any weights, no intervals.
+
+    Raises ValueError when a score is infinite, naming the items.
+    """
+    if prior == 0:
+        _refuse_infinite_scores(points, items)
+    scores = _newton(_Data(points, np.zeros_like(points), prior, models_ties=False))[0]
+    return scores - scores.mean()
+
+
 class _Data(NamedTuple):
     won: NDArray[np.float64]
     tied: NDArray[np.float64]

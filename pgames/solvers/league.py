@@ -1,4 +1,4 @@
-"""Solvers that play against a mixture of their own past."""
+"""Solvers that play against a mixture: of their own past, or of a league of learners."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pgames.arena import Preferring
-from pgames.solver import Memoryless, Pi, Regularised, State, Weight, require
+from pgames.arena import PopulationArena, Preferring
+from pgames.meetings import Meetings
+from pgames.population.facing import Facing
+from pgames.population.matchmaking import Hard, Matchmaker
+from pgames.population.meta import Meta, Nash
+from pgames.population.mixed import mixed
+from pgames.solver import Memoryless, Pi, Regularised, Solver, State, Weight, require
 from pgames.solvers.checks import check_steps
+from pgames.solvers.psro import all_pairs
 
 
 @dataclass(frozen=True)
@@ -39,3 +45,59 @@ class FictitiousPlay(Regularised):
         answer = arena.mirror_step(arena.reference, state.policy, greed)
         new = 1 / (state.t + 1)
         return State(state.t + 1, arena.mixture((1 - new, state.policy), (new, answer)))
+
+
+Learners = tuple[tuple[State, ...], Meetings]  # the state of every member, and what they won of each other
+
+
+@dataclass(frozen=True)
+class League:
+    """`size` members that all learn, each with `solver` against the opponents that `match` gives it.
+
+    opponent_i = mixture of the members by row i of match(win rates); member_i' = one round of `solver`
+    against it. The policy is the mixture that `meta` makes of the members; `state.memory` is (states of the
+    members, meetings). The members start as a chain, the first `size` iterates of self-play, because equal
+    members stay equal.
+
+    Known failure: equals collapse. Members with one solver and one reference become one policy under every
+    matchmaker; diversity must be made, by exploiters that start again (`MainAndExploiters`), a frozen past
+    or different references. Nor is the mixture always less exploitable than its best member.
+
+    Raises ValueError when size is below 1.
+    """
+
+    solver: Solver
+    size: int
+    match: Matchmaker = Hard()  # noqa: RUF009
+    meta: Meta = Nash(select="max_entropy")  # noqa: RUF009
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"League: size must be at least 1, got {self.size}.")
+
+    @property
+    def target(self) -> float:
+        return 0.0
+
+    def init(self, arena: PopulationArena[Pi]) -> State[Pi, Learners]:
+        require(self, arena, PopulationArena)
+        chain = [self.solver.init(arena)]
+        for _ in range(self.size - 1):
+            chain.append(self.solver.step(arena.at(chain[-1].t), chain[-1]))
+        return self._state(arena, 0, chain)
+
+    def step(self, arena: PopulationArena[Pi], state: State[Pi, Learners]) -> State[Pi, Learners]:
+        learners, met = state.memory
+        policies = [one.policy for one in learners]
+        shares = self.match(met.known())
+        opponents = [mixed(arena, shares[:, i], policies) for i in range(len(learners))]
+        stepped = [
+            self.solver.step(Facing(arena, opponent), one)
+            for opponent, one in zip(opponents, learners, strict=True)
+        ]
+        return self._state(arena, state.t + 1, stepped)
+
+    def _state(self, arena: PopulationArena[Pi], t: int, learners: list[State]) -> State[Pi, Learners]:
+        policies = [one.policy for one in learners]
+        met = arena.meet(policies, all_pairs(len(policies)))
+        return State(t, mixed(arena, self.meta(met.known()), policies), (tuple(learners), met))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.arena import AgainstAll
 from pgames.counts import PairCounts
 from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import blocks, streams
 from pgames.losses import PairLoss, logistic, minimise
+from pgames.meetings import Meetings
 from pgames.numerics import check_distribution, real
 from pgames.solver import Weight
+from pgames.table import populations
 
 Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
 ONE, NOTHING = np.ones(1), np.zeros(1)
@@ -169,6 +173,35 @@ class TableArena:
         """prior * exp(step * score), normalised: float64[S, X, Y]; score float64[S, X, Y] or less."""
         score = np.ascontiguousarray(np.broadcast_to(score, prior.shape))
         return blocks.tilt(prior, score, self._per_run(step))
+
+    # -- populations ------------------------------------------------------------------------------------
+
+    def win_rates(self, firsts: Sequence[Policy], seconds: Sequence[Policy]) -> NDArray[np.float64]:
+        """P(first > second) of every pair, float64[S, K, L] in [0, 1], averaged over prompts."""
+        if self.samples is None:
+            return populations.exact_rates(self.game, firsts, seconds)
+        rows = [np.stack([self.win_rate(first, second) for second in seconds], axis=-1) for first in firsts]
+        return np.stack(rows, axis=1)
+
+    def meet(self, members: Sequence[Policy], pairs: ArrayLike) -> Meetings:
+        """What members won in the matches int64[B, 2], exactly or in `samples` duels per prompt and match.
+
+        A pair in either order is one pair, and may stand several times. Raises ValueError when `pairs` does
+        not name members by their numbers.
+        """
+        times = populations.matches(members, pairs)
+        if self.samples is None:
+            return populations.exact_meetings(self.win_rates(members, members), times)
+        draws = populations.Draws(self.samples, self.seed, self.first_run, self.round)
+        return populations.sampled_meetings(self.game, members, times, draws)
+
+    def against_all(self, members: Sequence[Policy]) -> AgainstAll[Policy]:
+        """The least exploitable mixture of the members, by `pgames.exact.shared_row`, whatever the feedback.
+
+        With several prompts the weights are shared by the prompts, and the opponent has a policy for each.
+        """
+        weights, opponent, gaps = populations.against_all(self.game, members)
+        return AgainstAll(weights, self.policy(opponent), gaps)
 
     # -- views ------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from pgames.arena import (
     Demonstrating,
     Enumerating,
     Exploring,
+    ListedPopulation,
     Measuring,
     Mixing,
     Pairing,
@@ -26,6 +27,7 @@ from pgames.arena import (
 )
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.counts import PairCounts
+from pgames.population.facing import Facing
 from pgames.solver import Solver
 from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.explore import DENPO, ENPO, Passive
@@ -46,7 +48,9 @@ def table(arena: TableArena) -> None:
     measuring: Measuring[Policy] = arena
     pairing: Pairing[Policy, PairCounts] = arena
     demonstrating: Demonstrating[Policy, PairCounts] = arena
-    del game, measuring, pairing, demonstrating
+    population: ListedPopulation[Policy] = arena
+    facing: Arena[Policy] = Facing(arena, arena.reference)
+    del game, measuring, pairing, demonstrating, population, facing
 
 
 def duels(arena: DuelArena) -> None:

@@ -17,6 +17,7 @@ from pgames.arena import (
     Demonstrating,
     Enumerating,
     Exploring,
+    ListedPopulation,
     Measuring,
     Pairing,
     Preferring,
@@ -54,7 +55,7 @@ def test_tables_offer_what_they_claim():
     game = pg.games.cyclic(3, p=0.9)
     arena = pg.DuelArena(game)
     linear = pg.DuelArena(game, features=[[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]])
-    assert lacking(pg.TableArena(game), *ON_TABLES) == []
+    assert lacking(pg.TableArena(game), *ON_TABLES, ListedPopulation) == []
     assert lacking(arena, *ON_DUELS) == []
     assert lacking(arena.believe(arena.no_duels()), Believed) == []
     assert lacking(linear.believe(linear.no_duels()), Believed) == []

@@ -60,6 +60,12 @@ SOLVERS = {
     "MPO": (pg.MPO(TAU, 0.5, every=60), nash_at_zero(3000, 0.01)),
     "Fictitious play": (pg.FictitiousPlay(), nash_at_zero(2000, 0.05)),
     "Fictitious play, smoothed": (pg.FictitiousPlay(TAU), {"rounds": 2000}),
+    # prompts share the weights of the members, so they are not separate games to a population
+    "Best response, smoothed": (pg.BestResponse(1.0), {"games": few(1.0), "rounds": 50}),
+    "PSRO": (pg.PSRO(), {**UNCLAIMED, "skip": ["prompts"]}),
+    "PSRO, smoothed": (pg.PSRO(oracle=pg.INPO(TAU, 1.0), rounds=3), {**UNCLAIMED, "skip": ["prompts"]}),
+    "Anytime PSRO": (pg.AnytimePSRO(), {**nash_at_zero(30, 1e-6), "skip": ["prompts"]}),
+    "League": (pg.League(pg.INPO(TAU, 0.5), 4), {**UNCLAIMED, "skip": ["prompts"]}),
     "Online IPO": (pg.OnlineIPO(TAU, 0.5), {"games": few(TAU)}),
     "Online IPO, minimised": (pg.OnlineIPO(1.0), {"games": few(1.0), "rounds": 50}),
     "Online DPO": (pg.OnlineDPO(TAU, 0.5), UNCLAIMED),

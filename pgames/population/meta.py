@@ -1,0 +1,129 @@
+"""Meta-solvers: which mixture of the members answers. Win rates float64[S, K, K] -> weights float64[S, K]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.exact.equilibrium import SELECTIONS, nash
+from pgames.exact.one_game import Select
+from pgames.games.preference import PreferenceGame
+from pgames.numerics import softmax
+from pgames.population.rates import check_rates
+from pgames.ratings.alpha_rank import alpha_rank
+
+Array = NDArray[np.float64]
+
+
+class Meta(Protocol):
+    """A frozen callable that weighs the members of a population."""
+
+    def __call__(self, rates: Array, /) -> Array:
+        """Weights float64[S, K], at least 0, each row of sum 1, for win rates float64[S, K, K]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Every member equally: fictitious self-play (Heinrich, Lanctot and Silver 2015)."""
+
+    def __call__(self, rates: Array) -> Array:
+        """1 / K: float64[S, K] for win rates float64[S, K, K]."""
+        S, K, _ = check_rates(rates).shape
+        return np.full((S, K), 1 / K)
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The last member alone: self-play."""
+
+    def __call__(self, rates: Array) -> Array:
+        """1 for the last member: float64[S, K] for win rates float64[S, K, K]."""
+        weights = np.zeros(check_rates(rates).shape[:2])
+        weights[:, -1] = 1.0
+        return weights
+
+
+@dataclass(frozen=True)
+class Nash:
+    """The Nash of the members among themselves; at tau > 0 regularised to their uniform mixture.
+
+    `select` chooses among several, as in `pgames.nash`. It is unexploitable by members only: among all
+    responses it can be more exploitable than the best single member. `against_all` cannot.
+
+    Raises ValueError when tau is negative or not finite, or `select` is no selection.
+    """
+
+    tau: float = 0.0
+    select: Select = "centre"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tau < np.inf or self.select not in SELECTIONS:
+            raise ValueError(
+                f"Nash: tau must be finite and at least 0 and select one of {', '.join(SELECTIONS)}, got "
+                f"tau={self.tau}, select={self.select!r}."
+            )
+
+    def __call__(self, rates: Array) -> Array:
+        """The equilibrium of each run, float64[S, K], for win rates float64[S, K, K]."""
+        game = PreferenceGame(check_rates(rates), symmetrise=True)  # a run is a prompt of this game
+        return nash(game, self.tau, self.select).policy
+
+
+@dataclass(frozen=True)
+class AlphaRank:
+    """The stationary distribution of alpha-rank (`pgames.ratings.alpha_rank`, arXiv:1903.01373).
+
+    Raises ValueError when alpha is negative or the population smaller than 2.
+    """
+
+    alpha: float
+    population: int = 50
+
+    def __post_init__(self) -> None:
+        if not self.alpha >= 0 or self.population < 2:
+            raise ValueError(
+                f"AlphaRank: alpha must be at least 0 and population at least 2, got {self.alpha} and "
+                f"{self.population}."
+            )
+
+    def __call__(self, rates: Array) -> Array:
+        """The shares of time of each run, float64[S, K], for win rates float64[S, K, K]."""
+        return np.stack([alpha_rank(P, self.alpha, self.population).scores for P in check_rates(rates)])
+
+
+@dataclass(frozen=True)
+class Replicator:
+    """The time average of replicator dynamics from the uniform mixture, in `steps` steps of size `dt`.
+
+    w' is proportional to w exp(dt P w). The last point spirals outwards on a cycle; the average approaches
+    the Nash at rate 1 / (steps dt).
+
+    Raises ValueError when steps is below 1 or dt not above 0.
+    """
+
+    steps: int = 1000
+    dt: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not 0 < self.dt < np.inf:
+            raise ValueError(
+                "Replicator: steps must be at least 1 and dt finite and above 0, got "
+                f"{self.steps} and {self.dt}."
+            )
+
+    def __call__(self, rates: Array) -> Array:
+        """The average of each run, float64[S, K], for win rates float64[S, K, K]."""
+        rates = check_rates(rates)
+        out = np.empty(rates.shape[:2])
+        for s, P in enumerate(rates):  # run by run: no bit depends on how many there are
+            logits, total = np.zeros(len(P)), np.zeros(len(P))
+            for _ in range(self.steps):
+                weights = softmax(logits)
+                total += weights
+                logits += self.dt * (P @ weights)
+            out[s] = total / total.sum()
+        return out

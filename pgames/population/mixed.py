@@ -1,0 +1,29 @@
+"""A row of weights and a list of members as one policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.arena import Mixing
+from pgames.solver import Pi
+
+
+def mixed(arena: Mixing[Pi], weights: NDArray[np.float64], members: Sequence[Pi]) -> Pi:
+    """sum_k weights[:, k] members[k], for weights float64[S, K].
+
+    Members without weight stay in the sum, so that no bit of a run depends on the weights of others. With
+    one run the weights are numbers, as text needs them. Raises ValueError when there are not as many weights
+    as members.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.ndim != 2 or weights.shape[1] != len(members):
+        raise ValueError(f"weights must have shape [S, {len(members)}], got {list(weights.shape)}.")
+    columns = np.ascontiguousarray(weights.T)
+    terms = [
+        (float(column[0]) if len(column) == 1 else column, member)
+        for column, member in zip(columns, members, strict=True)
+    ]
+    return arena.mixture(*terms)

@@ -1,0 +1,104 @@
+"""Many policies of a table at once: win rates in one product, matches, and the best mixture of members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.exact.shared_row import shared_row
+from pgames.games.preference import PreferenceGame
+from pgames.kernels import streams
+from pgames.meetings import Meetings
+
+Array = NDArray[np.float64]
+
+
+class Draws(NamedTuple):
+    """How duels are drawn: their number per prompt and match, and what keys their random numbers."""
+
+    samples: int
+    seed: int
+    first_run: int
+    round: int
+
+
+def exact_rates(game: PreferenceGame, firsts: Sequence[Array], seconds: Sequence[Array]) -> Array:
+    """P(first > second), float64[S, K, L] in [0, 1], for log-probabilities float64[S, X, Y] of each.
+
+    Products are made run by run, so no bit depends on the number of runs.
+    """
+    ours, theirs = _stacked(firsts), _stacked(seconds)
+    out = np.full((ours.shape[0], ours.shape[2], theirs.shape[2]), 0.5)
+    for s in range(len(out)):
+        for x, weight in enumerate(game.prompt_weights):
+            out[s] += weight * ((ours[s, x] @ game.skew[x]) @ theirs[s, x].T)
+    return np.clip(out, 0.0, 1.0, out=out)  # sums leave [0, 1] by rounding
+
+
+def matches(members: Sequence[Array], pairs: ArrayLike) -> NDArray[np.int64]:
+    """How often each pair meets, int64[K, K], symmetric, for matches int64[B, 2].
+
+    Raises ValueError when `pairs` has another shape, or a number that no member has.
+    """
+    K, listed = len(members), np.asarray(pairs)
+    if listed.size == 0:
+        listed = np.zeros((0, 2), dtype=np.int64)
+    if listed.ndim != 2 or listed.shape[1] != 2 or listed.dtype.kind not in "iu":
+        raise ValueError(
+            f"pairs must be whole numbers of shape [B, 2], got {listed.dtype} of shape {list(listed.shape)}."
+        )
+    if K == 0 or (listed.size and not (0 <= listed.min() and listed.max() < K)):
+        found = f"{listed.min(initial=0)} to {listed.max(initial=0)}"
+        raise ValueError(f"pairs must name members 0 to {K - 1}, got numbers {found}.")
+    times = np.zeros((K, K), dtype=np.int64)
+    np.add.at(times, (listed[:, 0], listed[:, 1]), 1)
+    return times + times.T - np.diag(np.diag(times))
+
+
+def exact_meetings(rates: Array, times: NDArray[np.int64]) -> Meetings:
+    """The exact rates float64[S, K, K] of the pairs that meet."""
+    met = np.broadcast_to((times > 0) | np.eye(len(times), dtype=bool), rates.shape)
+    rates = 0.5 + (rates - np.swapaxes(rates, 1, 2)) / 2
+    return Meetings(np.where(met, rates, np.nan), np.where(met, np.inf, 0.0))
+
+
+def sampled_meetings(
+    game: PreferenceGame, members: Sequence[Array], times: NDArray[np.int64], draws: Draws
+) -> Meetings:
+    """`draws.samples` duels per prompt for each of the matches int64[K, K], between log-probabilities
+    float64[S, X, Y]. Games of prompts of unequal weight count as fewer."""
+    weights, K, S = game.prompt_weights, len(members), len(members[0])
+    rates, games = np.full((S, K, K), np.nan), np.zeros((S, K, K))
+    rates[:, np.arange(K), np.arange(K)], games[:, np.arange(K), np.arange(K)] = 0.5, np.inf
+    for i, j in np.argwhere(np.triu(times, 1)):
+        duels = draws.samples * int(times[i, j])
+        won = streams.sampled_win_rate(
+            game.skew, members[i], members[j], duels, draws.seed, draws.first_run, draws.round
+        )
+        rates[:, i, j] = np.clip((won * weights).sum(axis=-1), 0.0, 1.0)
+        rates[:, j, i] = 1 - rates[:, i, j]
+        games[:, i, j] = games[:, j, i] = duels / float((weights**2).sum())
+    return Meetings(rates, games)
+
+
+def against_all(game: PreferenceGame, members: Sequence[Array]) -> tuple[Array, Array, Array]:
+    """(weights float64[S, K], opponent float64[S, X, Y], exploitability float64[S]) of the mixture of the
+    members, log-probabilities float64[S, X, Y], that is least exploitable, and who holds it to its value."""
+    ours = _stacked(members)
+    S, X, K, Y = ours.shape
+    weights, opponent, gaps = np.empty((S, K)), np.empty((S, X, Y)), np.empty(S)
+    for s in range(S):
+        rates = np.stack([p @ skew for p, skew in zip(ours[s], game.skew, strict=True)])
+        found = shared_row(rates, game.prompt_weights, game.support)
+        weights[s], opponent[s], gaps[s] = found.row, found.columns, max(0.0, -found.guaranteed)
+    return weights, opponent, gaps
+
+
+def _stacked(policies: Sequence[Array]) -> Array:
+    """Probabilities float64[S, X, K, Y] of K policies. Raises ValueError when there is none."""
+    if len(policies) == 0:
+        raise ValueError("a population needs at least one member.")
+    return np.exp(np.stack(policies, axis=2))

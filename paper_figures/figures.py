@@ -12,4 +12,5 @@ FIGURES = (
     "fig9_majority",
     "fig10_realised",
     "fig11_replies",
+    "fig12_search",
 )

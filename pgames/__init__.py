@@ -22,6 +22,9 @@ from pgames.population.facing import Facing
 from pgames.ratings.estimate import estimate
 from pgames.regret.growth import growth
 from pgames.regret.simulate import simulate
+from pgames.search.arena import Searched
+from pgames.search.regularised import regularised_policy
+from pgames.search.rules import PUCT, Halving, Tempered
 from pgames.solver import Solver, State
 from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
@@ -40,6 +43,7 @@ from pgames.solvers.oracle import (
 from pgames.solvers.outer import COMAL, MPO, Average, Best, ProximalPoint
 from pgames.solvers.pairs import DPO, GPO, IPO, RLHF, SPIN, OnlineDPO, OnlineGPO, OnlineIPO, SLiC
 from pgames.solvers.psro import PSRO, AnytimePSRO, BestResponse
+from pgames.solvers.search import ExpertIteration
 from pgames.sweeps.sweep import Sweep, sweep
 from pgames.table.arena import TableArena
 from pgames.table.duels import DuelArena
@@ -63,6 +67,7 @@ __all__ = [
     "OMG",
     "ONPO",
     "PSRO",
+    "PUCT",
     "RLHF",
     "RUCB",
     "SELM",
@@ -81,10 +86,12 @@ __all__ = [
     "DuelArena",
     "Enhancer",
     "Equilibrium",
+    "ExpertIteration",
     "ExploreThenCommit",
     "Facing",
     "FictitiousPlay",
     "Greedy",
+    "Halving",
     "League",
     "Meetings",
     "NashEMA",
@@ -101,11 +108,13 @@ __all__ = [
     "ProximalPoint",
     "SLiC",
     "Schedule",
+    "Searched",
     "Solver",
     "SparringEXP3",
     "State",
     "Sweep",
     "TableArena",
+    "Tempered",
     "UniformAdversary",
     "ZeroSumEquilibrium",
     "best_response",
@@ -124,6 +133,7 @@ __all__ = [
     "plot",
     "population",
     "ratings",
+    "regularised_policy",
     "run",
     "simulate",
     "solve",

@@ -52,6 +52,8 @@ Samples = TypeVar("Samples", bound=Evidence)  # responses without verdicts
 Buffer = TypeVar("Buffer")  # pairs of responses to be judged later
 Labels = TypeVar("Labels")  # judged pairs of a buffer, to regress on
 Score = TypeVar("Score")  # a reward of every response
+Rule = TypeVar("Rule", contravariant=True)  # a rule by which a search chooses, such as `pgames.PUCT`
+Answer = TypeVar("Answer", covariant=True)  # a policy that a search returns
 
 
 # -- policies: no preference is asked for ----------------------------------------------------------------
@@ -175,6 +177,35 @@ class OpposingMeasured(Opposing[Pi], Measuring[Pi], Protocol[Pi]):
 
     def gains(self, policy: Pi, tau: Weight = 0.0) -> Pair[Weight]:
         """What each role gains by its best response to the other, at least 0; 0 for a role that is held."""
+        ...
+
+
+# -- searching: which responses are judged is decided one at a time ------------------------------------------
+
+
+class Finding(Protocol[Answer]):
+    """What a search found."""
+
+    @property
+    def policy(self) -> Answer:
+        """The shares of visits: a policy of the responses that were simulated."""
+        ...
+
+    @property
+    def judged(self) -> int:
+        """The verdicts that were asked for."""
+        ...
+
+
+class Searching(Mixing[Pi], Protocol[Pi, Rule]):
+    """Responses are judged one at a time, each chosen by what the verdicts before it have shown."""
+
+    def search(self, prior: Pi, opponent: Pi, simulations: int, choose: Rule) -> Finding[Pi]:
+        """What so many simulations per prompt find against the opponent, each with at most one verdict."""
+        ...
+
+    def distil(self, policy: Pi) -> Pi:
+        """A policy with log-probabilities, fitted to one that can only be drawn from."""
         ...
 
 

@@ -134,17 +134,25 @@ class TableArena:
             return self._best_response(prior, opponent)
         if self.samples is None:
             return blocks.mirror_step(self.game.skew, prior, opponent, self._per_run(step))
-        return blocks.tilt(prior, self._win_rates(opponent), self._per_run(step))
+        return blocks.tilt(prior, self.rates_against(opponent), self._per_run(step))
 
     def win_rate(self, first: Policy, second: Policy) -> NDArray[np.float64]:
         """P(first > second), float64[S], averaged over prompts."""
         if self.samples is None:
-            per_prompt = (np.exp(first) * self._win_rates(second)).sum(axis=-1)
+            per_prompt = (np.exp(first) * self.rates_against(second)).sum(axis=-1)
         else:
             per_prompt = streams.sampled_win_rate(
                 self.game.skew, first, second, self.samples, self.seed, self.first_run, self.round
             )
         return (per_prompt * self.game.prompt_weights).sum(axis=-1)
+
+    def rates_against(self, opponent: Policy) -> NDArray[np.float64]:
+        """P(y > opponent) of every response y, float64[S, X, Y]; with `samples`, means of so many duels."""
+        if self.samples is None:
+            return blocks.win_rates(self.game.skew, opponent)
+        return streams.sampled_win_rates(
+            self.game.skew, opponent, self.samples, self.seed, self.first_run, self.round
+        )
 
     def duel(self, first: Policy, second: Policy) -> PairCounts:
         """The outcomes of `samples` duels per run and prompt; with exact feedback, the expectation of one."""
@@ -232,16 +240,9 @@ class TableArena:
 
     # -- inside -----------------------------------------------------------------------------------------
 
-    def _win_rates(self, opponent: Policy) -> NDArray[np.float64]:
-        if self.samples is None:
-            return blocks.win_rates(self.game.skew, opponent)
-        return streams.sampled_win_rates(
-            self.game.skew, opponent, self.samples, self.seed, self.first_run, self.round
-        )
-
     def _best_response(self, prior: Policy, opponent: Policy) -> Policy:
         """The limit of mirror_step as step grows: the prior restricted to the best responses."""
-        rates = np.where(prior > -np.inf, self._win_rates(opponent), -np.inf)
+        rates = np.where(prior > -np.inf, self.rates_against(opponent), -np.inf)
         best = rates >= rates.max(axis=-1, keepdims=True) - 1e-12
         return blocks.normalise(np.where(best, prior, -np.inf))
 

@@ -44,6 +44,10 @@ FIGURES = {
         ["share of the step realised on fresh responses (slope)"],
         ["the same prompts", "other prompts"],
     ),
+    "fig12_search": (
+        ["verdicts"] * 2,
+        ["draws of the reference", "draws of the current policy", "PUCT", "Tempered", "Halving"],
+    ),
     "fig11_replies": (["rounds of EGPO", ""], ["the model", "reference", "trained", "exact Nash"]),
 }
 # relative slack on each comparison with a published number; where seeds decide, CLAIMS says what holds
@@ -113,7 +117,14 @@ def no_single_reply_is_best(found):
     assert found["exploitability of the best single reply"] == 0.5
 
 
+def search_needs_fewer_verdicts(found):
+    at = {what.split(":")[0]: value for what, value in found.items() if "625" in what}
+    assert at["PUCT"] > at["draws of the reference"] + 0.08
+    assert at["Tempered"] > at["draws of the reference"] + 0.08
+
+
 CLAIMS = {
+    "fig12_search": search_needs_fewer_verdicts,
     "fig1_exponential": exploration_avoids_the_exponential,
     "fig5_batch": batches_escape_above_the_threshold_only,
     "fig6_parameter": regret_grows_like_the_number_of_responses,

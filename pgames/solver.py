@@ -89,7 +89,9 @@ def require(solver: object, arena: object, *capabilities: type) -> None:
     if not (missing := [name for name in asked if not hasattr(arena, name)]):
         return
     remedy = (
-        "use a learner from duels, such as Optimistic or ENPO"
+        "wrap it, pgames.Searched(arena, verdicts=16)"
+        if "search" in missing and hasattr(arena, "mirror_step")
+        else "use a learner from duels, such as Optimistic or ENPO"
         if "mirror_step" in missing
         else "use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step "
         "and geometric_mixture"

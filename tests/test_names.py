@@ -25,8 +25,9 @@ def test_learners_are_the_solvers_that_ask_for_a_belief_or_answers_in_duels(name
     taken = inspect.signature(make).parameters.keys() & needed.keys()
     solver = make(**{key: needed[key] for key in taken})
     game = pg.games.comal3()
+    table = pg.TableArena(game, expert=game.reference)
     try:
-        solver.init(pg.TableArena(game, expert=game.reference))
+        solver.init(pg.Searched(table, 3) if name == "ExpertIteration" else table)
         on_a_table = True
     except TypeError:
         on_a_table = False

@@ -85,7 +85,7 @@ SPELLED = {
     "OnlineGPO": "OnlineGPO(squared)",
     "ProximalPoint": "ProximalPoint(MMD(0.1, 0.5), every=7)",
 }
-ON_TABLES = [name for name in names.solvers() if name not in (*names.LEARNERS, "SPIN")]
+ON_TABLES = [name for name in names.solvers() if name not in (*names.LEARNERS, "SPIN", "ExpertIteration")]
 
 
 @pytest.mark.parametrize("name", ON_TABLES)

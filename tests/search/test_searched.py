@@ -107,7 +107,7 @@ def test_expert_iteration_climbs_a_ranking_and_circles_on_a_cycle():
 
 
 def test_expert_iteration_needs_an_arena_that_searches():
-    with pytest.raises(TypeError, match=r"ExpertIteration needs the verb\(s\) search, distil"):
+    with pytest.raises(TypeError, match=r"needs the verb\(s\) search, distil, .*wrap it, pgames\.Searched"):
         pg.solve(pg.ExpertIteration(8), pg.TableArena(pg.games.comal3()), 1)
 
 

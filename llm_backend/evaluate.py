@@ -63,6 +63,19 @@ def estimate(values: Floats, bounded: bool = False) -> Estimate:
     return Estimate(float(values.mean()), margin)
 
 
+def over_prompts(values: Floats) -> Estimate:
+    """The mean of float64[X] with its 95 % interval, which covers the choice of prompts and the draws.
+
+    Raises ValueError for fewer than two prompts.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2:
+        raise ValueError(f"an interval over prompts needs at least 2 prompts, got {len(values)}.")
+    width = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
+    return Estimate(float(values.mean()), width * float(values.std(ddof=1)) / float(np.sqrt(len(values))))
+
+
 def win_rate(arena: TextArena, first: Policy, second: Policy, samples: int) -> Estimate:
     """P(first > second) from `samples` fresh duels per prompt. Raises ValueError when `samples` < 2."""
     ours, theirs = _draw(arena, first, samples, "first"), _draw(arena, second, samples, "second")

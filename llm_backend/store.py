@@ -18,13 +18,15 @@ from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Draws
 from llm_backend.spaces.protocol import ListedSpace
 from llm_backend.verbs.evidence import Buffer, Duels, Labels, Samples
+from pgames.arena import Pair
 from pgames.files import atomic, parse_json
 from pgames.solver import State
 
 VERSION = 1
 ARRAYS = ("bool", "int64", "int32", "float64", "float32")  # types of the arrays of a state
 RECORDS: dict[str, type] = {
-    kind.__name__: kind for kind in (Blend, Mixture, Answers, Duels, Samples, Buffer, Labels, Draws, State)
+    kind.__name__: kind
+    for kind in (Blend, Mixture, Answers, Pair, Duels, Samples, Buffer, Labels, Draws, State)
 }
 OLD_NAMES: dict[str, type] = {"League": Mixture}  # names of records in files of earlier versions
 
@@ -111,7 +113,7 @@ def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None
             some = restored(one)
             draws.append(known if known is not None and _same(known, some) else some)
         state = restored(tree)
-        if not (isinstance(state, State) and type(state.t) is int and isinstance(state.policy, Policy)):
+        if not (isinstance(state, State) and type(state.t) is int and _is_policy(state.policy)):
             raise TypeError("it holds no round and policy")
     except FileNotFoundError as error:
         raise FileNotFoundError(
@@ -125,6 +127,11 @@ def load(lm: LanguageModel, folder: Path, asked: str, known: Draws | None = None
             "an arena with the same prompts and responses."
         )
     return state
+
+
+def _is_policy(value: Any) -> bool:
+    """Whether a value is a policy, or a pair of them."""
+    return all(isinstance(one, Policy) for one in (value if isinstance(value, Pair) else [value]))
 
 
 def _holds(path: Path, name: str) -> bool:

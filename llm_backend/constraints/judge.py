@@ -10,9 +10,7 @@ from llm_backend.constraints.topics import on_topic
 
 LONG = 8  # words above which a response loses by its length
 BASE = 1.0  # what a good response that misses its constraint keeps, against 1 + BASE for one that meets it
-OFF_TOPIC = (
-    0.5  # what a response keeps without a word on the topic, as one that misses its constraint
-)
+OFF_TOPIC = 0.5  # what a response keeps without a word on the topic, as one that misses its constraint
 SHARPNESS = 24.0  # a tenth of score is worth odds of 11 : 1
 
 

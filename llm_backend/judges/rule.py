@@ -60,7 +60,7 @@ class Rule:
         if self.score is None:
             raise TypeError(f"{self.name} compares pairs and has no scores: pass score=f, not prefer=f.")
         pairs = list(dict.fromkeys(pair for some in responses for pair in zip(prompts, some, strict=True)))
-        values = dict(zip(pairs, _results(self.name, self.score, pairs, self.workers), strict=True))
+        values = dict(zip(pairs, results(self.name, self.score, pairs, self.workers), strict=True))
         return np.array([[values[pair] for pair in zip(prompts, some, strict=True)] for some in responses])
 
 
@@ -75,11 +75,16 @@ class _Function:
     ) -> NDArray[np.float64]:
         items = list(zip(prompts, firsts, seconds, strict=True))
         return check_answers(
-            self.name, _results(self.name, self.function, items, self.workers), prompts, firsts, seconds
+            self.name, results(self.name, self.function, items, self.workers), prompts, firsts, seconds
         )
 
 
-def _results(name: str, function: Callable[..., Any], items: list[tuple], workers: int) -> list[float]:
+def results(name: str, function: Callable[..., Any], items: list[tuple], workers: int) -> list[float]:
+    """function(*item) of every item, in order, called in so many threads.
+
+    Raises JudgeError, naming the item, when the function raises or returns no finite number.
+    """
+
     def call(item: tuple) -> float:
         shown = ", ".join(excerpt(text) for text in item)
         try:

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from llm_backend import constraints
+from llm_backend.evaluate import over_prompts
 from llm_backend.runs.logs import Row
 from llm_backend.runs.plot import curves
-from llm_backend.runs.replies import Replies, over_prompts
+from llm_backend.runs.replies import Replies
 from llm_backend.spaces.draws import Draws
 from pgames.files import atomic
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from llm_backend import constraints, evaluate
 from llm_backend.arena import TextArena
-from llm_backend.evaluate import EVALUATION, LEVEL, Estimate
+from llm_backend.evaluate import EVALUATION, Estimate, over_prompts
 from llm_backend.policies.handles import Policy
 from llm_backend.spaces.draws import Draws, Floats, by_prompt
 from llm_backend.verbs.verdicts import judged
@@ -64,19 +64,6 @@ def compare(arena: TextArena, policy: Policy, t: int, samples: int) -> Replies:
         kl = over_prompts(ratio.reshape(len(final.prompts), -1).mean(axis=1))
     wins = won.reshape(len(final.prompts), -1).mean(axis=1)
     return Replies(final.prompts, ours, theirs, wins, len(won), kl, _kinds(final.prompts))
-
-
-def over_prompts(values: Floats) -> Estimate:
-    """The mean of float64[X] with its 95 % interval, which covers the choice of prompts and the draws.
-
-    Raises ValueError for fewer than two prompts.
-    """
-    from scipy.stats import t
-
-    if len(values) < 2:
-        raise ValueError(f"an interval over prompts needs at least 2 prompts, got {len(values)}.")
-    width = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
-    return Estimate(float(values.mean()), width * float(values.std(ddof=1)) / float(np.sqrt(len(values))))
 
 
 def _sorted(draws: Draws) -> Draws:

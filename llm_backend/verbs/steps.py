@@ -41,7 +41,8 @@ def mirror_step(context: Context, prior: Policy, opponent: Policy, step: float) 
     if step == 0:
         raise ValueError("a mirror step of 0 is its prior: use the prior.")
     if step == math.inf and context.exact:
-        return _best_response(context, prior, opponent)
+        worth = wins(context, context.listing.all, opponent)
+        return _best_response(context, prior, worth, "mirror_step")
     step = step if math.isfinite(step) else math.copysign(context.fit.greed, step)
     if context.fit.estimator is None:
         draws, weight, worth = _candidates(context, prior, opponent)
@@ -49,14 +50,25 @@ def mirror_step(context: Context, prior: Policy, opponent: Policy, step: float) 
     return _ascended(context, prior, lambda draws: _wins_apart(context, draws, opponent), step, "mirror_step")
 
 
-def tilt(context: Context, prior: Policy, score: Value, step: float) -> Adapter:
+def tilt(context: Context, prior: Policy, score: Value, step: float, draws: Draws | None = None) -> Adapter:
     """prior * exp(step * score), normalised: fitted on draws of the prior, in exact play on every response.
 
-    score : draws of B rows -> float64[B]. Raises ValueError for a policy gradient with a negative step.
+    score : draws of B rows -> float64[B].
+    draws : responses to which it is fitted instead, `samples` to each prompt; a score of single responses is
+        right for any. A policy gradient draws its own.
+
+    step = inf keeps the responses of highest score in exact play, and is a step of `fit.greed` otherwise.
+    Raises ValueError for a policy gradient with a negative step.
     """
+    if step == math.inf and context.exact:
+        return _best_response(context, prior, score(context.listing.all), "tilt")
+    step = step if math.isfinite(step) else math.copysign(context.fit.greed, step)
     if context.fit.estimator is None:
-        draws, weight = _every(context, prior) if context.exact else _drawn(context, prior)
-        return _regressed(context, prior, draws, weight, Wins(score(draws), None), step, "tilt")
+        if context.exact:
+            rows, weight = _every(context, prior)
+        else:
+            rows, weight = _drawn(context, prior) if draws is None else (draws, _equal(context, draws))
+        return _regressed(context, prior, rows, weight, Wins(score(rows), None), step, "tilt")
     return _ascended(context, prior, score, step, "tilt")
 
 
@@ -162,7 +174,12 @@ def _every(context: Context, sampler: Policy) -> tuple[Draws, Floats]:
 def _drawn(context: Context, sampler: Policy) -> tuple[Draws, Floats]:
     """`samples` draws of the sampler, with equal weights."""
     draws = context.draw(sampler, "opponent")
-    return draws, np.full(len(draws), 1 / context.drawn)
+    return draws, _equal(context, draws)
+
+
+def _equal(context: Context, draws: Draws) -> Floats:
+    """Equal weights float64[B] that sum to 1 over the `samples` responses to each prompt."""
+    return np.full(len(draws), 1 / context.drawn)
 
 
 def _candidates(context: Context, prior: Policy, opponent: Policy) -> tuple[Draws, Floats, Wins]:
@@ -249,16 +266,16 @@ def _ascended(context: Context, prior: Policy, value: Value, step: float, verb: 
     return train(context, objective, start, verb)
 
 
-def _best_response(context: Context, prior: Policy, opponent: Policy) -> Adapter:
-    """The prior restricted to the best responses of an enumerable game, imitated."""
+def _best_response(context: Context, prior: Policy, values: Floats, verb: str) -> Adapter:
+    """The prior restricted to the listed responses of highest value, float64[B], imitated."""
     draws, support = context.listing.all, context.listing.support
     worth = np.full(support.shape, -np.inf)
-    worth[support] = wins(context, draws, opponent)
+    worth[support] = values
     best = worth >= worth.max(axis=1, keepdims=True) - 1e-12
     wanted = np.where(best, context.listing.probs(prior), 0.0)
     objective = Imitate(draws, (wanted / wanted.sum(axis=1, keepdims=True))[support], listed=True)
     scores, _ = leaf_scores(context, prior, draws)
-    return train(context, objective, best_start(objective, scores), "mirror_step")
+    return train(context, objective, best_start(objective, scores), verb)
 
 
 def _wins_apart(context: Context, draws: Draws, opponent: Policy) -> Floats:

@@ -27,6 +27,7 @@ from pgames.search.regularised import regularised_policy
 from pgames.search.rules import PUCT, Halving, Tempered
 from pgames.solver import Solver, State
 from pgames.solvers.direct import SELM, VPO, XPO
+from pgames.solvers.exploiters import MainAndExploiters
 from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
 from pgames.solvers.league import FictitiousPlay, League
 from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, NashEMA, NashMD
@@ -93,6 +94,7 @@ __all__ = [
     "Greedy",
     "Halving",
     "League",
+    "MainAndExploiters",
     "Meetings",
     "NashEMA",
     "NashMD",

@@ -100,6 +100,18 @@ class Meetings:
             spread = np.sqrt(z * (rates * (1 - rates) * self.games + z / 4)) / (self.games + z)
         return np.where(np.isinf(self.games), 0.0, spread)
 
+    def among(self, members: Sequence[int]) -> Meetings:
+        """What these members, by number, won of each other."""
+        chosen = np.ix_(range(self.runs), members, members)
+        return Meetings(self.rates[chosen], self.games[chosen])
+
+    def updated(self, fresh: Meetings, changed: ArrayLike) -> Meetings:
+        """With the games of `fresh` for each pair of which a member has changed: bool[S, K], or bool[K]."""
+        new = np.broadcast_to(np.asarray(changed, dtype=bool), (self.runs, self.members))
+        either = new[:, :, None] | new[:, None, :]
+        rates = np.where(either, fresh.rates, self.rates)
+        return Meetings(rates, np.where(either, fresh.games, self.games))
+
     def grown(self, row: ArrayLike | None = None, games: ArrayLike = 0.0) -> Meetings:
         """With one more member, the last, whose win rates against the others are `row` float64[S, K].
 

@@ -199,7 +199,7 @@ class TableArena:
         """
         times = populations.matches(members, pairs)
         if self.samples is None:
-            return populations.exact_meetings(self.win_rates(members, members), times)
+            return populations.exact_meetings(self.game, members, times)
         draws = populations.Draws(self.samples, self.seed, self.first_run, self.round)
         return populations.sampled_meetings(self.game, members, times, draws)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.exact.shared_row import shared_row
 from pgames.games.preference import PreferenceGame
 from pgames.kernels import streams
+from pgames.kernels.elementary import njit
 from pgames.meetings import Meetings
 
 Array = NDArray[np.float64]
@@ -58,11 +59,57 @@ def matches(members: Sequence[Array], pairs: ArrayLike) -> NDArray[np.int64]:
     return times + times.T - np.diag(np.diag(times))
 
 
-def exact_meetings(rates: Array, times: NDArray[np.int64]) -> Meetings:
-    """The exact rates float64[S, K, K] of the pairs that meet."""
-    met = np.broadcast_to((times > 0) | np.eye(len(times), dtype=bool), rates.shape)
-    rates = 0.5 + (rates - np.swapaxes(rates, 1, 2)) / 2
-    return Meetings(np.where(met, rates, np.nan), np.where(met, np.inf, 0.0))
+def exact_meetings(game: PreferenceGame, members: Sequence[Array], times: NDArray[np.int64]) -> Meetings:
+    """The exact rates of the pairs that meet, for log-probabilities float64[S, X, Y] and matches int64[K, K].
+
+    The bits of a rate depend on its two members alone.
+    """
+    met = np.triu(times, 1) > 0
+    pairs = np.argwhere(met)
+    won = _pair_rates(game.skew, _stacked(members), game.prompt_weights, pairs)
+    rates, games = _nobody_met(len(won), len(members))
+    for (i, j), rate in zip(pairs.tolist(), np.clip(won, 0.0, 1.0).T, strict=True):
+        rates[:, i, j], rates[:, j, i] = rate, 1 - rate
+        games[:, i, j] = games[:, j, i] = np.inf
+    return Meetings(rates, games)
+
+
+@njit
+def _pair_rates(skew, probs, weights, pairs):
+    """float64[S, B]: the win rate of each pair int64[B, 2] of members probs float64[S, X, K, Y]."""
+    S, X, K, Y = probs.shape
+    out = np.full((S, len(pairs)), 0.5)
+    against, known = np.empty((K, Y)), np.empty(K, np.bool_)
+    for s in range(S):
+        for x in range(X):
+            known[:] = False
+            for b in range(len(pairs)):
+                i, j = pairs[b]
+                if not known[j]:
+                    known[j] = True
+                    against[j] = 0.0
+                    for z in range(Y):
+                        q = probs[s, x, j, z]
+                        if q > 0.0:
+                            for y in range(Y):
+                                against[j, y] -= q * skew[x, z, y]
+                a0, a1, a2, a3 = 0.0, 0.0, 0.0, 0.0
+                whole = Y - Y % 4
+                for y in range(0, whole, 4):
+                    a0 += probs[s, x, i, y] * against[j, y]
+                    a1 += probs[s, x, i, y + 1] * against[j, y + 1]
+                    a2 += probs[s, x, i, y + 2] * against[j, y + 2]
+                    a3 += probs[s, x, i, y + 3] * against[j, y + 3]
+                for y in range(whole, Y):
+                    a0 += probs[s, x, i, y] * against[j, y]
+                out[s, b] += weights[x] * ((a0 + a1) + (a2 + a3))
+    return out
+
+
+def _nobody_met(runs: int, members: int) -> tuple[Array, Array]:
+    """(rates, games), float64[S, K, K], of members that have met only themselves."""
+    own = np.broadcast_to(np.eye(members, dtype=bool), (runs, members, members))
+    return np.where(own, 0.5, np.nan), np.where(own, np.inf, 0.0)
 
 
 def sampled_meetings(
@@ -70,9 +117,8 @@ def sampled_meetings(
 ) -> Meetings:
     """`draws.samples` duels per prompt for each of the matches int64[K, K], between log-probabilities
     float64[S, X, Y]. Games of prompts of unequal weight count as fewer."""
-    weights, K, S = game.prompt_weights, len(members), len(members[0])
-    rates, games = np.full((S, K, K), np.nan), np.zeros((S, K, K))
-    rates[:, np.arange(K), np.arange(K)], games[:, np.arange(K), np.arange(K)] = 0.5, np.inf
+    weights = game.prompt_weights
+    rates, games = _nobody_met(len(members[0]), len(members))
     for i, j in np.argwhere(np.triu(times, 1)):
         duels = draws.samples * int(times[i, j])
         won = streams.sampled_win_rate(

@@ -42,7 +42,8 @@ NO_RUNS = "runs"  # the one property that is skipped: text has no run axis
 FAST = ("NashMD, constant step", "RLHF", "SPIN")
 PROPERTIES = {one.name for one in ON_KNOWN_GAMES + ON_EXTREME_GAMES}
 
-MEETING = (pg.PSRO, pg.AnytimePSRO, pg.League)  # their members meet, which text has no verb for yet
+# Their members meet, for which text has no verb yet.
+MEETING = (pg.PSRO, pg.AnytimePSRO, pg.League, pg.MainAndExploiters)
 ON_TABLES_ONLY = (learners.SparringEXP3, learners.RUCB, learners.DoubleThompson)  # their duels are single
 ON_TEXT_TOO = [learner for learner in LEARNERS if not isinstance(learner, ON_TABLES_ONLY)]
 DRAW_PAIRS = (explore.ENPO, explore.DENPO, explore.Passive)  # even in exact play: labels are of drawn pairs

@@ -79,3 +79,13 @@ def test_other_members_do_not_add_up():
         no_meetings(0)
     with pytest.raises(TypeError):
         no_meetings(2) + 1
+
+
+def test_members_that_changed_meet_again():
+    old = exact_meetings(np.full((2, 3, 3), 0.5))
+    fresh = pair(0.75, 4).grown([[0.6, 0.2]], games=7)
+    fresh = pg.Meetings(np.repeat(fresh.rates, 2, axis=0), np.repeat(fresh.games, 2, axis=0))
+    new = old.updated(fresh, [[False, False, True], [False, False, False]])
+    np.testing.assert_allclose(new.rates[0, 2], [0.6, 0.2, 0.5])
+    assert new.games[0, 2, 0] == 7 and new.rates[0, 0, 1] == 0.5 and (new.rates[1] == 0.5).all()
+    np.testing.assert_array_equal(new.among([0, 2]).rates[0], new.rates[0][np.ix_([0, 2], [0, 2])])

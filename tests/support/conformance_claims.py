@@ -66,6 +66,10 @@ SOLVERS = {
     "PSRO, smoothed": (pg.PSRO(oracle=pg.INPO(TAU, 1.0), rounds=3), {**UNCLAIMED, "skip": ["prompts"]}),
     "Anytime PSRO": (pg.AnytimePSRO(), {**nash_at_zero(30, 1e-6), "skip": ["prompts"]}),
     "League": (pg.League(pg.INPO(TAU, 0.5), 4), {**UNCLAIMED, "skip": ["prompts"]}),
+    "Main and exploiters": (
+        pg.MainAndExploiters(pg.SPPO(1.0), every=3, limit=5),
+        {**UNCLAIMED, "skip": ["prompts"]},
+    ),
     "Online IPO": (pg.OnlineIPO(TAU, 0.5), {"games": few(TAU)}),
     "Online IPO, minimised": (pg.OnlineIPO(1.0), {"games": few(1.0), "rounds": 50}),
     "Online DPO": (pg.OnlineDPO(TAU, 0.5), UNCLAIMED),

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 import pgames
 from llm_backend import store
@@ -27,9 +28,22 @@ from llm_backend.spaces.free import Free
 from llm_backend.spaces.listed import Listed
 from llm_backend.spaces.protocol import Sampling, Space, listing
 from llm_backend.spaces.recorded import Recorded
-from llm_backend.verbs import beliefs, duels, games, labels, least_known, rewards, samples, steps, verdicts
+from llm_backend.verbs import (
+    beliefs,
+    duels,
+    games,
+    labels,
+    least_known,
+    meet,
+    rewards,
+    samples,
+    steps,
+    verdicts,
+)
 from llm_backend.verbs.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duels, Labels, Samples
+from pgames.arena import AgainstAll
 from pgames.losses import PairLoss
+from pgames.meetings import Meetings
 from pgames.solver import State, Weight
 from pgames.table.beliefs import Width
 
@@ -253,6 +267,29 @@ class TextArena:
     def win_rate(self, first: Policy, second: Policy) -> float:
         """P(first > second) in [0, 1], averaged over the prompts of the round."""
         return verdicts.win_rate(self.context, first, second)
+
+    def win_rates(self, firsts: Sequence[Policy], seconds: Sequence[Policy]) -> Floats:
+        """P(first > second) of every pair, float64[1, K, L] in [0, 1]: the mean over the round's prompts.
+
+        Every policy is drawn once per prompt, in shared batches: K + L generations in place of K L. Draws
+        follow from (seed, round, policy), so a rate does not depend on the other members.
+        """
+        return meet.win_rates(self.context, firsts, seconds)
+
+    def meet(self, members: Sequence[Policy], pairs: NDArray[np.int64]) -> Meetings:
+        """What members won in the matches int64[B, 2], exactly or in `samples` games per prompt and match.
+
+        Every member is drawn once, in shared batches. Raises ValueError when `pairs` does not name members by
+        their numbers, or a pair has more than `samples` matches.
+        """
+        return meet.meet(self.context, members, pairs)
+
+    def against_all(self, members: Sequence[Policy]) -> AgainstAll[Policy]:
+        """The least exploitable mixture of members in an enumerable game; its opponent is a set of answers.
+
+        Raises AttributeError when responses are free text.
+        """
+        return meet.against_all(self.context, members)
 
     def rates(self) -> Floats:
         """P(y > z), float64[X, Y, Y], of an enumerable game; the judge is asked about all pairs, once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict, get_args
 
@@ -9,17 +10,19 @@ from llm_backend.fits.settings import Fit
 from llm_backend.judges.base import Judge
 from llm_backend.judges.learned import LastLayer
 from llm_backend.models.language_model import LanguageModel
-from llm_backend.policies.handles import BASE, Answers, Policy, members
+from llm_backend.policies.handles import BASE, Answers, Policy, digest_of, members
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.spaces.protocol import ListedSpace, Space, listing
 
-Role = Literal["opponent", "first", "second", "candidates", "own", "third", "sample", "order", "label"]
+Role = Literal[
+    "opponent", "first", "second", "candidates", "own", "third", "sample", "order", "label", "meet"
+]
 """The uses of randomness in a round. The random stream of each is keyed by (seed, round, role).
 
 opponent: draws of the opponent; first, second: the two sides of a duel; candidates: draws of the reference,
 or of the policy that a policy gradient starts from; own: the policy's draws for the next round; third:
 opponents that a pair is judged against; sample: responses for the user; order: the order of training; label:
-the labelled pairs of a buffer.
+the labelled pairs of a buffer; meet: draws of the members of a population, keyed by the member as well.
 """
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -140,10 +143,26 @@ class Context:
         Raises ValueError when the policy is a set of answers that lacks one for such a prompt.
         """
         asked = self.round_prompts(ahead)
-        for _, member in members(policy):
-            if isinstance(member, Answers) and (missing := [x for x in asked if not member.texts[x]]):
-                raise ValueError(
-                    f"this policy is a set of answers and has none to prompt {missing[0]}: it was made for "
-                    "the prompts of another round (per_round). Play it in that round, or distil it."
-                )
+        _check_answered(policy, asked)
         return self.space.draw(policy, n or self.drawn, self.key(role), asked)
+
+    def draw_members(self, policies: Sequence[Policy]) -> list[Draws]:
+        """`samples` responses of each policy to each prompt of the round, drawn in shared batches.
+
+        The key of a policy's draws holds a digest of the policy: they do not depend on who else is drawn.
+        Raises ValueError as `draw` does.
+        """
+        asked = self.round_prompts()
+        for policy in policies:
+            _check_answered(policy, asked)
+        requests = [(policy, (*self.key("meet"), digest_of(policy))) for policy in policies]
+        return self.space.draw_each(requests, self.drawn, asked)
+
+
+def _check_answered(policy: Policy, prompts: Sequence[int]) -> None:
+    for _, member in members(policy):
+        if isinstance(member, Answers) and (missing := [x for x in prompts if not member.texts[x]]):
+            raise ValueError(
+                f"this policy is a set of answers and has none to prompt {missing[0]}: it was made for "
+                "the prompts of another round (per_round). Play it in that round, or distil it."
+            )

@@ -5,6 +5,8 @@ A handle is immutable and holds no weights; the language model holds them.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -168,3 +170,18 @@ def leaves(policy: Policy) -> tuple[Leaf, ...]:
         if not isinstance(member, Answers):
             found.update(dict.fromkeys(leaf for _, leaf in blend_terms(member)))
     return tuple(found)
+
+
+def described(policy: Policy) -> object:
+    """A policy as JSON values that a restart does not change; adapters by their fingerprint."""
+    if isinstance(policy, Base | Adapter):
+        return policy.id
+    if isinstance(policy, Answers):
+        return [list(map(list, policy.texts)), [list(w) for w in policy.weights]]
+    return [type(policy).__name__, *([w, described(part)] for w, part in policy.terms)]
+
+
+def digest_of(policy: Policy) -> int:
+    """A number in [0, 2**56) that identifies a policy, on every machine and after a restart."""
+    told = json.dumps(described(policy)).encode()
+    return int.from_bytes(hashlib.blake2b(told, digest_size=7).digest(), "big")

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_backend.engines.local.generate import generate
+from llm_backend.engines.local.generate import generate, generate_together
 from llm_backend.engines.local.token_mixture import score_token_mixture
+from llm_backend.engines.protocol import Responses
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import Adapter, Base, Blend, Leaf, Policy
 from llm_backend.spaces.draws import Draws, Floats
-from llm_backend.spaces.protocol import Sampling
+from llm_backend.spaces.protocol import Request, Sampling
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,38 +41,71 @@ class Free:
         """`n` responses to each prompt, or to each of the prompts `which`: B = n * prompts rows."""
         how = self.sampling
         assert how.longest is not None
-        at = list(range(len(how.prompts))) if which is None else list(which)
+        if how.engine is None or not isinstance(policy, Base | Adapter):
+            return self._drawn([(policy, key)], n, which)[0]
+        at = self._asked(which)
+        drawn = how.engine.generate(
+            how.lm,
+            policy,
+            [how.prompts[x] for x in at],
+            n,
+            max_new_tokens=how.longest,
+            min_new_tokens=how.shortest,
+            temperature=how.temperature,
+            key=key,
+            which=at,
+        )
+        return self._rows(drawn, at)
+
+    def draw_each(
+        self, requests: Sequence[Request], n: int, which: Sequence[int] | None = None
+    ) -> list[Draws]:
+        """`draw` for several requests (policy, key): the same rows, decoded in shared batches.
+
+        An engine takes them one by one.
+        """
+        if self.sampling.engine is not None:
+            return [self.draw(policy, n, key, which) for policy, key in requests]
+        return self._drawn(requests, n, which)
+
+    def _drawn(self, requests: Sequence[Request], n: int, which: Sequence[int] | None) -> list[Draws]:
+        how, at = self.sampling, self._asked(which)
+        assert how.longest is not None
         asked = [how.prompts[x] for x in at]
-        if how.engine is not None and isinstance(policy, Base | Adapter):
-            drawn = how.engine.generate(
-                how.lm,
-                policy,
-                asked,
-                n,
-                max_new_tokens=how.longest,
-                min_new_tokens=how.shortest,
-                temperature=how.temperature,
-                key=key,
-                which=at,
-            )
+        limits = {
+            "max_new_tokens": how.longest,
+            "min_new_tokens": how.shortest,
+            "rows": 4 * how.rows,
+        }
+        if how.correct > 1:
+            drawn = [
+                generate(
+                    how.lm,
+                    policy,
+                    asked,
+                    n,
+                    temperature=how.temperature,
+                    key=key,
+                    which=at,
+                    correct=how.correct,
+                    **limits,
+                )
+                for policy, key in requests
+            ]
         else:
-            drawn = generate(
-                how.lm,
-                policy,
-                asked,
-                n,
-                max_new_tokens=how.longest,
-                min_new_tokens=how.shortest,
-                temperature=how.temperature,
-                key=key,
-                which=at,
-                correct=how.correct,
-                rows=4 * how.rows,
+            drawn = generate_together(
+                how.lm, requests, asked, n, temperature=how.temperature, which=at, **limits
             )
+        return [self._rows(one, at) for one in drawn]
+
+    def _asked(self, which: Sequence[int] | None) -> list[int]:
+        return list(range(len(self.sampling.prompts))) if which is None else list(which)
+
+    def _rows(self, drawn: Responses, at: Sequence[int]) -> Draws:
         return Draws(
             np.asarray(at, dtype=np.int64)[drawn.prompt],
             tuple(map(tuple, drawn.tokens)),
-            tuple(map(how.lm.decode, drawn.tokens)),
+            tuple(map(self.sampling.lm.decode, drawn.tokens)),
             np.full(len(drawn.tokens), -1),
             drawn.truncated,
             tuple((self._name(leaf), logs) for leaf, logs in drawn.by_leaf.items()),

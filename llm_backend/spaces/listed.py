@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import Answers, Blend, Leaf, Policy, blend_terms, members
 from llm_backend.spaces.draws import Draws, Floats
-from llm_backend.spaces.protocol import Sampling
+from llm_backend.spaces.protocol import Request, Sampling
 from pgames.numerics import normalise
 
 
@@ -120,6 +120,12 @@ class Listed:
             u = np.random.default_rng([*key, int(x)]).random(n) * cumulative[-1]
             picked.append(np.searchsorted(cumulative, u, side="right"))
         return self.at(np.repeat(asked, n), np.concatenate(picked))
+
+    def draw_each(
+        self, requests: Sequence[Request], n: int, which: Sequence[int] | None = None
+    ) -> list[Draws]:
+        """`draw` for several requests (policy, key), one by one: a list is drawn from at no cost."""
+        return [self.draw(policy, n, key, which) for policy, key in requests]
 
     def of(self, prompts: Sequence[int] | NDArray[np.int64]) -> tuple[Draws, NDArray[np.int64]]:
         """All responses to some prompts, and their rows int64[B] in `all`."""

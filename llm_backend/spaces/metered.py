@@ -11,7 +11,7 @@ from typing import Protocol
 from llm_backend.policies.handles import Blend, Leaf, Policy
 from llm_backend.spaces.around import Around
 from llm_backend.spaces.draws import Draws, Floats
-from llm_backend.spaces.protocol import Space
+from llm_backend.spaces.protocol import Request, Space
 from llm_backend.spaces.recorded import Recorded
 
 
@@ -44,6 +44,16 @@ class Metered(Around):
         self.meter.count(draws)
         return draws
 
+    def draw_each(
+        self, requests: Sequence[Request], n: int, which: Sequence[int] | None = None
+    ) -> list[Draws]:
+        """`draw` for several requests (policy, key), in shared batches where the space can."""
+        with self.meter.measure("collect"):
+            drawn = self.space.draw_each(requests, n, which)
+        for draws in drawn:
+            self.meter.count(draws)
+        return drawn
+
     def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
         """log pi(response | prompt), float64[B] in nats; the phase is "score"."""
         with self.meter.measure("score"):
@@ -62,6 +72,17 @@ class Timed(Around):
         draws = self.space.draw(policy, n, key, which)
         self.meter.drew(draws, time.perf_counter() - began)
         return draws
+
+    def draw_each(
+        self, requests: Sequence[Request], n: int, which: Sequence[int] | None = None
+    ) -> list[Draws]:
+        """`draw` for several requests (policy, key), in shared batches where the space can."""
+        began = time.perf_counter()
+        drawn = self.space.draw_each(requests, n, which)
+        each = (time.perf_counter() - began) / max(len(drawn), 1)
+        for draws in drawn:
+            self.meter.drew(draws, each)
+        return drawn
 
 
 def metered(space: Space, meter: Gauge) -> Metered:

@@ -14,6 +14,8 @@ from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import Blend, Leaf, Policy
 from llm_backend.spaces.draws import Draws, Floats, Ints
 
+Request = tuple[Policy, Sequence[int]]  # a policy, and the key of its draws
+
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
@@ -62,6 +64,12 @@ class Space(Protocol):
 
         The responses to a prompt are a function of policy, key and prompt alone.
         """
+        ...
+
+    def draw_each(
+        self, requests: Sequence[Request], n: int, which: Sequence[int] | None = None
+    ) -> list[Draws]:
+        """`draw` for several requests (policy, key), in shared batches where the space can."""
         ...
 
     def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from llm_backend.policies.handles import Adapter, Answers, Base, Policy
+from llm_backend.policies.handles import Policy, described
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.around import Around
 from llm_backend.spaces.draws import Draws
+from llm_backend.spaces.protocol import Request
 from pgames.files import atomic, parse_json
 
 
@@ -34,15 +35,34 @@ class Recorded(Around):
 
         Raises ValueError naming the file when it is not a record of responses.
         """
-        which = range(len(self.sampling.prompts)) if which is None else which
-        asked = {"policy": described(policy), "n": n, "key": list(key), "prompts": self._digest(which)}
-        path = self.folder / f"{_digest(asked)}.json"
+        path = self._path(policy, n, key, which)
         kept = workers().once(lambda: _read(path) if path.is_file() else None)
         if kept is not None:
             return kept
         draws = self.space.draw(policy, n, key, which)
         workers().once(lambda: _write(path, draws))
         return draws
+
+    def draw_each(
+        self, requests: Sequence[Request], n: int, which: Sequence[int] | None = None
+    ) -> list[Draws]:
+        """`draw` for several requests (policy, key); those that are not read are drawn together.
+
+        Raises ValueError as `draw` does.
+        """
+        paths = [self._path(policy, n, key, which) for policy, key in requests]
+        found = [workers().once(lambda path=path: _read(path) if path.is_file() else None) for path in paths]
+        missing = [i for i, kept in enumerate(found) if kept is None]
+        drawn = self.space.draw_each([requests[i] for i in missing], n, which) if missing else []
+        for i, draws in zip(missing, drawn, strict=True):
+            workers().once(lambda path=paths[i], draws=draws: _write(path, draws))
+            found[i] = draws
+        return [draws for draws in found if draws is not None]
+
+    def _path(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None) -> Path:
+        which = range(len(self.sampling.prompts)) if which is None else which
+        asked = {"policy": described(policy), "n": n, "key": list(key), "prompts": self._digest(which)}
+        return self.folder / f"{_digest(asked)}.json"
 
     def _digest(self, which: Sequence[int]) -> str:
         """A digest of the prompts `which`, and of everything else that responses to them depend on."""
@@ -88,12 +108,3 @@ def _read(path: Path) -> Draws:
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is not a record of responses ({error}): delete it.") from None
-
-
-def described(policy: Policy) -> object:
-    """A policy as JSON values that a restart does not change; adapters by their fingerprint."""
-    if isinstance(policy, Base | Adapter):
-        return policy.id
-    if isinstance(policy, Answers):
-        return [list(map(list, policy.texts)), [list(w) for w in policy.weights]]
-    return [type(policy).__name__, *([w, described(part)] for w, part in policy.terms)]

@@ -11,6 +11,7 @@ from llm_backend.policies.handles import Blend, Leaf, Policy, leaves
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.around import Around
 from llm_backend.spaces.draws import NO_DRAWS, Draws, Floats
+from llm_backend.spaces.protocol import Request
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +24,21 @@ class Shared(Around):
 
     def draw(self, policy: Policy, n: int, key: Sequence[int], which: Sequence[int] | None = None) -> Draws:
         """`n` responses to each prompt, or to each of the prompts `which`, in the order of one process."""
+        return self.draw_each([(policy, key)], n, which)[0]
+
+    def draw_each(
+        self, requests: Sequence[Request], n: int, which: Sequence[int] | None = None
+    ) -> list[Draws]:
+        """`draw` for several requests (policy, key), in shared batches where the space can."""
         asked = range(len(self.sampling.prompts)) if which is None else which
         mine = list(workers().mine(asked))
-        with self.sampling.lm.unsharded(leaves(policy)):
-            draws = self.space.draw(policy, n, key, mine) if mine else NO_DRAWS
-        each = [draws.take(np.arange(i * n, (i + 1) * n)) for i in range(len(mine))]  # one item per prompt
-        return Draws.join(workers().gathered(each))
+        with self.sampling.lm.unsharded([leaf for policy, _ in requests for leaf in leaves(policy)]):
+            drawn = self.space.draw_each(requests, n, mine) if mine else [NO_DRAWS] * len(requests)
+        found = []
+        for draws in drawn:
+            each = [draws.take(np.arange(i * n, (i + 1) * n)) for i in range(len(mine))]  # an item per prompt
+            found.append(Draws.join(workers().gathered(each)))
+        return found
 
     def score(self, policy: Leaf | Blend, draws: Draws) -> Floats:
         """log pi(response | prompt), float64[B] in nats, rows in the order of `draws`."""

@@ -42,8 +42,6 @@ NO_RUNS = "runs"  # the one property that is skipped: text has no run axis
 FAST = ("NashMD, constant step", "RLHF", "SPIN")
 PROPERTIES = {one.name for one in ON_KNOWN_GAMES + ON_EXTREME_GAMES}
 
-# Their members meet, for which text has no verb yet.
-MEETING = (pg.PSRO, pg.AnytimePSRO, pg.League, pg.MainAndExploiters)
 ON_TABLES_ONLY = (learners.SparringEXP3, learners.RUCB, learners.DoubleThompson)  # their duels are single
 ON_TEXT_TOO = [learner for learner in LEARNERS if not isinstance(learner, ON_TABLES_ONLY)]
 DRAW_PAIRS = (explore.ENPO, explore.DENPO, explore.Passive)  # even in exact play: labels are of drawn pairs
@@ -69,11 +67,7 @@ def on_text(name):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
-        for name, (solver, _) in SOLVERS.items()
-        if not isinstance(solver, MEETING)
-    ],
+    [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SOLVERS],
 )
 def test_solver(name):
     solver, claims = on_text(name)

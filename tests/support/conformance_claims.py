@@ -150,6 +150,7 @@ ON_TEXT = {
     # a model comes as near to a sure answer as it is trained long
     "Fictitious play": (pg.FictitiousPlay(), {"rounds": 30, "within": 0.12, "tolerance": 0.03}),
     "Fictitious play, smoothed": (pg.FictitiousPlay(0.2), {"rounds": 20}),
+    "Anytime PSRO": (pg.AnytimePSRO(), {"rounds": 6, "within": 0.04}),
     "Online IPO": (pg.OnlineIPO(0.2, 2.0), {"rounds": 10}),
     "Online IPO, minimised": (pg.OnlineIPO(0.3), {"rounds": 8}),
     "IPO": (pg.IPO(0.2), {"fixed_point": lambda game: tilted(game, 1 / 0.2)}),

@@ -5,8 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from llm_backend.policies.handles import BASE, geometric_mixture
-from llm_backend.spaces.recorded import described
+from llm_backend.policies.handles import BASE, described, geometric_mixture
 from tests.support.llm_free import free_arena
 from tests.support.llm_oracles import trained
 from tests.support.llm_tiny import tiny_lm

@@ -10,11 +10,10 @@ from llm_backend import TextArena
 from llm_backend.data import Pair, prompts_of, read_pairs
 from llm_backend.fits.fit import Fit
 from llm_backend.judges import Believed, JudgeError
-from llm_backend.policies.handles import BASE
+from llm_backend.policies.handles import BASE, described
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.loop import run
 from llm_backend.spaces.draws import Draws
-from llm_backend.spaces.recorded import described
 from llm_backend.tiny import PROMPTS, tiny_language_model
 from llm_backend.verbs.evidence import Duels
 

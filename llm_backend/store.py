@@ -22,12 +22,26 @@ from pgames.arena import Pair
 from pgames.files import atomic, parse_json
 from pgames.meetings import Meetings
 from pgames.solver import State
+from pgames.solvers.exploiters import Roster
 
 VERSION = 1
 ARRAYS = ("bool", "int64", "int32", "float64", "float32")  # types of the arrays of a state
 RECORDS: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Blend, Mixture, Answers, Pair, Duels, Samples, Buffer, Labels, Draws, State, Meetings)
+    for kind in (
+        Blend,
+        Mixture,
+        Answers,
+        Pair,
+        Duels,
+        Samples,
+        Buffer,
+        Labels,
+        Draws,
+        State,
+        Meetings,
+        Roster,
+    )
 }
 OLD_NAMES: dict[str, type] = {"League": Mixture}  # names of records in files of earlier versions
 

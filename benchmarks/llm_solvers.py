@@ -1,12 +1,15 @@
 """Solvers on SmolLM2-135M-Instruct with one budget of verdicts: `python -m benchmarks.llm_solvers [--toy]`.
 
-Each solver trains an adapter on the constraint prompts, with 120 verdicts. Then all results meet on held-out
-prompts: win rate over the reference, constraints met, KL, and a lower bound on the exploitability, whose
-opponents are the other results, the reference, and a best response to the reference.
+Each solver trains an adapter on prompts with constraints, with 240 verdicts. Offline solvers have them as a
+file of pairs of the reference's responses (`read_pairs`). Then all results meet on held-out prompts: win
+rate over the reference, constraints met, KL, and a lower bound on the exploitability, whose opponents are the
+other results, the reference, and a best response to the reference.
 """
 
 from __future__ import annotations
 
+import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,36 +21,45 @@ import torch
 import pgames as pg
 from benchmarks.timing import Row, folder_of, report, toy_asked
 from llm_backend import Fit, LanguageModel, TextArena, bounds, constraints, evaluate, judges
+from llm_backend.data.pairs import Pair, prompts_of, read_pairs
+from llm_backend.data.prompts import Prompt
 from llm_backend.judges.base import Judge
 from llm_backend.policies.handles import BASE, Policy
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.tiny import tiny_language_model
 from llm_backend.verbs.verdicts import judged
+from pgames.files import atomic
 
 TAU, ETA = 0.05, 5.0
 FRESH = 1 << 22  # added to the round in keys of the final duels
 
 
 class Setting(NamedTuple):
-    """A solver, its samples per prompt, prompts per round, and rounds: about 120 verdicts in all."""
+    """A solver, its samples per prompt, prompts per round, and rounds: 240 verdicts in all.
 
-    make: Callable[[Any], Any]  # duels of the reference, judged once -> a solver
+    offline : the solver has the pairs of the file, plays all their prompts at once, and asks no judge. One
+        that needs a preference asks the one learned from the pairs (`judges.Believed`).
+    """
+
+    make: Callable[[Any], Any]  # evidence of the pairs -> a solver
     samples: int = 4
     per_round: int = 10
-    rounds: int = 2
+    rounds: int = 4
     offline: bool = False
 
 
 SETTINGS = {
     "INPO": Setting(lambda _: pg.INPO(TAU, ETA)),
     "Nash-MD": Setting(lambda _: pg.NashMD(TAU, ETA)),
-    "EGPO": Setting(lambda _: pg.EGPO(TAU, ETA), rounds=1),
+    "EGPO": Setting(lambda _: pg.EGPO(TAU, ETA), rounds=2),
     "online DPO": Setting(lambda _: pg.OnlineDPO(TAU), samples=6),
-    "RLHF": Setting(lambda duels: pg.RLHF(TAU, pairs=duels), samples=6, per_round=20, rounds=1, offline=True),
-    "DPO, offline": Setting(
-        lambda duels: pg.DPO(TAU, pairs=duels), samples=6, per_round=20, rounds=1, offline=True
-    ),
+    "RLHF": Setting(lambda pairs: pg.RLHF(TAU, pairs=pairs), rounds=1, offline=True),
+    "DPO": Setting(lambda pairs: pg.DPO(TAU, pairs=pairs), rounds=1, offline=True),
+    "IPO": Setting(lambda pairs: pg.IPO(TAU, pairs=pairs), rounds=1, offline=True),
+    "SPIN": Setting(lambda _: pg.SPIN(1.0), rounds=1, offline=True),
+    "EGPO, offline": Setting(lambda _: pg.EGPO(TAU, ETA), rounds=1, offline=True),
 }
+PAIRS = 6  # of the file, to each of its prompts
 
 
 class Counted:
@@ -77,29 +89,54 @@ class Game(NamedTuple):
     held_out: list[str]
     longest: int
     replies: int  # to each held-out prompt
+    asked: int  # prompts of the file of pairs
+    system: str | None = None
 
-    def arena(self, setting: Setting) -> TextArena:
-        """The arena in which a solver trains."""
-        prompts = self.prompts[
-            : max(setting.per_round, len(self.prompts) // setting.per_round * setting.per_round)
-        ]
-        size = min(setting.per_round, len(prompts))
-        return self._arena(prompts[: len(prompts) // size * size], setting.samples, size)
+    def arena(self, setting: Setting, pairs: Sequence[Pair] = ()) -> TextArena:
+        """The arena in which a solver trains; with pairs, that of their prompts, without the judge."""
+        if pairs:
+            prompts = prompts_of(pairs)
+            chosen = [[pair.chosen for pair in pairs if pair.prompt == prompt] for prompt in prompts]
+            return self._arena(prompts, setting.samples, None, judges.Believed(self.lm, pairs), chosen)
+        size = min(setting.per_round, len(self.prompts))
+        return self._arena(self.prompts[: len(self.prompts) // size * size], setting.samples, size)
 
     def test(self) -> TextArena:
         """The arena of the held-out prompts."""
-        return self._arena(self.held_out, self.replies, None)
+        return self._arena(self.held_out, self.replies)
 
-    def _arena(self, prompts: list[str], samples: int, per_round: int | None) -> TextArena:
+    def pairs(self, file: Path) -> list[Pair]:
+        """Judge responses of the reference, write them to a file of pairs, and read it."""
+        arena = self._arena(self.prompts[: self.asked], PAIRS)
+        duels = arena.duel(BASE, BASE)
+        with atomic(file, "w") as out:
+            for (i, j), (win, _) in zip(duels.pairs, duels.wins, strict=True):
+                texts, prompt = duels.draws.texts, arena.prompts[duels.draws.prompt[i]]
+                chosen, rejected = (texts[i], texts[j]) if win >= 0.5 else (texts[j], texts[i])
+                if chosen != rejected:
+                    row = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+                    out.write(json.dumps(row | {"margin": abs(float(np.log(win / (1 - win))))}) + "\n")
+        return read_pairs(file, scale=1.0)
+
+    def _arena(
+        self,
+        prompts: Sequence[Prompt],
+        samples: int,
+        per_round: int | None = None,
+        judge: Judge | None = None,
+        expert: list[list[str]] | None = None,
+    ) -> TextArena:
         return TextArena(
             self.lm,
             prompts,
-            self.judge,
+            judge or self.judge,
             samples,
             self.longest,
             fit=Fit(epochs=1),
             temperature=0.7,
             per_round=per_round,
+            expert=expert,
+            system=self.system,
         )
 
 
@@ -108,33 +145,31 @@ def game_of(toy: bool) -> Game:
     if toy:
         digits = [f"{a}{b}" for a in range(10) for b in range(10)]
         lm = tiny_language_model(lora=4)
-        return Game(lm, Counted(judges.Rule(prefer=shorter)), digits[:80], digits[-8:], 4, 8)
+        return Game(lm, Counted(judges.Rule(prefer=shorter)), digits[:80], digits[-8:], 4, 8, 10)
     asked = constraints.prompts()
     trained = [row.prompt for row in asked if not row.held_out]
     lm = LanguageModel.from_pretrained("smollm2", lora=16)
     judge = Counted(judges.Rule(prefer=constraints.prefer))
-    return Game(lm, judge, trained, [row.prompt for row in asked if row.held_out][::2], 24, 4)
+    held_out = [row.prompt for row in asked if row.held_out][::2]
+    return Game(lm, judge, trained, held_out, 24, 4, 40, "Answer in one short sentence.")
 
 
 def trained(game: Game, settings: dict[str, Setting], done: dict[str, Policy]) -> Iterator[Row]:
     """Train each solver, and put its policy into `done`."""
-    duels, asked = None, 0
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = game.pairs(Path(folder) / "pairs.jsonl")
+    told = game.judge.asked
     for name, setting in settings.items():
         start, before = time.process_time(), game.judge.asked
-        arena = game.arena(setting)
-        if setting.offline:
-            if duels is None:
-                first = game.judge.asked
-                duels = arena.duel(BASE, BASE)
-                asked = game.judge.asked - first
-            before = game.judge.asked - asked
-        state = pg.solve(setting.make(duels), arena, setting.rounds)
+        arena = game.arena(setting, pairs if setting.offline else ())
+        evidence = arena.duels_of(pairs) if setting.offline else None
+        state = pg.solve(setting.make(evidence), arena, setting.rounds)
         done[name] = state.policy
         shares = [note["share"] for note in arena.journal if note["share"] is not None]
         slopes = [note["slope"] for note in arena.journal if note["slope"] is not None]
         yield {
             "solver": name,
-            "verdicts": game.judge.asked - before,
+            "verdicts": told if setting.offline else game.judge.asked - before,
             "fits": len(arena.journal),
             "share": float(np.mean(shares)) if shares else None,
             "realised": float(np.mean(slopes)) if slopes else None,
@@ -200,7 +235,7 @@ def main(toy: bool = False, folder: Path | None = None) -> dict[str, Any]:
     game, done = game_of(toy), dict[str, Policy]()
     settings = {n: s._replace(rounds=min(s.rounds, 2)) for n, s in SETTINGS.items()} if toy else SETTINGS
     tables = [
-        ("Training on about 120 verdicts", trained(game, settings, done)),
+        ("Training on 240 verdicts", trained(game, settings, done)),
         ("On held-out prompts, tau = .05", compared(game, done, toy)),
     ]
     return report("llm_solvers", tables, folder_of(toy, folder))

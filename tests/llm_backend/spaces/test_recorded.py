@@ -17,7 +17,7 @@ def test_recorded_draws_are_read_back(tmp_path, monkeypatch):
     drawn = arena.context.draw(BASE, "first")
     blend = geometric_mixture((0.5, BASE), (0.5, trained(lm, size=0.05)))
     mixed = arena.context.draw(blend, "first")
-    monkeypatch.setattr("llm_backend.spaces.free.generate", None)
+    monkeypatch.setattr("llm_backend.spaces.free.generate_together", None)
     again = copy.copy(arena).context.draw(BASE, "first")
     assert again.tokens == drawn.tokens
     assert again.texts == drawn.texts

@@ -22,10 +22,15 @@ from pgames.population.facing import Facing
 from pgames.ratings.estimate import estimate
 from pgames.regret.growth import growth
 from pgames.regret.simulate import simulate
+from pgames.roles.arena import RoleArena
+from pgames.roles.equilibrium import RoleEquilibrium, nash_roles
+from pgames.roles.matrix import MatrixRoles
+from pgames.roles.prompts import PromptRoles
 from pgames.search.arena import Searched
 from pgames.search.regularised import regularised_policy
 from pgames.search.rules import PUCT, Halving, Tempered
 from pgames.solver import Solver, State
+from pgames.solvers.adversary import Rivals, Turns
 from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.exploiters import MainAndExploiters
 from pgames.solvers.explore import DENPO, ENPO, Passive, Schedule
@@ -95,6 +100,7 @@ __all__ = [
     "Halving",
     "League",
     "MainAndExploiters",
+    "MatrixRoles",
     "Meetings",
     "NashEMA",
     "NashMD",
@@ -107,7 +113,11 @@ __all__ = [
     "PairLoss",
     "Passive",
     "PreferenceGame",
+    "PromptRoles",
     "ProximalPoint",
+    "Rivals",
+    "RoleArena",
+    "RoleEquilibrium",
     "SLiC",
     "Schedule",
     "Searched",
@@ -117,6 +127,7 @@ __all__ = [
     "Sweep",
     "TableArena",
     "Tempered",
+    "Turns",
     "UniformAdversary",
     "ZeroSumEquilibrium",
     "best_response",
@@ -131,6 +142,7 @@ __all__ = [
     "losses",
     "metrics",
     "nash",
+    "nash_roles",
     "nash_zero_sum",
     "plot",
     "population",

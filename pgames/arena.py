@@ -27,14 +27,14 @@ from pgames.solver import Pi, Weight
 Table = NDArray[np.float64]
 Width = Literal["hoeffding", "bernstein"]  # the kind of a belief's confidence intervals
 Role = Literal["attacker", "defender"]
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Pair(NamedTuple, Generic[T]):
+class Pair(NamedTuple, Generic[T_co]):
     """One value for each role: a policy, a gain, a temperature."""
 
-    attacker: T
-    defender: T
+    attacker: T_co
+    defender: T_co
 
 
 class Evidence(Protocol):

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from pgames.curves import Curve
 from pgames.metrics import Exploitability, Metric
 from pgames.progress import progress
+from pgames.roles.arena import RoleArena
 from pgames.solver import Solver, State, target_of
 from pgames.table.arena import Policy, TableArena
+
+Arenas = TableArena | RoleArena
 
 Array = NDArray[np.float64]
 
@@ -48,7 +51,7 @@ def log_grid(rounds: int, points: int = 100) -> NDArray[np.int64]:
 
 def run(
     solver: Solver,
-    arena: TableArena,
+    arena: Arenas,
     rounds: int,
     record: Sequence[Metric] | None = None,
     compiled: bool = False,
@@ -97,7 +100,7 @@ def _default_metrics(solver: Solver) -> list[Metric]:
     return [Exploitability(0.0), *regularised]
 
 
-def _measure(metric: Metric, arena: TableArena, policy: Policy) -> Array:
+def _measure(metric: Metric, arena: Arenas, policy: Policy) -> Array:
     """One value per run, float64[S, ...]."""
     value = np.asarray(metric(arena, policy))
     if value.shape[:1] != (arena.runs,):
@@ -108,7 +111,7 @@ def _measure(metric: Metric, arena: TableArena, policy: Policy) -> Array:
     return value
 
 
-def _continue(solver: Solver, arena: TableArena, state: State, rounds: int, compiled: bool) -> State:
+def _continue(solver: Solver, arena: Arenas, state: State, rounds: int, compiled: bool) -> State:
     if compiled and rounds > 0:
         from pgames.tracing.compiled import run_compiled
 

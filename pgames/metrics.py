@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.arena import Role
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
 from pgames.numerics import kl
+from pgames.roles.arena import RoleArena
+from pgames.roles.certificates import by_role
 from pgames.solver import Weight
 from pgames.table.arena import Policy, TableArena
 
@@ -24,7 +27,7 @@ class Metric(Protocol):
     @property
     def name(self) -> str: ...
 
-    def __call__(self, arena: TableArena, policy: Policy) -> Array: ...
+    def __call__(self, arena: Any, policy: Policy) -> Array: ...
 
 
 @lru_cache(maxsize=8)
@@ -45,7 +48,7 @@ class Exploitability:
     def name(self) -> str:
         return f"exploitability (tau {'per run' if np.ndim(self.tau) else f'= {self.tau:g}'})"
 
-    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+    def __call__(self, arena: TableArena | RoleArena, policy: Policy) -> Array:
         return arena.exploitability(policy, self.tau)
 
 
@@ -59,8 +62,40 @@ class DualityGap:
     def name(self) -> str:
         return f"duality gap (tau = {self.tau:g})"
 
-    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+    def __call__(self, arena: TableArena | RoleArena, policy: Policy) -> Array:
         return 2 * arena.exploitability(policy, self.tau)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a best response of one role gains on a pair, float64[S]; needs a `RoleArena`."""
+
+    role: Role
+    tau: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"gain of the {self.role} (tau = {self.tau:g})"
+
+    def __call__(self, arena: RoleArena, policy: Policy) -> Array:
+        gains = arena.gains(policy, self.tau)
+        return gains.attacker if self.role == "attacker" else gains.defender
+
+
+@dataclass(frozen=True)
+class RoleEntropy:
+    """-sum pi log pi of one role of a pair in nats, float64[S]; prompts as often as the pair asks them."""
+
+    role: Role
+
+    @property
+    def name(self) -> str:
+        return f"entropy of the {self.role}"
+
+    def __call__(self, arena: RoleArena, policy: Policy) -> Array:
+        surprise = -np.where(policy > -np.inf, policy, 0.0)
+        entropies = by_role(arena.roles, (arena.probs(policy) * surprise).sum(axis=-1), policy)
+        return entropies.attacker if self.role == "attacker" else entropies.defender
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ LEARNERS = (  # solvers that know a game only from duels
     "DENPO DoubleThompson ENPO Enhancer ExploreThenCommit Greedy OMG OnPolicyGreedy Optimistic Passive RUCB "
     "SELM SparringEXP3 UniformAdversary VMG VPO XPO"
 ).split()
+OPPOSED = ("Rivals", "Turns")  # solvers of two roles, which need a RoleArena
 
 Maker = Callable[..., Any]
 

@@ -91,6 +91,8 @@ def require(solver: object, arena: object, *capabilities: type) -> None:
     remedy = (
         "wrap it, pgames.Searched(arena, verdicts=16)"
         if "search" in missing and hasattr(arena, "mirror_step")
+        else "pass an arena of two roles, such as RoleArena"
+        if "only" in missing
         else "use a learner from duels, such as Optimistic or ENPO"
         if "mirror_step" in missing
         else "use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step "

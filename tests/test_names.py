@@ -19,15 +19,18 @@ def test_every_exported_solver_is_named():
 def test_learners_are_the_solvers_that_ask_for_a_belief_or_answers_in_duels(name):
     """Those that refuse a table for want of duels, and no others."""
     make = names.solver_class(name)
-    needed = {"inner": pg.MMD(0.1, 0.5), "tau": 0.1, "eta": 0.5, "every": 5, "alpha": 0.6, "lam": 2.0}
-    needed |= {"solver": pg.SPPO(0.5), "size": 2, "simulations": 8}
+    inner = pg.MMD(0.1, 0.5)
+    needed = {"inner": inner, "attacker": inner, "defender": inner, "solver": pg.SPPO(0.5), "size": 2}
+    needed |= {"tau": 0.1, "eta": 0.5, "every": 5, "alpha": 0.6, "lam": 2.0, "simulations": 8}
     needed |= {"loss": pg.losses.squared} if name in ("GPO", "OnlineGPO") else {}
     taken = inspect.signature(make).parameters.keys() & needed.keys()
     solver = make(**{key: needed[key] for key in taken})
     game = pg.games.comal3()
     table = pg.TableArena(game, expert=game.reference)
+    others = dict.fromkeys(names.OPPOSED, pg.RoleArena(pg.MatrixRoles(game.P[0])))
+    others["ExpertIteration"] = pg.Searched(table, 3)
     try:
-        solver.init(pg.Searched(table, 3) if name == "ExpertIteration" else table)
+        solver.init(others.get(name, table))
         on_a_table = True
     except TypeError:
         on_a_table = False

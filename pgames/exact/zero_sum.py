@@ -7,8 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.exact.newton import FLAT
 from pgames.exact.one_game import solve
-from pgames.numerics import real
+from pgames.exact.regularised_pair import regularised_pair
+from pgames.numerics import check_distribution, kl_to_logs, normalise, real
 
 Array = NDArray[np.float64]
 
@@ -17,7 +19,8 @@ class ZeroSumEquilibrium(NamedTuple):
     """Both strategies, the value row A column, and their exploitability.
 
     row, column : float64[m] and float64[n], probabilities.
-    exploitability : max_i (A column)_i - min_j (row A)_j, in units of A: 0 at an equilibrium.
+    exploitability : the sum of what both best responses gain, in units of A: 0 at an equilibrium. At tau = 0
+        it is max_i (A column)_i - min_j (row A)_j.
     """
 
     row: Array
@@ -26,19 +29,110 @@ class ZeroSumEquilibrium(NamedTuple):
     exploitability: float
 
 
-def nash_zero_sum(A: ArrayLike) -> ZeroSumEquilibrium:
+def nash_zero_sum(
+    A: ArrayLike,
+    tau: float | tuple[float, float] = 0.0,
+    references: tuple[ArrayLike, ArrayLike] | None = None,
+) -> ZeroSumEquilibrium:
     """The equilibrium of the zero-sum game in which the row player gets A[i, j], float64[m, n] of any scale.
 
-    It is solved as the symmetric game of size m + n + 1 of Gale, Kuhn and Tucker; among several equilibria
-    the centre is returned. Raises ValueError unless A is a finite matrix, and RuntimeError when the gap
-    exceeds 1e-9 of the payoff range, never seen.
+    tau : the weight of the KL of each player to its reference, in units of A: one number, or one for the row
+        and one for the column player; both 0, or both above 0.
+    references : float64[m] and float64[n], uniform by default. A strategy of reference 0 is outside the game.
+
+    At tau = 0 the game is solved as the symmetric game of size m + n + 1 of Gale, Kuhn and Tucker; among
+    several equilibria the centre is returned. Above, the equilibrium is unique,
+    row = softmax(log reference + A column / tau) and column = softmax(log reference - A' row / tau), and it
+    is found by Newton's method to about 1e-16 / tau in both equations.
+
+    Raises ValueError unless A is a finite matrix, every tau is finite and at least 0, or when a reference is
+    no distribution. Raises RuntimeError when the gap exceeds 1e-9 of the payoff range, never seen.
     """
+    payoff = _payoff(A)
+    taus = check_taus(tau)
+    if references is None and taus == (0, 0):
+        return _unregularised(payoff)
+    row, column = _references(references, payoff.shape)
+    inside = np.ix_(row > 0, column > 0)
+    if taus == (0, 0):
+        found = _unregularised(payoff[inside])
+    else:
+        found = _regularised(payoff[inside], (row[row > 0], column[column > 0]), taus)
+    return found._replace(row=_placed(found.row, row > 0), column=_placed(found.column, column > 0))
+
+
+def check_taus(tau: float | tuple[float, float], *, alike: bool = True) -> tuple[float, float]:
+    """The tau of both players, from one number or two.
+
+    Raises ValueError unless both are finite and at least 0, and where they must be `alike`, both 0 or both
+    above 0.
+    """
+    both = np.ravel(np.asarray(tau, dtype=np.float64))
+    if both.size not in (1, 2) or not (np.isfinite(both) & (both >= 0)).all():
+        raise ValueError(f"tau must be one number or one for each player, finite and at least 0, got {tau}.")
+    first, second = float(both[0]), float(both[-1])
+    if alike and (first == 0) != (second == 0):
+        raise ValueError(
+            f"tau must be 0 for both players or above 0 for both, got {tau}: pass a small tau, such as 1e-4, "
+            "for the player without regularisation."
+        )
+    return first, second
+
+
+def _payoff(A: ArrayLike) -> Array:
     payoff = real("A", A).copy()
     if payoff.ndim != 2 or 0 in payoff.shape:
         raise ValueError(f"A must have shape [m, n], got {payoff.shape}.")
     if not np.isfinite(payoff).all():
         i, j = np.argwhere(~np.isfinite(payoff))[0]
         raise ValueError(f"A must be finite, got A[{i}, {j}] = {payoff[i, j]}.")
+    return payoff
+
+
+def _references(
+    references: tuple[ArrayLike, ArrayLike] | None, shape: tuple[int, ...]
+) -> tuple[Array, Array]:
+    if references is None:
+        return np.full(shape[0], 1 / shape[0]), np.full(shape[1], 1 / shape[1])
+    if len(references) != 2:
+        raise ValueError(f"references must be two, of the row and the column player, got {len(references)}.")
+    names = ("the reference of the row player", "the reference of the column player")
+    first, second = (_distribution(*one) for one in zip(names, references, shape, strict=True))
+    return first, second
+
+
+def _distribution(name: str, values: ArrayLike, size: int) -> Array:
+    p = real(name, values)
+    if p.shape != (size,):
+        raise ValueError(f"{name} must have shape [{size}], got {list(p.shape)}.")
+    return p / check_distribution(name, p)
+
+
+def _placed(part: Array, inside: NDArray[np.bool_]) -> Array:
+    whole = np.zeros(len(inside))
+    whole[inside] = part
+    return whole
+
+
+def _regularised(
+    payoff: Array, references: tuple[Array, Array], taus: tuple[float, float]
+) -> ZeroSumEquilibrium:
+    middle = float(payoff.min()) / 2 + float(payoff.max()) / 2
+    centred = payoff - middle  # a constant moves neither strategy
+    scale = float(np.abs(centred).max()) or 1.0
+    logs = (np.log(references[0]), np.log(references[1]))
+    row, column, _ = regularised_pair(
+        centred / scale, logs, (min(taus[0] / scale, FLAT), min(taus[1] / scale, FLAT))
+    )
+    answers = (
+        normalise(logs[0] + centred @ column / taus[0]),
+        normalise(logs[1] - row @ centred / taus[1]),
+    )
+    gap = taus[0] * kl_to_logs(row, answers[0]) + taus[1] * kl_to_logs(column, answers[1])
+    return ZeroSumEquilibrium(row, column, float(row @ payoff @ column), _checked(float(gap), payoff))
+
+
+def _unregularised(payoff: Array) -> ZeroSumEquilibrium:
     m, n = payoff.shape
     low, high = payoff.min(), payoff.max()
     spread = (high / 2 - low / 2) * 2 or 1.0
@@ -50,9 +144,16 @@ def nash_zero_sum(A: ArrayLike) -> ZeroSumEquilibrium:
     z = solve(embedded, np.full(m + n + 1, 1 / (m + n + 1)), 0.0, "centre")[0]
     row, column = z[:m] / z[:m].sum(), z[m:-1] / z[m:-1].sum()
     gap = float((payoff @ column).max() - (row @ payoff).min())
-    rounding = np.finfo(np.float64).eps * (m + n) * max(abs(low), abs(high))  # of the sums in the gap
+    return ZeroSumEquilibrium(row, column, float(row @ payoff @ column), _checked(gap, payoff))
+
+
+def _checked(gap: float, payoff: Array) -> float:
+    """The gap. Raises RuntimeError when it is too large for an equilibrium."""
+    low, high = payoff.min(), payoff.max()
+    spread = (high / 2 - low / 2) * 2 or 1.0
+    rounding = np.finfo(np.float64).eps * sum(payoff.shape) * max(abs(low), abs(high))
     if not gap <= 1e-9 * spread + rounding:
         raise RuntimeError(
             f"no equilibrium to 1e-9 of the payoff range: the best pair leaves a gap of {gap:.3g}."
         )
-    return ZeroSumEquilibrium(row, column, float(row @ payoff @ column), gap)
+    return gap

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from typing import Self
 
@@ -17,12 +16,10 @@ from pgames.games.preference import PreferenceGame
 from pgames.kernels import blocks, streams
 from pgames.losses import PairLoss, logistic, minimise
 from pgames.meetings import Meetings
-from pgames.numerics import check_distribution, real
+from pgames.mixing import Policy as Policy
+from pgames.mixing import Simplices
 from pgames.solver import Weight
 from pgames.table import populations
-
-Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
-ONE, NOTHING = np.ones(1), np.zeros(1)
 
 
 class TableArena:
@@ -61,6 +58,7 @@ class TableArena:
             raise ValueError(f"seed and first_run must be at least 0, got {seed} and {first_run}.")
         self.game, self.runs, self.seed, self.samples, self.first_run = game, runs, seed, samples, first_run
         self.round = 0
+        self.simplices = Simplices(runs, game.support)
         self.reference: Policy = self.policy(game.reference)
         self.expert: Policy | None = None if expert is None else self.policy(expert)
 
@@ -71,19 +69,7 @@ class TableArena:
 
         Raises ValueError when the shape differs, a row is no distribution, or mass lies outside the game.
         """
-        p = real("a policy", probabilities)
-        shape = (self.runs, self.game.prompts, self.game.responses)
-        try:
-            p = np.broadcast_to(p, shape)
-        except ValueError:
-            raise ValueError(
-                f"a policy of this arena has shape {list(shape)}, got {list(p.shape)}."
-            ) from None
-        check_distribution("a policy", p)
-        if (p[:, ~self.game.support] > 0).any():
-            raise ValueError("a policy has mass on a response whose reference probability is 0: set it to 0.")
-        with np.errstate(divide="ignore"):
-            return blocks.normalise(np.log(p))
+        return self.simplices.policy(probabilities)
 
     def probs(self, policy: Policy) -> NDArray[np.float64]:
         """Probabilities float64[S, X, Y]."""
@@ -96,33 +82,14 @@ class TableArena:
 
         Raises ValueError without terms, or for a weight that is not finite and a number or float64[S].
         """
-        (v, policy), *rest = weighted = self._terms(terms)
-        if not v.all():  # where all weights are 0 the product is uniform over the responses in the game
-            empty = ~np.any(np.broadcast_arrays(*(w for w, _ in weighted)), axis=0)
-            if empty.any():
-                flat = self.game.support / self.game.support.sum(axis=1, keepdims=True)
-                rest.append((empty.astype(np.float64), self.policy(flat)))
-        for i, (w, other) in enumerate(rest):
-            policy = blocks.blend(v, policy, w, other, i == len(rest) - 1)
-            v = ONE
-        return policy
+        return self.simplices.geometric_mixture(*terms)
 
     def mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
         """sum_i w_i pi_i: float64[S, X, Y], log-probabilities.
 
         Raises ValueError without terms, or unless the weights are at least 0 and sum to 1.
         """
-        (v, policy), *rest = weighted = self._terms(terms)
-        total = sum(w for w, _ in weighted)
-        if np.abs(total - 1.0).max() > 1e-6 or min(w.min() for w, _ in weighted) < 0:
-            weights = ", ".join(str(w) for w, _ in terms)
-            raise ValueError(
-                f"weights of a mixture must be at least 0 and sum to 1, got {weights}: divide by their sum."
-            )
-        for w, other in rest:
-            policy = blocks.mix(v, policy, w, other)
-            v = ONE
-        return policy
+        return self.simplices.mixture(*terms)
 
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
         """argmax_pi P(pi > opponent) - KL(pi || prior) / step = prior exp(step P(. > opponent)), normalised.
@@ -131,10 +98,10 @@ class TableArena:
         rates are means of so many duels with draws of the opponent. Raises ValueError for a NaN step.
         """
         if isinstance(step, (float, int)) and step == np.inf:
-            return self._best_response(prior, opponent)
+            return self.simplices.best_response(prior, self.rates_against(opponent))
         if self.samples is None:
-            return blocks.mirror_step(self.game.skew, prior, opponent, self._per_run(step))
-        return blocks.tilt(prior, self.rates_against(opponent), self._per_run(step))
+            return blocks.mirror_step(self.game.skew, prior, opponent, self.simplices.per_run(step))
+        return self.simplices.tilt(prior, self.rates_against(opponent), step)
 
     def win_rate(self, first: Policy, second: Policy) -> NDArray[np.float64]:
         """P(first > second), float64[S], averaged over prompts."""
@@ -179,8 +146,7 @@ class TableArena:
 
     def tilt(self, prior: Policy, score: NDArray[np.float64], step: Weight) -> Policy:
         """prior * exp(step * score), normalised: float64[S, X, Y]; score float64[S, X, Y] or less."""
-        score = np.ascontiguousarray(np.broadcast_to(score, prior.shape))
-        return blocks.tilt(prior, score, self._per_run(step))
+        return self.simplices.tilt(prior, score, step)
 
     # -- populations ------------------------------------------------------------------------------------
 
@@ -237,33 +203,3 @@ class TableArena:
         view = copy.copy(self)
         view.reference = reference
         return view
-
-    # -- inside -----------------------------------------------------------------------------------------
-
-    def _best_response(self, prior: Policy, opponent: Policy) -> Policy:
-        """The limit of mirror_step as step grows: the prior restricted to the best responses."""
-        rates = np.where(prior > -np.inf, self.rates_against(opponent), -np.inf)
-        best = rates >= rates.max(axis=-1, keepdims=True) - 1e-12
-        return blocks.normalise(np.where(best, prior, -np.inf))
-
-    def _per_run(self, weight: Weight) -> NDArray[np.float64]:
-        """The weight as float64[1] for one number, or float64[S] for one per run."""
-        if isinstance(weight, (float, int)):
-            if not math.isfinite(weight):
-                raise ValueError(f"a weight or a step must be finite, got {weight}.")
-            return np.array([weight], dtype=np.float64)
-        values = np.asarray(weight, dtype=np.float64)
-        if values.ndim and values.shape != (self.runs,):
-            raise ValueError(
-                f"a weight must be a number or float64[{self.runs}], one per run, got shape {values.shape}."
-            )
-        if not np.isfinite(values).all():
-            raise ValueError(f"a weight or a step must be finite, got {weight}.")
-        return np.ascontiguousarray(values).reshape(-1)
-
-    def _terms(self, terms: tuple[tuple[Weight, Policy], ...]) -> list[tuple[NDArray[np.float64], Policy]]:
-        """The terms with weights as arrays, padded to two: the kernels combine two terms at a time."""
-        if not terms:
-            raise ValueError("a mixture needs at least one (weight, policy) term.")
-        weighted = [(self._per_run(weight), policy) for weight, policy in terms]
-        return weighted if len(weighted) > 1 else [*weighted, (NOTHING, weighted[0][1])]

@@ -27,7 +27,7 @@ CHUNK = 1024  # rounds per call; bounds the memory of weights that change with t
 JOIN, BLEND, STEP = 0, 1, 2  # JOIN is a BLEND with more terms to follow
 
 
-def run_compiled(solver: Solver, arena: TableArena, state: State, rounds: int) -> State:
+def run_compiled(solver: Solver, arena: object, state: State, rounds: int) -> State:
     """The state after `rounds` more rounds, bit-identical to the state from `pgames.iterate`.
 
     Raises TypeError when the solver cannot be traced (`pgames.tableau`) or the arena is not a TableArena.

@@ -85,7 +85,8 @@ SPELLED = {
     "OnlineGPO": "OnlineGPO(squared)",
     "ProximalPoint": "ProximalPoint(MMD(0.1, 0.5), every=7)",
 }
-ON_TABLES = [name for name in names.solvers() if name not in (*names.LEARNERS, "SPIN", "ExpertIteration")]
+ELSEWHERE = (*names.OPPOSED, "SPIN", "ExpertIteration")
+ON_TABLES = [name for name in names.solvers() if name not in (*names.LEARNERS, *ELSEWHERE)]
 
 
 @pytest.mark.parametrize("name", ON_TABLES)

@@ -21,6 +21,7 @@ from pgames.arena import (
     ListedPopulation,
     Measuring,
     Mixing,
+    OpposingMeasured,
     Pairing,
     Rewarding,
     Streaming,
@@ -28,7 +29,9 @@ from pgames.arena import (
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.counts import PairCounts
 from pgames.population.facing import Facing
+from pgames.roles.arena import RoleArena
 from pgames.solver import Solver
+from pgames.solvers.adversary import Rivals, Turns
 from pgames.solvers.direct import SELM, VPO, XPO
 from pgames.solvers.explore import DENPO, ENPO, Passive
 from pgames.solvers.league import FictitiousPlay
@@ -51,6 +54,12 @@ def table(arena: TableArena) -> None:
     population: ListedPopulation[Policy] = arena
     facing: Arena[Policy] = Facing(arena, arena.reference)
     del game, measuring, pairing, demonstrating, population, facing
+
+
+def roles(arena: RoleArena) -> None:
+    """A game of an attacker and a defender on a table."""
+    opposing: OpposingMeasured[Policy] = arena
+    del opposing
 
 
 def duels(arena: DuelArena) -> None:
@@ -89,6 +98,7 @@ def solvers(inner: Solver, loss: GPO) -> list[Solver]:
     mirror: list[Solver] = [INPO(0.1, 0.5), MMD(0.1, 0.5), EGPO(0.1, 0.5), SPPO(0.5), NashMD(0.1)]
     mirror += [NashEMA(0.1, 0.5), ONPO(0.1, 0.5), MNPO(0.1, 0.5), IPOMD(0.1, 0.5), FictitiousPlay()]
     outer: list[Solver] = [Average(inner), Best(inner), ProximalPoint(inner, 10)]
+    outer += [Turns(inner, inner), Rivals(inner, inner)]
     pairs: list[Solver] = [loss, OnlineGPO(loss.loss, 0.1), RLHF(0.1), SPIN(1.0)]
     learners: list[Solver] = [
         ENPO(0.1),

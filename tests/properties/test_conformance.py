@@ -9,7 +9,7 @@ import pytest
 import pgames as pg
 from pgames import bandits, solvers
 from pgames.testing import arena_cases, check_arena, check_solver, known_games, solver_cases
-from tests.support.conformance_claims import LEARNED, LEARNERS, SOLVERS, TAU, few
+from tests.support.conformance_claims import LEARNED, LEARNERS, ON_PAIRS, SOLVERS, TAU, few
 
 
 @pytest.mark.parametrize("name", SOLVERS)
@@ -17,6 +17,12 @@ def test_solver(name):
     solver, claims = SOLVERS[name]
     report = check_solver(solver, **claims)
     assert not report.failures
+
+
+@pytest.mark.parametrize("name", ON_PAIRS)
+def test_solver_on_pairs(name):
+    solver, claims = ON_PAIRS[name]
+    assert not check_solver(solver, **claims).failures
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=repr)
@@ -36,7 +42,7 @@ def test_no_solver_is_forgotten():
         for name, thing in vars(module).items()
         if isinstance(thing, type) and thing.__module__ == module.__name__ and hasattr(thing, "step")
     }
-    checked = [solver for solver, _ in SOLVERS.values()] + LEARNERS
+    checked = [solver for solver, _ in (*SOLVERS.values(), *ON_PAIRS.values())] + LEARNERS
     assert written == {type(solver).__name__ for solver in checked}
 
 

@@ -19,6 +19,7 @@ from pgames.arena import (
     Exploring,
     ListedPopulation,
     Measuring,
+    OpposingMeasured,
     Pairing,
     Preferring,
     Rewarding,
@@ -56,6 +57,7 @@ def test_tables_offer_what_they_claim():
     arena = pg.DuelArena(game)
     linear = pg.DuelArena(game, features=[[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]])
     assert lacking(pg.TableArena(game), *ON_TABLES, ListedPopulation) == []
+    assert lacking(pg.RoleArena(pg.MatrixRoles(game.P[0])), OpposingMeasured) == []
     assert lacking(arena, *ON_DUELS) == []
     assert lacking(arena.believe(arena.no_duels()), Believed) == []
     assert lacking(linear.believe(linear.no_duels()), Believed) == []

@@ -11,7 +11,7 @@ import pytest
 import pgames as pg
 from pgames.solver import State, one_target, target_of
 from pgames.testing import check_solver
-from tests.support.conformance_claims import LEARNERS, SOLVERS, TAU
+from tests.support.conformance_claims import LEARNERS, ON_PAIRS, SOLVERS, TAU
 
 AT_ZERO = "exploitability (tau = 0)"
 AT_TAU = "exploitability (tau = 0.1)"
@@ -31,7 +31,7 @@ class NoTarget:
 
 
 def test_every_solver_has_a_target():
-    solvers = [solver for solver, _ in SOLVERS.values()] + list(LEARNERS)
+    solvers = [solver for solver, _ in (*SOLVERS.values(), *ON_PAIRS.values())] + list(LEARNERS)
     for solver in solvers:
         assert isinstance(inspect.getattr_static(type(solver), "target"), property), solver
         assert "target" not in getattr(type(solver), "__dataclass_fields__", {}), solver

@@ -7,6 +7,7 @@ from pgames.bandits import learners
 from pgames.solvers import direct, explore, oracle
 from pgames.table.duels import DuelArena
 from pgames.testing import known_games
+from tests.support.roles import role_games, role_maker
 
 TAU = 0.1
 FEW = {"cyclic3", "biased_rps", "two_prompts"}
@@ -89,6 +90,22 @@ SOLVERS = {
             "arena": with_expert,
         },
     ),
+}
+
+# Arenas of two roles: both have one table of success rates, and references and equilibria of their own. The
+# KL contracts in the sum over roles (tests/roles), and not in the worst prompt, which the kit measures.
+PAIRS = {"arena": role_maker, "games": role_games(TAU), "tau": TAU, "skip": ["prompts"]}
+ON_PAIRS = {
+    "INPO": (pg.INPO(TAU, 0.3), PAIRS),
+    "MMD": (pg.MMD(TAU, 0.4), PAIRS),
+    "EGPO": (pg.EGPO(TAU, 1.0), {**PAIRS, "within": 1e-9}),
+    "ONPO": (pg.ONPO(TAU, 0.5), {**PAIRS, "within": 1e-9}),
+    "MNPO": (pg.MNPO(TAU, 0.5), PAIRS),
+    "NashMD": (pg.NashMD(TAU), {**PAIRS, "rounds": 3000}),
+    "Fictitious play, smoothed": (pg.FictitiousPlay(TAU), {**PAIRS, "rounds": 2000, "within": 3e-3}),
+    "COMAL": (pg.COMAL(TAU, 0.5, every=60), {**PAIRS, "fixed_point": None}),
+    "Turns": (pg.Turns(pg.INPO(TAU, 0.3), pg.MMD(TAU, 0.3), 2, 3), {**PAIRS, "rounds": 1500}),
+    "Rivals": (pg.Rivals(pg.INPO(TAU, 0.3), pg.ONPO(TAU, 0.3)), PAIRS),
 }
 
 

@@ -18,7 +18,7 @@ from pgames.search.tree import Tree
 Floats = NDArray[np.float64]
 
 STEP = 20.0  # of the soft best response
-EVERY = 8  # verdicts from one current policy to the next
+EVERY = 8  # draws from one current policy to the next
 TRIES = 8  # draws per verdict, after which a policy that draws nothing new stops
 
 
@@ -81,12 +81,12 @@ def proposed(game: TokenGame, rule: Choice | str, budgets: Sequence[int], seed: 
     policy, found = uniform, Proposed([], [])
     for budget in budgets:
         if isinstance(rule, str):
-            for _ in range(TRIES * budget):
+            for draw in range(TRIES * budget):
                 if len(tree.verdicts) >= budget:
                     break
-                y, known = game.tokens[rng.choice(len(policy), p=policy)], len(tree.verdicts)
-                tree.replay({y: game.rates[prefixes.number[y]]})
-                if rule == "current" and len(tree.verdicts) // EVERY > known // EVERY:
+                y = game.tokens[rng.choice(len(policy), p=policy)]
+                tree.replay({y: float(game.rates[prefixes.number[y]])})
+                if rule == "current" and draw % EVERY == EVERY - 1:
                     policy = _tilted(tree, prefixes)
         else:
             tree.explore(budget - len(tree.verdicts))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pgames.search.kept import Kept
 from pgames.search.listed import ListedSpace, Prefixes
-from pgames.search.rules import PUCT, Choice
+from pgames.search.rules import PUCT, Choice, check_budget
 from pgames.search.tree import Tokens, Tree
 from pgames.solver import Weight
 from pgames.table.arena import Policy, TableArena
@@ -55,7 +55,8 @@ class Searched:
     tokens : the tokens of each of the Y responses, none the beginning of another; by default each response
         is one token, and the tree is a bandit.
 
-    Raises ValueError when `verdicts` is below the length of a response in tokens, or `tokens` do not fit.
+    Raises ValueError when `verdicts` is below the number of tokens that the rule chooses among, unless the
+    rule is `Halving`, and when `tokens` do not fit.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Searched:
             raise ValueError(f"tokens must hold a row for each of the {Y} responses, got {len(tokens)} rows.")
         self.arena, self.choose, self.verdicts = arena, choose, verdicts
         self.prefixes = Prefixes([(y,) for y in range(Y)] if tokens is None else tokens)
-        check_budget(verdicts, max(map(len, self.prefixes.responses)))
+        check_budget(verdicts, self.prefixes.widest, choose)
         self._round, self._kept = 0, Kept[tuple[Verdicts, ...]]()
 
     def __getattr__(self, name: str) -> Any:
@@ -94,9 +95,9 @@ class Searched:
     def search(self, prior: Policy, opponent: Policy, simulations: int, choose: Choice) -> Found:
         """What `simulations` simulations per run and prompt find; repeated responses ask for no verdict.
 
-        Raises ValueError when the simulations are fewer than the tokens of a response.
+        Raises ValueError when the simulations are fewer than the tokens that the rule chooses among.
         """
-        check_budget(simulations, max(map(len, self.prefixes.responses)))
+        check_budget(simulations, self.prefixes.widest, choose)
         return self._search(prior, opponent, simulations, choose, None, False)
 
     def distil(self, policy: Policy) -> Policy:
@@ -141,12 +142,3 @@ class Searched:
             verdicts.append(tree.verdicts)
         with np.errstate(divide="ignore"):
             return Found(score, np.log(shares), np.log(best), judged, tuple(verdicts))
-
-
-def check_budget(budget: int, longest: int) -> None:
-    """Raises ValueError unless a search has a simulation for every token of a response."""
-    if type(budget) is not int or budget < max(1, longest):
-        raise ValueError(
-            f"a search needs at least one simulation per token of a response, {max(1, longest)}, got "
-            f"{budget!r}: raise the budget, shorten the responses, or search over steps of several tokens."
-        )

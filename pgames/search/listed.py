@@ -16,7 +16,9 @@ class Prefixes:
 
     Parameters
     ----------
-    responses : the tokens of each response; none begins with another one. None: each is one token.
+    responses : the tokens of each response; none begins with another one.
+
+    `widest` is the largest number of tokens that may follow a prefix.
 
     Raises ValueError when two responses are equal, one is empty, or one begins with another.
     """
@@ -38,6 +40,7 @@ class Prefixes:
                 f"response {self.number[begins]} is the beginning of another one: end each with a token that "
                 "stands for its end."
             )
+        self.widest = max(len({self.responses[y][len(p)] for y in ys}) for p, ys in self.below.items())
         self._after: dict[Tokens, tuple[tuple[int, ...], NDArray[np.int64]]] = {}
 
     def after(self, prefix: Tokens) -> tuple[tuple[int, ...], NDArray[np.int64]]:

@@ -50,6 +50,10 @@ class Choice(Protocol):
         """float64[V], the policy at the root after a search: sums to 1, and 0 where nothing was visited."""
         ...
 
+    def least(self, actions: int) -> int:
+        """The fewest simulations that make sense where so many tokens can be chosen from."""
+        ...
+
 
 @dataclass(frozen=True)
 class PUCT:
@@ -72,6 +76,9 @@ class PUCT:
     def shares(self, edges: Edges) -> Floats:
         return edges.visits / edges.visits.sum()
 
+    def least(self, actions: int) -> int:
+        return actions
+
 
 @dataclass(frozen=True)
 class Tempered:
@@ -93,6 +100,9 @@ class Tempered:
 
     def shares(self, edges: Edges) -> Floats:
         return edges.visits / edges.visits.sum()
+
+    def least(self, actions: int) -> int:
+        return actions
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,9 @@ class Halving:
     def shares(self, edges: Edges) -> Floats:
         shares = np.where(edges.visits > 0, self.improved(edges), 0.0)
         return shares / shares.sum()
+
+    def least(self, actions: int) -> int:
+        return 1
 
     def improved(self, edges: Edges) -> Floats:
         """softmax(log prior + sigma(completed values)), float64[V]."""
@@ -173,6 +186,16 @@ def _plan(actions: int, budget: int) -> Iterator[int]:
             yield from [before] * left
             before += 1
         left = max(2, left // 2) if left > 1 else 1
+
+
+def check_budget(budget: int, actions: int, choose: Choice) -> None:
+    """Raises ValueError when a search has fewer simulations than its rule needs for so many tokens."""
+    if type(budget) is not int or budget < max(1, choose.least(actions)):
+        raise ValueError(
+            f"{type(choose).__name__} chooses among up to {actions} tokens and needs at least "
+            f"{max(1, choose.least(actions))} simulations, got {budget!r}: with fewer it need not improve. "
+            "Raise the budget, choose among fewer tokens, or use Halving()."
+        )
 
 
 def _above_zero(name: str, value: float) -> None:

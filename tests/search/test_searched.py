@@ -96,7 +96,7 @@ def test_sampled_verdicts_are_means_of_duels():
 
 
 def test_expert_iteration_climbs_a_ranking_and_circles_on_a_cycle():
-    _, arena = searched(3)
+    _, arena = searched(4)
     solver = pg.ExpertIteration(40, pg.PUCT(0.5))
     state = pg.solve(solver, arena, 6)
     assert float(arena.win_rate(state.policy, arena.reference)[0]) > 0.8
@@ -125,7 +125,7 @@ def test_copies_and_pickles_work():
     [
         (
             lambda table, tokens: pg.Searched(table, 2, tokens=tokens),
-            "one simulation per token of a resp",
+            "PUCT chooses among up to 4 tokens and needs at least 4",
         ),
         (
             lambda table, tokens: pg.Searched(table, 8, tokens=tokens[1:]),
@@ -136,7 +136,7 @@ def test_copies_and_pickles_work():
             lambda table, tokens: pg.Searched(table, 8, tokens=tokens).search(
                 table.reference, table.reference, 2, pg.PUCT()
             ),
-            "a search needs at least one simulation per token",
+            "needs at least 4 simulations, got 2",
         ),
     ],
 )

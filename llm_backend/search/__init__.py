@@ -1,0 +1,1 @@
+"""Tree search over the tokens, or steps, of a language model's responses."""

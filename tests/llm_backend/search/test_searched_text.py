@@ -162,7 +162,8 @@ def test_a_prior_without_log_probabilities_is_refused():
 
 def test_a_policy_that_repeats_itself_ends_with_a_line(caplog, monkeypatch):
     """Rollouts that are always the same response: one verdict, and a warning instead of an endless search."""
-    monkeypatch.setattr(FreeSpace, "complete", lambda self, prefixes, _: [(5, 6, 7, 8, 9, 10)] * len(prefixes))
+    same = (5, 6, 7, 8, 9, 10)
+    monkeypatch.setattr(FreeSpace, "complete", lambda self, prefixes, _: [same] * len(prefixes))
     arena = Searched(random_text(fit=QUICK), 8, top=4)
     arena.mirror_step(BASE, BASE, 1.0)
     assert "judged 1 new responses, not 8: the policy repeats itself" in caplog.text

@@ -17,6 +17,7 @@ import pgames as pg
 from pgames import losses
 from pgames.games.preference import PreferenceGame
 from pgames.losses import PairLoss
+from pgames.population import matchmaking, meta
 from pgames.solver import Solver
 
 LEARNERS = (  # solvers that know a game only from duels
@@ -69,6 +70,16 @@ def loss(name: str) -> PairLoss:
         return losses.hinge()
     known = [key for key, value in vars(losses).items() if isinstance(value, PairLoss)]
     raise ValueError(one_of(name, [*known, "hinge"]))
+
+
+def metas() -> dict[str, Maker]:
+    """The meta-solvers of `pgames.population`, by name."""
+    return _callables(meta)
+
+
+def matchmakers() -> dict[str, Maker]:
+    """The matchmakers of `pgames.population`, by name."""
+    return _callables(matchmaking)
 
 
 def games() -> dict[str, Callable[..., PreferenceGame]]:
@@ -133,6 +144,15 @@ def _class(name: str, known: dict[str, Maker]) -> Maker:
             "it must be a class with the methods init and step, or a function annotated to return one."
         )
     return make
+
+
+def _callables(module: Any) -> dict[str, Maker]:
+    """The frozen callables that a module defines."""
+    return {
+        name: thing
+        for name, thing in sorted(vars(module).items())
+        if inspect.isclass(thing) and thing.__module__ == module.__name__ and dataclasses.is_dataclass(thing)
+    }
 
 
 def _makes_solver(make: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The commands: `pgames demo`, `pgames solve`, `pgames report`, `pgames regret`, `pgames families`.
+"""The commands: `pgames demo`, `solve`, `report`, `regret`, `league` and `families`.
 
 Exit codes: 0 done; 2 bad input, with one line on the standard error that names the value and the remedy;
 130 stopped by Ctrl-C. Files appear whole or not at all.
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from pgames.cli.league import league
 from pgames.cli.regret import regret
 from pgames.terminal import one_line
 
@@ -143,6 +144,7 @@ def report(
 
 
 app.command()(regret)
+app.command()(league)
 
 
 @app.command()

@@ -14,6 +14,8 @@ from pgames.cli.calls import Call, Value, parse
 from pgames.cli.game_files import SUFFIXES, Source, read_source
 from pgames.games.preference import PreferenceGame
 from pgames.losses import PairLoss
+from pgames.population.matchmaking import Matchmaker
+from pgames.population.meta import Meta
 from pgames.solver import Solver
 
 FALLBACK = {"tau": 0.1, "eta": 0.5, "every": 100}  # values of required parameters that the text lacks
@@ -58,6 +60,11 @@ def parse_solver(text: str, tau: float | None = None, eta: float | None = None) 
             raise ValueError(f"{call.name} has no {option}: leave out --{option} (it takes {takes}).")
         call = _with_option(call, option, value)
     return _solver(call)
+
+
+def parse_matchmaker(text: str) -> Any:
+    """A matchmaker from `Hard(2)` or `Everybody:self_play=0.5`. Raises ValueError naming the fault."""
+    return _named("match", names.matchmakers(), parse(text, names.matchmakers()))
 
 
 def parse_learner(text: str, tau: float) -> Any:
@@ -164,11 +171,14 @@ def _read(where: str, hint: Any, value: Value) -> Any:
     """The argument for a number or a call, by the type of the parameter."""
     kinds = _kinds(hint)
     if not isinstance(value, Call):
-        if Solver in kinds or PairLoss in kinds:
-            raise ValueError(f"{where} must be a name, such as MMD or logistic, got {value}.")
+        if {Solver, PairLoss, Meta, Matchmaker} & set(kinds):
+            raise ValueError(f"{where} must be a name, such as MMD, logistic or Hard, got {value}.")
         if kinds == (int,) and not isinstance(value, int):
             raise ValueError(f"{where} must be a whole number, got {value}.")
         return value
+    for kind, known in ((Meta, names.metas()), (Matchmaker, names.matchmakers())):
+        if kind in kinds:
+            return _named(where, known, value)
     bare = not value.values and not value.named
     for kind in kinds:
         if kind is Solver:
@@ -190,6 +200,14 @@ def _read(where: str, hint: Any, value: Value) -> Any:
     if words:
         raise ValueError(f"{where} = {value.text!r}: {names.one_of(value.name, words)}")
     raise ValueError(f"{value.text!r} is not a number: write arguments as name:5,p=0.9.")
+
+
+def _named(where: str, known: Mapping[str, Any], call: Call) -> Any:
+    """The object of a call whose name is one of `known`. Raises ValueError naming them."""
+    call = _spelled(call, known)
+    if call.name not in known:
+        raise ValueError(f"{where} = {call.name!r}: {names.one_of(call.name, known)}")
+    return _construct(call.name, known[call.name], call)
 
 
 def _kinds(hint: Any) -> tuple[Any, ...]:

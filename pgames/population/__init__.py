@@ -5,6 +5,7 @@ from pgames.population.facing import Facing
 from pgames.population.matchmaking import Capped, Even, Everybody, Hard, Matchmaker, Near
 from pgames.population.meta import AlphaRank, Latest, Meta, Nash, Replicator, Uniform
 from pgames.population.mixed import mixed
+from pgames.population.next_matches import matches_of, next_matches
 
 __all__ = [
     "AlphaRank",
@@ -22,6 +23,8 @@ __all__ = [
     "Replicator",
     "Uniform",
     "exact_meetings",
+    "matches_of",
     "mixed",
+    "next_matches",
     "no_meetings",
 ]

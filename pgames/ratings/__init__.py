@@ -7,6 +7,7 @@ from pgames.ratings.counting import average_win_rate, win_count
 from pgames.ratings.elo import elo
 from pgames.ratings.estimate import estimate
 from pgames.ratings.hodge import Cycle, Hodge, hodge, strongest_cycles
+from pgames.ratings.leaderboard import Leaderboard, leaderboard
 from pgames.ratings.nash_average import NashAverage, nash_average
 from pgames.ratings.scores import Ratings
 from pgames.ratings.settled import settled
@@ -15,6 +16,7 @@ __all__ = [
     "BradleyTerry",
     "Cycle",
     "Hodge",
+    "Leaderboard",
     "NashAverage",
     "Ratings",
     "alpha_rank",
@@ -24,6 +26,7 @@ __all__ = [
     "elo",
     "estimate",
     "hodge",
+    "leaderboard",
     "nash_average",
     "settled",
     "strongest_cycles",

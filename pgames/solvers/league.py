@@ -52,28 +52,40 @@ Learners = tuple[tuple[State, ...], Meetings]  # the state of every member, and 
 
 @dataclass(frozen=True)
 class League:
-    """`size` members that all learn, each with `solver` against the opponents that `match` gives it.
+    """Members that all learn, each against the opponents that `match` gives it.
 
-    opponent_i = mixture of the members by row i of match(win rates); member_i' = one round of `solver`
-    against it. The policy is the mixture that `meta` makes of the members; `state.memory` is (states of the
-    members, meetings). The members start as a chain, the first `size` iterates of self-play, because equal
-    members stay equal.
+    `solver` is one for `size` members, or a tuple of one for each. opponent_i = mixture of the members by row
+    i of match(win rates); member_i' = one round of its solver against it. The policy is the mixture that
+    `meta` makes of the members; `state.memory` is (states of the members, meetings). Members with the same
+    solver start as a chain, the first iterates of its self-play, because equal members stay equal. A fixed
+    opponent leaves nothing to look ahead to: EGPO steps as INPO here.
 
     Known failure: equals collapse. Members with one solver and one reference become one policy under every
     matchmaker; diversity must be made, by exploiters that start again (`MainAndExploiters`), a frozen past
     or different references. Nor is the mixture always less exploitable than its best member.
 
-    Raises ValueError when size is below 1.
+    Raises ValueError when there is no member, or `size` is not the number of solvers.
     """
 
-    solver: Solver
-    size: int
+    solver: Solver | tuple[Solver, ...]
+    size: int | None = None
     match: Matchmaker = Hard()  # noqa: RUF009
     meta: Meta = Nash(select="max_entropy")  # noqa: RUF009
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"League: size must be at least 1, got {self.size}.")
+        if not isinstance(self.solver, tuple):
+            if self.size is None or self.size < 1:
+                raise ValueError(f"League: size must be at least 1 for one solver, got {self.size}.")
+        elif len(self.solver) == 0 or self.size not in (None, len(self.solver)):
+            raise ValueError(
+                f"League: a tuple of {len(self.solver)} solvers makes as many members, at least 1, got size "
+                f"{self.size}: leave size out."
+            )
+
+    @property
+    def solvers(self) -> tuple[Solver, ...]:
+        """The solver of each member."""
+        return self.solver if isinstance(self.solver, tuple) else (self.solver,) * (self.size or 0)
 
     @property
     def target(self) -> float:
@@ -81,10 +93,13 @@ class League:
 
     def init(self, arena: PopulationArena[Pi]) -> State[Pi, Learners]:
         require(self, arena, PopulationArena)
-        chain = [self.solver.init(arena)]
-        for _ in range(self.size - 1):
-            chain.append(self.solver.step(arena.at(chain[-1].t), chain[-1]))
-        return self._state(arena, 0, chain)
+        start: list[State] = []
+        for i, solver in enumerate(self.solvers):
+            equals = [one for one, other in zip(start, self.solvers[:i], strict=True) if other == solver]
+            before = equals[-1].policy if equals else arena.reference
+            own = Facing(arena, before)
+            start.append(solver.step(own.at(equals[-1].t), equals[-1]) if equals else solver.init(own))
+        return self._state(arena, 0, start)
 
     def step(self, arena: PopulationArena[Pi], state: State[Pi, Learners]) -> State[Pi, Learners]:
         learners, met = state.memory
@@ -92,8 +107,8 @@ class League:
         shares = self.match(met.known())
         opponents = [mixed(arena, shares[:, i], policies) for i in range(len(learners))]
         stepped = [
-            self.solver.step(Facing(arena, opponent), one)
-            for opponent, one in zip(opponents, learners, strict=True)
+            solver.step(Facing(arena, opponent), one)
+            for solver, opponent, one in zip(self.solvers, opponents, learners, strict=True)
         ]
         return self._state(arena, state.t + 1, stepped)
 

@@ -65,5 +65,28 @@ def test_a_league_of_one_plays_itself():
     arena = pg.TableArena(pg.games.comal3().with_reference([0.6, 0.3, 0.1]))
     one = pg.solve(pg.League(pg.INPO(0.1, 0.5), 1), arena, 5)
     np.testing.assert_allclose(one.policy, pg.solve(pg.INPO(0.1, 0.5), arena, 5).policy, atol=1e-14)
-    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
-        pg.League(pg.INPO(0.1, 0.5), 0)
+
+
+def test_every_member_may_have_its_own_solver():
+    """Each plays itself here, so it ends where its solver does alone; equal solvers start as a chain."""
+    arena = pg.TableArena(pg.games.comal3().with_reference([0.6, 0.3, 0.1]))
+    solvers = (pg.INPO(0.1, 0.5), pg.MMD(0.1, 0.4), pg.INPO(0.1, 0.5))
+    league = pg.League(solvers, match=Everybody(self_play=1.0))
+    ends = members_of(pg.solve(league, arena, 6))
+    for solver, extra, end in zip(solvers, (0, 0, 1), ends, strict=True):
+        np.testing.assert_allclose(np.exp(end), np.exp(pg.solve(solver, arena, 6 + extra).policy), atol=1e-13)
+    assert league.solvers == solvers and pg.League(pg.SPPO(1.0), 2).solvers == (pg.SPPO(1.0),) * 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ((pg.SPPO(1.0), 0), "size must be at least 1 for one solver, got 0"),
+        ((pg.SPPO(1.0),), "size must be at least 1 for one solver, got None"),
+        (((),), "a tuple of 0 solvers makes as many members, at least 1"),
+        (((pg.SPPO(1.0),), 2), "a tuple of 1 solvers .* got size 2: leave size out"),
+    ],
+)
+def test_a_league_of_nobody_is_refused(fields, told):
+    with pytest.raises(ValueError, match=told):
+        pg.League(*fields)

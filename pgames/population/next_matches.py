@@ -1,0 +1,61 @@
+"""Which pairs should play next, so that few games tell which mixture of the members is best."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.meetings import Meetings
+from pgames.numerics import real
+from pgames.population.meta import Meta, Nash
+
+Array = NDArray[np.float64]
+
+CURIOSITY = 0.1  # weight, shared by all members, of pairs that are in no mixture yet
+PRIOR = 2.0  # games, half of them won, with which every estimate starts
+
+
+def next_matches(met: Meetings, meta: Meta = Nash()) -> Array:  # noqa: B008
+    """The share of the next games that each pair should get, float64[S, K, K], 0 but for i < j, of sum 1.
+
+    share_ij is proportional to (w_i + w_j + .1 / K) sd_ij / sqrt(n_ij): w are the weights of `meta` on the
+    estimated rates, sd the standard deviation of one game and n the games so far. Members of the mixture and
+    whoever may exploit it come first; pairs of which neither matters come last. A pair that never met is
+    estimated as even, here only. Exact rates need no games; when all are exact, all shares are 0.
+    """
+    K = met.members
+    counted = np.where(np.isinf(met.games), 0.0, met.games)
+    exact, prior = np.isinf(met.games), PRIOR
+    wins = np.nan_to_num(met.rates) * counted
+    rates = np.where(exact, met.rates, (wins + prior / 2) / (counted + prior))
+    weights = meta(np.clip((rates + 1 - np.swapaxes(rates, 1, 2)) / 2, 0.0, 1.0))
+    matters = weights[:, :, None] + weights[:, None, :] + CURIOSITY / K
+    doubt = np.sqrt(rates * (1 - rates) / (counted + prior))
+    shares = np.triu(np.where(exact, 0.0, matters * doubt), 1)
+    total = shares.sum(axis=(1, 2), keepdims=True)
+    return np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)
+
+
+def matches_of(shares: ArrayLike, games: int, seed: int) -> NDArray[np.int64]:
+    """`games` matches int64[games, 2] in proportion to the shares float64[K, K] of pairs.
+
+    Each pair gets its share of the games rounded down; the rest are drawn in proportion to what was cut off.
+
+    Raises ValueError when games is below 1, or the shares are negative or no pair has one.
+    """
+    table = real("shares", shares)
+    if games < 1 or table.ndim != 2 or table.shape[0] != table.shape[1]:
+        raise ValueError(
+            f"matches_of needs games >= 1 and shares of shape [K, K], got {games} and {list(table.shape)}."
+        )
+    if not ((table >= 0).all() and np.isfinite(table).all() and table.sum() > 0):
+        raise ValueError("shares must be at least 0 and finite, and some pair must have one.")
+    pairs = np.argwhere(table > 0)
+    wanted = games * table[tuple(pairs.T)] / table.sum()
+    times = np.floor(wanted).astype(np.int64)
+    left = games - int(times.sum())
+    if left > 0:
+        cut = wanted - times + 1e-12
+        rng = np.random.default_rng(seed)
+        times += np.bincount(rng.choice(len(pairs), left, p=cut / cut.sum()), minlength=len(pairs))
+    return np.repeat(pairs, times, axis=0)

@@ -1,0 +1,142 @@
+"""`pgames league`: a league that is played, results that are rated, and bad input in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import pgames as pg
+from pgames.cli.app import app
+from pgames.cli.arguments import parse_matchmaker, parse_solver
+from pgames.population import Everybody, Hard, Nash, Near
+from pgames.ratings import leaderboard
+
+
+def run(*words: str):
+    return CliRunner().invoke(app, ["league", *words])
+
+
+PLAY = ("--solver", "INPO(0.1,0.5)", "--solver", "SPPO:1", "--game", "cyclic:5,p=0.9", "--rounds", "5")
+
+
+def test_a_league_is_played_and_its_results_can_be_rated(tmp_path: Path) -> None:
+    result = run(*PLAY, "--games", "40", "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    for told in (
+        "Elo stream",
+        "even schedule",
+        "Nash average",
+        "against all",
+        "gap of the Nash of the members",
+    ):
+        assert told in result.stdout
+    found = json.loads((tmp_path / "league.json").read_text())
+    assert {one["name"] for one in found["members"]} == {"INPO(0.1,0.5)", "SPPO:1"}
+    assert sum(one["games"] for one in found["members"]) == 2 * 400
+    assert sum(one["exact"]["best"] for one in found["members"]) == pytest.approx(1)
+    assert found["gap_against_all"] <= min(one["exact"]["gap"] for one in found["members"]) + 1e-9
+    votes = pg.Comparisons.read(tmp_path / "results.csv")
+    assert len(votes) == 200
+    board = leaderboard(votes)
+    again = run(str(tmp_path / "results.csv"), "--out", str(tmp_path / "rated"))
+    assert again.exit_code == 0, again.output
+    rated = json.loads((tmp_path / "rated" / "league.json").read_text())["members"]
+    assert [one["name"] for one in rated] == [board.items[i] for i in board.order]
+    assert rated[0]["elo"] == pytest.approx(pg.ratings.elo(votes, initial=0, k=16.0)[rated[0]["name"]])
+
+
+def test_the_same_seed_plays_the_same_matches(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert run(*PLAY, "--games", "10", "--out", str(tmp_path / name)).exit_code == 0
+    first, second = ((tmp_path / name / "results.csv").read_bytes() for name in ("a", "b"))
+    assert first == second and first.startswith(b"match,round,left,right,winner\n0,1,")
+
+
+def results(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "results.csv"
+    path.write_text(text)
+    return str(path)
+
+
+def test_items_that_never_lost_and_pairs_that_never_met_are_told(tmp_path: Path) -> None:
+    result = run(results(tmp_path, "left,right,winner\na,b,left\nb,c,left\nb,c,right\n"))
+    assert result.exit_code == 0
+    assert "'a' never lost nor tied" in result.stdout and "each item is given 0.5 games" in result.stdout
+    assert "1 of 3 pairs never met" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "match,left,right,winner\n1,a,b,left\n1,a,b,right\n",
+            "match '1' of row 2 stands with another result in",
+        ),
+        ("match,left,right,winner\n1,a,b,left\n1,a,b,left\n", "match '1' of row 2 stands again in row 3"),
+        ("left,right,winner\na,a,left\n", "row"),
+        ("left,right,winner\na,b,c\n", "row"),
+        ("left,right,winner\n", "no votes"),
+        ("left,right\na,b\n", "winner"),
+    ],
+)
+def test_results_that_contradict_themselves_are_refused(tmp_path: Path, text: str, told: str) -> None:
+    result = run(results(tmp_path, text))
+    assert result.exit_code == 2 and told in result.output and len(result.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "pass a file of results to rate, or --solver for each member"),
+        (("x.csv", "--solver", "SPPO"), "not both"),
+        (("--solver", "SPPO"), "a league needs at least two members, got SPPO: add --solver"),
+        (("--solver", "SPPO", "--solver", "SPPO"), "a member is given twice, in SPPO, SPPO: name each once"),
+        (("--solver", "SPPO", "--solver", "INPOO"), "no solver is named 'INPOO'.* Did you mean INPO"),
+        (("--solver", "SPPO", "--solver", "OnlineDPO"), "OnlineGPO needs the verb"),
+        (("--solver", "SPPO", "--solver", "RUCB"), "RUCB needs the verb"),
+        (("--solver", "SPPO", "--solver", "INPO", "--match", "Herd"), "match = 'Herd': .* Did you mean Hard"),
+        (("--solver", "SPPO", "--solver", "INPO", "--match", "Hard:0"), "p must be finite and above 0"),
+        (("--solver", "SPPO", "--solver", "INPO", "--k", "0"), "k > 0"),
+        (("nowhere.csv",), "nowhere.csv"),
+    ],
+)
+def test_bad_input_is_one_line(words: tuple[str, ...], told: str) -> None:
+    result = run(*words, *(() if "--rounds" in words else ("--rounds", "2")))
+    assert result.exit_code == 2
+    (line,) = result.output.strip().splitlines()
+    assert re.search(told, line), line
+
+
+def test_texts_of_meta_solvers_and_matchmakers() -> None:
+    assert parse_matchmaker("hard(2)") == Hard(2) and parse_matchmaker("Near:width=50") == Near(50)
+    league = parse_solver("League(SPPO(1), 3, match=Everybody(self_play=0.5), meta=Nash(select=max_entropy))")
+    assert league == pg.League(pg.SPPO(1), 3, Everybody(0.5), Nash(select="max_entropy"))
+    assert parse_solver("PSRO(oracle=INPO(0.1,0.5), rounds=3)") == pg.PSRO(oracle=pg.INPO(0.1, 0.5), rounds=3)
+    for text, told in (
+        ("PSRO(meta=Nsah)", "meta = 'Nsah': it must be one of .*Did you mean Nash"),
+        ("PSRO(meta=3)", "meta must be a name"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            parse_solver(text)
+
+
+def test_the_leaderboard_of_a_schedule_that_favours_one_pair() -> None:
+    """Rock-paper-scissors, one pair met in 8 of 10 games: the rating follows the schedule alone."""
+    rng = np.random.default_rng(0)
+    pair = rng.choice(3, size=20_000, p=[0.8, 0.1, 0.1])
+    left, right = np.array([0, 0, 1])[pair], np.array([1, 2, 2])[pair]
+    P = np.array([[0.5, 0.9, 0.1], [0.1, 0.5, 0.9], [0.9, 0.1, 0.5]])
+    won = np.where(rng.random(len(pair)) < P[left, right], 1, -1)
+    board = leaderboard(pg.Comparisons(left, right, won, items=["rock", "scissors", "paper"]))
+    np.testing.assert_allclose(board.limit, [135.7, -135.7, 0], atol=15)
+    assert (board.intervals[:, 0] < board.limit).all() and (board.limit < board.intervals[:, 1]).all()
+    assert np.abs(board.even).max() < 15 and np.abs(board.nash).max() < 0.02
+    np.testing.assert_allclose(board.share, 1 / 3, atol=0.03)
+    assert board.notes == () and board.games.sum() == 40_000
+    with pytest.raises(ValueError, match="k > 0"):
+        leaderboard(pg.Comparisons([0], [1], [1]), k=0)

@@ -102,6 +102,26 @@ def export(
         print(export_run(run, to, adapter))
 
 
+@app.command()
+def vote(
+    source: Annotated[
+        list[Path],
+        typer.Argument(help="A file of pairs, several files of answers, or the folder of a run."),
+    ],
+    votes: Annotated[Path | None, typer.Option("--votes", help="The file of votes, .jsonl.")] = None,
+    first: Annotated[str, typer.Option("--first", help="The column of a pair's first text.")] = "first",
+    second: Annotated[str, typer.Option("--second", help="The column of its second text.")] = "second",
+    repeat: Annotated[float, typer.Option("--repeat", help="The share of pairs that are shown twice.")] = 0.0,
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8765,
+    seed: Annotated[int, typer.Option("--seed", help="Of the sides and of the order.")] = 0,
+) -> None:
+    """Serve a page on this machine on which people compare pairs of replies. Ctrl-C ends it."""
+    with _explained("Free space or permit writing, and start again; votes are kept."):
+        from llm_backend.people.serving import serve
+
+        print("\n".join(serve(source, votes, (first, second), repeat, port, seed)))
+
+
 @contextmanager
 def _explained(hint: str = RESUME) -> Iterator[None]:
     """Turn an error of the block into one line and an exit code; `hint` is for a file that is not written."""

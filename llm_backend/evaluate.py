@@ -45,22 +45,34 @@ class Estimate(NamedTuple):
 def estimate(values: Floats, bounded: bool = False) -> Estimate:
     """The mean over prompts and draws float64[X, m], m >= 2, by Student's t on the variance within prompts.
 
+    Entries that are NaN are left out, and a prompt without another entry too.
+
     bounded : values lie in [0, 1], and the variance is taken as if one 0 and one 1 had been drawn as well, so
         that a few duels, all won, do not look certain.
 
-    Raises ValueError when m < 2.
+    Raises ValueError when m < 2, and when no prompt has two entries to take a variance from.
     """
     from scipy.stats import t
 
     X, m = values.shape
     if m < 2:
         raise ValueError(f"an interval needs at least 2 draws per prompt, got {m}.")
-    squares, degrees = float(((values - values.mean(axis=1, keepdims=True)) ** 2).sum()), X * (m - 1)
+    known = ~np.isnan(values)
+    if whole := bool(known.all()):
+        means, mean, size = values.mean(axis=1), float(values.mean()), float(X * m)
+    else:
+        values, known = values[known.any(axis=1)], known[known.any(axis=1)]
+        count = known.sum(axis=1)
+        means = np.where(known, values, 0.0).sum(axis=1) / count
+        mean, size = float(means.mean()), len(count) ** 2 / float((1 / count).sum())
+    squares = float((np.where(known, values - means[:, None], 0.0) ** 2).sum())
+    degrees = X * (m - 1) if whole else int(known.sum()) - len(means)
     if bounded:
-        mean = float(values.mean())
         squares, degrees = squares + mean**2 + (1 - mean) ** 2, degrees + 2
-    margin = float(t.ppf((1 + LEVEL) / 2, degrees)) * float(np.sqrt(squares / degrees / (X * m)))
-    return Estimate(float(values.mean()), margin)
+    if not degrees:
+        raise ValueError("an interval needs 2 known values for some prompt, got at most one for each.")
+    margin = float(t.ppf((1 + LEVEL) / 2, degrees)) * float(np.sqrt(squares / degrees / size))
+    return Estimate(mean, margin)
 
 
 def over_prompts(values: Floats) -> Estimate:
@@ -77,9 +89,12 @@ def over_prompts(values: Floats) -> Estimate:
 
 
 def win_rate(arena: TextArena, first: Policy, second: Policy, samples: int) -> Estimate:
-    """P(first > second) from `samples` fresh duels per prompt. Raises ValueError when `samples` < 2."""
+    """P(first > second) from `samples` fresh duels per prompt; those without a verdict are left out.
+
+    Raises ValueError when `samples` < 2.
+    """
     ours, theirs = _draw(arena, first, samples, "first"), _draw(arena, second, samples, "second")
-    return estimate(_duels(arena, ours, theirs).reshape(-1, samples), bounded=True)
+    return estimate(_duels(arena, ours, theirs, some=True).reshape(-1, samples), bounded=True)
 
 
 def kl(arena: TextArena, policy: Policy, samples: int) -> Estimate:
@@ -182,5 +197,5 @@ def _draw(arena: TextArena, policy: Policy, samples: int, role: Role) -> Draws:
     return draws.take(np.argsort(draws.prompt, kind="stable"))
 
 
-def _duels(arena: TextArena, first: Draws, second: Draws) -> Floats:
-    return judged(arena.judge, arena.prompts, first, second)
+def _duels(arena: TextArena, first: Draws, second: Draws, some: bool = False) -> Floats:
+    return judged(arena.judge, arena.prompts, first, second, some)

@@ -27,11 +27,11 @@ LEFT = re.compile(r"\.(.+\.(json|jsonl|npz|safetensors|html)|run_id)\.[a-z0-9_]{
 
 
 @contextmanager
-def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]:
+def atomic(path: str | os.PathLike[str], mode: str = "wb", private: bool = False) -> Iterator[IO]:
     """Open a temporary file beside `path` and rename it to `path` when the block ends without an error.
 
-    The temporary file is locked while it is written, so that `remove_leftovers` spares it.
-    An OSError of the block, such as that of a full disk, names `path`.
+    The temporary file is locked while it is written, so that `remove_leftovers` spares it. Only its owner
+    reads a `private` file. An OSError of the block, such as that of a full disk, names `path`.
     """
     target = Path(path)
     with named(target):
@@ -42,7 +42,7 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-                os.chmod(temporary, 0o644)
+                os.chmod(temporary, 0o600 if private else 0o644)
                 if fcntl is not None:
                     os.replace(temporary, target)  # before the lock ends
             if fcntl is None:

@@ -9,6 +9,7 @@ from llm_backend.judges.base import Judge, JudgeError, Symmetrised, ask, fair
 from llm_backend.judges.believed import Believed
 from llm_backend.judges.cache import Cached
 from llm_backend.judges.chat import Chat
+from llm_backend.judges.human import Human
 from llm_backend.judges.likelihood import LogProb
 from llm_backend.judges.majority import Majority
 from llm_backend.judges.programs import passes
@@ -20,6 +21,7 @@ __all__ = [
     "Believed",
     "Cached",
     "Chat",
+    "Human",
     "Judge",
     "JudgeError",
     "LogProb",

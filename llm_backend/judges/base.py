@@ -19,7 +19,8 @@ class Judge(Protocol):
     Optional attributes: `name` is one line that identifies everything the answers depend on; a cache is read
     back only under the same name. `as_is = True` declares that the two orders need no averaging. A judge
     whose answers need not sum to 1 over both orders, such as an optimistic belief, also sets
-    `antisymmetric = False`; both orders are then asked.
+    `antisymmetric = False`; both orders are then asked. `partial = True` declares that an answer may be NaN:
+    no verdict yet. Verbs that can leave such pairs out do so, and the others fail.
     """
 
     def prefer(
@@ -48,6 +49,11 @@ def name_of(judge: Any) -> str:
 def antisymmetric(judge: Any) -> bool:
     """Whether P(y, z) + P(z, y) = 1 for this judge, so that one order of a pair is enough."""
     return getattr(judge, "antisymmetric", True)
+
+
+def partial(judge: Any) -> bool:
+    """Whether this judge may answer NaN, no verdict, as one that waits for people does."""
+    return getattr(judge, "partial", False)
 
 
 def excerpt(text: object, length: int = 60) -> str:
@@ -86,9 +92,17 @@ def check_batch(prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence
 
 
 def check_answers(
-    judge: str, answers: Any, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
+    judge: str,
+    answers: Any,
+    prompts: Sequence[str],
+    firsts: Sequence[str],
+    seconds: Sequence[str],
+    some: bool = False,
 ) -> NDArray[np.float64]:
-    """The answers as float64[B]. Raises JudgeError for NaN, a number outside [0, 1] or a wrong shape."""
+    """The answers as float64[B]; with `some`, NaN stands for no verdict.
+
+    Raises JudgeError for a number outside [0, 1] or a wrong shape, and without `some` for NaN.
+    """
     try:
         if answers is None:
             raise TypeError("nothing was returned")
@@ -105,7 +119,8 @@ def check_answers(
             f"{judge} was asked about {len(prompts)} pairs and returned shape {list(values.shape)}: "
             "return one number per pair."
         )
-    bad = np.flatnonzero(~((values >= -ROUNDING) & (values <= 1 + ROUNDING)))
+    fine = (values >= -ROUNDING) & (values <= 1 + ROUNDING)
+    bad = np.flatnonzero(~(fine | np.isnan(values) if some else fine))
     if len(bad):
         i = int(bad[0])
         raise JudgeError(
@@ -117,9 +132,13 @@ def check_answers(
 
 
 def ask(
-    judge: Any, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
+    judge: Any, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str], some: bool = False
 ) -> NDArray[np.float64]:
-    """The checked answers of `judge.prefer`, float64[B]. Raises JudgeError naming judge and item."""
+    """The checked answers of `judge.prefer`, float64[B]; with `some`, NaN where a judge has no verdict.
+
+    Raises JudgeError naming judge and item, and when verdicts are missing: without `some` a single one, with
+    `some` all of them.
+    """
     check_batch(prompts, firsts, seconds)
     if not len(prompts):
         return np.empty(0)
@@ -133,7 +152,20 @@ def ask(
             f"begins with prompt {excerpt(prompts[0])}, first {excerpt(firsts[0])}, second "
             f"{excerpt(seconds[0])}: repair the judge; 1/2 is not assumed."
         ) from error
-    return check_answers(name_of(judge), answers, prompts, firsts, seconds)
+    values = check_answers(name_of(judge), answers, prompts, firsts, seconds, partial(judge))
+    known = {i: float(p) for i, p in enumerate(values) if not np.isnan(p)}
+    if len(known) < len(values) and not (some and known):
+        raise JudgeError(
+            f"{name_of(judge)} has no verdict on {len(values) - len(known)} of {len(values)} pairs"
+            + (
+                ": wait longer; nothing is learned from no verdict."
+                if some
+                else ", and this verb needs all of them: let the judge wait for all, or play a solver that "
+                "leaves pairs out (mirror steps fitted by regression to free responses, and duels)."
+            ),
+            known,
+        )
+    return values
 
 
 class Symmetrised:

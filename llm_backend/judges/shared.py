@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.judges.base import JudgeError, antisymmetric, name_of
+from llm_backend.judges.base import JudgeError, antisymmetric, name_of, partial
 from llm_backend.processes.workers import workers
 
 
@@ -19,7 +19,9 @@ class SharedJudge:
 
     def __init__(self, judge: Any):
         self._judge = judge
-        self.name, self.antisymmetric = workers().once(lambda: (name_of(judge), antisymmetric(judge)))
+        self.name, self.antisymmetric, self.partial = workers().once(
+            lambda: (name_of(judge), antisymmetric(judge), partial(judge))
+        )
 
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]

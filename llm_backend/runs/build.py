@@ -14,6 +14,7 @@ from llm_backend.fits.fit import Fit
 from llm_backend.judges import Believed, Cached, Judge
 from llm_backend.judges.shared import AbsentJudge, SharedJudge
 from llm_backend.models.language_model import LanguageModel
+from llm_backend.people.sources import PEOPLE
 from llm_backend.processes.workers import workers
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.errors import ConfigError, say
@@ -38,6 +39,7 @@ NOT_IN_ARENA = (
 )  # set by other sections
 
 
+UNCACHED = ("Human", "Rule", "Table")  # judges whose answers are cheap, or on the disk already
 FEW = 16  # responses in a trial
 DEFAULT_PROMPTS = 64  # most prompts that an evaluation measures by default
 
@@ -143,12 +145,17 @@ def _few(arena: TextArena, prompts: int) -> int:
 
 
 def _judge(config: Configuration, folder: Path) -> Judge:
-    """The judge of [judge], built in the first process; `cache` is on by default but for Rule and Table."""
+    """The judge of [judge], built in the first process; `cache` is on by default but for UNCACHED.
+
+    The votes of Human lie in the folder `people` of the run unless the section names another.
+    """
     built: list[Judge] = []
 
     def make() -> None:
         table = dict(config.judge)
-        cached = table.pop("cache", table.get("kind") not in ("Rule", "Table"))
+        cached = table.pop("cache", table.get("kind") not in UNCACHED)
+        if table.get("kind") == "Human":
+            table.setdefault("folder", str(folder / PEOPLE))
         judge = build_judge(table)
         built.append(Cached(judge, folder / "judge.jsonl") if cached else judge)
 

@@ -25,6 +25,8 @@ FREE = {  # keys that may change when a run is resumed
     "run.out",
     "run.shard",
     "evaluate.page",
+    "judge.wait",  # of people: when they answer, not what
+    "judge.seconds",
     "log.tensorboard",
     "log.wandb",
     "log.trackio",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from llm_backend.arena import TextArena
 from llm_backend.context import Note
 from llm_backend.engines.vllm import Discrepancy
-from llm_backend.judges.base import Judge, antisymmetric, name_of
+from llm_backend.judges.base import Judge, antisymmetric, name_of, partial
 from llm_backend.spaces.draws import Draws
 from llm_backend.spaces.metered import metered
 
@@ -140,7 +140,7 @@ class _Judge:
 
     def __init__(self, judge: Any, meter: Meter):
         self._judge, self._meter = judge, meter
-        self.name, self.antisymmetric = name_of(judge), antisymmetric(judge)
+        self.name, self.antisymmetric, self.partial = name_of(judge), antisymmetric(judge), partial(judge)
 
     def prefer(
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]

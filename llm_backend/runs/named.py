@@ -17,7 +17,7 @@ from pgames import names
 from pgames.losses import PairLoss
 from pgames.solver import Solver
 
-JUDGES = ("Chat", "LogProb", "Majority", "Pairwise", "RewardModel", "Rule", "Table")
+JUDGES = ("Chat", "Human", "LogProb", "Majority", "Pairwise", "RewardModel", "Rule", "Table")
 RULES = ("arithmetic", "longer", "shorter")
 
 

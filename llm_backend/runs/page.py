@@ -11,6 +11,8 @@ import numpy as np
 
 from llm_backend import constraints
 from llm_backend.evaluate import over_prompts
+from llm_backend.people.pairs import Question, write_questions
+from llm_backend.people.sources import REPLIES
 from llm_backend.runs.logs import Row
 from llm_backend.runs.plot import curves
 from llm_backend.runs.replies import Replies
@@ -22,7 +24,10 @@ BOTH = ["reference", "policy"]
 
 
 def write_page(folder: Path, about: str, log: Sequence[Row], replies: Replies) -> None:
-    """Write FOLDER/page.html, one self-contained file, and its numbers as FOLDER/page.json."""
+    """Write FOLDER/page.html, one self-contained file, and its numbers as FOLDER/page.json.
+
+    The replies are written to FOLDER/replies.jsonl, pairs on which people can vote.
+    """
     from pgames.report.html import heading, page, paragraph, picture
 
     numbers, title = summary(replies), f"Run {folder.name}"
@@ -48,15 +53,25 @@ def write_page(folder: Path, about: str, log: Sequence[Row], replies: Replies) -
             "quiet",
         ),
     ]
+    write_questions(folder / REPLIES, _questions(replies, folder.name))
     with atomic(folder / "page.json", "w") as file:
         json.dump(numbers, file, indent=1)
     with atomic(folder / "page.html", "w") as file:
         file.write(page(title, parts))
 
 
+def _questions(replies: Replies, name: str) -> list[Question]:
+    """The n-th reply of the reference beside the n-th of the policy, which has the name of the run."""
+    ours = name if name != "reference" else "policy"
+    return [
+        Question.of(replies.prompts[x], (theirs, mine), ("reference", ours))
+        for x, theirs, mine in zip(replies.ours.prompt, replies.theirs.texts, replies.ours.texts, strict=True)
+    ]
+
+
 def summary(replies: Replies) -> dict[str, object]:
     """The numbers of the page: means with the margins of their 95 % intervals, and shares by kind."""
-    rate = over_prompts(replies.wins)
+    rate = over_prompts(replies.wins[~np.isnan(replies.wins)])
     out: dict[str, object] = {
         "win_rate_reference": {"mean": rate.mean, "margin": rate.margin},
         "duels": replies.duels,
@@ -108,7 +123,9 @@ def _by_kind(replies: Replies) -> list[str]:
         shares = [
             percent(replies.mean(side, constraints.met, kind)) for side in (replies.theirs, replies.ours)
         ]
-        rows.append([name, str(len(at)), *shares, percent(float(replies.wins[at].mean()))])
+        wins = [rate for rate in replies.wins[at] if not np.isnan(rate)]
+        rate = percent(float(np.mean(wins))) if wins else ""
+        rows.append([name, str(len(at)), *shares, rate])
     return [
         heading("Constraints met, by kind"),
         grid(["constraint", "prompts", *BOTH, "win rate"], rows),

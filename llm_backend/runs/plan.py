@@ -34,6 +34,7 @@ from llm_backend.runs.meter import Meter
 from pgames.solver import State
 
 TIMED = 8  # pairs on which a judge is timed
+SLOW = ("Chat", "Human")  # judges that are not timed: a server, and people
 GROWTH = 1.2  # from this ratio of two rounds on, the cost of a round is said to grow
 TRAINING = ("collect", "judge", "score", "fit")  # phases
 
@@ -127,7 +128,7 @@ def plan(config: Configuration) -> Plan:
         parts = build(config, folder, few=True)
         gap_tau(parts, how)
         importlib.import_module("scipy.stats")  # for intervals; its import is no cost of a round
-        judge = _MadeUp(parts.arena.judge, timed=config.judge.get("kind") != "Chat")
+        judge = _MadeUp(parts.arena.judge, timed=config.judge.get("kind") not in SLOW)
         say(f"measuring two rounds of {parts.arena.context.per_round} prompts ...")
         parts = parts.metered(meter)
         arena, other = (

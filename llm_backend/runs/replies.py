@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llm_backend import constraints, evaluate
 from llm_backend.arena import TextArena
@@ -22,7 +23,8 @@ class Replies:
     """Replies to X prompts by the policy and by the reference.
 
     ours, theirs : the draws, prompt by prompt.
-    wins : float64[X], P(policy > reference) over all pairs of a prompt's replies.
+    wins : float64[X], P(policy > reference) over all pairs of a prompt's replies that have a verdict; NaN
+        where none has.
     duels : the number of those pairs.
     kl : KL(policy || reference) in nats, None where the policy has no log-probability.
     kinds : the kind of each prompt's constraint, or none where the prompts have no constraints.
@@ -56,14 +58,22 @@ def compare(arena: TextArena, policy: Policy, t: int, samples: int) -> Replies:
     )
     groups = by_prompt(theirs, len(final.prompts))
     pairs = np.array([(i, j) for i, x in enumerate(ours.prompt) for j in groups[x]])
-    won = judged(final.judge, final.prompts, ours.take(pairs[:, 0]), theirs.take(pairs[:, 1]))
+    won = judged(final.judge, final.prompts, ours.take(pairs[:, 0]), theirs.take(pairs[:, 1]), some=True)
     kl = None
     if evaluate.scored(final, policy):
         ratio = evaluate.log_probabilities(final, policy, ours)
         ratio = ratio - evaluate.log_probabilities(final, final.reference, ours)
         kl = over_prompts(ratio.reshape(len(final.prompts), -1).mean(axis=1))
-    wins = won.reshape(len(final.prompts), -1).mean(axis=1)
-    return Replies(final.prompts, ours, theirs, wins, len(won), kl, _kinds(final.prompts))
+    won = won.reshape(len(final.prompts), -1)
+    known = ~np.isnan(won)
+    wins = won.mean(axis=1) if known.all() else np.where(known, won, 0.0).sum(axis=1) / _count(known)
+    return Replies(final.prompts, ours, theirs, wins, int(known.sum()), kl, _kinds(final.prompts))
+
+
+def _count(known: NDArray[np.bool_]) -> Floats:
+    """The number of known entries of every row, NaN where there is none."""
+    count = known.sum(axis=1).astype(np.float64)
+    return np.where(count > 0, count, np.nan)
 
 
 def _sorted(draws: Draws) -> Draws:

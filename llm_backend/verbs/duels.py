@@ -21,13 +21,14 @@ from pgames.losses import PairLoss
 def duel(context: Context, first: Policy, second: Policy) -> Duels:
     """`samples` judged pairs per prompt of the round, a response of each policy: M = samples * prompts pairs.
 
-    In exact play, every pair of listed responses, with the expected wins of one duel per prompt.
+    A pair on which a partial judge has no verdict has no wins. In exact play, every pair of listed responses,
+    with the expected wins of one duel per prompt.
     """
     if context.exact:
         return _expected(context, first, second, rates(context))
     ours, theirs = context.draw(first, "first"), context.draw(second, "second")
-    won = judged(context.judge, context.prompts, ours, theirs)
-    return paired(context, ours, theirs, np.stack([won, 1 - won], axis=1))
+    won = judged(context.judge, context.prompts, ours, theirs, some=True)
+    return paired(context, ours, theirs, np.nan_to_num(np.stack([won, 1 - won], axis=1)))
 
 
 def demonstrate(context: Context, winner: Policy, loser: Policy) -> Duels:

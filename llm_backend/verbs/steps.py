@@ -13,13 +13,14 @@ from llm_backend.fits.fit import best_start, fit
 from llm_backend.fits.objectives import Imitate, Logistic, Objective, Regress
 from llm_backend.fits.policy_gradient import PolicyGradient
 from llm_backend.fits.settings import EXACT, LISTED, SAMPLED
+from llm_backend.judges.base import JudgeError, name_of
 from llm_backend.models.logprobs import token_rows
 from llm_backend.policies.handles import BASE, Adapter, Answers, Leaf, Policy, blend_terms, leaves, members
 from llm_backend.spaces import scores as spaces
 from llm_backend.spaces.draws import Draws, Floats, distinct
 from llm_backend.verbs.listed_wins import sample
 from llm_backend.verbs.listed_wins import wins as listed_wins
-from llm_backend.verbs.verdicts import Wins, rates, wins_against, wins_among
+from llm_backend.verbs.verdicts import Wins, rates, wins_against, wins_among, with_verdicts
 
 LOG = logging.getLogger("llm_backend")
 OVERLAP = 0.5  # of opponent and prior's heaviest leaf, at which draws of the opponent alone are candidates
@@ -232,6 +233,7 @@ def _regressed(
     context: Context, prior: Policy, draws: Draws, weight: Floats, worth: Wins, step: float, verb: str
 ) -> Adapter:
     """prior * exp(step worth), fitted by regression on the draws, whose weights are float64[B]."""
+    draws, weight, worth = with_verdicts(draws, weight, worth)
     draws, where = distinct(draws)  # a repeated response is trained on once, at the mean of its values
     mass = np.bincount(where, weight).astype(np.float64)
     mean, variance = np.bincount(where, weight * worth.mean) / mass, None
@@ -290,4 +292,11 @@ def _wins_apart(context: Context, draws: Draws, opponent: Policy) -> Floats:
         table = np.zeros(candidates.shape)
         table[rows.prompt, rows.column] = worth.mean
         return table[draws.prompt, draws.column]
-    return wins_against(context.judge, context.prompts, draws, context.draw(opponent, "opponent")).mean
+    theirs = context.draw(opponent, "opponent")
+    worth = wins_against(context.judge, context.prompts, draws, theirs)
+    if np.isnan(worth.mean).any():
+        raise JudgeError(
+            f"{name_of(context.judge)} has no verdict on some responses, and a policy gradient needs one on "
+            "each of them: let the judge wait for all, or fit with rule='regress'."
+        )
+    return worth.mean

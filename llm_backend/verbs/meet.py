@@ -13,11 +13,11 @@ from llm_backend.context import Context
 from llm_backend.judges.base import Judge, antisymmetric
 from llm_backend.policies.handles import Policy, digest_of
 from llm_backend.spaces.draws import Draws, Floats, Ints
-from llm_backend.verbs.verdicts import judged, judged_both_ways, rates
+from llm_backend.verbs.verdicts import judged, judged_both_ways, rates, win_rate
 from pgames.arena import AgainstAll
 from pgames.exact.shared_row import shared_row
 from pgames.meetings import Meetings, no_meetings
-from pgames.table.populations import exact_meetings, matches
+from pgames.table.populations import matches
 
 
 class Games(NamedTuple):
@@ -61,9 +61,9 @@ def meet(context: Context, members: Sequence[Policy], pairs: NDArray[np.int64]) 
     Raises ValueError when `pairs` does not name members by their numbers, or a pair has more matches.
     """
     times = matches(members, pairs)  # type: ignore[arg-type]
-    if context.exact:
-        return exact_meetings(win_rates(context, members, members), times)
     times = np.triu(times, 1)
+    if context.exact:
+        return _exact(context, members, times)
     met = sorted({int(i) for pair in np.argwhere(times) for i in pair})
     draws: list[Draws | None] = [None] * len(members)
     for i, drawn in zip(met, context.draw_members([members[i] for i in met]), strict=True):
@@ -147,6 +147,16 @@ def _probabilities(context: Context, policies: Sequence[Policy]) -> Floats:
     if len(policies) == 0:
         raise ValueError("a population needs at least one member.")
     return np.stack([context.listing.probs(policy) for policy in policies])
+
+
+def _exact(context: Context, members: Sequence[Policy], times: NDArray[np.int64]) -> Meetings:
+    """The exact rates of the pairs that meet; the bits of a rate depend on its two members alone."""
+    none = no_meetings(len(members))
+    share, games = none.rates[0].copy(), none.games[0].copy()
+    for i, j in np.argwhere(times):
+        share[i, j] = np.clip(win_rate(context, members[i], members[j]), 0.0, 1.0)
+        share[j, i], games[i, j], games[j, i] = 1 - share[i, j], np.inf, np.inf
+    return Meetings(share[None], games[None])
 
 
 def _same(members: Sequence[Policy]) -> NDArray[np.bool_]:

@@ -94,12 +94,13 @@ def export(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
     to: Annotated[Path, typer.Option("--to", help="A new folder for the policy of the last round.")],
     adapter: Annotated[bool, typer.Option("--adapter", help="As an adapter for PEFT and vLLM.")] = False,
+    attacker: Annotated[bool, typer.Option("--attacker", help="Of two roles, not the defender.")] = False,
 ) -> None:
     """Write the policy of a run as a Hugging Face model, with a model card."""
     with _explained("Free space or permit writing, and export again; no half folder is left."):
         from llm_backend.runs.export import export_run
 
-        print(export_run(run, to, adapter))
+        print(export_run(run, to, adapter, "attacker" if attacker else "defender"))
 
 
 @app.command()

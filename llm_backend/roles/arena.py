@@ -11,7 +11,7 @@ from typing import Self
 
 from llm_backend import store
 from llm_backend.arguments import check_counts, check_lengths, check_prompts
-from llm_backend.context import Context, Note
+from llm_backend.context import Note
 from llm_backend.data import Prompt
 from llm_backend.fits.fit import Fit
 from llm_backend.judges.attack import Harmless, Success
@@ -23,6 +23,7 @@ from llm_backend.roles import exact, halves
 from llm_backend.roles.play import ATTACKER, Rules, Table
 from llm_backend.roles.seeds import Refused, Seed, check_seeds, refusal
 from llm_backend.spaces.draws import Floats
+from llm_backend.spaces.metered import Gauge, metered
 from pgames.arena import Pair, Role
 from pgames.solver import State, Weight
 
@@ -156,6 +157,11 @@ class TextRoleArena:
         """The number of verdicts on attacks so far, shared by all views; an answer is judged once a round."""
         return self._table.asked
 
+    @property
+    def verdicts(self) -> int:
+        """The number of verdicts on attacks in the last round."""
+        return self._table.verdicts
+
     # -- policies -----------------------------------------------------------------------------------------
 
     def join(self, attacker: Both, defender: Both) -> Both:
@@ -247,7 +253,9 @@ class TextRoleArena:
 
     def at(self, t: int) -> Self:
         """The arena in round t."""
-        return self._within(self.rules, replace(self._attacking, round=t))
+        view = copy.copy(self)
+        view._attacking = replace(self._attacking, round=t)
+        return view
 
     def anchored(self, reference: Both) -> Self:
         """The same game regularised to another pair."""
@@ -255,9 +263,11 @@ class TextRoleArena:
         view._reference = self._keep(reference)
         return view
 
-    def _within(self, rules: Rules, attacking: Context) -> Self:
+    def metered(self, meter: Gauge, success: Success, judge: Judge | None) -> Self:
+        """The same arena, its draws and scores on a meter, with other objects that give the same verdicts."""
         view = copy.copy(self)
-        view.rules, view._attacking = rules, attacking
+        view.rules = replace(self.rules, meter=meter, success=success, judge=judge)
+        view._attacking = replace(self._attacking, space=metered(self._attacking.space, meter))
         return view
 
     def _keep(self, pair: Both) -> Both:

@@ -135,6 +135,11 @@ class Table:
         self._kept: dict[Hashable, object] = {}
         self._verdicts: dict[tuple[str, str], float] = {}
 
+    @property
+    def verdicts(self) -> int:
+        """How many verdicts on attacks the last round has asked for."""
+        return len(self._verdicts)
+
     def turn(self, round: int) -> None:
         """Forget what was drawn in another round."""
         if round != self._round:

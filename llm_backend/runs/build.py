@@ -56,6 +56,11 @@ class Parts(NamedTuple):
     digest: str
     sizes: tuple[int, int]
 
+    @property
+    def start(self) -> TextArena:
+        """The arena in which the solver begins."""
+        return self.measured
+
     def metered(self, meter: Meter) -> Parts:
         """The same parts, with draws, scores and judgements of both arenas on a meter."""
         return self._replace(arena=meter.watch(self.arena), measured=meter.watch(self.measured))
@@ -74,7 +79,7 @@ def build(config: Configuration, folder: Path, few: bool = False) -> Parts:
     options = arguments("arena", TextArena, config.arena, reader, NOT_IN_ARENA)
     with said():
         data = read_data(config.data)
-    judge = _judge(config, folder) if config.judge else AbsentJudge()
+    judge = judge_of(config, folder) if config.judge else AbsentJudge()
     if config.run.shard and workers().size == 1:
         raise ConfigError(
             "run.shard needs several processes: start them with accelerate launch, or unset it."
@@ -144,7 +149,7 @@ def _few(arena: TextArena, prompts: int) -> int:
     return min(prompts, max(2, -(-FEW // (arena.samples or 1))))
 
 
-def _judge(config: Configuration, folder: Path) -> Judge:
+def judge_of(config: Configuration, folder: Path) -> Judge:
     """The judge of [judge], built in the first process; `cache` is on by default but for UNCACHED.
 
     The votes of Human lie in the folder `people` of the run unless the section names another.

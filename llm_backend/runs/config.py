@@ -1,7 +1,8 @@
 """The configuration of a run, a TOML file. Each section holds the parameters of the object it constructs.
 
 [model] LanguageModel.from_pretrained   [data] prompts   [judge] a class of judges   [solver] one of pgames
-[arena] TextArena   [fit] Fit   [evaluate] [run] [log] the classes below
+[arena] TextArena   [roles] TextRoleArena, instead of [arena]   [fit] Fit
+[evaluate] [run] [log] the classes below
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Configuration(BaseModel):
     judge: dict[str, object] = {}  # empty: learned from data.pairs
     solver: dict[str, object]
     arena: dict[str, object] = {}
+    roles: dict[str, object] = {}  # a game of an attacker and a defender, instead of [arena]
     fit: dict[str, object] = {}
     evaluate: EvaluateSettings = EvaluateSettings()
     run: RunSettings = RunSettings()
@@ -97,6 +99,8 @@ class Configuration(BaseModel):
         for key in ("model", "data", *(() if offline else ("judge",)), "solver"):
             if key not in values:
                 raise ConfigError(f"[{key}] is missing: a run needs [model], [data], [judge] and [solver].")
+        if values.get("roles") and values.get("arena"):
+            raise ConfigError("[arena] is not read beside [roles]: put its settings into [roles].")
         evaluate = validated(EvaluateSettings, "evaluate", values.get("evaluate", {}))
         run = validated(RunSettings, "run", values.get("run", {}))
         log = validated(LogSettings, "log", values.get("log", {}))
@@ -139,12 +143,15 @@ class Configuration(BaseModel):
             data["per_round"] = 4
         arena = {key: value for key, value in self.arena.items() if key != "engine"}
         rounds = min(self.run.rounds, 2)
+        roles = _limited({**self.roles, "seeds": TINY}, samples=4, replies=2, fresh=2) if self.roles else {}
+        roles = {key: value for key, value in roles.items() if key not in ("success", "fixed", "per_round")}
         return self.model_copy(
             update={
                 "model": {"name": TINY, "lora": _at_most(4, self.model.get("lora", 4))},
                 "data": {"source": TINY, **data},
                 "judge": {"kind": "Rule", "score": "shorter", "cache": True},
                 "arena": _limited(arena, samples=3, max_new_tokens=6),
+                "roles": roles,
                 "fit": _limited(self.fit, epochs=2, batch=4),
                 "evaluate": self.evaluate.model_copy(
                     update={"held_out": 0, "prompts": 4, "samples": 2, "page": min(self.evaluate.page, 2)}

@@ -15,6 +15,7 @@ from llm_backend.runs.folder import say
 from llm_backend.runs.logs import Row, rows
 from llm_backend.runs.named import build_solver
 from llm_backend.runs.prompts import load_model
+from pgames.arena import Pair, Role
 from pgames.files import parse_json
 from pgames.solver import one_target
 
@@ -32,8 +33,12 @@ OF_THE_RUN = {  # numbers of a row of the log that say how the round was played,
 }
 
 
-def export_run(run: str | os.PathLike[str], to: str | os.PathLike[str], adapter: bool = False) -> Path:
+def export_run(
+    run: str | os.PathLike[str], to: str | os.PathLike[str], adapter: bool = False, role: Role = "defender"
+) -> Path:
     """Write the policy of a run's last round to the folder `to`, merged or as an adapter; returns the folder.
+
+    role : which of two roles is written, in a run with [roles].
 
     Raises ConfigError when the folder holds no run or no complete round, ValueError when the policy is no
     single set of weights or `to` is not empty, and OSError naming the file when it cannot be written.
@@ -45,8 +50,10 @@ def export_run(run: str | os.PathLike[str], to: str | os.PathLike[str], adapter:
         raise ConfigError(f"{folder} holds no complete round: play the run first.")
     lm = load_model(config.model, Reading())  # no prompt is read
     asked = parse_json((found.folder / "state.json").read_text(encoding="utf-8")).get("asked", "")
-    state = store.load(lm, found.folder, asked)
-    (write_peft if adapter else merge)(lm, state.policy, to, _card(config, folder, found.t))
+    policy = store.load(lm, found.folder, asked).policy
+    if isinstance(policy, Pair):
+        policy = policy.attacker if role == "attacker" else policy.defender
+    (write_peft if adapter else merge)(lm, policy, to, _card(config, folder, found.t))
     return Path(to)
 
 

@@ -6,17 +6,16 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 
-from llm_backend.policies.handles import Policy
 from llm_backend.processes.workers import workers
 from llm_backend.runs import checkpoint
-from llm_backend.runs.build import Parts
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.errors import ConfigError, say
 from pgames.files import atomic, parse_json
-from pgames.solver import State
+from pgames.solver import Solver, State
 
 FREE = {  # keys that may change when a run is resumed
     "model.device",
@@ -31,6 +30,42 @@ FREE = {  # keys that may change when a run is resumed
     "log.wandb",
     "log.trackio",
 }
+
+
+class Stored(Protocol):
+    """An arena that writes the states of a solver and reads them."""
+
+    def save(self, state: State, folder: Path) -> None:
+        """Write a state to a folder."""
+        ...
+
+    def load(self, folder: Path) -> State:
+        """The state of a folder."""
+        ...
+
+
+class Played(Protocol):
+    """What a folder keeps of a run: the solver, the arenas it starts in and is stored by, a digest."""
+
+    @property
+    def solver(self) -> Solver:
+        """The solver."""
+        ...
+
+    @property
+    def start(self) -> Any:
+        """The arena in which the solver begins."""
+        ...
+
+    @property
+    def measured(self) -> Stored:
+        """The arena that writes and reads states."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """A digest of all prompts."""
+        ...
 
 
 def check_folder(folder: Path, config: Configuration, resume: bool) -> None:
@@ -63,7 +98,7 @@ def write_config(folder: Path, config: Configuration) -> None:
         json.dump(config.dump(), file, indent=1)
 
 
-def save_round(parts: Parts, state: State, folder: Path, keep: int) -> None:
+def save_round(parts: Played, state: State, folder: Path, keep: int) -> None:
     """Write the checkpoint of a round and keep the last `keep`. All processes call it; the first writes."""
     if not workers().first:
         parts.measured.save(state, folder)  # contributes this process's shards
@@ -74,7 +109,7 @@ def save_round(parts: Parts, state: State, folder: Path, keep: int) -> None:
     shutil.rmtree(folder / "draws", ignore_errors=True)
 
 
-def restored(parts: Parts, folder: Path, count: int) -> tuple[State, dict[int, Policy]]:
+def restored(parts: Played, folder: Path, count: int) -> tuple[State, dict[int, Any]]:
     """The state of the last intact checkpoint, or a new one, and the policies of the last `count` rounds.
 
     Raises ConfigError when the checkpoint was made with other prompts, or the solver cannot play this arena.
@@ -95,7 +130,7 @@ def restored(parts: Parts, folder: Path, count: int) -> tuple[State, dict[int, P
     if states:
         return states[0], past
     try:
-        return parts.solver.init(parts.measured), past
+        return parts.solver.init(parts.start), past
     except (TypeError, ValueError, AttributeError) as error:  # a verb that an arena of texts lacks
         raise ConfigError(f"[solver] {error}") from None
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from llm_backend.arena import TextArena
 from llm_backend.judges.base import name_of
-from llm_backend.policies.handles import Policy
 from llm_backend.processes.workers import workers
+from llm_backend.runs import attackers
 from llm_backend.runs.build import Parts, build
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.folder import check_folder, restored, save_round
@@ -28,6 +27,7 @@ from llm_backend.runs.meter import Meter
 from llm_backend.runs.page import write_page
 from llm_backend.runs.replies import compare
 from llm_backend.runs.report import reporting
+from llm_backend.runs.roles import build_roles
 from pgames.solver import State
 
 
@@ -36,8 +36,23 @@ class Finished(NamedTuple):
 
     state: State
     rows: list[Row]
-    arena: TextArena
+    arena: Any
     folder: Path
+
+
+class Kind(NamedTuple):
+    """What the loop of a run asks of its game: one policy, or two roles.
+
+    build : (configuration, folder) -> the parts. begun : (parts, configuration) -> the policies of other runs
+    it is measured against, and lines to say first. measured : the row of a round. notes : lines to say after
+    a round. page : writes the page of the run.
+    """
+
+    build: Callable[..., Any]
+    begun: Callable[..., tuple[Mapping[str, Any], list[str]]]
+    measured: Callable[..., Row]
+    notes: Callable[..., list[str]]
+    page: Callable[..., None]
 
 
 def run(
@@ -59,14 +74,14 @@ def run(
     """
     config = configured(config, tiny)
     folder, us, meter = Path(config.run.out), workers(), Meter()
+    kind = ROLES if config.roles else ALONE
     with held(folder), enough_memory(meter):
         us.once(lambda: check_folder(folder, config, resume))
-        parts = build(config, folder)
-        gap_tau(parts, config.evaluate)
-        others = rivals(parts, config.evaluate)
+        parts = kind.build(config, folder)
+        others, lines = kind.begun(parts, config)
         state, past = restored(parts, folder, config.evaluate.past)
         with reporting(config, repr(parts.solver), folder, state.t, us.first) as report:
-            for line in told(parts, config.evaluate):
+            for line in lines:
                 report.tell(line)
             meter.say = report.phase
             metered = parts.metered(meter)
@@ -78,7 +93,7 @@ def run(
                 played = meter.row(metered.arena.journal)
                 # 2. measure the policy
                 with meter.measure("evaluate"):
-                    row = measured(metered, state, past, others, config.evaluate)
+                    row = kind.measured(metered, state, past, others, config.evaluate)
                 # 3. the row of the log
                 if row:
                     row["evaluation"] = dict(meter.evaluation)
@@ -89,11 +104,15 @@ def run(
                     save_round(parts, state, folder, config.run.keep)
                 us.wait()
                 report.show(row)
+                for line in kind.notes(metered):
+                    report.tell(line)
                 # 5. the policies that the next ones are compared with
                 past = _latest(past, state, config.evaluate.past)
             if config.evaluate.page:
                 report.phase("page")
-                _write_page(parts, state, folder, config.evaluate.page)
+                kind.page(parts, state, folder, config.evaluate.page)
+                if us.first:
+                    shutil.rmtree(folder / "draws", ignore_errors=True)
     return Finished(state, rows(folder / "log.jsonl"), parts.measured, folder)
 
 
@@ -117,10 +136,21 @@ def _write_page(parts: Parts, state: State, folder: Path, samples: int) -> None:
     if workers().first:
         title = f"{parts.solver!r}, {state.t} rounds, judged by {name_of(parts.measured.judge)}"
         write_page(folder, title, rows(folder / "log.jsonl"), replies)
-        shutil.rmtree(folder / "draws", ignore_errors=True)
 
 
-def _latest(past: Mapping[int, Policy], state: State, count: int) -> dict[int, Policy]:
+def _begun(parts: Parts, config: Configuration) -> tuple[Mapping[str, Any], list[str]]:
+    """The policies of rivals, and lines on the cost of the evaluation."""
+    gap_tau(parts, config.evaluate)
+    return rivals(parts, config.evaluate), told(parts, config.evaluate)
+
+
+def _latest(past: Mapping[int, Any], state: State, count: int) -> dict[int, Any]:
     """The policies of the last `count` rounds, by round."""
     every = [*past.items(), (state.t, state.policy)]
     return dict(every[len(every) - count :])
+
+
+ALONE = Kind(build, _begun, measured, lambda parts: [], _write_page)
+ROLES = Kind(
+    build_roles, lambda parts, config: ({}, []), attackers.measured, attackers.notes, attackers.write_page
+)

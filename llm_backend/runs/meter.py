@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from llm_backend.arena import TextArena
 from llm_backend.context import Note
 from llm_backend.engines.vllm import Discrepancy
+from llm_backend.judges.attack import Success
 from llm_backend.judges.base import Judge, antisymmetric, name_of, partial
 from llm_backend.spaces.draws import Draws
 from llm_backend.spaces.metered import metered
@@ -103,6 +104,10 @@ class Meter:
         """A judge with the same answers, whose time and questions are counted."""
         return _Judge(judge, self)
 
+    def success(self, success: Success) -> Success:
+        """A rule of success with the same answers, whose time and questions are counted."""
+        return _Success(success, self)
+
     def row(self, journal: Sequence[Note]) -> dict[str, Any]:
         """The numbers of the round, including those that the arena noted on its fits."""
         fits = [entry for entry in journal if "loss" in entry]
@@ -148,3 +153,16 @@ class _Judge:
         self._meter.asked(len(prompts))
         with self._meter.measure("judge"):
             return self._judge.prefer(prompts, firsts, seconds)
+
+
+class _Success:
+    """A rule of success whose time and questions are counted."""
+
+    def __init__(self, success: Any, meter: Meter):
+        self._success, self._meter = success, meter
+        self.name = name_of(success)
+
+    def __call__(self, prompts: Sequence[str], answers: Sequence[str]) -> NDArray[np.float64]:
+        self._meter.asked(len(prompts))
+        with self._meter.measure("judge"):
+            return self._success(prompts, answers)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from llm_backend.judges.base import antisymmetric, name_of
 from llm_backend.runs.build import Parts, build
 from llm_backend.runs.config import Configuration, EvaluateSettings
+from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.folder import say
 from llm_backend.runs.logs import Row
 from llm_backend.runs.measuring import gap_tau, measured
@@ -122,6 +123,11 @@ def plan(config: Configuration) -> Plan:
 
     Raises ConfigError and OutOfMemory as the run itself.
     """
+    if config.roles:
+        raise ConfigError(
+            "--plan is for runs of one policy: a round of a run with [roles] costs roles.samples attacks on "
+            "each seed and roles.replies answers to each; play one round of it (run.rounds = 1)."
+        )
     meter = Meter()
     with tempfile.TemporaryDirectory() as name, enough_memory(meter):
         folder, how = Path(name), config.evaluate

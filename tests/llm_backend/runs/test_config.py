@@ -80,7 +80,7 @@ def test_every_solver_of_pgames_can_be_named():
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"tau": 1.0}, "solver.name is missing: it is one of Average.*EGPO"),
+        ({"tau": 1.0}, "solver.name is missing: it is one of .*Average.*EGPO"),
         ({"name": "egpo"}, "solver.name = 'egpo': it must be one of"),
         ({"name": "EGPP", "tau": 0.1}, r"it must be one of .* or package.module:Class .*Did you mean EGPO\?"),
         ({"name": "no.such:Solver"}, "solver.name = 'no.such:Solver': it must be .*No module named 'no'"),

@@ -25,6 +25,7 @@ from pgames.meetings import Meetings
 from pgames.solver import Pi, Weight
 
 Table = NDArray[np.float64]
+Numbers = NDArray[np.int64]
 Width = Literal["hoeffding", "bernstein"]  # the kind of a belief's confidence intervals
 Role = Literal["attacker", "defender"]
 T_co = TypeVar("T_co", covariant=True)
@@ -140,6 +141,35 @@ class ListedPopulation(PopulationArena[Pi], Protocol[Pi]):
 
     def against_all(self, members: Sequence[Pi]) -> AgainstAll[Pi]:
         """The least exploitable mixture of the members, at most as exploitable as the best of them."""
+        ...
+
+
+class SelfPreferring(NamedTuple, Generic[Pi]):
+    """A judge that is a policy, and prefers what it would say itself.
+
+    Its verdict is sigma(logit P(y, z) + bias (log policy(y) - log policy(z))).
+
+    policy : what the judge would say.
+    bias : at least 0, or float64[S]; 0 is a fair judge.
+    """
+
+    policy: Pi
+    bias: Weight
+
+
+class PanelArena(Arena[Pi], Protocol[Pi]):
+    """The game as a panel of judges sees it, with their verdicts on listed responses."""
+
+    def verdicts(self, prompt: Numbers, first: Numbers, second: Numbers) -> Table:
+        """P(first > second), float64[S, N], of responses int64[N] to prompts int64[N]."""
+        ...
+
+
+class Judging(Arena[Pi], Protocol[Pi]):
+    """Policies can judge: the same game as a panel of them sees it."""
+
+    def judged_by(self, panel: Sequence[SelfPreferring[Pi]], weights: Table | None = None) -> PanelArena[Pi]:
+        """The same policies under the panel's preference; weights float64[J] or float64[S, J], or equal."""
         ...
 
 

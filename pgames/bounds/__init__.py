@@ -25,6 +25,8 @@ from pgames.bounds.stability import (
     inpo_stable_step,
     mmd_stable_step,
     rotation,
+    self_preference_growth,
+    self_preference_threshold,
     smoothed_best_response_stable,
 )
 
@@ -50,6 +52,8 @@ __all__ = [
     "oracle_rate",
     "passive_lower",
     "rotation",
+    "self_preference_growth",
+    "self_preference_threshold",
     "smoothed_best_response_stable",
     "spin",
 ]

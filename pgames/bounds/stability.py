@@ -42,6 +42,45 @@ def smoothed_best_response_stable(game: PreferenceGame, tau: float) -> bool:
     return rotation(game, tau) < tau
 
 
+def self_preference_growth(game: PreferenceGame) -> float:
+    """What a bias of 1 to oneself adds to the growth of log pi, near uniform play: P (1 - P) on a cycle.
+
+    A policy judged by itself, sigma(logit P + b (log pi(y) - log pi(z))), is regularised by tau - b times
+    this number. It is the largest eigenvalue of the Laplacian of the weights P (1 - P) / Y, over prompts:
+    exact where all pairs are equally uncertain and on every circulant game, else an upper bound. Raises
+    ValueError unless the Nash is uniform and the reference too: elsewhere the judge moves the equilibrium.
+    """
+    growth = 0.0
+    for x in range(game.prompts):
+        inside = game.support[x]
+        P = game.P[x][np.ix_(inside, inside)]
+        n = len(P)
+        if (
+            np.abs(game.reference[x, inside] * n - 1).max() > 1e-9
+            or np.abs(P.mean(axis=1) - 0.5).max() > 1e-9
+        ):
+            raise ValueError(
+                f"prompt {x} has no uniform equilibrium with a uniform reference, so a self-preferring judge "
+                "moves its equilibrium: measure it with arena.judged_by."
+            )
+        doubt = P * (1 - P) / n
+        np.fill_diagonal(doubt, 0.0)
+        growth = max(growth, float(np.linalg.eigvalsh(np.diag(doubt.sum(axis=1)) - doubt)[-1]))
+    return growth
+
+
+def self_preference_threshold(game: PreferenceGame, tau: float) -> float:
+    """The bias of a judge to itself below which uniform self-play is stable: tau / `self_preference_growth`.
+
+    tau / (P (1 - P)) on a cycle. It is the threshold of small steps and of EGPO at the theorem's; INPO at a
+    step eta needs eta < `inpo_stable_step(game, tau - b growth)`, which ends earlier. inf where no pair is
+    uncertain. Raises ValueError as `self_preference_growth` does, and for tau not above 0.
+    """
+    positive(tau=tau)
+    growth = self_preference_growth(game)
+    return tau / growth if growth > 0 else math.inf
+
+
 def comal_rate(game: PreferenceGame, tau: float) -> float:
     """The factor of KL(nash || reference) per refresh of COMAL or MPO near the Nash: tau^2 / (tau^2 + w^2).
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import AgainstAll
+from pgames.arena import AgainstAll, SelfPreferring
 from pgames.counts import PairCounts
 from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame
@@ -20,6 +20,7 @@ from pgames.mixing import Policy as Policy
 from pgames.mixing import Simplices
 from pgames.solver import Weight
 from pgames.table import populations
+from pgames.table.judged import JudgedArena
 
 
 class TableArena:
@@ -203,3 +204,17 @@ class TableArena:
         view = copy.copy(self)
         view.reference = reference
         return view
+
+    def judged_by(
+        self, panel: Sequence[SelfPreferring[Policy]], weights: ArrayLike | None = None
+    ) -> JudgedArena:
+        """The same policies under the preference of a panel of judges that are policies.
+
+        A judge answers sigma(logit P + bias (log pi(y) - log pi(z))), the panel with the mean of its judges,
+        by `weights` float64[J] or float64[S, J], equal when None. Raises ValueError without a judge, for a
+        policy of another shape, a bias that is not finite, and weights that are negative or all 0.
+        """
+        draws = None
+        if self.samples is not None:
+            draws = populations.Draws(self.samples, self.seed, self.first_run, self.round)
+        return JudgedArena(self.game, self.reference, panel, weights, draws)

@@ -13,4 +13,5 @@ FIGURES = (
     "fig10_realised",
     "fig11_replies",
     "fig12_search",
+    "fig13_schedules",
 )

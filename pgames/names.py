@@ -18,6 +18,9 @@ from pgames import losses
 from pgames.games.preference import PreferenceGame
 from pgames.losses import PairLoss
 from pgames.population import matchmaking, meta
+from pgames.roles import named
+from pgames.roles.matrix import MatrixRoles
+from pgames.roles.prompts import PromptRoles
 from pgames.solver import Solver
 
 LEARNERS = (  # solvers that know a game only from duels
@@ -86,6 +89,15 @@ def games() -> dict[str, Callable[..., PreferenceGame]]:
     """The constructors that `pgames.games` exports and whose parameters are numbers, by name."""
     exported = {name: getattr(pg.games, name) for name in pg.games.__all__}
     return {name: make for name, make in exported.items() if _takes_numbers(make)}
+
+
+def role_games() -> dict[str, Callable[..., MatrixRoles | PromptRoles]]:
+    """The named games of two roles of `pgames.roles.named`, by name."""
+    return {
+        name: make
+        for name, make in vars(named).items()
+        if inspect.isfunction(make) and make.__module__ == named.__name__
+    }
 
 
 def imported(path: str) -> Any:

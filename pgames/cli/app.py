@@ -1,4 +1,4 @@
-"""The commands: `pgames demo`, `solve`, `report`, `regret`, `league` and `families`.
+"""The commands: `pgames demo`, `solve`, `adversary`, `report`, `regret`, `league` and `families`.
 
 Exit codes: 0 done; 2 bad input, with one line on the standard error that names the value and the remedy;
 130 stopped by Ctrl-C. Files appear whole or not at all.
@@ -114,6 +114,47 @@ def solve(
 
         save_figure(convergence(result, title=game), plot)
         print(f"figure: {plot}", file=sys.stderr if as_json else sys.stdout)
+
+
+@app.command()
+def adversary(
+    game: Annotated[
+        str,
+        typer.Argument(help="A name such as guards:5, or a matrix of success rates: attacks by defences."),
+    ],
+    solver: Annotated[
+        str | None,
+        typer.Option(help="A solver of the pair, such as Turns(INPO, MMD) (default EGPO)."),
+    ] = None,
+    attacker: Annotated[str | None, typer.Option(help="A solver of the attacker alone.")] = None,
+    defender: Annotated[str | None, typer.Option(help="A solver of the defender alone.")] = None,
+    attack: Annotated[
+        int | None, typer.Option(min=1, help="Rounds in a row of the attacker (default: both at once).")
+    ] = None,
+    defend: Annotated[int | None, typer.Option(min=1, help="Rounds in a row of the defender.")] = None,
+    tau: Annotated[
+        float | None, typer.Option(help="Weight of the KL to the reference, at least 0 (default 0.1).")
+    ] = None,
+    eta: Annotated[float | None, typer.Option(help="Step size, above 0 (default 0.5).")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 1000,
+    prompts: Annotated[
+        bool, typer.Option(help="Rows are prompts, and the defender answers each with a free hand.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Run an attacker against a defender and compare them with the exact pair."""
+    from pgames.cli.adversary import chosen_solver, outcome, play, print_outcome
+    from pgames.cli.arguments import parse_roles, parse_solver
+
+    chosen = chosen_solver(
+        solver, (attacker, defender), (attack, defend), lambda text: parse_solver(text, tau, eta)
+    )
+    source = parse_roles(game, prompts)
+    found = outcome(game, source, chosen, play(source, chosen, rounds))
+    if as_json:
+        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
+    else:
+        print_outcome(found)
 
 
 def _check_figure(path: Path | None) -> None:

@@ -11,11 +11,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pgames import names
 from pgames.cli.calls import Call, Value, parse
-from pgames.cli.game_files import SUFFIXES, Source, read_source
+from pgames.cli.game_files import SUFFIXES, Source, read_source, read_success
 from pgames.games.preference import PreferenceGame
 from pgames.losses import PairLoss
 from pgames.population.matchmaking import Matchmaker
 from pgames.population.meta import Meta
+from pgames.roles.matrix import MatrixRoles
+from pgames.roles.prompts import PromptRoles
 from pgames.solver import Solver
 
 FALLBACK = {"tau": 0.1, "eta": 0.5, "every": 100}  # values of required parameters that the text lacks
@@ -42,6 +44,32 @@ def parse_source(text: str, symmetrise: bool = False) -> Source:
             f"{names.near_miss(call.name, known)}"
         )
     return Source(_construct(call.name, known[call.name], call))
+
+
+def parse_roles(text: str, prompts: bool = False) -> MatrixRoles | PromptRoles:
+    """A game of two roles from `guards:5` or a matrix of success rates (.csv, .txt, .npz).
+
+    In a file rows are attacks and columns defences; with `prompts` they are prompts and the answers to each.
+    Raises ValueError naming the fault of the text or the file, and the remedy.
+    """
+    path = Path(text)
+    if path.suffix.lower() in (".csv", ".txt", ".npz") or path.is_file():
+        try:
+            return (PromptRoles if prompts else MatrixRoles)(read_success(path))
+        except ValueError as error:
+            said = str(error)
+            raise ValueError(said if said.startswith(str(path)) else f"{path}: {said}") from None
+    known = names.role_games()
+    call = parse(text, known)
+    if call.name not in known:
+        raise ValueError(
+            f"no game of two roles or file is named {call.name!r}: pass a file, or one of "
+            f"{', '.join(sorted(known))}.{names.near_miss(call.name, known)}"
+        )
+    game = _construct(call.name, known[call.name], call)
+    if prompts and not isinstance(game, PromptRoles):
+        raise ValueError(f"{call.name} is no game of prompts: leave out --prompts, or pass random_prompts.")
+    return game
 
 
 def parse_solver(text: str, tau: float | None = None, eta: float | None = None) -> Any:

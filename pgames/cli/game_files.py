@@ -71,7 +71,35 @@ def _is_matrix(path: Path) -> bool:
     return True
 
 
+def read_success(path: Path) -> NDArray[np.float64]:
+    """The success rates float64[m, n] of a file, attacks by defences: .csv, .txt, or A in an .npz.
+
+    Raises ValueError naming the file, the line where there is one, and the remedy.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file: check the path.")
+    if path.suffix.lower() != ".npz":
+        if not _is_matrix(path):
+            raise ValueError(f"{path} is no matrix of success rates: its first line has no numbers.")
+        return _read_rows(path)
+    arrays = read_npz(path, "a readable .npz file (cut or damaged?)")
+    if set(arrays) != {"A"}:
+        raise ValueError(
+            f"{path} has the arrays {', '.join(arrays) or '(none)'}: save it as np.savez(path, A=A)."
+        )
+    return arrays["A"]
+
+
 def _read_matrix(path: Path) -> NDArray[np.float64]:
+    table = _read_rows(path)
+    if table.shape[0] != table.shape[1]:
+        raise ValueError(
+            f"{path} has {table.shape[0]} rows of {table.shape[1]} numbers, P must be square: cut?"
+        )
+    return table
+
+
+def _read_rows(path: Path) -> NDArray[np.float64]:
     rows: list[list[float]] = []
     with open(path, encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
@@ -86,8 +114,6 @@ def _read_matrix(path: Path) -> NDArray[np.float64]:
                     f"{path}, line {number} has {len(rows[-1])} numbers and the first has {len(rows[0])}: "
                     "the file looks cut."
                 )
-    if len(rows) != len(rows[0]):
-        raise ValueError(f"{path} has {len(rows)} rows of {len(rows[0])} numbers, P must be square: cut?")
     return np.array(rows)
 
 

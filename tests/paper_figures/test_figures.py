@@ -49,6 +49,7 @@ FIGURES = {
         ["draws of the reference", "draws of the current policy", "PUCT", "Tempered", "Halving"],
     ),
     "fig11_replies": (["rounds of EGPO", ""], ["the model", "reference", "trained", "exact Nash"]),
+    "fig13_schedules": (["schedule"] * 2, ["no diversity", "w = 0.05", "w = 0.5"]),
 }
 # relative slack on each comparison with a published number; where seeds decide, CLAIMS says what holds
 SLACK = {"fig2_square_root": 0.6, "fig3_logarithm": 0.12, "fig4_clones": 0.35}
@@ -123,8 +124,26 @@ def search_needs_fewer_verdicts(found):
     assert at["Tempered"] > at["draws of the reference"] + 0.08
 
 
+def only_a_strong_diversity_term_forgets_the_schedule(found):
+    """Every median of the design, and where play cycles for ever the order alone: seeds decide the rest."""
+    game = "one defence against all attacks"
+    schedules = [what.split(", ")[1] for what in found if what.startswith(game) and "w = 0:" in what]
+    assert len(found) == 2 * 4 * 3 * 2 and len(schedules) == 4
+    expected = importlib.import_module("paper_figures.fig13_schedules").EXPECTED
+    for name, rows in expected.items():
+        for schedule, (gaps, entropies) in rows.items():
+            for w, gap, entropy in zip(("0", "0.05", "0.5"), gaps, entropies, strict=True):
+                where = f"{name}, {schedule}, w = {w}"
+                loose = name == game and w == "0"
+                assert found[f"{where}: last gap"] == pytest.approx(gap, abs=6e-2 if loose else 1e-3)
+                assert found[f"{where}: entropy of the attacker"] == pytest.approx(entropy, abs=1e-2)
+    long = [found[f"{game}, defend {d}, attack {60 - d}, w = 0.05: last gap"] for d in (20, 40)]
+    assert min(long) > 6 * found[f"{game}, both at once, w = 0.05: last gap"]
+
+
 CLAIMS = {
     "fig12_search": search_needs_fewer_verdicts,
+    "fig13_schedules": only_a_strong_diversity_term_forgets_the_schedule,
     "fig1_exponential": exploration_avoids_the_exponential,
     "fig5_batch": batches_escape_above_the_threshold_only,
     "fig6_parameter": regret_grows_like_the_number_of_responses,

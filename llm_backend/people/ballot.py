@@ -92,7 +92,7 @@ class Ballot:
             cast = len(self._voted.get(who, {}))
             raise Refused(
                 "taken",
-                f"{self._name(who, shown)} is voting here already ({cast} votes so far). If that is you, "
+                f"{self._name(who, shown)} is voting here already (votes so far: {cast}). If that is you, "
                 "go on under this name; otherwise take another one.",
             )
         if who not in self.voters.all:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from llm_backend.people.pairs import Question
 from llm_backend.people.votes import Vote
-from pgames.exact import nash
-from pgames.games.preference import PreferenceGame
+from pgames.meetings import Meetings
+from pgames.population import next_matches
 
 Array = NDArray[np.float64]
 
@@ -25,18 +25,20 @@ class Matches(Protocol):
 
 
 def telling(points: Array, votes: Array) -> Array:
-    """(w_i + w_j + .1 / K) sd_ij / sqrt(n_ij): float64[K, K], w the Nash of the estimated win rates.
+    """The shares of `next_matches`, float64[K, K], times how little is known of the average pair.
+
+    (w_i + w_j + .1 / K) sd_ij / sqrt(n_ij) within a game, w the Nash of the estimated win rates; between
+    games, those with few votes come first.
 
     points : float64[K, K], votes for the row against the column, a tie half a vote for each.
-    votes : float64[K, K], symmetric. Each side of a pair has one vote more, so that no pair is certain.
+    votes : float64[K, K], symmetric.
     """
-    K, n = len(votes), votes + 2
-    P = (points + 1) / n
-    np.fill_diagonal(P, 0.5)
-    w = nash(PreferenceGame(P[None])).policy[0]
-    out = (w[:, None] + w[None, :] + 0.1 / K) * np.sqrt(P * (1 - P) / n)
-    np.fill_diagonal(out, 0.0)
-    return out
+    K, own = len(votes), np.eye(len(votes), dtype=bool)
+    rates = np.divide(points, votes, out=np.full((K, K), np.nan), where=votes > 0)
+    met = Meetings(np.where(own, 0.5, rates)[None], np.where(own, np.inf, votes)[None])
+    shares = next_matches(met)[0]
+    level = K * (K - 1) / 2 * float(np.mean(1 / np.sqrt(votes[~own] + 2)))
+    return level * (shares + shares.T)
 
 
 class Chooser:

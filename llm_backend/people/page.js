@@ -73,7 +73,7 @@ function show(state) {
   at("pair").hidden = !texts;
   at("empty").hidden = Boolean(texts);
   at("choices").hidden = false;
-  const others = state.voters > 1 ? ` · ${state.everyone} by ${state.voters} voters` : "";
+  const others = state.voters > 1 ? ` · ${state.everyone} votes by ${state.voters} voters` : "";
   tell("progress", `${state.name} · ${state.mine} voted · ${state.left} left${others}`);
   if (texts && state.ticket !== ticket) {
     for (const side of ["prompt", "left", "right"]) {
@@ -86,7 +86,7 @@ function show(state) {
   if (!texts) {
     at("empty-title").textContent = state.growing ? "No pair is waiting" : "All pairs are done";
     at("empty-text").textContent = state.growing
-      ? "The run is at work. New pairs appear here by themselves."
+      ? "New pairs appear here by themselves when the run asks again."
       : "Thank you. The votes are saved, and this page can be closed.";
   }
   tell("again", state.again);

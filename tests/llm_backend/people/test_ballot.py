@@ -116,7 +116,7 @@ def test_a_name_that_somebody_has_is_refused_unless_confirmed(tmp_path, other):
     votes = ballot(tmp_path)
     who = votes.enter("Ann", sure=False)
     cast(votes, who, "left")
-    with pytest.raises(Refused, match=r"Ann is voting here already \(1 votes so far\)"):
+    with pytest.raises(Refused, match=r"Ann is voting here already \(votes so far: 1\)"):
         votes.enter(other, sure=False)
     assert votes.enter(other, sure=True) == who
     cast(votes, who, "left")

@@ -11,17 +11,18 @@ from llm_backend.people.pairs import Question
 from llm_backend.people.votes import Vote
 
 
-def test_the_rule_is_the_formula():
+def test_the_rule_is_that_of_the_next_matches():
     points = np.array([[0, 8.0, 3], [2, 0, 5], [1, 5, 0]])
     votes = points + points.T
     P = (points + 1) / (votes + 2)
     np.fill_diagonal(P, 0.5)
     w = pg.nash(pg.PreferenceGame(P[None])).policy[0]
-    got = telling(points, votes)
+    got, wanted = telling(points, votes), np.zeros((3, 3))
     for i, j in ((0, 1), (0, 2), (1, 2)):
-        wanted = (w[i] + w[j] + 0.1 / 3) * np.sqrt(P[i, j] * P[j, i]) / np.sqrt(votes[i, j] + 2)
-        assert got[i, j] == got[j, i] == pytest.approx(wanted, rel=1e-12)
-    assert np.diag(got).tolist() == [0, 0, 0]
+        wanted[i, j] = (w[i] + w[j] + 0.1 / 3) * np.sqrt(P[i, j] * P[j, i]) / np.sqrt(votes[i, j] + 2)
+    assert np.array_equal(got, got.T) and np.diag(got).tolist() == [0, 0, 0]
+    assert np.triu(got) / np.triu(got).sum() == pytest.approx(wanted / wanted.sum(), rel=1e-9)
+    assert telling(np.zeros((2, 2)), np.zeros((2, 2)))[0, 1] == pytest.approx(1 / np.sqrt(2))
 
 
 def test_pairs_of_the_equilibrium_and_pairs_with_few_votes_come_first():

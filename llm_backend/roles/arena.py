@@ -162,6 +162,11 @@ class TextRoleArena:
         """The number of verdicts on attacks in the last round."""
         return self._table.verdicts
 
+    @property
+    def succeeded(self) -> float | None:
+        """The mean of those verdicts, or None without any."""
+        return self._table.success
+
     # -- policies -----------------------------------------------------------------------------------------
 
     def join(self, attacker: Both, defender: Both) -> Both:

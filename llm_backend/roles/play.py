@@ -140,6 +140,11 @@ class Table:
         """How many verdicts on attacks the last round has asked for."""
         return len(self._verdicts)
 
+    @property
+    def success(self) -> float | None:
+        """The mean of the verdicts of the last round, or None without any."""
+        return float(np.mean(list(self._verdicts.values()))) if self._verdicts else None
+
     def turn(self, round: int) -> None:
         """Forget what was drawn in another round."""
         if round != self._round:

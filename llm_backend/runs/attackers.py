@@ -31,6 +31,7 @@ def measured(
 ) -> Row:
     """The measurements after this round, on held-out seeds and fresh draws; every `how.every` rounds."""
     row: Row = {"refused": len(parts.arena.refused), "verdicts": parts.arena.verdicts}
+    row["success"] = parts.arena.succeeded
     if not how.every or state.t % how.every:
         return row
     arena, (attacker, defender) = parts.measured.at(state.t), state.policy

@@ -19,6 +19,7 @@ QUANTITIES = {  # path in a row of the log -> its label
     "win_rate_reference": "win rate over the reference",
     "exploitability": "exploitability, from below",
     "kl_reference": "KL to the reference (nats)",
+    "success": "success in training",
     "attack_success/current": "success of the attacker",
     "attack_success/reference": "success of the base's attacks",
     "attack_success/unseen": "success of unseen attacks",

@@ -63,6 +63,7 @@ def _share(seconds: Mapping[str, float]) -> str:
 
 
 COLUMNS: dict[str, Callable[[Row], str]] = {
+    "success": lambda row: _number(row.get("success")),
     "attacks": lambda row: _estimate((row.get("attack_success") or {}).get("current")),
     "win rate": lambda row: _estimate(row.get("win_rate_reference")),
     "gap >=": lambda row: _gap(row.get("exploitability")),

@@ -25,12 +25,6 @@ def stepped(prior, opponent, step):
     return Pair(normalised(prior[0] + step * worth), normalised(prior[1] + step * (1 - RATES)))
 
 
-def pulled(policy, reference):
-    return Pair(
-        *((1 - ETA * TAU) * one + ETA * TAU * two for one, two in zip(policy, reference, strict=True))
-    )
-
-
 def logs_of(arena, policy):
     return Pair(*(np.log(half[0]) for half in arena.probs(policy)))
 
@@ -43,18 +37,37 @@ def far(arena, policy, logs):
     )
 
 
-@pytest.mark.parametrize("ahead", [False, True])
-def test_solvers_of_pairs_follow_the_table(arena, ahead):
-    solver = pg.EGPO(TAU, ETA) if ahead else pg.INPO(TAU, ETA)
+def table_of(arena):
+    """The same game on a table, with the reference of the language model."""
+    p, q = (half[0] for half in arena.probs(arena.reference))
+    return pg.RoleArena(pg.PromptRoles(RATES, attacker=p, defender=q))
+
+
+SOLVERS = {
+    "EGPO": (pg.EGPO(TAU, ETA), 6),
+    "INPO": (pg.INPO(TAU, ETA), 6),
+    "Turns": (pg.Turns(pg.INPO(TAU, ETA), pg.INPO(TAU, ETA)), 12),
+}
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_solvers_of_pairs_follow_the_table(arena, name):
+    solver, rounds = SOLVERS[name]
+    table = table_of(arena)
+    there = pg.iterate(solver, table, rounds)
+    for here, state in zip(pg.iterate(solver, arena, rounds), there, strict=True):
+        halves = [np.log(half[0]) for half in table.halves(state.policy)]
+        assert far(arena, here.policy, halves) < 1e-3
+        assert arena.exploitability(here.policy, TAU) == pytest.approx(
+            float(table.exploitability(state.policy, TAU)[0]), abs=1e-4
+        )
+    assert far(arena, arena.reference, halves) > 0.1  # it has moved: another policy would be found out
+
+
+def test_a_step_is_the_one_worked_out_by_hand(arena):
     reference = logs_of(arena, arena.reference)
-    policy = reference
-    for state in pg.iterate(solver, arena, 6):
-        prior, opponent = pulled(policy, reference), policy
-        if ahead:
-            opponent = stepped(prior, opponent, ETA)
-        policy = stepped(prior, opponent, ETA)
-        assert far(arena, state.policy, policy) < 1e-3
-    assert far(arena, arena.reference, policy) > 0.1  # it has moved: another policy would be found out
+    step = arena.mirror_step(arena.reference, arena.reference, ETA)
+    assert far(arena, step, stepped(reference, reference, ETA)) < 1e-3
 
 
 def test_one_role_is_trained_while_the_other_rests(arena):

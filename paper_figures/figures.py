@@ -14,4 +14,5 @@ FIGURES = (
     "fig11_replies",
     "fig12_search",
     "fig13_schedules",
+    "fig14_league",
 )

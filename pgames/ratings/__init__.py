@@ -3,6 +3,7 @@
 from pgames.ratings.alpha_rank import alpha_rank
 from pgames.ratings.bootstrap import bootstrap
 from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
+from pgames.ratings.clusters import nash_clusters
 from pgames.ratings.counting import average_win_rate, win_count
 from pgames.ratings.elo import elo
 from pgames.ratings.estimate import estimate
@@ -28,6 +29,7 @@ __all__ = [
     "hodge",
     "leaderboard",
     "nash_average",
+    "nash_clusters",
     "settled",
     "strongest_cycles",
     "win_count",

@@ -68,9 +68,10 @@ def exact_meetings(game: PreferenceGame, members: Sequence[Array], times: NDArra
     pairs = np.argwhere(met)
     won = _pair_rates(game.skew, _stacked(members), game.prompt_weights, pairs)
     rates, games = _nobody_met(len(won), len(members))
-    for (i, j), rate in zip(pairs.tolist(), np.clip(won, 0.0, 1.0).T, strict=True):
-        rates[:, i, j], rates[:, j, i] = rate, 1 - rate
-        games[:, i, j] = games[:, j, i] = np.inf
+    first, second = pairs.T
+    rates[:, first, second] = np.clip(won, 0.0, 1.0)
+    rates[:, second, first] = 1 - rates[:, first, second]
+    games[:, first, second] = games[:, second, first] = np.inf
     return Meetings(rates, games)
 
 

@@ -44,6 +44,13 @@ FIGURES = {
         ["share of the step realised on fresh responses (slope)"],
         ["the same prompts", "other prompts"],
     ),
+    "fig14_league": (
+        ["calls of the oracle", "", "share of games of one pair"],
+        [
+            *("PSRO", "anytime PSRO", "uniform", "self-play", "members of PSRO"),
+            *("limit of Elo", "online, k = 16", "Nash averaging"),
+        ],
+    ),
     "fig12_search": (
         ["verdicts"] * 2,
         ["draws of the reference", "draws of the current policy", "PUCT", "Tempered", "Halving"],
@@ -118,6 +125,16 @@ def no_single_reply_is_best(found):
     assert found["exploitability of the best single reply"] == 0.5
 
 
+def populations_close_the_gap(found):
+    assert found["PSRO: median gap after 12 calls"] < 1e-12
+    assert found["anytime PSRO: median gap after 12 calls"] < 1e-9
+    assert found["uniform: median gap after 12 calls"] > 0.1
+    assert found["self-play: median gap after 12 calls"] > 0.5
+    assert found["members of PSRO at the Nash"] == 6 and found["strategies in the strongest cluster"] == 3
+    assert found["limit of Elo where a pair has 80 % of the games"] == pytest.approx(135.74, abs=0.01)
+    assert found["online Elo there"] == pytest.approx(138.4, abs=4)
+
+
 def search_needs_fewer_verdicts(found):
     at = {what.split(":")[0]: value for what, value in found.items() if "625" in what}
     assert at["PUCT"] > at["draws of the reference"] + 0.08
@@ -142,6 +159,7 @@ def only_a_strong_diversity_term_forgets_the_schedule(found):
 
 
 CLAIMS = {
+    "fig14_league": populations_close_the_gap,
     "fig12_search": search_needs_fewer_verdicts,
     "fig13_schedules": only_a_strong_diversity_term_forgets_the_schedule,
     "fig1_exponential": exploration_avoids_the_exponential,

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from llm_backend.arena import TextArena
     from llm_backend.fits.fit import Fit
     from llm_backend.models.language_model import LanguageModel
+    from llm_backend.search.arena import Searched
 
-__all__ = ["Fit", "LanguageModel", "TextArena", "judges"]
+__all__ = ["Fit", "LanguageModel", "Searched", "TextArena", "judges"]
 
 HOMES = {
     "Fit": "llm_backend.fits.fit",
     "LanguageModel": "llm_backend.models.language_model",
+    "Searched": "llm_backend.search.arena",
     "TextArena": "llm_backend.arena",
 }
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.search.growth import Tokens
 from pgames.search.kept import Kept
 from pgames.search.listed import ListedSpace, Prefixes
 from pgames.search.rules import PUCT, Choice, check_budget
-from pgames.search.tree import Tokens, Tree
+from pgames.search.tree import Tree
 from pgames.solver import Weight
 from pgames.table.arena import Policy, TableArena
 

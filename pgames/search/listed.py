@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.search.tree import Actions, Tokens
+from pgames.search.growth import Actions, Tokens
 
 
 class Prefixes:

@@ -8,48 +8,17 @@ several (a step).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.search.growth import Actions, Floats, Growth, Request, Space, Tokens, alone
 from pgames.search.rules import Choice, Edges
-
-Floats = NDArray[np.float64]
-Tokens = tuple[int, ...]
 
 NEUTRAL = 0.5  # the value of a prefix of which nothing is known: an even chance
 TAG = 0x7EE5  # ends every key of a stream of the search
 WALKS = 4  # per verdict that is asked for; a search that finds nothing new then stops
-
-
-class Actions(NamedTuple):
-    """The V ways on from a prefix.
-
-    pieces : what each appends, at least one token.
-    prior : float64[V], their probabilities.
-    final : bool[V], whether the prefix with it is a complete response.
-    """
-
-    pieces: tuple[Tokens, ...]
-    prior: Floats
-    final: NDArray[np.bool_]
-
-
-class Space(Protocol):
-    """The responses to one prompt, as one policy gives them and one opponent meets them."""
-
-    def expand(self, prefixes: Sequence[Tokens]) -> list[Actions]:
-        """The actions of each prefix; none is a complete response."""
-        ...
-
-    def complete(self, prefixes: Sequence[Tokens], randoms: Sequence[np.random.Generator]) -> list[Tokens]:
-        """A response that begins with each prefix, drawn from the policy: one rollout each."""
-        ...
-
-    def judge(self, responses: Sequence[Tokens]) -> Floats:
-        """P(response > opponent), float64[B]: one verdict each."""
-        ...
 
 
 class Node:
@@ -124,7 +93,7 @@ class Tree:
             self.verdicts[response] = value
             walk = self._along(response)
             if not walk.complete:
-                self._expand([walk])
+                alone(self._expand([walk]), self.space)
             self._back_up(walk, response, value)
 
     def simulate(self, simulations: int, batch: int = 1) -> int:
@@ -132,10 +101,7 @@ class Tree:
 
         A response that was judged before is not judged again.
         """
-        asked = 0
-        for first in range(0, simulations, batch):
-            asked += self._round(first, min(batch, simulations - first), simulations, False)
-        return asked
+        return alone(self.simulating(simulations, batch), self.space)
 
     def explore(self, verdicts: int, batch: int = 1) -> int:
         """Ask for `verdicts` new verdicts, or for those of all responses; returns how many were asked for.
@@ -143,27 +109,37 @@ class Tree:
         A walk never enters an action of which every response has been judged. After WALKS walks per verdict
         the search stops with what it has.
         """
+        return alone(self.exploring(verdicts, batch), self.space)
+
+    def simulating(self, simulations: int, batch: int) -> Growth:
+        """`simulate`, as requests to its space."""
+        asked = 0
+        for first in range(0, simulations, batch):
+            asked += yield from self._round(first, min(batch, simulations - first), simulations, False)
+        return asked
+
+    def exploring(self, verdicts: int, batch: int) -> Growth:
+        """`explore`, as requests to its space."""
         asked = walks = 0
         while asked < verdicts and walks < WALKS * verdicts and not self.root.closed.all():
             size = min(batch, verdicts - asked)
-            asked += self._round(asked, size, verdicts, True)
+            asked += yield from self._round(asked, size, verdicts, True)
             walks += size
         return asked
 
-    def _round(self, done: int, size: int, budget: int, fresh: bool) -> int:
+    def _round(self, done: int, size: int, budget: int, fresh: bool) -> Growth:
         """`size` walks counted at their nodes' values, their rollouts and verdicts together."""
         numbers = range(len(self.ends) + 1, len(self.ends) + 1 + size)
         randoms = [self.random(number) for number in numbers]
         walks = [self._walk(done + i, budget, fresh, random) for i, random in enumerate(randoms)]
-        self._expand(walks)
+        yield from self._expand(walks)
         responses: list[Tokens] = [walk.prefix for walk in walks]
-        rolled = [i for i, walk in enumerate(walks) if not walk.complete]
-        drawn = self.space.complete([responses[i] for i in rolled], [randoms[i] for i in rolled])
-        for i, response in zip(rolled, drawn, strict=True):
-            responses[i] = response
-        new = [response for response in dict.fromkeys(responses) if response not in self.verdicts]
-        if new:
-            values = self.space.judge(new)
+        if rolled := [i for i, walk in enumerate(walks) if not walk.complete]:
+            drawn = yield Request("complete", [responses[i] for i in rolled], [randoms[i] for i in rolled])
+            for i, response in zip(rolled, drawn, strict=True):
+                responses[i] = response
+        if new := [response for response in dict.fromkeys(responses) if response not in self.verdicts]:
+            values = yield Request("judge", new, [])
             self.verdicts |= {response: float(v) for response, v in zip(new, values, strict=True)}
         for walk, response in zip(walks, responses, strict=True):
             self._back_up(walk, response, self.verdicts[response])
@@ -206,12 +182,14 @@ class Tree:
         node.count, node.sum = node.count + 1, node.sum + value
         return bool(node.actions.final[action])
 
-    def _expand(self, walks: Sequence[Walk]) -> None:
+    def _expand(self, walks: Sequence[Walk]) -> Growth:
         new = list(dict.fromkeys(w.prefix for w in walks if not w.complete and w.prefix not in self.nodes))
-        for prefix, actions in zip(new, self.space.expand(new) if new else [], strict=True):
+        found: list[Actions] = (yield Request("expand", new, [])) if new else []
+        for prefix, actions in zip(new, found, strict=True):
             node = self.nodes[prefix] = Node(prefix, actions)
             for i, piece in enumerate(actions.pieces):
                 node.closed[i] |= bool(actions.final[i]) and prefix + piece in self.verdicts
+        return 0
 
     def _back_up(self, walk: Walk, response: Tokens, value: float) -> None:
         for node, action, virtual in walk.steps:

@@ -81,7 +81,7 @@ def game_of(toy: bool) -> Game:
         )
     asked = constraints.prompts()
     trained = [row.prompt for row in asked if not row.held_out]
-    held_out = [row.prompt for row in asked if row.held_out][::2]
+    held_out = [row.prompt for row in asked if row.held_out][::4]
     lm = LanguageModel.from_pretrained("smollm2", lora=16)
     judge = Counted(judges.Rule(prefer=constraints.prefer))
     return Game(lm, judge, trained[::2][:24], held_out, 24, constraints.score, constraints.met)

@@ -13,10 +13,11 @@ import numpy as np
 from llm_backend.arena import TextArena
 from llm_backend.policies.handles import Adapter, Answers, Policy, scalar
 from llm_backend.search.caches import Caches, Tokens
-from llm_backend.search.spaces import Settings, answers, key_of, rows_of, spaces
+from llm_backend.search.spaces import Settings, answers, key_of, replies, rows_of, spaces
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.spaces.recorded import described
 from llm_backend.verbs import steps
+from pgames.search.growth import together
 from pgames.search.kept import Kept
 from pgames.search.rules import PUCT, Choice, check_budget
 from pgames.search.tree import NEUTRAL, Tree
@@ -154,21 +155,30 @@ class Searched:
         known: dict[int, Verdicts] | None,
         fresh: bool,
     ) -> Found:
-        context, settings, trees, new = self.arena.context, self.settings, dict[int, Tree](), 0
-        for x, space in spaces(context, settings, prior, opponent).items():
-            tree = trees[x] = Tree(space, choose, key_of(context, x))
-            if known is not None:
-                tree.replay(known[x])
-            found = tree.explore(budget, self.batch) if fresh else tree.simulate(budget, self.batch)
-            if fresh and found < budget and not tree.root.closed.all():
+        context, settings = self.arena.context, self.settings
+        found = spaces(context, settings, prior, opponent)
+        trees = {x: Tree(space, choose, key_of(context, x)) for x, space in found.items()}
+        for x, verdicts in (known or {}).items():
+            trees[x].replay(verdicts)
+        prompts, batch = list(trees), self.batch
+        growths = [
+            tree.exploring(budget, batch) if fresh else tree.simulating(budget, batch)
+            for tree in trees.values()
+        ]
+        each = together(
+            growths,
+            lambda kind, group: replies(found, kind, [(prompts[i], request) for i, request in group]),
+        )
+        for x, new in zip(prompts, each, strict=True):
+            if fresh and new < budget and not trees[x].root.closed.all():
                 LOG.warning(
                     "the search of prompt %d judged %d new responses, not %d: the policy repeats itself. "
                     "Raise the temperature, or lower verdicts.",
                     x,
-                    found,
+                    new,
                     budget,
                 )
-            new += found
+        new = sum(each)
         judged = new if context.exact else new * settings.opponents
         return Found(
             TreeScore(trees),

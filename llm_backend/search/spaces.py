@@ -1,21 +1,28 @@
-"""The spaces of a search in a round: the prior that writes, and the opponent that is met, for each prompt."""
+"""The spaces of a search in a round: the prior that writes, and the opponent that is met, for each prompt.
+
+Trees of all prompts of a round grow side by side: their prefixes are read, their rollouts drawn and their
+responses judged in shared batches.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from llm_backend.context import Context
 from llm_backend.policies.handles import Answers, Policy, blend_terms
 from llm_backend.search.caches import Caches, Tokens
-from llm_backend.search.free import FreeSpace, Judged
+from llm_backend.search.free import FreeSpace, Writer
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs import steps
 from llm_backend.verbs.verdicts import judged
+from pgames.search.growth import Kind, Request, Space, reply
 from pgames.search.listed import ListedSpace, Prefixes
-from pgames.search.tree import TAG, Space
+from pgames.search.tree import TAG
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +56,56 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedList(ListedSpace):
-    """A list of responses whose verdicts come from a judge; `rates` is empty."""
+class Asking:
+    """A judge before which responses meet the same draws of the opponent, `met`; the mean is their value."""
 
-    ask: Judged
+    context: Context
+    settings: Settings
+    met: Draws
+
+    def ask(self, responses: Sequence[tuple[int, Tokens]]) -> Floats:
+        """float64[B], of responses to prompts by number, in one question."""
+        by_prompt: dict[int, list[int]] = {}
+        for i, (x, _) in enumerate(responses):
+            by_prompt.setdefault(x, []).append(i)
+        order = [i for rows in by_prompt.values() for i in rows]
+        parts = [
+            rows_of(self.context, self.settings, x, [responses[i][1] for i in rows])
+            for x, rows in by_prompt.items()
+        ]
+        ours, many = Draws.join(parts), self.settings.opponents
+        theirs = [np.flatnonzero(self.met.prompt == x) for x in ours.prompt]
+        mine = np.repeat(np.arange(len(ours)), many)
+        won = judged(
+            self.context.judge, self.context.prompts, ours.take(mine), self.met.take(np.concatenate(theirs))
+        )
+        values = np.empty(len(ours))
+        values[order] = won.reshape(-1, many).mean(axis=1)
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedList(ListedSpace):
+    """The listed responses to prompt x, whose verdicts come from a judge; `rates` is empty."""
+
+    asking: Asking
+    x: int
 
     def judge(self, responses: Sequence[Tokens]) -> Floats:
         """float64[B], one verdict each."""
-        return self.ask(responses)
+        return self.asking.ask([(self.x, response) for response in responses])
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedText(FreeSpace):
+    """Free text to prompt x, whose verdicts come from a judge."""
+
+    asking: Asking
+    x: int
+
+    def judge(self, responses: Sequence[Tokens]) -> Floats:
+        """float64[B], one verdict each."""
+        return self.asking.ask([(self.x, response) for response in responses])
 
 
 def key_of(context: Context, x: int) -> tuple[int, ...]:
@@ -66,35 +115,49 @@ def key_of(context: Context, x: int) -> tuple[int, ...]:
 
 def spaces(context: Context, settings: Settings, prior: Policy, opponent: Policy) -> dict[int, Space]:
     """The space of each prompt of the round. Raises ValueError for a prior without log-probabilities."""
-    terms = blend_terms(prior)
-    asked = list(context.round_prompts())
-    if not context.listed:
-        how, met = context.space.sampling, context.draw(opponent, "opponent", settings.opponents)
+    terms, asked = blend_terms(prior), list(context.round_prompts())
+    if context.exact:
+        policy, table = context.listing.probs(prior), np.full(context.listing.support.shape, np.nan)
+        table[context.listing.support] = steps.wins(context, context.listing.all, opponent)
+        inside = context.listing.support
         return {
-            x: FreeSpace(
-                how,
-                tuple(how.prompts[x]),
-                terms,
-                settings.caches,
-                settings.top,
-                settings.delimiter,
-                (*key_of(context, x), TAG),
-                _asking(context, settings, x, met.take(np.flatnonzero(met.prompt == x))),
-            )
+            x: ListedSpace(settings.prefixes(context, x), policy[x][inside[x]], table[x][inside[x]])
             for x in asked
         }
-    policy, none = context.listing.probs(prior), np.empty(0)
-    if context.exact:
-        table = np.full(policy.shape, np.nan)
-        table[context.listing.support] = steps.wins(context, context.listing.all, opponent)
-        return {x: _listed(context, settings, x, policy[x], table[x]) for x in asked}
-    met = context.draw(opponent, "opponent", settings.opponents)
-    found: dict[int, Space] = {}
-    for x in asked:
-        ask = _asking(context, settings, x, met.take(np.flatnonzero(met.prompt == x)))
-        one = _listed(context, settings, x, policy[x], none)
-        found[x] = JudgedList(one.prefixes, one.policy, none, ask)
-    return found
+    asking = Asking(context, settings, context.draw(opponent, "opponent", settings.opponents))
+    if context.listed:
+        policy, inside = context.listing.probs(prior), context.listing.support
+        return {
+            x: JudgedList(settings.prefixes(context, x), policy[x][inside[x]], np.empty(0), asking, x)
+            for x in asked
+        }
+    how = context.space.sampling
+    writer = Writer(how, terms, settings.caches, settings.top, settings.delimiter)
+    return {
+        x: JudgedText(writer, tuple(how.prompts[x]), (*key_of(context, x), TAG), asking, x) for x in asked
+    }
+
+
+def replies(found: Mapping[int, Space], kind: Kind, group: Sequence[tuple[int, Request]]) -> list[Any]:
+    """What the spaces answer to requests of one kind, by number of the prompt; in one batch if they can."""
+    requests = [(found[x], request) for x, request in group]
+    first = requests[0][0]
+    sizes = np.cumsum([len(request.rows) for _, request in requests])[:-1]
+    if kind == "judge" and isinstance(first, JudgedText | JudgedList):
+        values = first.asking.ask([(x, row) for x, request in group for row in request.rows])
+        return np.split(values, sizes)
+    if kind == "judge" or not isinstance(first, FreeSpace):
+        return [reply(space, request) for space, request in requests]
+    places = [
+        place for space, r in requests if isinstance(space, FreeSpace) for place in space.places(r.rows)
+    ]
+    rows: Sequence[Any] = (
+        first.writer.expand(places)
+        if kind == "expand"
+        else first.writer.complete(places, [random for _, request in group for random in request.randoms])
+    )
+    ends = [0, *sizes.tolist(), len(rows)]
+    return [rows[a:b] for a, b in pairwise(ends)]
 
 
 def answers(context: Context, settings: Settings, shares: dict[int, dict[Tokens, float]]) -> Answers:
@@ -124,21 +187,3 @@ def rows_of(context: Context, settings: Settings, x: int, responses: Sequence[To
         column,
         np.array([row[-1] not in stops for row in responses], np.bool_),
     )
-
-
-def _listed(context: Context, settings: Settings, x: int, policy: Floats, rates: Floats) -> ListedSpace:
-    inside = context.listing.support[x]
-    return ListedSpace(settings.prefixes(context, x), policy[inside], rates[inside] if len(rates) else rates)
-
-
-def _asking(context: Context, settings: Settings, x: int, met: Draws) -> Judged:
-    """The mean verdict of each response against the opponent's draws `met` to prompt x."""
-
-    def ask(responses: Sequence[Tokens]) -> Floats:
-        ours = rows_of(context, settings, x, responses)
-        mine = np.repeat(np.arange(len(responses)), len(met))
-        theirs = np.tile(np.arange(len(met)), len(responses))
-        won = judged(context.judge, context.prompts, ours.take(mine), met.take(theirs))
-        return won.reshape(len(responses), len(met)).mean(axis=1)
-
-    return ask

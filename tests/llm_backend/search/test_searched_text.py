@@ -7,9 +7,12 @@ import pgames as pg
 from llm_backend import Fit, TextArena, judges
 from llm_backend.policies.handles import BASE, Answers
 from llm_backend.search.arena import Searched
-from llm_backend.search.free import FreeSpace
+from llm_backend.search.caches import Caches
+from llm_backend.search.free import Writer
+from llm_backend.search.spaces import Settings, key_of, spaces
 from llm_backend.testing import QUICK, text_arena
 from llm_backend.tiny import tiny_language_model
+from pgames.search.tree import Tree
 
 RULES = [pg.PUCT(), pg.Tempered(5.0), pg.Halving(4)]
 CLOSE = Fit(epochs=60, lr=6e-3)
@@ -129,6 +132,18 @@ def test_the_same_search_twice_is_equal(delimiter):
         assert found[0].policy.weights[x].sum() == pytest.approx(1)
 
 
+def test_prompts_searched_together_are_searched_as_alone():
+    """Trees of several prompts share batches and nothing else."""
+    arena = random_text()
+    for delimiter in (None, "1"):
+        whole = Searched(arena, 8, top=4, delimiter=delimiter).search(BASE, BASE, 12, pg.PUCT())
+        for x in (0, 1):
+            found = spaces(arena.context, Settings(Caches(arena.lm), 4, delimiter, 1), BASE, BASE)
+            tree = Tree(found[x], pg.PUCT(), key_of(arena.context, x))
+            tree.simulate(12, 8)
+            assert tree.verdicts == whole.verdicts[x]
+
+
 def test_a_search_asks_one_verdict_per_simulation_and_per_opponent():
     arena = random_text()
     for opponents in (1, 3):
@@ -163,7 +178,7 @@ def test_a_prior_without_log_probabilities_is_refused():
 def test_a_policy_that_repeats_itself_ends_with_a_line(caplog, monkeypatch):
     """Rollouts that are always the same response: one verdict, and a warning instead of an endless search."""
     same = (5, 6, 7, 8, 9, 10)
-    monkeypatch.setattr(FreeSpace, "complete", lambda self, prefixes, _: [same] * len(prefixes))
+    monkeypatch.setattr(Writer, "complete", lambda self, places, _: [same] * len(places))
     arena = Searched(random_text(fit=QUICK), 8, top=4)
     arena.mirror_step(BASE, BASE, 1.0)
     assert "judged 1 new responses, not 8: the policy repeats itself" in caplog.text

@@ -117,10 +117,10 @@ class Searched:
         if (size := scalar(step, "a step")) == 0:
             raise ValueError("a mirror step of 0 is its prior: use the prior.")
         context = self.arena.context
-        name = (json.dumps(described(opponent)), context.round_prompts())
-        known = self._kept.before(name, context.round)
+        name = json.dumps(described(opponent))
+        known = self._kept.before(name, context.round) or {}
         found = self._search(prior, opponent, self.verdicts, self.choose, known, True)
-        self._kept.put(name, context.round, found.verdicts)
+        self._kept.put(name, context.round, {**known, **found.verdicts})
         candidates = None if context.exact else self._candidates(found)
         return steps.tilt(context, prior, found.score, size, candidates)
 
@@ -131,7 +131,7 @@ class Searched:
         a prior without log-probabilities.
         """
         check_budget(simulations, self.settings.widest(self.arena.context), choose)
-        return self._search(prior, opponent, simulations, choose, None, False)
+        return self._search(prior, opponent, simulations, choose, {}, False)
 
     def at(self, t: int, rounds: int = 1) -> Self:
         """The arena in round t; all rounds share the tree and the caches."""
@@ -152,14 +152,14 @@ class Searched:
         opponent: Policy,
         budget: int,
         choose: Choice,
-        known: dict[int, Verdicts] | None,
+        known: dict[int, Verdicts],
         fresh: bool,
     ) -> Found:
         context, settings = self.arena.context, self.settings
         found = spaces(context, settings, prior, opponent)
         trees = {x: Tree(space, choose, key_of(context, x)) for x, space in found.items()}
-        for x, verdicts in (known or {}).items():
-            trees[x].replay(verdicts)
+        for x, tree in trees.items():
+            tree.replay(known.get(x, {}))
         prompts, batch = list(trees), self.batch
         growths = [
             tree.exploring(budget, batch) if fresh else tree.simulating(budget, batch)

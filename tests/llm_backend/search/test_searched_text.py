@@ -1,5 +1,7 @@
 """Search on text: on listed responses it is that of the table, and free text finds the same responses."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -99,6 +101,17 @@ def test_free_text_learns_from_what_it_judged_and_keeps_its_tree():
     responses = [f"r{y}" for y in range(6)]
     before, after = (free.probs(policy, responses)[0] @ wins for policy in (BASE, pi))
     assert after > before + 0.1
+
+
+def test_verdicts_are_kept_by_prompt_while_the_opponent_stands():
+    """Also where the rounds play other prompts in turn."""
+    arena = Searched(random_text(per_round=1, fit=QUICK), 4, pg.Halving(4), top=4)
+    counts = []
+    for t in range(4):
+        arena.at(t).mirror_step(BASE, BASE, 1.0)
+        known = arena._kept.before(json.dumps("base"), t + 1)
+        counts.append([len(known.get(x, {})) for x in (0, 1)])
+    assert counts[0] == [4, 0] and counts[1] == [4, 4] and counts[3] == [8, 8]
 
 
 def test_expert_iteration_runs_on_text():

@@ -53,14 +53,25 @@ def run(
     device: Annotated[str, typer.Option("--device", help="Instead of the file's, such as cuda.")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only say the cost, from a few prompts.")] = False,
 ) -> None:
-    """Play the run of a file; the word `run` may be left out."""
+    """Play the run or the league of a file; the word `run` may be left out."""
     with _explained():
+        from llm_backend.league import settings
         from llm_backend.processes.workers import workers
-        from llm_backend.runs.config import Configuration
+        from llm_backend.runs.errors import ConfigError
         from llm_backend.runs.loop import configured, run
 
-        read = Configuration.read(config)
+        read = settings.read(config)
         read = read.on(device) if device else read
+        if isinstance(read, settings.LeagueConfiguration):
+            from llm_backend.league.loop import run as play
+
+            if plan:
+                raise ConfigError("--plan is for runs: a league tells its rounds' cost in log.jsonl.")
+            league = play(read, tiny=tiny, resume=resume)
+            print(f"{league.pool.t} rounds of {len(league.pool.members)} members in {league.folder}")
+            if (page := league.folder / "page.html").is_file():
+                print(page)
+            return
         if plan:
             from llm_backend.runs.plan import plan as planned
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
@@ -21,8 +21,8 @@ _SILENT = ContextVar("silent", default=False)
 class Bar:
     """A progress bar: call it with the units done so far and an optional note for the end of the bar."""
 
-    def __init__(self, label: str, total: int, done: int, columns: Progress | None):
-        self._columns, self._begun = columns, time.monotonic()
+    def __init__(self, label: str, total: int, done: int, columns: Progress | None, above: list[str]):
+        self._columns, self._begun, self._above = columns, time.monotonic(), above
         if columns is not None:
             self._task = columns.add_task(label, total=total, completed=done, note="")
 
@@ -46,6 +46,14 @@ class Bar:
         else:
             self._columns.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
+    def board(self, lines: Sequence[str]) -> None:
+        """Show a table of text above the bar, in place of the one before; without a bar, print it."""
+        if self._columns is None:
+            print("\n".join(lines), file=sys.stderr)
+        else:
+            self._above[:] = lines
+            self._columns.refresh()
+
 
 @contextmanager
 def progress(label: str, total: int, done: int = 0) -> Iterator[Bar]:
@@ -55,12 +63,21 @@ def progress(label: str, total: int, done: int = 0) -> Iterator[Bar]:
     `silent`.
     """
     if _SILENT.get() or not sys.stderr.isatty() or importlib.util.find_spec("rich") is None:
-        yield Bar(label, total, done, None)
+        yield Bar(label, total, done, None, [])
         return
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = Progress(
+    above: list[str] = []
+
+    class Boarded(Progress):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            if above:
+                yield Text("\n".join(above), no_wrap=True)
+            yield self.make_tasks_table(self.tasks)
+
+    columns = Boarded(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -70,9 +87,11 @@ def progress(label: str, total: int, done: int = 0) -> Iterator[Bar]:
         transient=True,
     )
     try:
-        yield Bar(label, total, done, columns)
+        yield Bar(label, total, done, columns, above)
     finally:
         columns.stop()
+        if above:  # the last table stays
+            columns.console.print("\n".join(above), highlight=False, markup=False)
 
 
 @contextmanager

@@ -116,21 +116,11 @@ class Configuration(BaseModel):
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Configuration:
         """The configuration of a TOML file. Raises ConfigError naming file and key."""
-        file = Path(path)
+        values = values_of(path)
         try:
-            values = tomllib.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ConfigError(f"{file} does not exist: pass the path of a .toml file.") from None
-        except IsADirectoryError:
-            raise ConfigError(f"{file} is a folder: pass the path of a .toml file.") from None
-        except RecursionError:
-            raise ConfigError(f"{file} is not TOML that can be read: it is nested too deep.") from None
-        except ValueError as error:  # tomllib, the encoding, a number of thousands of digits
-            raise ConfigError(f"{file} is not TOML: {error}.") from None
-        try:
-            return cls.parse(values, file.stem)
+            return cls.parse(values, Path(path).stem)
         except ConfigError as error:
-            raise ConfigError(f"{file}: {error}") from None
+            raise ConfigError(f"{Path(path)}: {error}") from None
 
     def on(self, device: str) -> Configuration:
         """The same run on another device."""
@@ -164,6 +154,21 @@ class Configuration(BaseModel):
     def dump(self) -> dict[str, object]:
         """The configuration as JSON values."""
         return self.model_dump(mode="json")
+
+
+def values_of(path: str | os.PathLike[str]) -> dict[str, object]:
+    """The tables of a TOML file. Raises ConfigError naming the file."""
+    file = Path(path)
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{file} does not exist: pass the path of a .toml file.") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{file} is a folder: pass the path of a .toml file.") from None
+    except RecursionError:
+        raise ConfigError(f"{file} is not TOML that can be read: it is nested too deep.") from None
+    except ValueError as error:  # tomllib, the encoding, a number of thousands of digits
+        raise ConfigError(f"{file} is not TOML: {error}.") from None
 
 
 def _limited(values: Mapping[str, object], **limits: int) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from llm_backend.runs import board
 from llm_backend.runs.logs import Row
 from pgames.progress import progress
 
@@ -24,6 +25,8 @@ def shown(solver: str, rounds: int, done: int) -> Iterator[Show]:
             if row is not None:
                 done = row["round"]
                 bar.print(f"round {done}/{rounds}  {numbers_of(row)}  {time.monotonic() - began:.1f} s")
+                if row.get("leaderboard"):
+                    bar.board(board.lines(row["leaderboard"]))
             bar(done, phase)
 
         yield show
@@ -68,6 +71,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "win rate": lambda row: _estimate(row.get("win_rate_reference")),
     "gap >=": lambda row: _gap(row.get("exploitability")),
     "KL": lambda row: _estimate(row.get("kl_reference")),
+    "distance": lambda row: _number(row.get("distance")),
     "loss": lambda row: _number(row.get("loss")),
     "reached": lambda row: _number(row.get("share")),
     "realised": lambda row: _number(row.get("slope")),

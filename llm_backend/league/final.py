@@ -10,10 +10,11 @@ import numpy as np
 import pgames as pg
 from llm_backend.arena import TextArena
 from llm_backend.evaluate import EVALUATION, Estimate
+from llm_backend.judges import Judge
 from llm_backend.league import matches, ratings
 from llm_backend.league.ground import Ground
 from llm_backend.league.players import Pool
-from llm_backend.league.round import answer, number
+from llm_backend.league.round import answer, judged_by, number
 from llm_backend.policies.handles import Policy
 from llm_backend.runs.config import EvaluateSettings
 from llm_backend.runs.replies import over_prompts
@@ -64,6 +65,7 @@ def finish(land: Ground, pool: Pool, how: EvaluateSettings) -> Final:
     t = EVALUATION + pool.t
     arenas = [home.measured.at(t) for home in land.homes]
     draws = _draws(land, pool, arenas, how.page)
+    arenas = judged_by(land, pool, arenas, draws)
     K, prompts = len(pool.members), arenas[0].prompts
     results = matches.judged(arenas[0].judge, prompts, draws, np.triu(np.ones((K, K), np.int64), 1))
     rated = Pool(pool.t, pool.members, results.met)
@@ -82,7 +84,7 @@ def finish(land: Ground, pool: Pool, how: EvaluateSettings) -> Final:
         "answer": float(table.exploitability(answering)[0]),
         "member": min(gaps),
     }
-    gains, over = _responses(land, pool, best, how)
+    gains, over = _responses(land, pool, best, how, arenas[0].judge)
     standings = ratings.standings(rated, weights)
     return Final(rated, draws, results, standings, weights, best, exploitability, gains, over)
 
@@ -136,14 +138,16 @@ def _draws(land: Ground, pool: Pool, arenas: Sequence[TextArena], n: int) -> lis
 
 
 def _responses(
-    land: Ground, pool: Pool, best: Floats, how: EvaluateSettings
+    land: Ground, pool: Pool, best: Floats, how: EvaluateSettings, judge: Judge
 ) -> tuple[list[Gain], Estimate | None]:
     """Best responses to the members of the first base in their shares of `best`, and to that base.
 
     Both are trained from the base with the same step on as many draws, and measured on fresh replies to the
     measured prompts. There are none where the best mixture has no member of the first base.
     """
-    trainer, measured = land.homes[0].arena, land.homes[0].measured
+    trainer, measured = (
+        one.within(replace(one.context, judge=judge)) for one in (land.homes[0].arena, land.homes[0].measured)
+    )
     most = min(TRAINED * trainer.context.per_round, len(trainer.prompts))
     arena = trainer.within(replace(trainer.context, per_round=most)).at(EVALUATION + pool.t)
     own = [i for i, one in enumerate(pool.members) if one.home == 0]

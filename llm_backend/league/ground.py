@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from llm_backend.arena import TextArena
+from llm_backend.data import Pair
 from llm_backend.league.outside import Abroad, Outside
+from llm_backend.league.panel import Members
 from llm_backend.league.players import Member, Pool
 from llm_backend.league.settings import REFERENCE, LeagueConfiguration, MemberSettings, shown_base
 from llm_backend.policies.handles import Adapter, Base, Blend, Policy
@@ -48,7 +50,7 @@ class Ground:
 
     parts : of the first base, as a run has them. homes : a base each. solvers : of members that learn, by
     name. abroad, measured_abroad : the spaces of outside players by name, for the prompts of a round and for
-    the measured ones.
+    the measured ones. panel, anchors : how members judge, where they do.
     """
 
     config: LeagueConfiguration
@@ -59,6 +61,8 @@ class Ground:
     measured_abroad: Mapping[str, Space]
     match: Matchmaker
     meta: Meta
+    panel: Members | None = None
+    anchors: Sequence[Pair] = ()
 
     def metered(self, meter: Meter) -> Ground:
         """The same, with draws, scores and judgements of all arenas on a meter."""
@@ -94,7 +98,15 @@ def ground(config: LeagueConfiguration, folder: Path) -> Ground:
         for i, one in enumerate(members)
         if one.outside
     }
-    parts = build(config, folder)
+    panel = _panel(config)
+    anchors = panel.known() if panel else []
+    stand_in = config.model_copy(update={"judge": dict(STAND_IN)})
+    parts = build(stand_in if panel else config, folder)
+    if panel and parts.arena.listed:
+        raise ConfigError(
+            'judge.kind = "Members": members judge replies that others wrote, and listed responses have no '
+            "author; leave arena.responses out, or name another judge."
+        )
     if config.evaluate.page and len(parts.measured.prompts) < 2:
         raise ConfigError(
             f"evaluate.page = {config.evaluate.page}: the page needs at least 2 measured prompts and has "
@@ -119,7 +131,7 @@ def ground(config: LeagueConfiguration, folder: Path) -> Ground:
         }
         for arena in (parts.arena, parts.measured)
     )
-    return Ground(config, parts, tuple(homes), solvers, abroad, measured, match, meta)
+    return Ground(config, parts, tuple(homes), solvers, abroad, measured, match, meta, panel, anchors)
 
 
 def told(land: Ground) -> list[str]:
@@ -130,6 +142,12 @@ def told(land: Ground) -> list[str]:
         lines.append(
             f"{len(land.homes)} bases ({names}): each is in memory, members of different bases share no "
             "batches, and meet each other by the replies of the round, without log-probabilities."
+        )
+    if land.panel:
+        told = f"weighed by {len(land.anchors)} anchors" if land.anchors else "weighed equally"
+        lines.append(
+            f"members judge the pairs in which they do not play, {told}. A bias that most of them share is "
+            "not cured by this: it grows as if each judged itself."
         )
     if land.abroad:
         arena = land.homes[0].arena
@@ -174,6 +192,19 @@ def _bases(members: list[MemberSettings]) -> list[dict[str, object]]:
         if one.base and one.base not in found:
             found.append(one.base)
     return found
+
+
+def _panel(config: LeagueConfiguration) -> Members | None:
+    """How members judge, where [judge] says so. Raises ConfigError naming the key."""
+    rest = dict(config.judge)
+    if rest.pop("kind", None) != "Members":
+        return None
+    panel = construct("judge", Members, rest)
+    try:
+        panel.known()
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"judge.anchors: {error}") from None
+    return panel
 
 
 def _on(config: LeagueConfiguration, base: Table) -> Configuration:

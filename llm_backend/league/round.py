@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from llm_backend.arena import TextArena
+from llm_backend.judges import Judge
 from llm_backend.league import distance, matches
 from llm_backend.league.ground import Ground, started
+from llm_backend.league.panel import panel_of
 from llm_backend.league.players import Member, Pool, described
 from llm_backend.league.pooled import Pooled, as_said, even, opponent
-from llm_backend.policies.handles import Policy
+from llm_backend.policies.handles import Adapter, Base, Policy
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.meter import Meter
 from llm_backend.spaces import scores
@@ -52,6 +54,7 @@ def play(land: Ground, pool: Pool, folder: Path, meter: Meter) -> Played:
     draws = [] if arenas[0].context.exact else drawn(land, pool, arenas)
     # 2. the pairs that `match` wants are judged
     if draws:
+        arenas = judged_by(land, pool, arenas, draws, meter.judge)
         times = matches.times(pool, how, land.match, key)
         prompts = list(arenas[0].context.round_prompts())
         results = matches.judged(arenas[0].judge, arenas[0].prompts, draws, times)
@@ -77,6 +80,28 @@ def play(land: Ground, pool: Pool, folder: Path, meter: Meter) -> Played:
     learned = {one.name for one in members if one.learns}
     after = Pool(t + 1, tuple(members), after.met).aged(how.memory, learned)
     return Played(after.without(_dropped(after, how.past)), rated, results, apart, events)
+
+
+def judged_by(
+    land: Ground,
+    pool: Pool,
+    arenas: Sequence[TextArena],
+    draws: Sequence[Draws],
+    watch: Callable[[Judge], Judge] = lambda judge: judge,
+) -> list[TextArena]:
+    """The arenas with the judge of this round: the panel of its members, where they judge."""
+    if land.panel is None:
+        return list(arenas)
+    policies = {
+        one.name: (arenas[one.home].lm, one.policy)
+        for one in pool.members
+        if one.home >= 0 and isinstance(one.policy, Base | Adapter)
+    }
+    panel = panel_of(land.panel, land.anchors, policies)
+    for one, some in zip(pool.members, draws, strict=True):
+        panel.wrote(one.name, arenas[0].prompts, some)
+    judge = watch(panel)
+    return [one.within(replace(one.context, judge=judge)) for one in arenas]
 
 
 def drawn(land: Ground, pool: Pool, arenas: Sequence[TextArena]) -> list[Draws]:

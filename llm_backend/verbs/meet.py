@@ -37,7 +37,7 @@ def win_rates(context: Context, firsts: Sequence[Policy], seconds: Sequence[Poli
     """P(first > second) of every pair, float64[1, K, L], averaged over the prompts of the round.
 
     In exact play it is a sum over the list. Otherwise every policy is drawn once, in shared batches, and each
-    pair plays `samples` games per prompt. A policy against itself is 1/2.
+    pair plays `samples` games per prompt. A policy against itself is 1/2; a pair without a verdict is NaN.
     """
     if context.exact:
         p, q = _probabilities(context, firsts), _probabilities(context, seconds)
@@ -50,7 +50,9 @@ def win_rates(context: Context, firsts: Sequence[Policy], seconds: Sequence[Poli
     games = play(context.judge, context.prompts, context.draw_members(members), times, _same(members))
     total = np.zeros((K + L, K + L))
     np.add.at(total, (games.pair[:, 0], games.pair[:, 1]), games.won)
-    return (total[:K, K:] / (context.drawn * len(context.round_prompts())))[None]
+    played = np.zeros((K + L, K + L))
+    np.add.at(played, (games.pair[:, 0], games.pair[:, 1]), 1.0)
+    return np.divide(total, played, out=np.full_like(total, np.nan), where=played > 0)[None, :K, K:]
 
 
 def meet(context: Context, members: Sequence[Policy], pairs: NDArray[np.int64]) -> Meetings:
@@ -80,7 +82,7 @@ def play(
 ) -> Games:
     """Judge games between draws of members, in one batch, without prompts on which a member has no draws.
 
-    In match m of a pair the k-th draw of the first meets the (k + m)-th of the second, to every prompt. Pairs
+    Games on which a partial judge has no verdict are left out. In match m of a pair the k-th draw of the first meets the (k + m)-th of the second, to every prompt. Pairs
     of the `same` policy bool[K, K] are 1/2 without asking.
 
     times : int64[K, K], the matches of each pair of members (row, column).
@@ -112,7 +114,8 @@ def play(
     asked = np.flatnonzero(~same[found.pair[:, 0], found.pair[:, 1]])
     ours, theirs = ((starts[found.pair[:, k]] + found.row[:, k])[asked] for k in range(2))
     won[asked] = _fairly(judge, prompts, everything.take(ours), everything.take(theirs))
-    return found._replace(won=won)
+    told = ~np.isnan(won)  # a judge of some pairs has no verdict on the others
+    return Games(found.pair[told], found.prompt[told], found.row[told], won[told])
 
 
 def meetings(games: Games, members: int) -> Meetings:
@@ -173,6 +176,6 @@ def _by_prompt(draws: Draws) -> dict[int, Ints]:
 def _fairly(judge: Judge, prompts: Sequence[str], first: Draws, second: Draws) -> Floats:
     """P(first > second), float64[B]; of a judge whose two answers to a pair need not sum to 1, their mean."""
     if antisymmetric(judge):
-        return judged(judge, prompts, first, second)
-    ours, theirs = judged_both_ways(judge, prompts, first, second)
+        return judged(judge, prompts, first, second, some=True)
+    ours, theirs = judged_both_ways(judge, prompts, first, second, some=True)
     return (ours + 1 - theirs) / 2

@@ -141,6 +141,20 @@ def test_a_judge_that_disagrees_with_itself_is_asked_both_ways(lm, three):
     np.testing.assert_array_equal(fair.rates, 0.5)
 
 
+def test_games_without_a_verdict_are_left_out(lm, three):
+    class Some(Counted):
+        partial = True
+
+        def prefer(self, prompts, firsts, seconds):
+            won = super().prefer(prompts, firsts, seconds)
+            won[::2] = np.nan
+            return won
+
+    all_of, some = (free(lm, judge).meet(three, PAIRS) for judge in (Counted(), Some()))
+    assert (some.games[0, 0, 1:] < all_of.games[0, 0, 1:]).all() and (some.games[0, 0, 1:] > 0).all()
+    assert not np.isnan(some.known()).any()
+
+
 def test_sampled_rates_are_those_of_the_table():
     game = pg.games.stack([pg.games.cyclic(3, p=0.9), pg.games.duel(0.8)])
     exact, sampled = text_arena(game), text_arena(game, samples=400)

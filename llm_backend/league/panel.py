@@ -1,0 +1,163 @@
+"""A panel: members judge the pairs in which they do not play, weighed by how well they know anchors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_backend.data import DataWarning, Pair, as_asked, read_pairs
+from llm_backend.judges import JudgeError, Symmetrised
+from llm_backend.judges.base import Judge, excerpt, readable
+from llm_backend.judges.chat import QUESTION
+from llm_backend.models.language_model import LanguageModel
+from llm_backend.models.logprobs import score
+from llm_backend.policies.handles import Leaf
+from llm_backend.spaces.draws import Draws
+from pgames.numerics import sigmoid
+
+ASKED = QUESTION.rpartition("\n\n")[0] + "\n\nWhich response is better, A or B? Answer with one letter."
+
+
+@dataclass(frozen=True)
+class Members:
+    """[judge] kind = "Members": the members of a league judge each other's games.
+
+    Parameters
+    ----------
+    anchors : a file of pairs whose better response is known, as in [data] pairs. A member's verdict weighs as
+        much as its mean probability of the better one exceeds 1/2. "" weighs all members equally.
+    question : a format string with {prompt}, {first} and {second}, answered by one of `answers`.
+
+    Raises ValueError for a question without the two responses, or with another field.
+    """
+
+    anchors: str = ""
+    question: str = ASKED
+    answers: tuple[str, str] = ("A", "B")
+
+    def __post_init__(self) -> None:
+        try:
+            told = self.question.format(prompt="", first="<first>", second="<second>")
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"Members: question has a field other than those of a pair ({error}).") from None
+        if "<first>" not in told or "<second>" not in told:
+            raise ValueError("Members: question must show both responses: put {first} and {second} into it.")
+
+    def known(self) -> list[Pair]:
+        """The anchors. Raises ValueError naming the file or the row that is wrong."""
+        return read_pairs(self.anchors) if self.anchors else []
+
+
+@dataclass(frozen=True, eq=False)
+class Voter:
+    """A policy as judge: the probability of the first answer to the question, among the two."""
+
+    lm: LanguageModel
+    policy: Leaf
+    how: Members
+    name: str
+
+    def prefer(
+        self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """P(first > second), float64[B], in the order given."""
+        pairs = zip(map(readable, prompts), map(readable, firsts), map(readable, seconds), strict=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # marks of a template are the players' own
+            asked = self.lm.encode_prompts(
+                [self.how.question.format(prompt=x, first=y, second=z) for x, y, z in pairs]
+            )
+        logs = []
+        for text in self.how.answers:
+            tokens = [self.lm.encode_response(text, prompt)[:1] for prompt in asked]
+            logs.append(score(self.lm, self.policy, asked, tokens))
+        return sigmoid(logs[0] - logs[1])
+
+
+@dataclass(eq=False)
+class Panel:
+    """The mean verdict of the members that wrote neither of two responses.
+
+    voters : judges by the name of the member. weights : by name, at least 0.
+    authors : who wrote a response to a prompt in this round; fill it with `wrote`.
+
+    `prefer` raises JudgeError, naming the responses, when all members with a weight wrote one of them.
+    """
+
+    voters: Mapping[str, Judge]
+    weights: Mapping[str, float]
+    authors: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    as_is = True
+    name = "Members"
+
+    def wrote(self, name: str, prompts: Sequence[str], draws: Draws) -> None:
+        """Remember that the member `name` wrote these responses."""
+        for x, text in zip(draws.prompt, draws.texts, strict=True):
+            self.authors.setdefault((prompts[int(x)], text), set()).add(name)
+
+    def prefer(
+        self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """P(first > second), float64[B]. Raises JudgeError when nobody is left to judge a pair."""
+        total, weight = np.zeros(len(prompts)), np.zeros(len(prompts))
+        for name, voter in self.voters.items():
+            w = self.weights[name]
+            at = [
+                i
+                for i, (x, y, z) in enumerate(zip(prompts, firsts, seconds, strict=True))
+                if w > 0 and name not in self._wrote(x, y) and name not in self._wrote(x, z)
+            ]
+            if at:
+                x, y, z = ([texts[i] for i in at] for texts in (prompts, firsts, seconds))
+                total[at] += w * voter.prefer(x, y, z)
+                weight[at] += w
+        if len(alone := np.flatnonzero(weight == 0)):
+            i = int(alone[0])
+            raise JudgeError(
+                f"no member is left to judge {excerpt(firsts[i])} against {excerpt(seconds[i])}: all with a "
+                "weight wrote one of them. Add members (frozen ones judge too), or name another judge."
+            )
+        return total / weight
+
+    def _wrote(self, prompt: str, text: str) -> set[str]:
+        return self.authors.get((prompt, text), set())
+
+
+def weighed(voters: Mapping[str, Judge], anchors: Sequence[Pair]) -> dict[str, float]:
+    """The weight of each voter: how far its mean probability of the better response exceeds 1/2.
+
+    Without anchors all weigh the same. Raises JudgeError when no voter is better than chance.
+    """
+    if not anchors:
+        return dict.fromkeys(voters, 1.0)
+    asked = [as_asked(pair.prompt) for pair in anchors]
+    better, worse = [pair.chosen for pair in anchors], [pair.rejected for pair in anchors]
+    win = np.array([pair.win for pair in anchors])
+    found = {}
+    for name, one in voters.items():
+        p = one.prefer(asked, better, worse)
+        found[name] = float((p * win + (1 - p) * (1 - win)).mean()) - 0.5
+    weights = {name: max(0.0, value) for name, value in found.items()}
+    if not any(weights.values()):
+        told = ", ".join(f"{name} {0.5 + value:.2f}" for name, value in found.items())
+        raise JudgeError(
+            f"no member agrees with the anchors more than chance ({told}): members cannot judge this league. "
+            "Name another judge, or larger models."
+        )
+    return weights
+
+
+def panel_of(
+    how: Members, anchors: Sequence[Pair], policies: Mapping[str, tuple[LanguageModel, Leaf]]
+) -> Panel:
+    """The panel of members with these policies, by name.
+
+    Raises JudgeError when none agrees with the anchors.
+    """
+    voters = {name: Symmetrised(Voter(lm, policy, how, name)) for name, (lm, policy) in policies.items()}
+    return Panel(voters, weighed(voters, anchors))

@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 import torch
 
 from llm_backend.league.loop import run
+from llm_backend.league.settings import LeagueConfiguration, read
 from llm_backend.runs.errors import ConfigError
 from tests.support import ROOT
 from tests.support.llm_league import MEMBERS, league, values, written
@@ -111,6 +112,16 @@ def test_a_missing_policy_is_told_with_its_member(played, tmp_path, capsys):
     said = capsys.readouterr().err
     assert f"{id}.safetensors is missing" in said and "The file holds the policy of bold" in said
     assert again.pool.t == 3  # played again from round 2
+
+
+def test_the_recipe_plays_at_a_toys_scale(tmp_path):
+    config = read(ROOT / "llm_backend" / "recipes" / "league.toml")
+    assert isinstance(config, LeagueConfiguration)
+    settings = {"run": config.run.model_copy(update={"out": str(tmp_path / "recipe")})}
+    settings["log"] = config.log.model_copy(update={"tensorboard": False})
+    done = run(config.model_copy(update=settings), tiny=True)
+    assert done.pool.t == 2 and len([one for one in done.pool.members if not one.parent]) == 8
+    assert (done.folder / "page.html").is_file()
 
 
 def test_a_folder_keeps_its_league(played, tmp_path):

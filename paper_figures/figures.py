@@ -15,4 +15,6 @@ FIGURES = (
     "fig12_search",
     "fig13_schedules",
     "fig14_league",
+    "fig15_self_preference",
+    "fig16_panels",
 )

@@ -12,6 +12,7 @@ from llm_backend.judges.chat import Chat
 from llm_backend.judges.human import Human
 from llm_backend.judges.likelihood import LogProb
 from llm_backend.judges.majority import Majority
+from llm_backend.judges.members import MemberJudge, Members
 from llm_backend.judges.programs import passes
 from llm_backend.judges.rule import Rule
 from llm_backend.judges.scored import Pairwise, RewardModel
@@ -26,6 +27,8 @@ __all__ = [
     "JudgeError",
     "LogProb",
     "Majority",
+    "MemberJudge",
+    "Members",
     "Pairwise",
     "RewardModel",
     "Rule",

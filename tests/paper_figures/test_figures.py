@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import paper_figures
-from paper_figures import fig1_exponential, gallery
+from paper_figures import fig1_exponential, fig16_panels, gallery
 
 NAMES = sorted(
     m.name
@@ -57,6 +57,14 @@ FIGURES = {
     ),
     "fig11_replies": (["rounds of EGPO", ""], ["the model", "reference", "trained", "exact Nash"]),
     "fig13_schedules": (["schedule"] * 2, ["no diversity", "w = 0.05", "w = 0.5"]),
+    "fig15_self_preference": (
+        ["bias of the judge to itself, b", "rounds of INPO, eta = 0.5"],
+        ["INPO, eta = 0.5", "INPO, eta = 0.1", "tau / (P (1 - P))", "b = 0.47"],
+    ),
+    "fig16_panels": (
+        ["members with bias 1, of six"] * 2,
+        ["oneself", "outside the pair", "outside, by anchors", "a rule"],
+    ),
 }
 # relative slack on each comparison with a published number; where seeds decide, CLAIMS says what holds
 SLACK = {"fig2_square_root": 0.6, "fig3_logarithm": 0.12, "fig4_clones": 0.35}
@@ -158,6 +166,22 @@ def only_a_strong_diversity_term_forgets_the_schedule(found):
     assert min(long) > 6 * found[f"{game}, both at once, w = 0.05: last gap"]
 
 
+def self_play_leaves_uniform_play_at_the_threshold(found):
+    assert found["threshold of the flow"] == pytest.approx(0.476, abs=5e-4)
+    assert found["threshold at eta = 0.5"] == pytest.approx(0.458, abs=1e-3)
+    assert found["gap at eta = 0.5, b = 0.4"] < 1e-3 < 0.1 < found["gap at eta = 0.5, b = 0.47"]
+    assert found["gap at eta = 0.5, b = 0.6"] == pytest.approx(0.34, abs=0.04)
+
+
+def remedies_work_and_fail(found):
+    expected = [(name, n, gap) for name, row in fig16_panels.EXPECTED.items() for n, gap in row.items()]
+    assert len(expected) == 11
+    for name, n, gap in expected:
+        assert found[f"{name}, {n} of 6: members"] == pytest.approx(gap, abs=0.04)
+    assert found["outside the pair, 6 of 6: their mean"] > 3 * found["oneself, 6 of 6: their mean"]
+    assert all(gap < 1e-3 for what, gap in found.items() if what.startswith("a rule"))
+
+
 CLAIMS = {
     "fig14_league": populations_close_the_gap,
     "fig12_search": search_needs_fewer_verdicts,
@@ -170,6 +194,8 @@ CLAIMS = {
     "fig9_majority": no_single_reply_is_best,
     "fig10_realised": a_part_of_a_step_is_realised,
     "fig11_replies": replies_end_at_their_nash,
+    "fig15_self_preference": self_play_leaves_uniform_play_at_the_threshold,
+    "fig16_panels": remedies_work_and_fail,
 }
 
 

@@ -71,7 +71,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
                 BIASED, values.min(axis=1), values.max(axis=1), color=COLOURS[i], alpha=0.15, lw=0
             )
         for n, (members, mean) in zip(BIASED, found, strict=True):
-            source = "players.md, section 6" if n in EXPECTED[remedy] else ""
+            source = "the design" if n in EXPECTED[remedy] else ""
             checks.append(
                 Check(f"{remedy}, {n} of 6: members", members.mean(), EXPECTED[remedy].get(n), source)
             )

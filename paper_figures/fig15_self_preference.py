@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 Floats = np.ndarray
 GAME, TAU = pg.games.cyclic(5, 0.7), 0.1
-STEPS = (0.5, 0.1)
+STEPS = (0.5, 0.2)
 SHOWN = (0.4, 0.45, 0.47, 0.6)  # biases of the right panel
 SIZES = {  # biases of the left panel, time eta * rounds, seeds
     "toy": ((0.4, 0.5), 10.0, 2),
-    "quick": ((0.3, 0.4, 0.44, 0.46, 0.47, 0.48, 0.5, 0.6), 1500.0, 4),
+    "quick": ((0.3, 0.4, 0.44, 0.46, 0.47, 0.48, 0.5, 0.6), 750.0, 4),
     "full": ((0.3, 0.36, 0.4, 0.42, 0.44, 0.45, 0.46, 0.47, 0.48, 0.49, 0.5, 0.55, 0.6), 2500.0, 10),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -159,7 +160,7 @@ def agreement(judges: Sequence[Judge], anchors: Sequence[Pair]) -> Agreement:
     votes: dict[tuple[str, str, str], list[float]] = {}
     asked: dict[str, str] = {}
     for prompt, first, second, win in anchors:
-        key = identity(shown := as_asked(prompt))
+        key = json.dumps(identity(shown := as_asked(prompt)))
         asked.setdefault(key, shown)
         turned = (key, second, first) in votes
         place = (key, second, first) if turned else (key, first, second)

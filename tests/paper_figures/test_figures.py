@@ -59,7 +59,7 @@ FIGURES = {
     "fig13_schedules": (["schedule"] * 2, ["no diversity", "w = 0.05", "w = 0.5"]),
     "fig15_self_preference": (
         ["bias of the judge to itself, b", "rounds of INPO, eta = 0.5"],
-        ["INPO, eta = 0.5", "INPO, eta = 0.1", "tau / (P (1 - P))", "b = 0.47"],
+        ["INPO, eta = 0.5", "INPO, eta = 0.2", "tau / (P (1 - P))", "b = 0.47"],
     ),
     "fig16_panels": (
         ["members with bias 1, of six"] * 2,

@@ -65,7 +65,9 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
         checks += [Check(f"gap at eta = {eta}, b = {b}", m, None) for b, m in zip(biases, mean, strict=True)]
     left.axvline(checks[0].measured, color=INK, ls=(0, (5, 2)), lw=1.2, label="tau / (P (1 - P))")
     left.set(
-        xlabel="bias of the judge to itself, b", ylabel="duality gap at the end", title="Below, uniform play"
+        xlabel="bias of the judge to itself, b",
+        ylabel="duality gap at the end",
+        title="Where uniform play is left",
     )
     rounds = round(time / STEPS[0])
     for i, bias in enumerate(SHOWN):

@@ -150,7 +150,7 @@ def told(land: Ground) -> list[str]:
             "not cured by this: it grows as if each judged itself."
         )
     if land.abroad:
-        arena = land.homes[0].arena
+        arena = land.parts.arena
         each = arena.context.per_round * (arena.samples or 1)
         lines.append(f"outside players: {each} requests a round to each of {', '.join(land.abroad)}.")
     return lines

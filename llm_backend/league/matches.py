@@ -86,7 +86,7 @@ def streamed(pool: Pool, games: meet.Games, k: float, key: Sequence[int]) -> Poo
     order = np.random.default_rng([*key, *b"elo"]).permutation(len(games.won))
     for g in order:
         i, j = (int(n) for n in games.pair[g])
-        change = k * (games.won[g] - 1 / (1 + 10 ** ((scores[j] - scores[i]) / ELO)))
+        change = k * (float(games.won[g]) - 1 / (1 + 10 ** ((scores[j] - scores[i]) / ELO)))
         scores[i], scores[j] = scores[i] + change, scores[j] - change
     members = tuple(replace(one, elo=float(score)) for one, score in zip(pool.members, scores, strict=True))
     return replace(pool, members=members)
@@ -110,13 +110,14 @@ def shares(pool: Pool, match: Matchmaker, exploits: Sequence[str]) -> Floats:
 def _prey(pool: Pool, i: int, target: str, rates: Floats) -> Floats:
     """An exploiter's opponents, float64[K]: its target while it wins a tenth of their games, and otherwise
     the target and its past in proportion to P (1 - P) (AlphaStar's main exploiter)."""
-    row = np.zeros(len(pool.members))
+    row: Floats = np.zeros(len(pool.members))
     main = pool.index(target)
     row[main] = 1.0
     if rates[i, main] < 0.1:
         past = [j for j, one in enumerate(pool.members) if one.parent == target or j == main]
         weight = rates[i, past] * (1 - rates[i, past])
-        row[past] = weight / weight.sum() if weight.sum() > 0 else 1 / len(past)
+        even = np.full(len(past), 1 / len(past))
+        row[past] = weight / weight.sum() if weight.sum() > 0 else even
     return row
 
 

@@ -117,8 +117,10 @@ def test_a_missing_policy_is_told_with_its_member(played, tmp_path, capsys):
 def test_the_recipe_plays_at_a_toys_scale(tmp_path):
     config = read(ROOT / "llm_backend" / "recipes" / "league.toml")
     assert isinstance(config, LeagueConfiguration)
-    settings = {"run": config.run.model_copy(update={"out": str(tmp_path / "recipe")})}
-    settings["log"] = config.log.model_copy(update={"tensorboard": False})
+    settings = {
+        "run": config.run.model_copy(update={"out": str(tmp_path / "recipe")}),
+        "log": config.log.model_copy(update={"tensorboard": False}),
+    }
     done = run(config.model_copy(update=settings), tiny=True)
     assert done.pool.t == 2 and len([one for one in done.pool.members if not one.parent]) == 8
     assert (done.folder / "page.html").is_file()

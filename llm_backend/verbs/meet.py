@@ -82,8 +82,9 @@ def play(
 ) -> Games:
     """Judge games between draws of members, in one batch, without prompts on which a member has no draws.
 
-    Games on which a partial judge has no verdict are left out. In match m of a pair the k-th draw of the first meets the (k + m)-th of the second, to every prompt. Pairs
-    of the `same` policy bool[K, K] are 1/2 without asking.
+    Games on which a partial judge has no verdict are left out. In match m of a pair the k-th draw of the
+    first meets the (k + m)-th of the second, to every prompt. Pairs of the `same` policy bool[K, K] are
+    1/2 without asking.
 
     times : int64[K, K], the matches of each pair of members (row, column).
 

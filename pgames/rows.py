@@ -64,6 +64,10 @@ def parquet_pieces(path: Path, choose: Choose) -> Pieces:
             yield columns, [batch.column(name) for name in columns]
 
 
+# Readers of pieces by the end of the file's name.
+READERS = {".csv": csv_pieces, ".jsonl": json_pieces, ".ndjson": json_pieces, ".parquet": parquet_pieces}
+
+
 def json_rows(path: Path, limit: int | None) -> list[dict[str, Any]]:
     """The first `limit` objects of JSON lines, whose values may be of any type.
 

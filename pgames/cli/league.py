@@ -40,15 +40,16 @@ def league(
 ) -> None:
     """Rate a file of results, or play a league of solvers on a game and rate it."""
     from pgames.cli.league_output import print_board, written
-    from pgames.cli.league_play import check_results, play
+    from pgames.cli.league_play import play
+    from pgames.cli.results import read_results
     from pgames.ratings.leaderboard import leaderboard
-    from pgames.votes.comparisons import Comparisons
 
     members = solver or []
     _check_one(results, members)
+    if out is not None and out.exists() and not out.is_dir():
+        raise ValueError(f"--out needs a folder, and {out} is a file: name another place.")
     if results is not None:
-        check_results(results)
-        board = leaderboard(Comparisons.read(results), k)
+        board = leaderboard(read_results(results), k)
         print_board(str(results), board, None)
         _save(out, written(board, None, {"results": str(results)}))
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from pgames.progress import progress
 from pgames.ratings.elo import elo
 from pgames.ratings.nash_average import nash_average
 from pgames.ratings.settled import settled
-from pgames.rows import csv_pieces
 from pgames.votes.comparisons import Comparisons
 
 Array = NDArray[np.float64]
@@ -146,33 +145,3 @@ def _matches(rates: Array, shares: Array, games: int, rng: np.random.Generator) 
     left, right = pairs[rng.choice(len(pairs), games, p=weights / weights.sum())].T
     won = np.where(rng.random(games) < rates[left, right], 1, -1)
     return np.stack([left, right, won])
-
-
-def check_results(path: Path) -> None:
-    """Refuse a CSV of results whose column `match`, where there is one, names a match twice.
-
-    Raises ValueError naming the match, its rows and whether they agree.
-    """
-    if path.suffix.lower() != ".csv" or not path.is_file():
-        return
-    seen: dict[str, tuple[int, tuple[Any, ...]]] = {}
-    row = 1
-    columns = ("match", "left", "right", "winner")
-
-    def wanted(header: Any) -> list[str]:
-        return (
-            [name for name in columns if name in header] if set(columns) <= set(header) else list(header)[:1]
-        )
-
-    for names, arrays in csv_pieces(path, wanted):
-        if names != list(columns):
-            return
-        for match, *result in zip(*(array.to_pylist() for array in arrays), strict=True):
-            row += 1
-            if match in seen:
-                first, other = seen[match]
-                how = "again" if tuple(result) == other else "with another result"
-                raise ValueError(
-                    f"{path}: match {match!r} of row {first} stands {how} in row {row}: keep one of them."
-                )
-            seen[match] = (row, tuple(result))

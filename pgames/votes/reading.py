@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.extras import need
-from pgames.rows import csv_pieces, json_pieces, parquet_pieces
+from pgames.rows import READERS
 from pgames.votes.words import winner_words
 
 NAMED = 2  # marks a winner that is given by the item's name
@@ -116,12 +116,11 @@ def read_votes(path: str | os.PathLike[str], left: str, right: str, winner: str,
     ModuleNotFoundError when pyarrow is not installed.
     """
     pa = need("pyarrow", "votes")
-    readers = {".csv": csv_pieces, ".jsonl": json_pieces, ".ndjson": json_pieces, ".parquet": parquet_pieces}
     path = Path(path)
-    reader = readers.get(path.suffix.lower())
+    reader = READERS.get(path.suffix.lower())
     try:
         if reader is None:
-            raise ValueError(f"cannot tell the format from {path.suffix!r}: need {', '.join(readers)}.")
+            raise ValueError(f"cannot tell the format from {path.suffix!r}: need {', '.join(READERS)}.")
         if not path.is_file():
             raise ValueError("no such file.")
         if path.stat().st_size == 0:

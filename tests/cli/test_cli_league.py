@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 import pgames as pg
@@ -70,23 +72,70 @@ def test_items_that_never_lost_and_pairs_that_never_met_are_told(tmp_path: Path)
     assert "1 of 3 pairs never met" in result.stdout
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (
+            "1,a,b,left 1,a,b,right",
+            "match '1' of row 1 stands with another result in row 2: keep one of them",
+        ),
+        ("1,a,b,left 2,a,b,left 1,a,b,left", "match '1' of row 1 stands again in row 3: keep one of them"),
+        ("1,a,b,left 1,b,a,right", "match '1' of row 1 stands again in row 2"),
+        ("1,a,b,left 1,a,c,left", "match '1' of row 1 stands with another result in row 2"),
+        ("1,a,b,left ,a,b,left", "column 'match' is empty in row 2"),
+    ],
+)
+def test_results_that_contradict_themselves_are_refused(
+    tmp_path: Path, rows: str, told: str, ending: str
+) -> None:
+    names, path = ["match", "left", "right", "winner"], tmp_path / f"results.{ending}"
+    table = [dict(zip(names, row.split(","), strict=True)) for row in rows.split()]
+    if ending == "csv":
+        path.write_text("\n".join([",".join(names), *rows.split(), ""]))
+    elif ending == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in table))
+    else:
+        parquet.write_table(pa.Table.from_pylist(table), path)
+    refused(str(path), told)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (
-            "match,left,right,winner\n1,a,b,left\n1,a,b,right\n",
-            "match '1' of row 2 stands with another result in",
-        ),
-        ("match,left,right,winner\n1,a,b,left\n1,a,b,left\n", "match '1' of row 2 stands again in row 3"),
-        ("left,right,winner\na,a,left\n", "row"),
+        ("left,right,winner\na,a,left\n", "row 1 compares 'a' with itself"),
         ("left,right,winner\na,b,c\n", "row"),
         ("left,right,winner\n", "no votes"),
         ("left,right\na,b\n", "winner"),
+        ("match,match,left,right,winner\n1,2,a,b,left\n", "column 'match' is there twice"),
+        ("", "the file is empty"),
+        ("match,left,right,winner", "not readable as csv"),
+        ("match,left,right,winner\n1,a,b\n", "not readable as csv"),
     ],
 )
-def test_results_that_contradict_themselves_are_refused(tmp_path: Path, text: str, told: str) -> None:
-    result = run(results(tmp_path, text))
-    assert result.exit_code == 2 and told in result.output and len(result.output.strip().splitlines()) == 1
+def test_files_that_hold_no_results_are_refused(tmp_path: Path, text: str, told: str) -> None:
+    refused(results(tmp_path, text), told)
+
+
+def refused(path: str, told: str) -> None:
+    """One line that begins with the file says what is wrong."""
+    result = run(path)
+    (line,) = result.output.strip().splitlines()
+    assert result.exit_code == 2 and line.startswith(f"pgames: {path}: ") and told in line, line
+
+
+def test_matches_with_numbers_of_any_type_are_rated(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    rows = [{"match": n, "left": "a", "right": "b", "winner": "left"} for n in range(3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(str(path)).exit_code == 0
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_before_the_first_round(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("kept")
+    result = run(*PLAY, "--out", str(tmp_path / "out"))
+    assert result.exit_code == 2 and "--out needs a folder" in result.output
+    assert not result.stdout.strip() and (tmp_path / "out").read_text() == "kept"
 
 
 @pytest.mark.parametrize(

@@ -140,8 +140,17 @@ def no_meetings(members: int, runs: int = 1) -> Meetings:
 
 
 def exact_meetings(rates: ArrayLike) -> Meetings:
-    """Exactly known win rates float64[S, K, K], made antisymmetric and clipped to [0, 1]."""
+    """Exactly known win rates float64[S, K, K], whose rounding errors are removed.
+
+    Raises ValueError, naming the pair, when a rate leaves [0, 1] or rates + rates' is not 1 by more than
+    rounding, and for another shape.
+    """
     P = real("rates", rates)
+    if P.ndim != 3 or P.shape[1] != P.shape[2] or 0 in P.shape:
+        raise ValueError(f"rates must have shape [S, K, K], got {list(P.shape)}.")
+    _refuse((P >= -ROUNDING) & (P <= 1 + ROUNDING), P, "rates", "in [0, 1]")
+    sums = P + np.swapaxes(P, 1, 2)
+    _refuse(np.abs(sums - 1) <= ROUNDING, sums, "rates + rates'", "1 for every pair")
     P = np.clip(0.5 + (P - np.swapaxes(P, 1, 2)) / 2, 0.0, 1.0)
     return Meetings(P, np.full_like(P, np.inf))
 

@@ -11,6 +11,11 @@ SUM_TOLERANCE = 1e-6  # the largest |sum - 1| of a distribution that counts as r
 SERIES = 1e-3  # |log p / q| below which `kl_to_logs` expands the exponential
 
 
+def whole(value: object) -> bool:
+    """Whether the value is a whole number, of Python or of NumPy; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def real(name: str, values: ArrayLike) -> Array:
     """The values as float64[...].
 

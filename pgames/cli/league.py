@@ -45,9 +45,7 @@ def league(
     from pgames.ratings.leaderboard import leaderboard
 
     members = solver or []
-    _check_one(results, members)
-    if out is not None and out.exists() and not out.is_dir():
-        raise ValueError(f"--out needs a folder, and {out} is a file: name another place.")
+    _check_one(results, members, out)
     if results is not None:
         board = leaderboard(read_results(results), k)
         print_board(str(results), board, None)
@@ -63,12 +61,14 @@ def league(
     _save(out, written(board, played.exact(k), configuration))
 
 
-def _check_one(results: Path | None, members: list[str]) -> None:
+def _check_one(results: Path | None, members: list[str], out: Path | None) -> None:
     if (results is None) == (not members):
         raise ValueError(
             "pass a file of results to rate, or --solver for each member of a league to play, not both: "
             "pgames league results.csv, or pgames league --solver INPO --solver SPPO."
         )
+    if out is not None and out.exists() and not out.is_dir():
+        raise ValueError(f"--out needs a folder, and {out} is a file: name another place.")
 
 
 def _save(out: Path | None, content: dict[str, Any]) -> None:

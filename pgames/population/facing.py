@@ -15,6 +15,9 @@ UNFIXED = (  # verbs that would meet somebody else, or return an arena that does
     "self_duels",
     "believe",
     "compare",
+    "rates_against",
+    "judged_by",
+    "within",
     "win_rates",
     "meet",
     "against_all",
@@ -69,7 +72,7 @@ class Facing(Generic[Pi]):
         if name.startswith("__") or name in OWN:  # asked by copy and pickle before __init__
             raise AttributeError(name)
         if name in UNFIXED:
-            raise AttributeError(f"Facing has no {name!r}: its opponent is fixed.")
+            raise AttributeError(f"Facing has no {name!r}: its opponent is fixed. Ask its `arena`.")
         value = getattr(self.arena, name)
         return self._against(value) if name in AGAINST else value
 

@@ -56,8 +56,8 @@ class Searched:
     tokens : the tokens of each of the Y responses, none the beginning of another; by default each response
         is one token, and the tree is a bandit.
 
-    Raises ValueError when `verdicts` is below the number of tokens that the rule chooses among, unless the
-    rule is `Halving`, and when `tokens` do not fit.
+    Raises TypeError when `arena` is no TableArena, and ValueError when `verdicts` is below the number of
+    tokens that the rule chooses among, unless the rule is `Halving`, and when `tokens` do not fit.
     """
 
     def __init__(
@@ -67,6 +67,11 @@ class Searched:
         choose: Choice = PUCT(),  # noqa: B008
         tokens: Sequence[Sequence[int]] | None = None,
     ):
+        if not isinstance(arena, TableArena):
+            raise TypeError(
+                f"Searched needs a TableArena, got {type(arena).__name__}: search the table itself, and wrap "
+                "what comes out, as in Facing(Searched(TableArena(game), 16), opponent)."
+            )
         Y = arena.game.responses
         if tokens is not None and len(tokens) != Y:
             raise ValueError(f"tokens must hold a row for each of the {Y} responses, got {len(tokens)} rows.")
@@ -90,7 +95,10 @@ class Searched:
         found = self._search(prior, opponent, self.verdicts, self.choose, known, True)
         self._kept.put(name, self._round, found.verdicts)
         if isinstance(step, float | int) and step == np.inf:
-            return self.arena.policy(np.exp(found.best))
+            judged = np.zeros(found.score.shape, dtype=bool)
+            for row, verdicts in zip(judged.reshape(-1, judged.shape[-1]), found.verdicts, strict=True):
+                row[[self.prefixes.number[response] for response in verdicts]] = True
+            return self.arena.simplices.best_response(prior, np.where(judged, found.score, -np.inf))
         return self.arena.tilt(prior, found.score, step)
 
     def search(self, prior: Policy, opponent: Policy, simulations: int, choose: Choice) -> Found:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.numerics import softmax
+from pgames.numerics import softmax, whole
 
 Floats = NDArray[np.float64]
 
@@ -124,7 +124,7 @@ class Halving:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if type(self.actions) is not int or self.actions < 1:
+        if not whole(self.actions) or self.actions < 1:
             raise ValueError(f"Halving: actions must be at least 1, got {self.actions!r}.")
         _above_zero("Halving: visit", self.visit)
         _above_zero("Halving: scale", self.scale)
@@ -189,8 +189,11 @@ def _plan(actions: int, budget: int) -> Iterator[int]:
 
 
 def check_budget(budget: int, actions: int, choose: Choice) -> None:
-    """Raises ValueError when a search has fewer simulations than its rule needs for so many tokens."""
-    if type(budget) is not int or budget < max(1, choose.least(actions)):
+    """Raises ValueError when a search has fewer simulations than its rule needs for so many tokens, or the
+    number is not whole."""
+    if not whole(budget):
+        raise ValueError(f"a number of simulations must be a whole number, got {budget!r}.")
+    if budget < max(1, choose.least(actions)):
         raise ValueError(
             f"{type(choose).__name__} chooses among up to {actions} tokens and needs at least "
             f"{max(1, choose.least(actions))} simulations, got {budget!r}: with fewer it need not improve. "

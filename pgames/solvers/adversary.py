@@ -8,6 +8,7 @@ import numpy as np
 
 from pgames.arena import Opposing
 from pgames.solver import Pi, Solver, State, Weight, require, target_of
+from pgames.solvers.checks import check_counts
 
 Both = tuple[State, State]  # the states of the solvers of the attacker and of the defender
 
@@ -22,7 +23,7 @@ class Turns:
     pair. Known failure: long turns without regularisation cycle; a weak KL of one role cures short turns
     only.
 
-    Raises ValueError when attack or defend is below 1.
+    Raises ValueError when attack or defend is below 1 or not whole.
     """
 
     attacker: Solver
@@ -31,10 +32,7 @@ class Turns:
     defend: int = 1
 
     def __post_init__(self) -> None:
-        if self.attack < 1 or self.defend < 1:
-            raise ValueError(
-                f"Turns: attack and defend must be at least 1, got {self.attack} and {self.defend}."
-            )
+        check_counts(self, "attack", "defend")
 
     @property
     def target(self) -> Weight | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pgames.numerics import whole
 from pgames.solver import Weight
 
 
@@ -31,6 +32,15 @@ def check_steps(
             f"{name}: eta * tau must be at most 1, got {np.max(etas * taus):g}: the prior would have a "
             "negative weight on the policy. Lower eta, or use MMD, which takes any step."
         )
+
+
+def check_counts(solver: object, *names: str) -> None:
+    """Raise ValueError unless each attribute is a whole number of at least 1."""
+    for name in names:
+        if not whole(value := getattr(solver, name)) or value < 1:
+            raise ValueError(
+                f"{type(solver).__name__}: {name} must be a whole number of at least 1, got {value!r}."
+            )
 
 
 def require_table(learner: object, arena: object) -> None:

@@ -13,7 +13,7 @@ from pgames.population.matchmaking import Hard, Matchmaker
 from pgames.population.meta import Meta, Nash
 from pgames.population.mixed import mixed
 from pgames.solver import Memoryless, Pi, Regularised, Solver, State, Weight, require
-from pgames.solvers.checks import check_steps
+from pgames.solvers.checks import check_counts, check_steps
 from pgames.solvers.psro import all_pairs
 
 
@@ -64,7 +64,7 @@ class League:
     matchmaker; diversity must be made, by exploiters that start again (`MainAndExploiters`), a frozen past
     or different references. Nor is the mixture always less exploitable than its best member.
 
-    Raises ValueError when there is no member, or `size` is not the number of solvers.
+    Raises ValueError when there is no member, `size` is not the number of solvers, or they are a list.
     """
 
     solver: Solver | tuple[Solver, ...]
@@ -74,8 +74,11 @@ class League:
 
     def __post_init__(self) -> None:
         if not isinstance(self.solver, tuple):
-            if self.size is None or self.size < 1:
-                raise ValueError(f"League: size must be at least 1 for one solver, got {self.size}.")
+            if isinstance(self.solver, list):
+                raise ValueError(
+                    "League: the solvers of the members are a tuple, got a list: pass tuple(...)."
+                )
+            check_counts(self, "size")
         elif len(self.solver) == 0 or self.size not in (None, len(self.solver)):
             raise ValueError(
                 f"League: a tuple of {len(self.solver)} solvers makes as many members, at least 1, got size "

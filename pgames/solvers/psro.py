@@ -13,7 +13,7 @@ from pgames.population.facing import Facing
 from pgames.population.meta import Meta, Nash
 from pgames.population.mixed import mixed
 from pgames.solver import Memoryless, Pi, Regularised, Solver, State, Weight, require
-from pgames.solvers.checks import check_steps
+from pgames.solvers.checks import check_counts, check_steps
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class PSRO:
     as many rounds as there are responses. Known failure: the gap rises on the way, often by more than half of
     its start, so never trust the last of a few rounds; `AnytimePSRO` does not rise.
 
-    Raises ValueError when rounds is below 1.
+    Raises ValueError when rounds is below 1 or not whole.
     """
 
     meta: Meta = Nash()  # noqa: RUF009
@@ -66,7 +66,7 @@ class PSRO:
     rounds: int = 1
 
     def __post_init__(self) -> None:
-        _check_rounds(self, self.rounds)
+        check_counts(self, "rounds")
 
     @property
     def target(self) -> float:
@@ -101,14 +101,14 @@ class AnytimePSRO:
     Theorem: the exploitability never rises. Known failure of the neighbouring rule: an oracle against the
     mixture itself, in place of the opponent, is often a member already, and the population stops growing.
 
-    Raises ValueError when rounds is below 1.
+    Raises ValueError when rounds is below 1 or not whole.
     """
 
     oracle: Solver = BestResponse()
     rounds: int = 1
 
     def __post_init__(self) -> None:
-        _check_rounds(self, self.rounds)
+        check_counts(self, "rounds")
 
     @property
     def target(self) -> float:
@@ -145,11 +145,6 @@ def answer(oracle: Solver, arena: Arena[Pi], opponent: Pi, first: int, rounds: i
 def all_pairs(members: int) -> np.ndarray:
     """Every pair of different members once, int64[K (K - 1) / 2, 2]."""
     return np.argwhere(np.tri(members, k=-1))
-
-
-def _check_rounds(solver: object, rounds: int) -> None:
-    if rounds < 1:
-        raise ValueError(f"{type(solver).__name__}: rounds must be at least 1, got {rounds}.")
 
 
 def _check_members(solver: object, members: Sequence[object]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pgames.arena import Searching
 from pgames.search.rules import PUCT, Choice
 from pgames.solver import Memoryless, Pi, State, require
+from pgames.solvers.checks import check_counts
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ExpertIteration:
     never comes back. Imitating visits needs more verdicts than a tilt by what the tree knows, the mirror step
     of `Searched`.
 
-    Raises ValueError when simulations is below 1.
+    Raises ValueError when simulations is below 1 or not whole.
     """
 
     simulations: int
@@ -30,8 +31,7 @@ class ExpertIteration:
     target = None
 
     def __post_init__(self) -> None:
-        if type(self.simulations) is not int or self.simulations < 1:
-            raise ValueError(f"ExpertIteration: simulations must be at least 1, got {self.simulations!r}.")
+        check_counts(self, "simulations")
 
     def init(self, arena: Searching[Pi, Choice]) -> Memoryless[Pi]:
         require(self, arena, Searching)

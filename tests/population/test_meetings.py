@@ -72,6 +72,24 @@ def test_what_is_no_record_is_refused(rates, games, told):
         pg.Meetings(np.array(rates), np.array(games, dtype=float))
 
 
+@pytest.mark.parametrize(
+    ("rates", "told"),
+    [
+        (0.5, r"shape \[S, K, K\], got \[\]"),
+        ([[0.5, 0.5], [0.5, 0.5]], r"shape \[S, K, K\], got \[2, 2\]"),
+        ([[[0.5, 3.0], [-2.0, 0.5]]], r"rates must be in \[0, 1\], got 3 for members 0 and 1 in run 0"),
+        (
+            [[[0.5, 0.9], [0.9, 0.5]]],
+            r"rates \+ rates' must be 1 for every pair, got 1.8 for members 0 and 1",
+        ),
+        ([[[0.5, NAN], [NAN, 0.5]]], "got nan for members 0 and 1"),
+    ],
+)
+def test_exact_rates_are_not_bent_until_they_fit(rates, told):
+    with pytest.raises(ValueError, match=told):
+        exact_meetings(rates)
+
+
 def test_other_members_do_not_add_up():
     with pytest.raises(ValueError, match="do not add up"):
         no_meetings(2) + no_meetings(3)

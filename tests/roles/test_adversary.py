@@ -91,7 +91,7 @@ def test_runs_resume_to_the_bit():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="Turns: attack and defend must be at least 1, got 1 and 0"):
+    with pytest.raises(ValueError, match="Turns: defend must be a whole number of at least 1, got 0"):
         pg.Turns(INPO, INPO, 1, 0)
     for solver in (pg.Turns(INPO, INPO), pg.Rivals(INPO, INPO)):
         with pytest.raises(TypeError, match=r"needs the verb\(s\) only, join, which TableArena .*; pass an"):

@@ -120,9 +120,41 @@ def test_copies_and_pickles_work():
         _ = arena.no_such_verb
 
 
+def test_a_best_response_plays_all_that_tie_in_proportion_to_the_prior():
+    """As a table does: 0 and 1 tie against 2, and neither is dropped."""
+    game = pg.PreferenceGame([[0.5, 0.5, 0.8], [0.5, 0.5, 0.8], [0.2, 0.2, 0.5]], [0.3, 0.1, 0.6])
+    table = pg.TableArena(game, runs=2)
+    opponent = table.policy([0.0, 0.0, 1.0])
+    got = pg.Searched(table, 3).mirror_step(table.reference, opponent, np.inf)
+    np.testing.assert_allclose(np.exp(got[:, 0]), [[0.75, 0.25, 0]] * 2, atol=1e-12)
+    np.testing.assert_array_equal(got, table.mirror_step(table.reference, opponent, np.inf))
+
+
+def test_only_a_table_is_searched():
+    """A view with a fixed opponent would be searched against another one."""
+    table = pg.TableArena(pg.games.comal3())
+    for arena in (
+        pg.Facing(table, table.reference),
+        pg.Searched(table, 3),
+        pg.RoleArena(pg.MatrixRoles([[0.1, 0.9], [0.8, 0.2]])),
+        pg.DuelArena(pg.games.comal3()),
+    ):
+        with pytest.raises(TypeError, match=f"needs a TableArena, got {type(arena).__name__}: search the"):
+            pg.Searched(arena, 3)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert pg.Searched(pg.TableArena(pg.games.comal3()), np.int64(3)).verdicts == 3
+    assert pg.ExpertIteration(np.int64(5)) == pg.ExpertIteration(5)
+
+
 @pytest.mark.parametrize(
     ("make", "line"),
     [
+        (
+            lambda table, tokens: pg.Searched(table, 8.5, tokens=tokens),
+            "a number of simulations must be a whole number, got 8.5",
+        ),
         (
             lambda table, tokens: pg.Searched(table, 2, tokens=tokens),
             "PUCT chooses among up to 4 tokens and needs at least 4",

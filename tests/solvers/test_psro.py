@@ -165,7 +165,7 @@ def test_several_prompts_share_the_weights():
 def test_bad_settings():
     arena = pg.TableArena(pg.games.comal3())
     for make in (pg.PSRO, pg.AnytimePSRO):
-        with pytest.raises(ValueError, match="rounds must be at least 1, got 0"):
+        with pytest.raises(ValueError, match="rounds must be a whole number of at least 1, got 0"):
             make(rounds=0)
         with pytest.raises(ValueError, match="at least one member, got none"):
             make().starting(arena, [])

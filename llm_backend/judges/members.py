@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.data import Pair, as_asked, identity
-from llm_backend.judges.base import Judge, Symmetrised, ask, check_batch, fair
+from llm_backend.data import DataWarning, Pair, as_asked, identity
+from llm_backend.judges.base import Judge, Symmetrised, ask, check_batch, fair, readable
 from llm_backend.judges.majority import Majority
 from llm_backend.judges.names import digest
 from llm_backend.models.language_model import LanguageModel
@@ -69,11 +70,12 @@ class MemberJudge:
         self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
     ) -> NDArray[np.float64]:
         """log pi(A) - log pi(B) in the order given, float64[B]."""
-        asked = [
-            self._question.format(prompt=x, first=y, second=z)
-            for x, y, z in zip(prompts, firsts, seconds, strict=True)
-        ]
-        heads = self._lm.encode_prompts(asked)
+        pairs = zip(map(readable, prompts), map(readable, firsts), map(readable, seconds), strict=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # marks of a template are the responses' own
+            heads = self._lm.encode_prompts(
+                [self._question.format(prompt=x, first=y, second=z) for x, y, z in pairs]
+            )
         said = [score(self._lm, self._policy, heads, [answer] * len(heads)) for answer in self._answers]
         return said[0] - said[1]
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.data import DataWarning, Pair, as_asked, read_pairs
-from llm_backend.judges import JudgeError, Symmetrised
-from llm_backend.judges.base import Judge, excerpt, readable
-from llm_backend.judges.chat import QUESTION
+from llm_backend.data import Pair, read_pairs
+from llm_backend.judges import JudgeError, MemberJudge
+from llm_backend.judges.base import Judge, excerpt
+from llm_backend.judges.members import QUESTION, agreement
 from llm_backend.models.language_model import LanguageModel
-from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import Leaf
 from llm_backend.spaces.draws import Draws
-from pgames.numerics import sigmoid
-
-ASKED = QUESTION.rpartition("\n\n")[0] + "\n\nWhich response is better, A or B? Answer with one letter."
 
 
 @dataclass(frozen=True)
@@ -28,15 +23,15 @@ class Members:
 
     Parameters
     ----------
-    anchors : a file of pairs whose better response is known, as in [data] pairs. A member's verdict weighs as
-        much as its mean probability of the better one exceeds 1/2. "" weighs all members equally.
-    question : a format string with {prompt}, {first} and {second}, answered by one of `answers`.
+    anchors : a file of pairs whose better response is known, as in [data] pairs. A member's verdict weighs
+        the odds that it is right on them (`Agreement.weights`). "" weighs all members equally.
+    question, answers : as in `judges.MemberJudge`.
 
     Raises ValueError for a question without the two responses, or with another field.
     """
 
     anchors: str = ""
-    question: str = ASKED
+    question: str = QUESTION
     answers: tuple[str, str] = ("A", "B")
 
     def __post_init__(self) -> None:
@@ -50,32 +45,6 @@ class Members:
     def known(self) -> list[Pair]:
         """The anchors. Raises ValueError naming the file or the row that is wrong."""
         return read_pairs(self.anchors) if self.anchors else []
-
-
-@dataclass(frozen=True, eq=False)
-class Voter:
-    """A policy as judge: the probability of the first answer to the question, among the two."""
-
-    lm: LanguageModel
-    policy: Leaf
-    how: Members
-    name: str
-
-    def prefer(
-        self, prompts: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
-    ) -> NDArray[np.float64]:
-        """P(first > second), float64[B], in the order given."""
-        pairs = zip(map(readable, prompts), map(readable, firsts), map(readable, seconds), strict=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DataWarning)  # marks of a template are the players' own
-            asked = self.lm.encode_prompts(
-                [self.how.question.format(prompt=x, first=y, second=z) for x, y, z in pairs]
-            )
-        logs = []
-        for text in self.how.answers:
-            tokens = [self.lm.encode_response(text, prompt)[:1] for prompt in asked]
-            logs.append(score(self.lm, self.policy, asked, tokens))
-        return sigmoid(logs[0] - logs[1])
 
 
 @dataclass(eq=False)
@@ -129,27 +98,20 @@ class Panel:
 
 
 def weighed(voters: Mapping[str, Judge], anchors: Sequence[Pair]) -> dict[str, float]:
-    """The weight of each voter: how far its mean probability of the better response exceeds 1/2.
+    """The weight of each voter: the odds that it is right on the anchors; without anchors all weigh the same.
 
-    Without anchors all weigh the same. Raises JudgeError when no voter is better than chance.
+    Raises JudgeError when no voter sides with the anchors more often than chance.
     """
     if not anchors:
         return dict.fromkeys(voters, 1.0)
-    asked = [as_asked(pair.prompt) for pair in anchors]
-    better, worse = [pair.chosen for pair in anchors], [pair.rejected for pair in anchors]
-    win = np.array([pair.win for pair in anchors])
-    found = {}
-    for name, one in voters.items():
-        p = one.prefer(asked, better, worse)
-        found[name] = float((p * win + (1 - p) * (1 - win)).mean()) - 0.5
-    weights = {name: max(0.0, value) for name, value in found.items()}
-    if not any(weights.values()):
-        told = ", ".join(f"{name} {0.5 + value:.2f}" for name, value in found.items())
+    found = agreement(list(voters.values()), anchors)
+    if not (found.right > 0.5).any():
+        told = ", ".join(f"{name} {right:.2f}" for name, right in zip(voters, found.right, strict=True))
         raise JudgeError(
             f"no member agrees with the anchors more than chance ({told}): members cannot judge this league. "
             "Name another judge, or larger models."
         )
-    return weights
+    return dict(zip(voters, found.weights.tolist(), strict=True))
 
 
 def panel_of(
@@ -157,7 +119,9 @@ def panel_of(
 ) -> Panel:
     """The panel of members with these policies, by name.
 
-    Raises JudgeError when none agrees with the anchors.
+    Raises JudgeError when none agrees with the anchors, and ValueError for answers that are not two tokens.
     """
-    voters = {name: Symmetrised(Voter(lm, policy, how, name)) for name, (lm, policy) in policies.items()}
+    voters = {
+        name: MemberJudge(lm, policy, how.question, how.answers) for name, (lm, policy) in policies.items()
+    }
     return Panel(voters, weighed(voters, anchors))

@@ -9,13 +9,11 @@ pytest.importorskip("torch")
 import torch
 
 from llm_backend.data import Pair
-from llm_backend.judges import JudgeError, Symmetrised
+from llm_backend.judges import JudgeError
 from llm_backend.league.loop import run
-from llm_backend.league.panel import Members, Panel, Voter, weighed
-from llm_backend.policies.handles import BASE
+from llm_backend.league.panel import Members, Panel, weighed
 from llm_backend.runs.errors import ConfigError
 from llm_backend.spaces.draws import Draws
-from llm_backend.tiny import tiny_language_model
 from tests.support.llm_league import MEMBERS, league
 
 torch.set_num_threads(1)
@@ -55,23 +53,16 @@ def test_nobody_judges_what_it_wrote():
         panel.prefer(["x"], ["long one"], ["short"])
 
 
-def test_anchors_weigh_judges_and_silence_those_that_know_nothing():
-    anchors = [Pair("x", "longer", "s"), Pair("x", "s", "longer", 0.0)]
+def test_anchors_weigh_judges_by_the_odds_that_they_are_right():
+    anchors = [Pair("x", "longer", "s"), Pair("x", "s", "longer", 0.0)]  # two votes on one pair: one anchor
     voters = {"good": Likes(0.9), "blind": Likes(0.5), "wrong": Likes(0.1)}
     weights = weighed(voters, anchors)
-    assert weights == pytest.approx({"good": 0.4, "blind": 0.0, "wrong": 0.0})
-    assert Panel(voters, weights).prefer(["x"], ["longer"], ["s"]) == pytest.approx([0.9])
+    assert weights == pytest.approx({"good": 2.0, "blind": 1.0, "wrong": 0.5})
+    expected = (2 * 0.9 + 0.5 + 0.5 * 0.1) / 3.5
+    assert Panel(voters, weights).prefer(["x"], ["longer"], ["s"]) == pytest.approx([expected])
     assert weighed(voters, []) == {"good": 1.0, "blind": 1.0, "wrong": 1.0}
-    with pytest.raises(JudgeError, match=r"no member agrees with the anchors .*wrong 0.10"):
+    with pytest.raises(JudgeError, match=r"no member agrees with the anchors .*wrong 0.00"):
         weighed({"wrong": Likes(0.1)}, anchors)
-
-
-def test_a_voter_is_fair_to_both_places():
-    lm = tiny_language_model(texts=["A B x 12 is better, or? [Prompt] Response"])
-    how = Members(question="{prompt} {first} or {second}")
-    judge = Symmetrised(Voter(lm, BASE, how, "base"))
-    one = judge.prefer(["x", "x"], ["1", "2"], ["2", "1"])
-    assert one.sum() == pytest.approx(1.0) and 0 < one[0] < 1 and one[0] != 0.5
 
 
 def test_a_league_of_judges(tmp_path, capsys):

@@ -67,6 +67,8 @@ class Ballot:
     ):
         if not 0 <= repeat < 1:
             raise ValueError(f"repeat must be at least 0 and below 1, got {repeat}: a share of the pairs.")
+        if seed < 0:
+            raise ValueError(f"seed must be at least 0, got {seed}.")
         self._source, self._repeat, self._seed, self._rule, self._now = source, repeat, seed, rule, now
         self.votes = VoteFile(path)
         self.repeats = VoteFile(path.with_suffix(".repeats.jsonl"))

@@ -55,6 +55,7 @@ def test_the_command_serves_until_ctrl_c_and_survives_a_kill(pairs):
         (["missing.jsonl"], "missing.jsonl is not there"),
         (["{pairs}", "--votes", "votes.csv"], "votes are JSON lines"),
         (["{pairs}", "--repeat", "1.5"], "repeat must be at least 0 and below 1"),
+        (["{pairs}", "--seed", "-1"], "seed must be at least 0, got -1"),
         (["{pairs}", "--port", "99999"], "port 99999 cannot be served"),
         (["{pairs}", "--first", "chosen"], "no column 'chosen'"),
         (["{pairs}", "--votes", "{pairs}"], "line 1 is no vote of this page"),

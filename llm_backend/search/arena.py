@@ -79,8 +79,8 @@ class Searched:
         the mean of so many verdicts. In exact play values are exact, and it is not used.
     room : bytes of keys and values of prefixes to keep.
 
-    Raises ValueError when a number is out of range, and when `verdicts` is below the tokens to choose from,
-    unless the rule is `Halving`.
+    Raises TypeError when `arena` is no TextArena, and ValueError when a number is out of range, or `verdicts`
+    is below the tokens to choose from and the rule is not `Halving`.
     """
 
     def __init__(
@@ -94,6 +94,11 @@ class Searched:
         opponents: int = 1,
         room: int = 1 << 28,
     ):
+        if not isinstance(arena, TextArena):
+            raise TypeError(
+                f"Searched needs a TextArena, got {type(arena).__name__}: search the model itself, and wrap "
+                "what comes out, as in Facing(Searched(arena, 16), opponent)."
+            )
         for name, value in (("top", top), ("batch", batch), ("opponents", opponents)):
             if type(value) is not int or value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value!r}.")

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,19 +134,21 @@ def test_a_best_response_plays_all_that_tie_in_proportion_to_the_prior():
 def test_only_a_table_is_searched():
     """A view with a fixed opponent would be searched against another one."""
     table = pg.TableArena(pg.games.comal3())
-    for arena in (
+    others: list[Any] = [
         pg.Facing(table, table.reference),
         pg.Searched(table, 3),
         pg.RoleArena(pg.MatrixRoles([[0.1, 0.9], [0.8, 0.2]])),
         pg.DuelArena(pg.games.comal3()),
-    ):
+    ]
+    for arena in others:
         with pytest.raises(TypeError, match=f"needs a TableArena, got {type(arena).__name__}: search the"):
             pg.Searched(arena, 3)
 
 
 def test_numbers_of_numpy_are_numbers():
-    assert pg.Searched(pg.TableArena(pg.games.comal3()), np.int64(3)).verdicts == 3
-    assert pg.ExpertIteration(np.int64(5)) == pg.ExpertIteration(5)
+    three: Any = np.int64(3)
+    assert pg.Searched(pg.TableArena(pg.games.comal3()), three).verdicts == 3
+    assert pg.ExpertIteration(three) == pg.ExpertIteration(3)
 
 
 @pytest.mark.parametrize(

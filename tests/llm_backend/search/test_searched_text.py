@@ -179,6 +179,13 @@ def test_bad_input_is_named(how, line):
         Searched(random_text(), **how)
 
 
+def test_a_view_with_a_fixed_opponent_is_not_searched():
+    """The search would meet the opponent that is named, and not the fixed one."""
+    arena = random_text()
+    with pytest.raises(TypeError, match="needs a TextArena, got Facing: search the model itself"):
+        Searched(pg.Facing(arena, BASE), 8)
+
+
 def test_a_prior_without_log_probabilities_is_refused():
     arena = Searched(random_text(), 8)
     mixed = arena.mixture((0.5, BASE), (0.5, Answers((("1",), ("1",)), (np.ones(1), np.ones(1)))))

@@ -105,7 +105,9 @@ def export(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
     to: Annotated[Path, typer.Option("--to", help="A new folder for the policy of the last round.")],
     adapter: Annotated[bool, typer.Option("--adapter", help="As an adapter for PEFT and vLLM.")] = False,
-    attacker: Annotated[bool, typer.Option("--attacker", help="Of two roles, not the defender.")] = False,
+    attacker: Annotated[
+        bool, typer.Option("--attacker", help="In a run of two roles, write the attacker.")
+    ] = False,
 ) -> None:
     """Write the policy of a run as a Hugging Face model, with a model card."""
     with _explained("Free space or permit writing, and export again; no half folder is left."):
@@ -122,10 +124,10 @@ def vote(
     ],
     votes: Annotated[Path | None, typer.Option("--votes", help="The file of votes, .jsonl.")] = None,
     first: Annotated[str, typer.Option("--first", help="The column of a pair's first text.")] = "first",
-    second: Annotated[str, typer.Option("--second", help="The column of its second text.")] = "second",
+    second: Annotated[str, typer.Option("--second", help="The column of a pair's second text.")] = "second",
     repeat: Annotated[float, typer.Option("--repeat", help="The share of pairs that are shown twice.")] = 0.0,
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8765,
-    seed: Annotated[int, typer.Option("--seed", help="Of the sides and of the order.")] = 0,
+    port: Annotated[int, typer.Option("--port", help="Port of the page; 0 takes a free one.")] = 8765,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the sides and of the order.")] = 0,
 ) -> None:
     """Serve a page on this machine on which people compare pairs of replies. Ctrl-C ends it."""
     with _explained("Free space or permit writing, and start again; votes are kept."):

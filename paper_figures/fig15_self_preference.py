@@ -67,7 +67,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     left.set(
         xlabel="bias of the judge to itself, b",
         ylabel="duality gap at the end",
-        title="Where uniform play is left",
+        title="The stability of uniform play",
     )
     rounds = round(time / STEPS[0])
     for i, bias in enumerate(SHOWN):

@@ -1,4 +1,4 @@
-"""The command line: `pgames demo`, `solve`, `report`, `regret`, `league`, `families`."""
+"""The command line: `pgames demo`, `solve`, `adversary`, `report`, `regret`, `league`, `families`."""
 
 import os
 import sys

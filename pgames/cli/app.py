@@ -124,21 +124,24 @@ def adversary(
     ],
     solver: Annotated[
         str | None,
-        typer.Option(help="A solver of the pair, such as Turns(INPO, MMD) (default EGPO)."),
+        typer.Option(help="A solver for the pair, such as Turns(INPO, MMD) (default EGPO)."),
     ] = None,
-    attacker: Annotated[str | None, typer.Option(help="A solver of the attacker alone.")] = None,
-    defender: Annotated[str | None, typer.Option(help="A solver of the defender alone.")] = None,
+    attacker: Annotated[str | None, typer.Option(help="A solver for the attacker alone.")] = None,
+    defender: Annotated[str | None, typer.Option(help="A solver for the defender alone.")] = None,
     attack: Annotated[
-        int | None, typer.Option(min=1, help="Rounds in a row of the attacker (default: both at once).")
+        int | None,
+        typer.Option(min=1, help="Rounds in a row that the attacker trains (default: both at once)."),
     ] = None,
-    defend: Annotated[int | None, typer.Option(min=1, help="Rounds in a row of the defender.")] = None,
+    defend: Annotated[
+        int | None, typer.Option(min=1, help="Rounds in a row that the defender trains.")
+    ] = None,
     tau: Annotated[
         float | None, typer.Option(help="Weight of the KL to the reference, at least 0 (default 0.1).")
     ] = None,
     eta: Annotated[float | None, typer.Option(help="Step size, above 0 (default 0.5).")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 1000,
     prompts: Annotated[
-        bool, typer.Option(help="Rows are prompts, and the defender answers each with a free hand.")
+        bool, typer.Option(help="Rows are prompts, and the defender answers each one independently.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:

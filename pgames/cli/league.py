@@ -22,9 +22,9 @@ def league(
         typer.Option(help="A member that learns, such as INPO or MMD:tau=0.05; give it several times."),
     ] = None,
     game: Annotated[
-        str, typer.Option(help="The game of the solvers: a name such as disc_and_skill:60, or a file.")
+        str, typer.Option(help="The game that the solvers play: a name such as disc_and_skill:60, or a file.")
     ] = "disc_and_skill:60",
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which the members learn.")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds that the members learn.")] = 100,
     games: Annotated[
         int, typer.Option(min=1, help="Matches per round, and 10 times as many at the end.")
     ] = 100,

@@ -66,7 +66,7 @@ def run(
             from llm_backend.league.loop import run as play
 
             if plan:
-                raise ConfigError("--plan is for runs: a league tells its rounds' cost in log.jsonl.")
+                raise ConfigError("--plan is for runs: a league writes the cost of its rounds to log.jsonl.")
             league = play(read, tiny=tiny, resume=resume)
             print(f"{league.pool.t} rounds of {len(league.pool.members)} members in {league.folder}")
             if (page := league.folder / "page.html").is_file():

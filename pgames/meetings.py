@@ -101,12 +101,12 @@ class Meetings:
         return np.where(np.isinf(self.games), 0.0, spread)
 
     def among(self, members: Sequence[int]) -> Meetings:
-        """What these members, by number, won of each other."""
+        """The meetings of these members, by number."""
         chosen = np.ix_(range(self.runs), members, members)
         return Meetings(self.rates[chosen], self.games[chosen])
 
     def updated(self, fresh: Meetings, changed: ArrayLike) -> Meetings:
-        """With the games of `fresh` for each pair of which a member has changed: bool[S, K], or bool[K]."""
+        """With the games of `fresh` for each pair with a `changed` member: bool[S, K] or bool[K]."""
         new = np.broadcast_to(np.asarray(changed, dtype=bool), (self.runs, self.members))
         either = new[:, :, None] | new[:, None, :]
         rates = np.where(either, fresh.rates, self.rates)

@@ -1,4 +1,4 @@
-"""The success of attacks: the probability, for each answer, that the prompt it answers got its way."""
+"""The success of attacks: for each answer, the probability that the attack it answers succeeded."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class _InOrder:
 
 
 class Members:
-    """Members of a population as its judges: nobody judges a pair that it is one of.
+    """Members of a population as its judges: no member judges a pair to which it belongs.
 
     members = Members([MemberJudge(lm, policy) for policy in policies]).known_by(anchors)
     members.outside(i, j).prefer(prompts, replies of i, replies of j)

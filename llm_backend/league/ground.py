@@ -144,7 +144,7 @@ def told(land: Ground) -> list[str]:
             "batches, and meet each other by the replies of the round, without log-probabilities."
         )
     if land.panel:
-        told = f"weighed by {len(land.anchors)} anchors" if land.anchors else "weighed equally"
+        told = f"weighted by {len(land.anchors)} anchors" if land.anchors else "weighted equally"
         lines.append(
             f"members judge the pairs in which they do not play, {told}. A bias that most of them share is "
             "not cured by this: it grows as if each judged itself."

@@ -1,4 +1,4 @@
-"""A panel: members judge the pairs in which they do not play, weighed by how well they know anchors."""
+"""A panel: members judge the pairs in which they do not play, weighted by how well they know anchors."""
 
 from __future__ import annotations
 

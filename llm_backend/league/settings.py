@@ -59,9 +59,9 @@ class LeagueSettings(BaseModel):
     """[league]: its members, who plays whom, and who answers.
 
     `match` and `meta` name a matchmaker and a meta-solver of pgames.population with their parameters. In a
-    round `matches` pairs of members meet (0: all), by their shares in `match`, and all that
-    never met. A learner's results of earlier rounds count `memory` as much with every round.
-    Every `snapshot` rounds (0: never) each learner is kept as a past member, the last `past` of each.
+    round `matches` pairs of members meet (0: all), by their shares in `match`, and all pairs that never met.
+    Every round multiplies the weight of a learner's earlier results by `memory`. Every `snapshot` rounds
+    (0: never) each learner is kept as a past member; of each learner the last `past` stay.
     Elo's stream moves by `k` points.
     """
 

@@ -49,7 +49,7 @@ class Ballot:
     """Votes on the pairs of a source, by voters with names.
 
     path : the file of votes. Beside it lie the voters (.voters.json) and votes on repeated pairs
-        (.repeats.jsonl), which measure how far voters agree with themselves and are no further votes.
+        (.repeats.jsonl), which measure how far voters agree with themselves and do not count as votes.
     repeat : the share of shown pairs that the voter has voted on before, in [0, 1).
     seed : of the sides and of the order of the pairs.
 

@@ -105,7 +105,7 @@ def app_of(ballot: Ballot, port: int) -> Guard:
 
 
 class Page:
-    """A server of the page on 127.0.0.1; `address` admits to it.
+    """A server of the page on 127.0.0.1; `address` opens it.
 
     Raises ValueError when the port is taken.
     """

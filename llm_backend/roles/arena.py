@@ -33,14 +33,14 @@ Both = Pair[Policy]
 class TextRoleArena:
     """An arena whose policies are pairs: an attacker that writes prompts and a defender that answers them.
 
-    Both are adapters on one base. A prompt of the attacker is read by the defender under the system text of
-    its seed, and `success` says from an answer whether it got its way. A mirror step is one tilt for each
-    role, against the other role of the opponent: the attacker's draws are scored by the mean success of the
-    answers to them, the defender's answers by 1 - success. A score of single responses is right for draws of
+    Both are adapters on one base. The defender reads a prompt of the attacker under the system text of its
+    seed. `success` judges from an answer whether the attack succeeded. A mirror step is one tilt for each
+    role, against the other role of the opponent. The attacker's draws are scored by the mean success of the
+    answers to them, the defender's answers by 1 - success. A score of single responses is valid for draws of
     any policy, so each role draws from the heaviest leaf of its prior, which is one policy and no mixture.
 
-    A defender that may answer every prompt on its own is no game: it answers each as well as it can, and the
-    attacker ends on the worst prompt. What ties its answers together is the weights of the model.
+    With a defender that answers every prompt independently there is no game: it answers each as well as it
+    can, and the attacker ends on the worst prompt. The weights of the model tie its answers together.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ class TextRoleArena:
     def gains(self, policy: Both, tau: Weight = 0.0) -> Pair[float]:
         """What each role gains by its best response to the other, at least 0; 0 for a role that is held.
 
-        The game is regularised by tau KL to the reference. The defender's gain is weighed by how often each
+        The game is regularised by tau KL to the reference. The defender's gain is weighted by how often each
         prompt is attacked. Raises AttributeError when attacks are free text, ValueError for tau below 0.
         """
         found = self._fixed.gains(self._keep(policy), self._reference, scalar(tau, "tau"))

@@ -74,7 +74,7 @@ def check_seeds(seeds: Sequence[Seed]) -> list[Seed]:
 
 
 def says(text: str, secret: str) -> bool:
-    """Whether a text holds a secret, in letters of either case."""
+    """Whether a text holds a secret, in upper or lower case."""
     return secret.lower() in text.lower()
 
 

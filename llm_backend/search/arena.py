@@ -63,8 +63,8 @@ class Searched:
     prompt of the round, and fits the prior tilted by what the tree knows: in exact play to all responses,
     otherwise to responses that were judged. Other verbs are those of `arena`.
 
-    The tree is kept while the opponent stands (`pgames.Facing`), so that a step may depend on the steps
-    before it. Another opponent starts a new one, as does a restart. Steps repeated in one round are equal.
+    The tree is kept as long as the opponent does not change (`pgames.Facing`), so a step may depend on steps
+    before it. Another opponent starts a new tree, as does a restart. Steps repeated in one round are equal.
 
     Parameters
     ----------

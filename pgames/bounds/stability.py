@@ -43,7 +43,7 @@ def smoothed_best_response_stable(game: PreferenceGame, tau: float) -> bool:
 
 
 def self_preference_growth(game: PreferenceGame) -> float:
-    """What a bias of 1 to oneself adds to the growth of log pi, near uniform play: P (1 - P) on a cycle.
+    """What a self-preference of 1 adds to the growth of log pi near uniform play: P (1 - P) on a cycle.
 
     A policy judged by itself, sigma(logit P + b (log pi(y) - log pi(z))), is regularised by tau - b times
     this number. It is the largest eigenvalue of the Laplacian of the weights P (1 - P) / Y, over prompts:
@@ -72,9 +72,11 @@ def self_preference_growth(game: PreferenceGame) -> float:
 def self_preference_threshold(game: PreferenceGame, tau: float) -> float:
     """The bias of a judge to itself below which uniform self-play is stable: tau / `self_preference_growth`.
 
-    tau / (P (1 - P)) on a cycle. It is the threshold of small steps and of EGPO at the theorem's; INPO at a
-    step eta needs eta < `inpo_stable_step(game, tau - b growth)`, which ends earlier. inf where no pair is
-    uncertain. Raises ValueError as `self_preference_growth` does, and for tau not above 0.
+    It is tau / (P (1 - P)) on a cycle, and inf where no pair is uncertain. It holds for small steps, and for
+    EGPO at the step of its theorem. INPO at a step eta needs eta < `inpo_stable_step(game, tau - b growth)`,
+    which fails at a smaller bias.
+
+    Raises ValueError as `self_preference_growth` does, and for tau not above 0.
     """
     positive(tau=tau)
     growth = self_preference_growth(game)

@@ -14,7 +14,7 @@ from pgames.solver import Pi
 def mixed(arena: Mixing[Pi], weights: NDArray[np.float64], members: Sequence[Pi]) -> Pi:
     """sum_k weights[:, k] members[k], for weights float64[S, K].
 
-    Members without weight stay in the sum, so that no bit of a run depends on the weights of others. With
+    Members of weight 0 stay in the sum, so that the bits of a run do not depend on other runs. With
     one run the weights are numbers, as text needs them. Raises ValueError when there are not as many weights
     as members.
     """

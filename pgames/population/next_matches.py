@@ -19,9 +19,9 @@ def next_matches(met: Meetings, meta: Meta = Nash()) -> Array:  # noqa: B008
     """The share of the next games that each pair should get, float64[S, K, K], 0 but for i < j, of sum 1.
 
     share_ij is proportional to (w_i + w_j + .1 / K) sd_ij / sqrt(n_ij): w are the weights of `meta` on the
-    estimated rates, sd the standard deviation of one game and n the games so far. Members of the mixture and
-    whoever may exploit it come first; pairs of which neither matters come last. A pair that never met is
-    estimated as even, here only. Exact rates need no games; when all are exact, all shares are 0.
+    estimated rates, sd the standard deviation of one game and n the games so far. Pairs with a
+    member of the mixture, or with one that may exploit it, come first. A pair that never met is estimated
+    as even, here only. Exact rates need no games; when all are exact, all shares are 0.
     """
     K = met.members
     counted = np.where(np.isinf(met.games), 0.0, met.games)

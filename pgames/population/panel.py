@@ -20,7 +20,7 @@ Verdict = Literal["oneself", "outside"]
 def outside(members: int, i: int, j: int) -> tuple[int, ...]:
     """The numbers of the members that may judge the pair (i, j): all but the two.
 
-    Raises ValueError when a number is none of a member's, and when nobody is left.
+    Raises ValueError when a number names no member, and when nobody is left.
     """
     if not (0 <= i < members and 0 <= j < members):
         raise ValueError(f"a pair names members 0 to {members - 1}, got {i} and {j}.")
@@ -64,7 +64,7 @@ class FacingEach(Generic[Pi]):
     def mirror_step(self, prior: Pi, opponent: Pi, step: Weight) -> Pi:
         """argmax_pi of the shared win rate - KL(pi || prior) / step. Raises ValueError for step = inf."""
         if np.isinf(step).any():
-            raise ValueError("a best response to several opponents is not made of one for each: take a step.")
+            raise ValueError("FacingEach has no best response to several opponents: pass a finite step.")
         for share, arena, met in self.meetings:
             prior = arena.mirror_step(prior, met, share * step)
         return prior

@@ -122,7 +122,7 @@ class RoleArena:
         return self._kept(self.simplices.tilt(prior, rates, step))
 
     def win_rate(self, first: Policy, second: Policy) -> NDArray[np.float64]:
-        """What `first` wins in the mean of both roles, float64[S]: 1/2 for two equal pairs."""
+        """The mean over both roles of what `first` wins, float64[S]: 1/2 for two equal pairs."""
         first, second = self._kept(first), self._kept(second)
         if self.samples is None:
             values = (np.exp(first) * self.roles.rates(second)).sum(axis=-1)

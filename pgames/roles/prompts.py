@@ -25,15 +25,15 @@ class PromptRoles:
         for every prompt) over answers; uniform by default. What has reference probability 0 is outside.
     prompts, answers : X and Y names; "prompt 0", "answer 0", ... by default.
 
-    The defender answers each prompt with a free hand, so **this is no game but contextual RLHF**: what is
-    best against prompt x does not depend on how often x is asked, and the attacker ends on the worst prompt.
+    The defender answers each prompt independently, so **this is no game but contextual RLHF**: the best
+    answer to prompt x does not depend on how often x is asked, and the attacker ends on the worst prompt.
     The equilibrium has a closed form (`pgames.nash_roles`): q(.|x) = softmax(log q0 - R[x] / tau_d), and
     p = softmax(log p0 + r / tau_a), r[x] the success of x against that q. A game appears only where answers
     to different prompts are tied together: by `MatrixRoles`, where one defence stands against all attacks,
     or by the weights of a model.
 
-    The attacker is paid the verdict alone, not the KL of the defender. The defender's gain is weighed by how
-    often a prompt is asked.
+    The attacker's reward is the verdict alone, without the KL of the defender. The defender's gain is
+    weighted by how often each prompt is asked.
 
     Raises ValueError, naming the value found and the remedy, when R is no table of probabilities, a
     reference no distribution, or the names do not fit.
@@ -107,7 +107,7 @@ class PromptRoles:
     def sampled_wins(
         self, first: Array, second: Array, samples: int, seed: int, first_run: int, t: int
     ) -> Array:
-        """Shares of `samples` attacks that `first` makes with success, and survives: float64[S, 2]."""
+        """Shares of `samples` attacks in which `first` succeeds, and that it survives: float64[S, 2]."""
         made = kernels.sampled_prompt_attacks(self.success, first, second, samples, seed, first_run, t)
         met = kernels.sampled_prompt_attacks(self.success, second, first, samples, seed, first_run, t)
         return np.stack([made, 1 - met], axis=-1)

@@ -44,9 +44,9 @@ class Searched:
     knows: verdicts, and the values of prefixes where there are none. When all responses have been judged it
     is the mirror step of `arena`. Other verbs are those of `arena`.
 
-    The tree is kept while the opponent stands, so that a step may depend on the steps before it: it knows
-    the verdicts of earlier rounds against the same opponent (`Facing` makes one stand). Another opponent
-    starts a new tree, as does a restart of the program. Steps repeated in one round are equal.
+    The tree is kept as long as the opponent does not change, as in `Facing`. So a step may depend on earlier
+    steps: it knows the verdicts of earlier rounds against the same opponent. Another opponent starts a new
+    tree, as does a restart of the program. Steps repeated in one round are equal.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a search keeps from round to round while its opponent stands."""
+"""What a search keeps from round to round while its opponent stays the same."""
 
 from __future__ import annotations
 

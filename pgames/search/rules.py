@@ -51,7 +51,7 @@ class Choice(Protocol):
         ...
 
     def least(self, actions: int) -> int:
-        """The fewest simulations that make sense where so many tokens can be chosen from."""
+        """The fewest simulations that a choice among so many tokens needs."""
         ...
 
 

@@ -17,7 +17,7 @@ Both = tuple[State, State]  # the states of the solvers of the attacker and of t
 class Turns:
     """`defend` rounds of the defender's solver against a fixed attacker, then `attack` rounds of the other.
 
-    A round counts for the role whose turn it is; the policy of the resting role does not change a bit.
+    A round counts for the role whose turn it is; the policy of the resting role stays the same.
 
     Theorem: none. Observed: with INPO in both roles it reaches the regularised Nash that INPO reaches on the
     pair. Known failure: long turns without regularisation cycle; a weak KL of one role cures short turns

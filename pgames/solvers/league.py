@@ -54,11 +54,11 @@ Learners = tuple[tuple[State, ...], Meetings]  # the state of every member, and 
 class League:
     """Members that all learn, each against the opponents that `match` gives it.
 
-    `solver` is one for `size` members, or a tuple of one for each. opponent_i = mixture of the members by row
-    i of match(win rates); member_i' = one round of its solver against it. The policy is the mixture that
-    `meta` makes of the members; `state.memory` is (states of the members, meetings). Members with the same
-    solver start as a chain, the first iterates of its self-play, because equal members stay equal. A fixed
-    opponent leaves nothing to look ahead to: EGPO steps as INPO here.
+    `solver` is one for all `size` members, or a tuple with one for each. opponent_i = mixture of the members
+    by row i of match(win rates); member_i' = one round of its solver against it. The policy is the mixture
+    that `meta` makes of the members; `state.memory` is (states of the members, meetings). Members with the
+    same solver start as a chain, the first iterates of its self-play, because equal members stay equal.
+    Against a fixed opponent there is nothing to look ahead to, so EGPO steps as INPO here.
 
     Known failure: equals collapse. Members with one solver and one reference become one policy under every
     matchmaker; diversity must be made, by exploiters that start again (`MainAndExploiters`), a frozen past

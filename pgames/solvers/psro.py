@@ -20,8 +20,8 @@ from pgames.solvers.checks import check_counts, check_steps
 class BestResponse(Regularised):
     """The best response to the current opponent; at tau > 0 the soft one, ref exp(P / tau).
 
-    pi' = mirror_step(reference, opponent, 1 / tau). An oracle for `PSRO`. In an arena of its own it answers
-    itself. Known failure: repeated on a cycle it cycles.
+    pi' = mirror_step(reference, opponent, 1 / tau). It is the oracle of double oracle (`PSRO`). Outside
+    `Facing` the opponent is its own policy. Known failure: on a cycle, repeated best responses cycle.
 
     Raises ValueError when tau is negative or not finite, or an array that holds a 0.
     """

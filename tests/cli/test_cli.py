@@ -82,6 +82,8 @@ SPELLED = {
     "Average": "Average(MMD)",
     "Best": "Best:inner=MMD",
     "GPO": "GPO:loss=logistic",
+    "League": "League(MMD, 3)",
+    "MainAndExploiters": "MainAndExploiters(MMD)",
     "OnlineGPO": "OnlineGPO(squared)",
     "ProximalPoint": "ProximalPoint(MMD(0.1, 0.5), every=7)",
 }

@@ -115,7 +115,7 @@ def test_a_wheel_alone_needs_three_packages():
         "scipy",
     ]
     extras = project["optional-dependencies"]
-    assert extras["all"] == ["pgames[votes,plot,cvxpy,sweep,llm]"]
+    assert extras["all"] == ["pgames[votes,plot,cvxpy,sweep,llm,people]"]
     assert {"votes", "plot", "cvxpy", "sweep", "llm", "dev"} <= set(extras)
 
 

@@ -240,5 +240,5 @@ def test_too_many_files_end_a_program(folder):
         "import os\nwhile True: os.mkdir('d'); os.chdir('d')",
     ):
         start = time.monotonic()
-        assert judges.passes("", seconds=20)("", program) == 0.0
-        assert time.monotonic() - start < 15 and list(folder.iterdir()) == []
+        assert judges.passes("", seconds=60)("", program) == 0.0
+        assert time.monotonic() - start < 45 and list(folder.iterdir()) == []

@@ -64,7 +64,7 @@ RULES = {
     "matches": (judges.rules.matches(r"\s*<answer>.*</answer>\s*"), "p"),
     "longer": (judges.rules.longer, "p"),
     "shorter": (judges.rules.shorter, "p"),
-    "constraints": (score, "Name a bird. Answer in one sentence."),
+    "constraints": (score, "Describe owls. Answer in one sentence."),
 }
 
 

@@ -95,8 +95,8 @@ class Searched:
         found = self._search(prior, opponent, self.verdicts, self.choose, known, True)
         self._kept.put(name, self._round, found.verdicts)
         if isinstance(step, float | int) and step == np.inf:
-            judged = np.zeros(found.score.shape, dtype=bool)
-            for row, verdicts in zip(judged.reshape(-1, judged.shape[-1]), found.verdicts, strict=True):
+            judged = np.zeros_like(prior, dtype=np.bool_)
+            for row, verdicts in zip(judged.reshape(-1, prior.shape[-1]), found.verdicts, strict=True):
                 row[[self.prefixes.number[response] for response in verdicts]] = True
             return self.arena.simplices.best_response(prior, np.where(judged, found.score, -np.inf))
         return self.arena.tilt(prior, found.score, step)

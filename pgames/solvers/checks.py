@@ -34,6 +34,20 @@ def check_steps(
         )
 
 
+def check_greed(solver: object, tau: Weight) -> None:
+    """Raise ValueError unless tau >= 0 is one number, or an array without a 0: see `greed`."""
+    check_steps(solver, tau, None)
+    if np.ndim(tau) > 0 and np.any(np.asarray(tau) == 0):
+        raise ValueError(
+            f"{type(solver).__name__}: tau must be one number when it is 0, got an array with a 0."
+        )
+
+
+def greed(tau: Weight) -> Weight:
+    """The step of a best response at tau, as `mirror_step` takes it: 1 / tau, inf at tau = 0."""
+    return np.inf if np.ndim(tau) == 0 and tau == 0 else 1 / tau
+
+
 def check_counts(solver: object, *names: str) -> None:
     """Raise ValueError unless each attribute is a whole number of at least 1."""
     for name in names:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from pgames.arena import PopulationArena, Preferring
 from pgames.meetings import Meetings
 from pgames.population.facing import Facing
@@ -13,7 +11,7 @@ from pgames.population.matchmaking import Hard, Matchmaker
 from pgames.population.meta import Meta, Nash
 from pgames.population.mixed import mixed
 from pgames.solver import Memoryless, Pi, Regularised, Solver, State, Weight, require
-from pgames.solvers.checks import check_counts, check_steps
+from pgames.solvers.checks import check_counts, check_greed, greed
 from pgames.solvers.psro import all_pairs
 
 
@@ -32,17 +30,14 @@ class FictitiousPlay(Regularised):
     tau: Weight = 0.0
 
     def __post_init__(self) -> None:
-        check_steps(self, self.tau, None)
-        if np.ndim(self.tau) > 0 and np.any(np.asarray(self.tau) == 0):
-            raise ValueError("FictitiousPlay: tau must be one number when it is 0, got an array with a 0.")
+        check_greed(self, self.tau)
 
     def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
         require(self, arena, Preferring)
         return State(0, arena.reference)
 
     def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
-        greed = np.inf if np.ndim(self.tau) == 0 and self.tau == 0 else 1 / self.tau
-        answer = arena.mirror_step(arena.reference, state.policy, greed)
+        answer = arena.mirror_step(arena.reference, state.policy, greed(self.tau))
         new = 1 / (state.t + 1)
         return State(state.t + 1, arena.mixture((1 - new, state.policy), (new, answer)))
 

@@ -13,7 +13,7 @@ from pgames.population.facing import Facing
 from pgames.population.meta import Meta, Nash
 from pgames.population.mixed import mixed
 from pgames.solver import Memoryless, Pi, Regularised, Solver, State, Weight, require
-from pgames.solvers.checks import check_counts, check_steps
+from pgames.solvers.checks import check_counts, check_greed, greed
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,14 @@ class BestResponse(Regularised):
     tau: Weight = 0.0
 
     def __post_init__(self) -> None:
-        check_steps(self, self.tau, None)
-        if np.ndim(self.tau) > 0 and np.any(np.asarray(self.tau) == 0):
-            raise ValueError("BestResponse: tau must be one number when it is 0, got an array with a 0.")
+        check_greed(self, self.tau)
 
     def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
         require(self, arena, Preferring)
         return State(0, arena.reference)
 
     def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
-        greed = np.inf if np.ndim(self.tau) == 0 and self.tau == 0 else 1 / self.tau
-        return State(state.t + 1, arena.mirror_step(arena.reference, state.policy, greed))
+        return State(state.t + 1, arena.mirror_step(arena.reference, state.policy, greed(self.tau)))
 
 
 Population = tuple[tuple[Pi, ...], Meetings]  # the members, and what they won against each other

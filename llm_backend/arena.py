@@ -291,12 +291,16 @@ class TextArena:
         """
         return meet.against_all(self.context, members)
 
-    def rates(self) -> Floats:
-        """P(y > z), float64[X, Y, Y], of an enumerable game; the judge is asked about all pairs, once.
+    def rates(self, policy: Policy | None = None) -> Floats:
+        """P(y > policy) of every listed response, float64[X, Y]; without a policy P(y > z), float64[X, Y, Y].
 
-        Raises AttributeError when responses are free text.
+        The judge is asked about all pairs, once, whatever `samples` is. Raises AttributeError when responses
+        are free text.
         """
-        return verdicts.rates(self.context)
+        table = verdicts.rates(self.context)
+        if policy is None:
+            return table
+        return np.einsum("xyz,xz->xy", table - 0.5, self.context.listing.probs(policy)) + 0.5
 
     # -- verbs of arenas with duels --------------------------------------------------------------------
 

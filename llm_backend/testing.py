@@ -101,6 +101,12 @@ class GameArena(TextArena):
         table[self.support] = super().probs(policy)[self.context.listing.support]
         return table[None]
 
+    def rates(self, policy: Policy | None = None) -> Floats:
+        """P(y > policy) of every response, float64[1, X, Y]; without a policy P(y > z), float64[X, Y, Y]."""
+        if policy is None:
+            return super().rates()
+        return np.einsum("xyz,sxz->sxy", self.P - 0.5, self.probs(policy)) + 0.5
+
     def policy(self, probs: ArrayLike) -> Adapter:
         """The policy with these probabilities, float64[X, Y] or [1, X, Y]: the base with another head."""
         p = np.asarray(probs, dtype=np.float64).reshape(self.support.shape)

@@ -173,6 +173,22 @@ class Judging(Arena[Pi], Protocol[Pi]):
         ...
 
 
+class Listed(Mixing[Pi], Protocol[Pi]):
+    """The responses can be listed: every response has a win rate, and a policy can be read and written."""
+
+    def rates(self, policy: Pi, /) -> Table:
+        """P(y > policy) of every response y, float64[S, X, Y] in [0, 1]."""
+        ...
+
+    def probs(self, policy: Pi, /) -> Table:
+        """Probabilities float64[S, X, Y]."""
+        ...
+
+    def policy(self, probabilities: Table, /) -> Pi:
+        """The handle of probabilities float64[S, X, Y]."""
+        ...
+
+
 class Measuring(Mixing[Pi], Protocol[Pi]):
     """A policy's exploitability is known exactly."""
 

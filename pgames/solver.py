@@ -80,13 +80,18 @@ def members(capability: type) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if not name.startswith("_")))
 
 
+def _offers(arena: object, name: str, member: object) -> bool:
+    """Whether the arena has the member, as a method where the protocol has a method."""
+    return hasattr(arena, name) and (not callable(member) or callable(getattr(arena, name)))
+
+
 def require(solver: object, arena: object, *capabilities: type) -> None:
     """Check, before the first round, that the arena has every verb of the capabilities that a solver needs.
 
     Raises TypeError when one is missing, naming the solver, the missing verbs and an alternative.
     """
-    asked = dict.fromkeys(name for capability in capabilities for name in members(capability))
-    if not (missing := [name for name in asked if not hasattr(arena, name)]):
+    asked = {name: getattr(one, name, None) for one in capabilities for name in members(one)}
+    if not (missing := [name for name, verb in asked.items() if not _offers(arena, name, verb)]):
         return
     remedy = (
         "wrap it, pgames.Searched(arena, verdicts=16)"

@@ -9,13 +9,12 @@ from pgames.arena import Arena
 from pgames.solver import Pi, Weight
 
 OWN = ("arena", "opponent", "first")
-AGAINST = ("label", "search")  # further verbs whose second argument is the opponent
+AGAINST = {"label": 1, "search": 1, "rates": 0}  # further verbs, and where their opponent stands
 UNFIXED = (  # verbs that would meet somebody else, or return an arena that does
     "duel",
     "self_duels",
     "believe",
     "compare",
-    "rates_against",
     "judged_by",
     "within",
     "win_rates",
@@ -74,10 +73,10 @@ class Facing(Generic[Pi]):
         if name in UNFIXED:
             raise AttributeError(f"Facing has no {name!r}: its opponent is fixed. Ask its `arena`.")
         value = getattr(self.arena, name)
-        return self._against(value) if name in AGAINST else value
+        return self._against(value, AGAINST[name]) if name in AGAINST else value
 
-    def _against(self, verb: Callable[..., Any]) -> Callable[..., Any]:
-        def met(first: Any, opponent: Any, *rest: Any, **named: Any) -> Any:
-            return verb(first, self.opponent, *rest, **named)
+    def _against(self, verb: Callable[..., Any], place: int) -> Callable[..., Any]:
+        def met(*given: Any, **named: Any) -> Any:
+            return verb(*given[:place], self.opponent, *given[place + 1 :], **named)
 
         return met

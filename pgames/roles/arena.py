@@ -116,10 +116,26 @@ class RoleArena:
         prior exp(step rate), normalised: float64[S, C, N]. step = inf is the prior restricted to the best
         responses. With `samples` the rates are means of so many verdicts. Raises ValueError for a NaN step.
         """
-        rates = self._rates(self._kept(opponent))
+        rates = self.rates(opponent)
         if isinstance(step, (float, int)) and step == np.inf:
             return self._kept(self.simplices.best_response(prior, rates))
         return self._kept(self.simplices.tilt(prior, rates, step))
+
+    def rates(self, policy: Policy) -> NDArray[np.float64]:
+        """The success rate of every strategy against the other role of the policy: float64[S, C, N].
+
+        With `samples` it is the mean of so many verdicts. A role's rates are multiplied by its temper.
+        """
+        met = self._kept(policy)
+        if self.samples is None:
+            rates = self.roles.rates(met)
+        else:
+            rates = self.roles.sampled_rates(met, self.samples, self.seed, self.first_run, self.round)
+        if self.tempers == (1.0, 1.0):
+            return rates
+        factors = np.full(rates.shape[1], self.tempers.defender)
+        factors[0] = self.tempers.attacker
+        return rates * factors[:, None]
 
     def win_rate(self, first: Policy, second: Policy) -> NDArray[np.float64]:
         """The mean over both roles of what `first` wins, float64[S]: 1/2 for two equal pairs."""
@@ -195,14 +211,3 @@ class RoleArena:
         out = np.array(policy)
         out[:, rows] = at[:, rows]
         return out
-
-    def _rates(self, opponent: Policy) -> NDArray[np.float64]:
-        if self.samples is None:
-            rates = self.roles.rates(opponent)
-        else:
-            rates = self.roles.sampled_rates(opponent, self.samples, self.seed, self.first_run, self.round)
-        if self.tempers == (1.0, 1.0):
-            return rates
-        factors = np.full(rates.shape[1], self.tempers.defender)
-        factors[0] = self.tempers.attacker
-        return rates * factors[:, None]

@@ -134,7 +134,7 @@ class Searched:
         known: tuple[Verdicts, ...] | None,
         fresh: bool,
     ) -> Found:
-        p, rates = np.exp(prior), self.arena.rates_against(opponent)
+        p, rates = np.exp(prior), self.arena.rates(opponent)
         score, shares, best = np.empty_like(p), np.zeros_like(p), np.zeros_like(p)
         number, judged, verdicts = self.prefixes.number, 0, list[Verdicts]()
         for s, x in np.ndindex(p.shape[:2]):

@@ -99,27 +99,27 @@ class TableArena:
         rates are means of so many duels with draws of the opponent. Raises ValueError for a NaN step.
         """
         if isinstance(step, (float, int)) and step == np.inf:
-            return self.simplices.best_response(prior, self.rates_against(opponent))
+            return self.simplices.best_response(prior, self.rates(opponent))
         if self.samples is None:
             return blocks.mirror_step(self.game.skew, prior, opponent, self.simplices.per_run(step))
-        return self.simplices.tilt(prior, self.rates_against(opponent), step)
+        return self.simplices.tilt(prior, self.rates(opponent), step)
 
     def win_rate(self, first: Policy, second: Policy) -> NDArray[np.float64]:
         """P(first > second), float64[S], averaged over prompts."""
         if self.samples is None:
-            per_prompt = (np.exp(first) * self.rates_against(second)).sum(axis=-1)
+            per_prompt = (np.exp(first) * self.rates(second)).sum(axis=-1)
         else:
             per_prompt = streams.sampled_win_rate(
                 self.game.skew, first, second, self.samples, self.seed, self.first_run, self.round
             )
         return (per_prompt * self.game.prompt_weights).sum(axis=-1)
 
-    def rates_against(self, opponent: Policy) -> NDArray[np.float64]:
-        """P(y > opponent) of every response y, float64[S, X, Y]; with `samples`, means of so many duels."""
+    def rates(self, policy: Policy) -> NDArray[np.float64]:
+        """P(y > policy) of every response y, float64[S, X, Y]; with `samples`, means of so many duels."""
         if self.samples is None:
-            return blocks.win_rates(self.game.skew, opponent)
+            return blocks.win_rates(self.game.skew, policy)
         return streams.sampled_win_rates(
-            self.game.skew, opponent, self.samples, self.seed, self.first_run, self.round
+            self.game.skew, policy, self.samples, self.seed, self.first_run, self.round
         )
 
     def duel(self, first: Policy, second: Policy) -> PairCounts:

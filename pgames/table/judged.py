@@ -25,8 +25,8 @@ class JudgedArena:
 
     A judge with policy pi and bias b answers sigma(logit P(y, z) + b (log pi(y) - log pi(z))); the panel
     answers with the weighted mean. A pair whose winner is certain is judged right by everybody.
-    `rates` float64[S, X, Y, Y] are the panel's verdicts, a table for every run. Policies stay those of the
-    arena, whose own verbs measure them by the true preference; made by `TableArena.judged_by`.
+    `preferences` float64[S, X, Y, Y] are the panel's verdicts, a table for every run. Policies stay those of
+    the arena, whose own verbs measure them by the true preference; made by `TableArena.judged_by`.
 
     Raises ValueError as `judged_by` says.
     """
@@ -46,7 +46,7 @@ class JudgedArena:
         rates = np.zeros((runs, game.prompts, game.responses, game.responses))
         for share, judge in zip(shares.T, panel, strict=True):
             rates += share[:, None, None, None] * self_preferring(game, judge, runs)
-        self.rates = np.clip(rates, 0.0, 1.0, out=rates)  # sums leave [0, 1] by rounding
+        self.preferences = np.clip(rates, 0.0, 1.0, out=rates)  # sums leave [0, 1] by rounding
         self.reference = reference
         self._simplices, self._prompt_weights = Simplices(runs, game.support), game.prompt_weights
         self._draws = draws
@@ -54,6 +54,13 @@ class JudgedArena:
     def probs(self, policy: Array) -> Array:
         """Probabilities float64[S, X, Y]."""
         return np.exp(policy)
+
+    def policy(self, probabilities: ArrayLike) -> Array:
+        """The handle of probabilities float64[Y], float64[X, Y] or float64[S, X, Y].
+
+        Raises ValueError when the shape differs, a row is no distribution, or mass lies outside the game.
+        """
+        return self._simplices.policy(probabilities)
 
     def geometric_mixture(self, *terms: tuple[Weight, Array]) -> Array:
         """prod_i pi_i ** w_i, normalised: float64[S, X, Y]. Weights may be negative."""
@@ -68,21 +75,21 @@ class JudgedArena:
 
         step = inf is the prior restricted to the best responses. Raises ValueError for a NaN step.
         """
-        rates = self.rates_against(opponent)
+        rates = self.rates(opponent)
         if isinstance(step, (float, int)) and step == np.inf:
             return self._simplices.best_response(prior, rates)
         return self._simplices.tilt(prior, rates, step)
 
-    def rates_against(self, opponent: Array) -> Array:
-        """The panel's P(y > opponent), float64[S, X, Y]; with `samples` means of duels."""
+    def rates(self, policy: Array) -> Array:
+        """The panel's P(y > policy), float64[S, X, Y]; with `samples` means of duels."""
         if self._draws is None:
-            return expected_rates(self.rates, opponent)
-        return self._run_by_run(streams.sampled_win_rates, opponent)
+            return expected_rates(self.preferences, policy)
+        return self._run_by_run(streams.sampled_win_rates, policy)
 
     def win_rate(self, first: Array, second: Array) -> Array:
         """The panel's P(first > second), float64[S], averaged over prompts."""
         if self._draws is None:
-            per_prompt = (np.exp(first) * self.rates_against(second)).sum(axis=-1)
+            per_prompt = (np.exp(first) * self.rates(second)).sum(axis=-1)
         else:
             per_prompt = self._run_by_run(streams.sampled_win_rate, first, second)
         return (per_prompt * self._prompt_weights).sum(axis=-1)
@@ -93,7 +100,7 @@ class JudgedArena:
         Raises ValueError for a number outside the game.
         """
         x, y, z = (np.asarray(numbers) for numbers in (prompt, first, second))
-        _, prompts, responses, _ = self.rates.shape
+        _, prompts, responses, _ = self.preferences.shape
         for what, numbers, limit in (
             ("prompt", x, prompts),
             ("response", y, responses),
@@ -101,7 +108,7 @@ class JudgedArena:
         ):
             if numbers.size and not (numbers.min() >= 0 and numbers.max() < limit):
                 raise ValueError(f"there is no {what} {numbers.max()}: the game has {limit}.")
-        return self.rates[:, x, y, z]
+        return self.preferences[:, x, y, z]
 
     def at(self, t: int) -> JudgedArena:
         """The arena in round t: itself with exact feedback."""
@@ -124,7 +131,7 @@ class JudgedArena:
         return np.concatenate(
             [
                 sampled(table - 0.5, *(p[s : s + 1] for p in policies), samples, seed, first_run + s, t)
-                for s, table in enumerate(self.rates)
+                for s, table in enumerate(self.preferences)
             ]
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pgames.solver import Pi, Weight
-from pgames.testing.looking import Tried
+from pgames.testing.looking import Tried, offers_rates
 from pgames.testing.report import Measured, Property
 from pgames.testing.subject import Array, Subject, apart, worst_identity
 
@@ -111,6 +111,21 @@ def _win_rate_formula(s: Subject[Pi]) -> Measured | None:
     return Measured("P(a > b) minus a' P b of the arena's game", gap, allowed)
 
 
+def _rates_formula(s: Subject[Pi]) -> Measured | None:
+    game = s.game
+    if game is None or not offers_rates(s.arena):
+        return None
+    _, b, _ = s.policies
+    exact = np.einsum("xyz,...xz->...xy", game.P, s.probs(b))
+
+    def gap(arena: Tried[Pi]) -> Array:
+        assert offers_rates(arena)
+        return np.where(game.support, arena.rates(b) - exact, 0.0)
+
+    got, allowed = s.average(gap, 2.0)
+    return Measured("P(y > b) minus P b of the arena's game", got, allowed)
+
+
 # -- mirror steps ----------------------------------------------------------------------------------------
 
 
@@ -214,6 +229,11 @@ ALGEBRA = (
         "win_rate_formula",
         _win_rate_formula,
         "win_rate(first, second) must be first' P second, averaged with the prompt weights.",
+    ),
+    Property(
+        "rates_formula",
+        _rates_formula,
+        "rates(policy) are P(y > policy) of every response y: not P(policy > y), and of the same prompt.",
     ),
     Property(
         "mirror_optimal",

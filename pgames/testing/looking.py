@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import Anchoring, Arena, Evidence, Pairing, Rewarding
+from pgames.arena import Anchoring, Arena, Evidence, Listed, Pairing, Rewarding
 from pgames.games.preference import PreferenceGame
 from pgames.solver import Pi
 
@@ -76,6 +76,11 @@ def places(arena: Looking[Pi]) -> TypeGuard[Placing[Pi]]:
 def starts(arena: Looking[Pi]) -> TypeGuard[Starting[Pi]]:
     """Whether a solver can start at any policy."""
     return hasattr(arena, "policy") and hasattr(arena, "anchored")
+
+
+def offers_rates(arena: Tried[Pi]) -> TypeGuard[Listed[Pi]]:
+    """Whether the win rates of all responses are known."""
+    return callable(getattr(arena, "rates", None)) and hasattr(arena, "policy")
 
 
 def fits_pairs(arena: Tried[Pi]) -> TypeGuard[Pairing[Pi, Evidence]]:

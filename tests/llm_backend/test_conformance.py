@@ -284,3 +284,15 @@ def test_responses_outside_the_game_are_tokens_of_the_model():
 def test_text_has_one_run(arguments):
     with pytest.raises(ValueError, match="text has one run"):
         text_arena(GAME, **arguments)
+
+
+def test_the_rates_of_listed_responses_are_those_of_the_table():
+    text, table = text_arena(GAME), pg.TableArena(GAME)
+    probabilities = [[0.2, 0.3, 0.5], [0.4, 0.6, 0.0]]
+    policy = text.policy(probabilities)
+    expected = table.rates(table.policy(probabilities))
+    np.testing.assert_allclose(
+        text.rates(policy), np.where(GAME.support, expected, text.rates(policy)), atol=1e-5
+    )
+    listed = super(GameArena, text).rates(policy)
+    np.testing.assert_allclose(listed[0], expected[0, 0], atol=1e-5)

@@ -61,12 +61,20 @@ def test_duels_between_policies_of_ones_own_choice_are_refused():
     assert not hasattr(facing, "duel") and hasattr(facing, "tilt")
 
 
-@pytest.mark.parametrize("verb", ["rates_against", "judged_by"])
+@pytest.mark.parametrize("verb", ["win_rates", "judged_by"])
 def test_verbs_that_would_meet_somebody_else_are_refused(verb):
     arena = pg.TableArena(GAME)
     assert hasattr(arena, verb)
     with pytest.raises(AttributeError, match=f"Facing has no '{verb}': its opponent is fixed"):
         getattr(pg.Facing(arena, arena.reference), verb)
+
+
+def test_rates_are_those_against_the_fixed_opponent():
+    arena = pg.TableArena(GAME)
+    pure = arena.policy([0.0, 1.0, 0.0])
+    got = pg.Facing(arena, pure).rates(arena.reference)
+    np.testing.assert_array_equal(got, arena.rates(pure))
+    assert np.abs(got - arena.rates(arena.reference)).max() > 0.1
 
 
 def test_labels_are_taken_against_the_fixed_opponent():

@@ -139,7 +139,10 @@ def test_several_opponents_are_met_by_their_shares():
     me, one, two = starts(arena, 3)
     views = [arena.judged_by([SelfPreferring(me, b)]) for b in (0.0, 1.0)]
     each = FacingEach([(0.25, views[0], one), (0.75, views[1], two)])
-    rates = 0.25 * views[0].rates @ np.exp(one)[..., None] + 0.75 * views[1].rates @ np.exp(two)[..., None]
+    rates = (
+        0.25 * views[0].preferences @ np.exp(one)[..., None]
+        + 0.75 * views[1].preferences @ np.exp(two)[..., None]
+    )
     expected = arena.tilt(me, rates[..., 0], 0.8)
     np.testing.assert_allclose(each.mirror_step(me, me, 0.8), expected, atol=1e-12)
     won = (np.exp(me) * rates[..., 0]).sum(axis=-1)[:, 0]

@@ -18,6 +18,7 @@ from pgames.arena import (
     Demonstrating,
     Enumerating,
     Exploring,
+    Listed,
     ListedPopulation,
     Measuring,
     Mixing,
@@ -52,14 +53,16 @@ def table(arena: TableArena) -> None:
     pairing: Pairing[Policy, PairCounts] = arena
     demonstrating: Demonstrating[Policy, PairCounts] = arena
     population: ListedPopulation[Policy] = arena
+    listed: Listed[Policy] = arena
     facing: Arena[Policy] = Facing(arena, arena.reference)
-    del game, measuring, pairing, demonstrating, population, facing
+    del game, measuring, pairing, demonstrating, population, listed, facing
 
 
 def roles(arena: RoleArena) -> None:
     """A game of an attacker and a defender on a table."""
     opposing: OpposingMeasured[Policy] = arena
-    del opposing
+    listed: Listed[Policy] = arena
+    del opposing, listed
 
 
 def duels(arena: DuelArena) -> None:

@@ -17,6 +17,7 @@ from pgames.arena import (
     Demonstrating,
     Enumerating,
     Exploring,
+    Listed,
     ListedPopulation,
     Measuring,
     OpposingMeasured,
@@ -56,8 +57,8 @@ def test_tables_offer_what_they_claim():
     game = pg.games.cyclic(3, p=0.9)
     arena = pg.DuelArena(game)
     linear = pg.DuelArena(game, features=[[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]])
-    assert lacking(pg.TableArena(game), *ON_TABLES, ListedPopulation) == []
-    assert lacking(pg.RoleArena(pg.MatrixRoles(game.P[0])), OpposingMeasured) == []
+    assert lacking(pg.TableArena(game), *ON_TABLES, Listed, ListedPopulation) == []
+    assert lacking(pg.RoleArena(pg.MatrixRoles(game.P[0])), Listed, OpposingMeasured) == []
     assert lacking(arena, *ON_DUELS) == []
     assert lacking(arena.believe(arena.no_duels()), Believed) == []
     assert lacking(linear.believe(linear.no_duels()), Believed) == []
@@ -67,7 +68,7 @@ def test_text_offers_what_it_claims():
     from llm_backend.testing import text_arena
     from llm_backend.verbs.beliefs import FreeBelief, ListedBelief
 
-    assert lacking(text_arena(pg.games.cyclic(3, p=0.9)), *ON_TEXT) == []
+    assert lacking(text_arena(pg.games.cyclic(3, p=0.9)), *ON_TEXT, Listed) == []
     for belief in (ListedBelief, FreeBelief):
         assert [name for name in lacking(belief, Believed) if name != "reference"] == []
 

@@ -31,10 +31,10 @@ def test_a_verdict_is_the_formula():
             for pi, bias in ((one, 0.7), (two, [0.2, 1.5][s]))
         ]
         expected = 0.25 * said[0] + 0.75 * said[1]
-        assert view.rates[s, x, y, z] == pytest.approx(expected, abs=1e-14)
-        assert view.verdicts([x], [y], [z])[s, 0] == view.rates[s, x, y, z]
-    np.testing.assert_allclose(view.rates + np.swapaxes(view.rates, 2, 3), 1, atol=1e-14)
-    met = np.einsum("sxy,sxyz,sxz->sx", np.exp(one), view.rates, np.exp(two)) @ GAME.prompt_weights
+        assert view.preferences[s, x, y, z] == pytest.approx(expected, abs=1e-14)
+        assert view.verdicts([x], [y], [z])[s, 0] == view.preferences[s, x, y, z]
+    np.testing.assert_allclose(view.preferences + np.swapaxes(view.preferences, 2, 3), 1, atol=1e-14)
+    met = np.einsum("sxy,sxyz,sxz->sx", np.exp(one), view.preferences, np.exp(two)) @ GAME.prompt_weights
     np.testing.assert_allclose(view.win_rate(one, two), met, atol=1e-14)
 
 
@@ -68,7 +68,7 @@ def test_a_view_is_an_arena():
     require("a solver", arena, Judging)
     require("a solver", wide, PanelArena)
     moved = wide.anchored(a)
-    assert moved.reference is a and moved.rates is wide.rates
+    assert moved.reference is a and moved.preferences is wide.preferences
 
 
 def test_sampled_verdicts_have_the_mean_of_the_panel_and_the_streams_of_the_arena():
@@ -89,9 +89,9 @@ def test_certain_pairs_stay_certain_and_silent_judges_do_not_prefer():
     game = pg.games.rock_paper_scissors()
     arena = pg.TableArena(game)
     pure = arena.policy([1.0, 0.0, 0.0])
-    np.testing.assert_array_equal(arena.judged_by([SelfPreferring(pure, 2.0)]).rates[0], game.P)
+    np.testing.assert_array_equal(arena.judged_by([SelfPreferring(pure, 2.0)]).preferences[0], game.P)
     open_game = pg.TableArena(pg.games.cyclic(3, 0.7))
-    rates = open_game.judged_by([SelfPreferring(pure, 2.0)]).rates[0, 0]
+    rates = open_game.judged_by([SelfPreferring(pure, 2.0)]).preferences[0, 0]
     np.testing.assert_allclose(rates, [[0.5, 1, 1], [0, 0.5, 0.7], [0, 0.3, 0.5]], atol=1e-15)
 
 

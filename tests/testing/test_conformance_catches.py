@@ -342,6 +342,13 @@ class ScoresItself(pg.TableArena):
         return super().win_rate(first, second) ** 1.1
 
 
+class RatesOfThePolicy(pg.TableArena):
+    """P(policy > y) in place of P(y > policy)."""
+
+    def rates(self, policy):
+        return 1 - super().rates(policy)
+
+
 @pytest.mark.parametrize(
     ("broken", "properties"),
     [
@@ -359,6 +366,7 @@ class ScoresItself(pg.TableArena):
         (Unmasking, {"distributions", "mixture_formula"}),
         (DuelsOfTheReference, {"label_route"}),
         (ScoresItself, {"antisymmetry", "self_play", "bilinear"}),
+        (RatesOfThePolicy, {"rates_formula", "win_rate_formula"}),
     ],
 )
 def test_broken_arena_is_caught(broken, properties):

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from llm_backend.engines.local.graphs import Graphs, columns
 from llm_backend.policies.handles import Base, Leaf
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class Place(NamedTuple):
     cos: Tensor  # [tokens, 1, head size]
     sin: Tensor
     mask: Tensor | None  # None: attend to everything before
-    at: slice  # columns of the cache
+    at: slice | Tensor  # columns of the cache
+    seen: int  # the columns attended to are the first ones
     spans: list[slice]
 
 
@@ -110,6 +112,7 @@ class Lean:
         self.leaves = len(leaves)
         self.sizes = list(sizes)
         self.rotary = trunk.rotary_emb
+        self.graphs = Graphs() if lm.device.type == "cuda" else None
         adapters = [{} if lm.lora is None or isinstance(leaf, Base) else lm.weights(leaf) for leaf in leaves]
         packed = _packs(lm)
         names = {id(module): name for name, module in lm.causal.named_modules()}
@@ -140,6 +143,9 @@ class Lean:
         many, length = ids.shape
         dtype, device = self.embedding.dtype, ids.device
         self.used, width = length, length + room
+        if self.graphs is not None:
+            self.graphs.forget()
+            width = columns(width)
         self.starts = (~valid).sum(dim=1).repeat(self.leaves)
         cos, sin = self.rotary(self.embedding[:1], torch.arange(width, device=device)[None])
         sin[..., : self.size // 2] *= -1  # the rotation is now x * cos + (x with halves swapped) * sin
@@ -160,7 +166,8 @@ class Lean:
                 if not bool(valid[some].all()):
                     mask = ((valid[some, None, :] & causal) | itself)[:, None]
                 sizes = [(some.stop - start) * (i == leaf) for i in range(self.leaves)]
-                place = self._place(positions[here], mask, slice(0, length), _spans(sizes, length))
+                spans = _spans(sizes, length)
+                place = self._place(positions[here], mask, slice(0, length), length, spans)
                 states.append(self._forward(ids[some], place)[:, -1])
         self.caches = caches
         for i, short in enumerate(caches):
@@ -169,19 +176,38 @@ class Lean:
         self.starts = self.starts[copies]
         hidden = (~valid).repeat(self.leaves, 1)[copies]
         self.mask = None
-        if bool(hidden.any()):
+        if self.graphs is not None or bool(hidden.any()):
             self.mask = torch.zeros(len(copies), 1, 1, width, dtype=dtype, device=device)
             self.mask[:, 0, 0, :length].masked_fill_(hidden, float("-inf"))
+            if self.graphs is not None:  # a graph attends to columns that are not written yet
+                self.mask[..., length:] = float("-inf")
+                for cache in caches:
+                    cache[:, :, :, length:] = 0  # 0 * NaN would spread
         self.spans = _spans(self.sizes, 1)
         return torch.cat(states)[copies]
 
     def step(self, tokens: Tensor) -> Tensor:
-        at = slice(self.used, self.used + 1)
-        mask = None if self.mask is None else self.mask[..., : at.stop]
-        positions = (self.used - self.starts)[:, None]
-        states = self._forward(tokens[:, None], self._place(positions, mask, at, self.spans))[:, 0]
+        if self.graphs is not None:
+            states = self.graphs.step(self.still, tokens, self.used)
+        else:
+            at = slice(self.used, self.used + 1)
+            mask = None if self.mask is None else self.mask[..., : at.stop]
+            positions = (self.used - self.starts)[:, None]
+            place = self._place(positions, mask, at, at.stop, self.spans)
+            states = self._forward(tokens[:, None], place)[:, 0]
         self.used += 1
         return states
+
+    def still(self, tokens: Tensor, column: Tensor, seen: int) -> Tensor:
+        """A step whose shapes do not depend on the column int64[1] that it writes, for a graph.
+
+        The mask hides the columns of the first `seen` that are not written yet.
+        """
+        assert self.mask is not None
+        self.mask.index_fill_(3, column, 0.0)
+        positions = (column - self.starts)[:, None]
+        place = self._place(positions, self.mask[..., :seen], column, seen, self.spans)
+        return self._forward(tokens[:, None], place)[:, 0]
 
     def head(self, states: Tensor) -> Tensor:
         return self.vocabulary(states)
@@ -194,10 +220,14 @@ class Lean:
         self.mask = None if self.mask is None else self.mask[rows]
         self.sizes = sizes_after(self.sizes, rows)
         self.spans = _spans(self.sizes, 1)
+        if self.graphs is not None:
+            self.graphs.forget()
 
-    def _place(self, positions: Tensor, mask: Tensor | None, at: slice, spans: list[slice]) -> Place:
+    def _place(
+        self, positions: Tensor, mask: Tensor | None, at: slice | Tensor, seen: int, spans: list[slice]
+    ) -> Place:
         cos, sin = (F.embedding(positions, table).view(-1, 1, self.size) for table in (self.cos, self.sin))
-        return Place(cos, sin, mask, at, spans)
+        return Place(cos, sin, mask, at, seen, spans)
 
     def _forward(self, ids: Tensor, place: Place) -> Tensor:
         x = F.embedding(ids, self.embedding).flatten(0, 1)
@@ -210,8 +240,9 @@ class Lean:
         return self._normed(x, self.norm).view(*ids.shape, -1)
 
     def _attend(self, layer: Layer, i: int, x: Tensor, place: Place) -> Tensor:
-        at, cache = place.at, self.caches[i]
-        rows, length = cache.shape[1], at.stop - at.start
+        cache = self.caches[i]
+        rows = cache.shape[1]
+        length = len(x) // rows
         qkv = layer.qkv(x, place.spans).view(rows * length, -1, self.size)
         if layer.q_norm is not None and layer.k_norm is not None:
             qkv[:, : self.heads] = self._normed(qkv[:, : self.heads], layer.q_norm)
@@ -222,8 +253,12 @@ class Lean:
         qk.mul_(place.cos).addcmul_(swapped, place.sin)
         qkv = qkv.view(rows, length, -1, self.size)
         kv = qkv[:, :, self.heads :].view(rows, length, 2, self.groups, self.size)
-        cache[:, :, :, at] = kv.permute(2, 0, 3, 1, 4)
-        keys, values = cache[:, :, :, : at.stop]
+        kv = kv.permute(2, 0, 3, 1, 4)
+        if isinstance(place.at, slice):
+            cache[:, :, :, place.at] = kv
+        else:
+            cache.index_copy_(3, place.at, kv)
+        keys, values = cache[:, :, :, : place.seen]
         q = qkv[:, :, : self.heads].transpose(1, 2)
         if length == 1:  # heads that share keys become queries of one row
             q = q.reshape(rows, self.groups, -1, self.size)

@@ -18,6 +18,7 @@ from llm_backend.models.logprobs import check_finite
 from llm_backend.policies.handles import Leaf, Policy, blend_terms
 
 SPARSE = 0.75  # finished rows are dropped when at most this fraction of the batch is alive
+SPARSE_ON_GPU = 0.5  # ... where a row costs less, and dropping rows loses a recorded step
 
 
 class Limits(NamedTuple):
@@ -76,6 +77,7 @@ def decode(
     scores = LeafScores(lm, groups)
     growing = torch.ones(len(prompts), dtype=torch.bool, device=device)  # of the rows in `alive`
     where = alive.to(device)
+    sparse = SPARSE_ON_GPU if device.type == "cuda" else SPARSE
     for t in range(limits.longest):
         logits = (scores.mixed if scores.on else _logits)(parts, states, sizes).float()
         banned = torch.cat([stops, missing]) if t < limits.shortest else missing
@@ -87,7 +89,7 @@ def decode(
         left = int(growing.sum())
         if left == 0 or t + 1 == limits.longest:
             break
-        if left <= SPARSE * len(alive):
+        if left <= sparse * len(alive):
             kept = growing.cpu()
             for part in parts:
                 part.decoder.keep(_rows_of(part, sizes, kept).to(device))

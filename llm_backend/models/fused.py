@@ -23,23 +23,25 @@ class LoraProduct(torch.autograd.Function):
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
     ) -> Tensor:
-        """Outputs float[..., O]; `down` is A float[R, I] and `up` is B float[O, R]."""
+        """Outputs float[..., O]; `down` is A float[R, I] and `up` is B float[O, R], rounded to x's precision."""
         flat = x.reshape(-1, x.shape[-1])
-        low = flat @ down.T
+        low = flat @ down.to(x.dtype).T
         ctx.save_for_backward(flat, low, weight, down, up)
         ctx.scale = scale
-        return F.linear(flat, weight, bias).addmm_(low, up.T, alpha=scale).view(*x.shape[:-1], -1)
+        y = F.linear(flat, weight, bias).addmm_(low, up.to(x.dtype).T, alpha=scale)
+        return y.view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of x float[..., I], A float[R, I] and B float[O, R]."""
         flat, low, weight, down, up = ctx.saved_tensors
         slope = upstream[0].reshape(-1, upstream[0].shape[-1])
-        d_low = (slope @ up).mul_(ctx.scale)
+        d_low = (slope @ up.to(slope.dtype)).mul_(ctx.scale)
         d_x = None
         if ctx.needs_input_grad[0]:
-            d_x = (slope @ weight).addmm_(d_low, down).view(*upstream[0].shape[:-1], -1)
-        return d_x, None, None, d_low.T @ flat, (slope.T @ low).mul_(ctx.scale), None
+            d_x = (slope @ weight).addmm_(d_low, down.to(slope.dtype)).view(*upstream[0].shape[:-1], -1)
+        d_up = (slope.T @ low).mul_(ctx.scale)
+        return d_x, None, None, (d_low.T @ flat).to(down.dtype), d_up.to(up.dtype), None
 
 
 class RmsNorm(torch.autograd.Function):
@@ -126,12 +128,14 @@ def _lora(module: Any, x: Tensor, *more: Any, **how: Any) -> Tensor:
     if plain or known[0] in module.lora_variant or base.weight.requires_grad:
         return type(module).forward(module, x, *more, **how)
     down, up = module.lora_A[known[0]], module.lora_B[known[0]]
-    if down.weight.dtype != x.dtype or base.weight.dtype != x.dtype or up.bias is not None:
+    if base.weight.dtype != x.dtype or up.bias is not None:
         return type(module).forward(module, x)
     return LoraProduct.apply(x, base.weight, base.bias, down.weight, up.weight, module.scaling[known[0]])  # type: ignore[return-value]
 
 
 def _norm(module: Any, x: Tensor) -> Tensor:
+    if x.is_cuda:  # one kernel
+        return F.rms_norm(x, module.weight.shape, module.weight, module.variance_epsilon)
     if x.dtype != torch.float32:
         return type(module).forward(module, x)
     return RmsNorm.apply(x, module.weight, module.variance_epsilon)  # type: ignore[return-value]

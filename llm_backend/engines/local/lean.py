@@ -59,15 +59,21 @@ class Adapted(NamedTuple):
 
     base: Product
     down: list[Tensor | None]  # per leaf: the A of all maps, stacked [maps * R, I]; None: base
-    up: list[list[Tensor]]  # per leaf: the B of each map, transposed [R, O]
+    up: list[list[Tensor]]  # per leaf: the B of each map, transposed [R, O]; or all in one, see `_adapted`
 
     def __call__(self, x: Tensor, spans: list[slice]) -> Tensor:
         """Outputs of x [N, I], concatenated: [N, sum of O]. `spans` are the rows of the leaves."""
         y = self.base(x)
         for span, down, ups in zip(spans, self.down, self.up, strict=True):
             if down is not None and span.stop > span.start:
-                low = F.linear(x[span], down).chunk(len(ups), dim=1)
-                for out, part, up in zip(y[span].split(self.base.widths, dim=1), low, ups, strict=True):
+                low = F.linear(x[span], down)
+                if len(ups) == 1:
+                    y[span].addmm_(low, ups[0])
+                    continue
+                pieces = zip(
+                    y[span].split(self.base.widths, dim=1), low.chunk(len(ups), dim=1), ups, strict=True
+                )
+                for out, part, up in pieces:
                     out.addmm_(part, up)
         return y
 
@@ -292,7 +298,8 @@ def _adapted(
     for adapter in adapters:
         parts = [(adapter[f"{name}.A"].data, adapter[f"{name}.B"].data) for name, _ in modules if adapter]
         down.append(torch.cat([a for a, _ in parts]).to(dtype) if parts else None)
-        up.append([b.T.to(dtype) for _, b in parts])
+        ups = [b.T.to(dtype) for _, b in parts]
+        up.append([torch.block_diag(*ups)] if parts and ups[0].is_cuda else ups)  # one launch for all maps
     biases = [None if base.bias is None else base.bias.data for base in bases]
     return Adapted(Product([base.weight.data for base in bases], biases, packed), down, up)
 

@@ -23,7 +23,7 @@ class LoraProduct(torch.autograd.Function):
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
     ) -> Tensor:
-        """Outputs float[..., O]; `down` is A float[R, I] and `up` is B float[O, R], rounded to x's precision."""
+        """Outputs float[..., O]; `down` is A float[R, I] and `up` is B float[O, R], rounded as x is."""
         flat = x.reshape(-1, x.shape[-1])
         low = flat @ down.to(x.dtype).T
         ctx.save_for_backward(flat, low, weight, down, up)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-BLOCK = 64  # columns of the cache by which a recorded step grows
+BLOCK = 64  # columns of the cache by which a recorded step of MANY rows grows; attention reads them all
+MANY = 16  # fewer rows attend to the whole cache: that costs less than recording again
 
 
 def columns(used: int) -> int:
@@ -29,13 +30,13 @@ class Graphs:
         self.graph: torch.cuda.CUDAGraph | None = None
         self.seen = 0
 
-    def step(self, still: Still, tokens: Tensor, used: int) -> Tensor:
-        """The states [R, D] after tokens int64[R], written behind `used` columns.
+    def step(self, still: Still, tokens: Tensor, used: int, width: int) -> Tensor:
+        """The states [R, D] after tokens int64[R], written behind `used` columns of a cache of `width`.
 
         `still(tokens, column int64[1], seen)` appends tokens at a column and attends to the first `seen`. Its
         shapes depend on R and `seen` alone.
         """
-        seen = columns(used + 1)
+        seen = columns(used + 1) if len(tokens) >= MANY else width
         if self.graph is None or self.seen != seen:
             self.forget()
             self.tokens = tokens.clone()

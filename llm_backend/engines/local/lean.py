@@ -194,7 +194,7 @@ class Lean:
 
     def step(self, tokens: Tensor) -> Tensor:
         if self.graphs is not None:
-            states = self.graphs.step(self.still, tokens, self.used)
+            states = self.graphs.step(self.still, tokens, self.used, self.caches[0].shape[3])
         else:
             at = slice(self.used, self.used + 1)
             mask = None if self.mask is None else self.mask[..., : at.stop]

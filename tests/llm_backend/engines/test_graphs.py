@@ -26,7 +26,7 @@ class Direct:
     def forget(self) -> None:
         self.forgotten += 1
 
-    def step(self, still: Still, tokens: torch.Tensor, used: int) -> torch.Tensor:
+    def step(self, still: Still, tokens: torch.Tensor, used: int, width: int) -> torch.Tensor:
         self.seen.append(columns(used + 1))
         return still(tokens, torch.tensor([used], device=tokens.device), self.seen[-1])
 

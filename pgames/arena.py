@@ -60,8 +60,8 @@ Answer = TypeVar("Answer", covariant=True)  # a policy that a search returns
 # -- policies: no preference is asked for ----------------------------------------------------------------
 
 
-class Mixing(Protocol[Pi]):
-    """Policies can be mixed."""
+class Blending(Protocol[Pi]):
+    """Policies can be blended."""
 
     @property
     def reference(self) -> Pi:
@@ -72,12 +72,16 @@ class Mixing(Protocol[Pi]):
         """prod_i pi_i ** w_i, normalised. Weights may be negative."""
         ...
 
+
+class Mixing(Blending[Pi], Protocol[Pi]):
+    """Mixed strategies can be made of policies."""
+
     def mixture(self, *terms: tuple[Weight, Pi]) -> Pi:
         """sum_i w_i pi_i: a mixed strategy. Weights are at least 0 and sum to 1."""
         ...
 
 
-class Anchoring(Mixing[Pi], Protocol[Pi]):
+class Anchoring(Blending[Pi], Protocol[Pi]):
     """The reference can be moved."""
 
     def anchored(self, reference: Pi) -> Self:
@@ -88,7 +92,7 @@ class Anchoring(Mixing[Pi], Protocol[Pi]):
 # -- preferring: the preference is available, exactly or through a judge ---------------------------------
 
 
-class Preferring(Mixing[Pi], Protocol[Pi]):
+class Preferring(Blending[Pi], Protocol[Pi]):
     """A policy can be improved against another."""
 
     def mirror_step(self, prior: Pi, opponent: Pi, step: Weight) -> Pi:
@@ -96,7 +100,11 @@ class Preferring(Mixing[Pi], Protocol[Pi]):
         ...
 
 
-class Arena(Preferring[Pi], Anchoring[Pi], Protocol[Pi]):
+class Averaging(Preferring[Pi], Mixing[Pi], Protocol[Pi]):
+    """A policy can be improved, and mixed with those before it."""
+
+
+class Arena(Averaging[Pi], Anchoring[Pi], Protocol[Pi]):
     """A preference game with every verb that `check_arena` tests."""
 
     def win_rate(self, first: Pi, second: Pi) -> Weight:

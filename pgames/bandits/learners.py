@@ -20,7 +20,7 @@ from pgames.bandits.exp3_kernels import exp3_draws, exp3_rounds, exp3_update
 from pgames.bandits.pair_rules import RUCB_RULE, THOMPSON_RULE, choose_pairs, pair_rounds
 from pgames.regret.ledger import Ledger
 from pgames.solver import State, require
-from pgames.solvers.checks import require_table
+from pgames.solvers.checks import check_numbers, require_table
 
 Policies = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
 Losses = tuple[NDArray[np.float64], NDArray[np.float64]]  # float64[S, X, Y] of the left and right player
@@ -55,6 +55,7 @@ class SparringEXP3:
     eta: float | None = None
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.eta is not None and not 0 < self.eta < np.inf:
             raise ValueError(f"SparringEXP3: eta must be finite and above 0, or None, got {self.eta}.")
 
@@ -213,5 +214,6 @@ def _counted(arena: Streaming, rounds: int, ledger: Ledger) -> None:
 
 
 def _check_alpha(learner: object, alpha: float) -> None:
+    check_numbers(learner)
     if not 0.5 < alpha < np.inf:
         raise ValueError(f"{type(learner).__name__}: alpha must be finite and above 1/2, got {alpha}.")

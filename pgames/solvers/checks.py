@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from typing import Any
+
 import numpy as np
 
 from pgames.numerics import whole
 from pgames.solver import Weight
+
+
+NUMERIC = re.compile(r"\b(Weight|float|int)\b")
+
+
+def check_numbers(solver: Any) -> None:
+    """Raise ValueError when a field that takes a number holds text, which NumPy would read as one."""
+    for one in dataclasses.fields(solver):
+        value = getattr(solver, one.name)
+        text = isinstance(value, str) or np.asarray(value).dtype.kind in "SU"
+        if text and NUMERIC.search(str(one.type)) and "Literal" not in str(one.type):
+            raise ValueError(
+                f"{type(solver).__name__}: {one.name} must be a number, got the text {value!r}: pass it "
+                "without quotes."
+            )
 
 
 def check_steps(
@@ -17,6 +36,7 @@ def check_steps(
     positive_tau: bool = False,
 ) -> None:
     """Raise ValueError unless tau >= 0, eta > 0 and, where the step is explicit (`limited`), eta tau <= 1."""
+    check_numbers(solver)
     name = type(solver).__name__
     taus = np.asarray(tau, dtype=np.float64)
     if not np.all(np.isfinite(taus)) or np.any(taus < 0) or (positive_tau and np.any(taus == 0)):
@@ -50,6 +70,7 @@ def greed(tau: Weight) -> Weight:
 
 def check_counts(solver: object, *names: str) -> None:
     """Raise ValueError unless each attribute is a whole number of at least 1."""
+    check_numbers(solver)
     for name in names:
         if not whole(value := getattr(solver, name)) or value < 1:
             raise ValueError(

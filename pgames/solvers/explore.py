@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pgames.arena import Buffer, Buffering, Exploring, Labels, Mixing
 from pgames.solver import Pi, Regularised, State, require
-from pgames.solvers.checks import check_steps
+from pgames.solvers.checks import check_numbers, check_steps
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Schedule:
     c: float = 0.5
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.kind not in ("sqrt", "linear", "constant"):
             raise ValueError(f"Schedule: kind must be sqrt, linear or constant, got {self.kind!r}.")
         if not self.c > 0:

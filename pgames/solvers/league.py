@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pgames.arena import PopulationArena, Preferring
+from pgames.arena import Averaging, PopulationArena
 from pgames.meetings import Meetings
 from pgames.population.facing import Facing
 from pgames.population.matchmaking import Hard, Matchmaker
@@ -32,11 +32,11 @@ class FictitiousPlay(Regularised):
     def __post_init__(self) -> None:
         check_greed(self, self.tau)
 
-    def init(self, arena: Preferring[Pi]) -> Memoryless[Pi]:
-        require(self, arena, Preferring)
+    def init(self, arena: Averaging[Pi]) -> Memoryless[Pi]:
+        require(self, arena, Averaging)
         return State(0, arena.reference)
 
-    def step(self, arena: Preferring[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
+    def step(self, arena: Averaging[Pi], state: Memoryless[Pi]) -> Memoryless[Pi]:
         answer = arena.mirror_step(arena.reference, state.policy, greed(self.tau))
         new = 1 / (state.t + 1)
         return State(state.t + 1, arena.mixture((1 - new, state.policy), (new, answer)))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pgames.arena import Mixing, Preferring
+from pgames.arena import Blending, Preferring
 from pgames.solver import Memory, Memoryless, Pi, Regularised, Solver, State, Weight, require
-from pgames.solvers.checks import check_steps
+from pgames.solvers.checks import check_numbers, check_steps
 
 
 def _start(solver: Solver, arena: Preferring[Pi], memory: Memory) -> State[Pi, Memory]:
@@ -22,7 +22,7 @@ def _start(solver: Solver, arena: Preferring[Pi], memory: Memory) -> State[Pi, M
     return State(0, arena.reference, memory)
 
 
-def _pulled(arena: Mixing[Pi], policy: Pi, eta: Weight, tau: Weight) -> Pi:
+def _pulled(arena: Blending[Pi], policy: Pi, eta: Weight, tau: Weight) -> Pi:
     """The prior of a regularised step: policy ** (1 - eta tau) * reference ** (eta tau)."""
     return arena.geometric_mixture((1 - eta * tau, policy), (eta * tau, arena.reference))
 
@@ -127,6 +127,7 @@ class NashMD(Regularised):
     eta: Weight | None = None
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.eta is None and np.any(np.equal(self.tau, 0)):
             raise ValueError(
                 f"NashMD: the step 2 / (tau (t + 2)) needs tau above 0, got {self.tau}: pass eta."

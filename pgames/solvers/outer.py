@@ -7,6 +7,7 @@ from typing import cast
 
 from pgames.arena import Anchoring, Measuring, Mixing
 from pgames.solver import Pi, Solver, State, Weight, require, target_of
+from pgames.solvers.checks import check_numbers, check_steps
 from pgames.solvers.mirror import INPO, MMD
 
 Record = tuple[State, Weight]  # the state of the inner solver, and the smallest exploitability so far
@@ -27,6 +28,7 @@ class ProximalPoint:
     every: int
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.every < 1:
             raise ValueError(f"ProximalPoint: every must be at least 1, got {self.every}.")
 
@@ -82,10 +84,16 @@ class Average:
 
 @dataclass(frozen=True)
 class Best:
-    """Return the least exploitable iterate of `inner` so far, for each run separately."""
+    """Return the least exploitable iterate of `inner` so far, for each run separately.
+
+    Raises ValueError when tau is negative or not finite.
+    """
 
     inner: Solver
     tau: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_steps(self, self.tau, None)
 
     @property
     def target(self) -> float:

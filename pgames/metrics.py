@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from pgames.games.preference import PreferenceGame
 from pgames.numerics import kl
 from pgames.roles.arena import RoleArena
 from pgames.roles.certificates import by_role
-from pgames.solver import Weight
+from pgames.solver import State, Weight
 from pgames.table.arena import Policy, TableArena
 
 Array = NDArray[np.float64]
@@ -28,6 +29,79 @@ class Metric(Protocol):
     def name(self) -> str: ...
 
     def __call__(self, arena: Any, policy: Policy) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Named:
+    """A metric of your own: function(arena, policy) -> float64[S] or float64[S, ...], under a name.
+
+    >>> Named("mass on 0", lambda arena, policy: arena.probs(policy)[:, 0, 0]).name
+    'mass on 0'
+    """
+
+    name: str
+    function: Callable[[Any, Any], Any]
+
+    def __call__(self, arena: Any, policy: Policy) -> Array:
+        return self.function(arena, policy)
+
+
+@dataclass(frozen=True)
+class OfState:
+    """A metric of the whole state: function(arena, state) -> float64[S] or float64[S, ...], under a name.
+
+    The state holds the round t, the policy and the memory of the solver. A call without a state is refused.
+    """
+
+    name: str
+    function: Callable[[Any, State], Any]
+
+    def __call__(self, arena: Any, policy: Policy) -> Array:
+        """Raises TypeError: a policy is no state."""
+        raise TypeError(f"metric {self.name!r} reads the state: pass it to run or simulate.")
+
+
+def checked(metrics: Iterable[Metric], taken: Iterable[str] = ()) -> list[Metric]:
+    """The metrics as a list, before the first round.
+
+    Raises TypeError when one is not callable or has no name, and ValueError when two share a name, or one
+    has a name in `taken`.
+    """
+    if not isinstance(metrics, Iterable) or isinstance(metrics, str):
+        raise TypeError(f"metrics are a list, got {type(metrics).__name__}: pass [pgames.metrics.Entropy()].")
+    found, names = list(metrics), set(taken)
+    for one in found:
+        if isinstance(one, type) or not callable(one):
+            kind = one.__name__ if isinstance(one, type) else type(one).__name__
+            call = (
+                f"pass {kind}(...)" if isinstance(one, type) else "pass a function in Named(name, function)"
+            )
+            raise TypeError(f"a metric is called with (arena, policy), got {kind}: {call}.")
+        if not isinstance(name := getattr(one, "name", None), str) or not name:
+            what = getattr(one, "__name__", type(one).__name__)
+            raise TypeError(
+                f"a metric needs a name, which {what} lacks: pass pgames.metrics.Named('my metric', {what})."
+                if what.isidentifier()
+                else "a metric needs a name, which a lambda lacks: pass pgames.metrics.Named('my metric', "
+                "lambda arena, policy: ...)."
+            )
+        if name in names:
+            raise ValueError(f"two metrics are called {name!r}: give one of them another name.")
+        names.add(name)
+    return found
+
+
+def measured(metric: Metric, arena: Any, state: State, runs: int | None) -> Array:
+    """One value per run, float64[S, ...]. Raises ValueError when the metric returns another shape."""
+    found = metric.function(arena, state) if isinstance(metric, OfState) else metric(arena, state.policy)
+    value = np.asarray(found)
+    expected = "S" if runs is None else runs
+    if value.ndim == 0 or runs not in (None, len(value)) or value.dtype.kind not in "biuf":
+        raise ValueError(
+            f"metric {metric.name!r} must return one value per run, float64[{expected}], got "
+            f"{value.dtype} of shape {value.shape}."
+        )
+    return value
 
 
 @lru_cache(maxsize=8)

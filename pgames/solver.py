@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
@@ -93,17 +94,65 @@ def require(solver: object, arena: object, *capabilities: type) -> None:
     asked = {name: getattr(one, name, None) for one in capabilities for name in members(one)}
     if not (missing := [name for name, verb in asked.items() if not _offers(arena, name, verb)]):
         return
-    remedy = (
-        "wrap it, pgames.Searched(arena, verdicts=16)"
-        if "search" in missing and hasattr(arena, "mirror_step")
-        else "pass an arena of two roles, such as RoleArena"
-        if "only" in missing
-        else "use a learner from duels, such as Optimistic or ENPO"
-        if "mirror_step" in missing
-        else "use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step "
-        "and geometric_mixture"
-    )
+    remedy = _remedy(solver, arena, missing)
     raise TypeError(
         f"{type(solver).__name__} needs the verb(s) {', '.join(missing)}, which {type(arena).__name__} "
         f"lacks; {remedy}."
+    )
+
+
+def check_call(solver: object, arena: object) -> None:
+    """Check that a solver and an arena were passed, not their class and not the game alone.
+
+    Raises TypeError, naming what to pass instead.
+    """
+    if inspect.isclass(solver):
+        raise TypeError(f"a solver is an instance, got the class {solver.__name__}: pass {_call_of(solver)}.")
+    if inspect.isclass(arena):
+        raise TypeError(
+            f"an arena is an instance, got the class {arena.__name__}: pass {arena.__name__}(...)."
+        )
+    if lacks := [name for name in ("init", "step") if not callable(getattr(solver, name, None))]:
+        raise TypeError(
+            f"a solver has the methods init(arena) and step(arena, state), {type(solver).__name__} lacks "
+            f"{' and '.join(lacks)}: pass a solver first, then the arena."
+        )
+    if _is_game(arena):
+        raise TypeError(f"{type(solver).__name__} plays in an arena, got a game: {TABLE}.")
+
+
+TABLE = "pass pgames.TableArena(game)"
+
+
+def _is_game(arena: object) -> bool:
+    return hasattr(arena, "skew") and hasattr(arena, "prompt_weights")
+
+
+def _call_of(kind: type) -> str:
+    """The call that makes an instance, with the parameters that it needs: EGPO(tau=..., eta=...)."""
+    needed = [p for p in inspect.signature(kind).parameters.values() if p.default is p.empty]
+    return f"{kind.__name__}({', '.join(f'{p.name}=...' for p in needed)})"
+
+
+def _remedy(solver: object, arena: object, missing: list[str]) -> str:
+    """What to do about an arena that lacks verbs of a solver."""
+    if _is_game(arena):
+        return TABLE
+    if "search" in missing and hasattr(arena, "mirror_step"):
+        return "wrap it, pgames.Searched(arena, verdicts=16)"
+    if "only" in missing:
+        return "pass an arena of two roles, such as RoleArena"
+    if not type(arena).__module__.startswith(("pgames.", "llm_backend.")):
+        return f"give {type(arena).__name__} a method of that name: pgames.arena says what it must return"
+    if {"compare", "believe", "collect", "no_duels"} & set(missing):
+        return "pass a DuelArena, or measure its regret with pgames.simulate(learner, game, rounds)"
+    if "mirror_step" in missing:
+        return (
+            "use a learner from duels, such as Optimistic or ENPO"
+            if hasattr(arena, "duel")
+            else "pass pgames.TableArena(game), whose preferences are known"
+        )
+    return (
+        "use a solver of the mirror family (EGPO, INPO, MMD, NashMD), which needs only mirror_step and "
+        "geometric_mixture"
     )

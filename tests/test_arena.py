@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 import pgames as pg
-from pgames.arena import Believing, Comparing, Listed, Mixing, Preferring, SelfPreferring
+from pgames.arena import Believing, Blending, Comparing, Listed, Mixing, Preferring, SelfPreferring
 from pgames.solver import members, require
 
 GAME = pg.games.rock_paper_scissors()
 
 
 def test_the_members_of_a_capability_include_those_it_extends():
-    assert set(members(Mixing)) <= set(members(Preferring))
+    assert set(members(Blending)) < set(members(Preferring))
+    assert "mixture" in members(Mixing) and "mixture" not in members(Preferring)
 
 
 def test_a_table_and_an_arena_of_duels_have_what_solvers_ask_of_them():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Status = Literal["proved", "sketch", "observed", "order"]
+Quantity = Literal["kl", "exploitability", "log_ratio", "regret"]
+Side = Literal["upper", "lower"]
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,29 @@ class Bound:
     derivation with assumptions not checked), "observed" (never violated in the tests, no proof known to us)
     or "order" (the published order of growth with its unknown constant set to 1: a slope to compare with, not
     a limit). `side` is "lower" for a bound from below. `value` takes float64[R], rounds of at least 1, and
-    returns float64[R].
+    returns float64[R]. `tau` is that of the quantity; None where the bound holds at any, or names none.
+
+    Raises ValueError for another quantity, status or side, and a tau that is negative or not finite.
     """
 
     name: str
     value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    quantity: Literal["kl", "exploitability", "log_ratio", "regret"]
+    quantity: Quantity
     status: Status
     source: str
-    side: Literal["upper", "lower"] = "upper"
+    side: Side = "upper"
+    tau: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, kind in {"quantity": Quantity, "status": Status, "side": Side}.items():
+            if (value := getattr(self, name)) not in get_args(kind):
+                raise ValueError(
+                    f"{name} of a bound must be one of {', '.join(get_args(kind))}, got {value!r}."
+                )
+        if not callable(self.value):
+            raise ValueError(f"value of a bound must be a function of float64[R] rounds, got {self.value!r}.")
+        if self.tau is not None and not (math.isfinite(self.tau) and self.tau >= 0):
+            raise ValueError(f"tau of a bound must be finite and at least 0, or None, got {self.tau}.")
 
     def __call__(self, rounds: ArrayLike) -> NDArray[np.float64]:
         """float64[R] after int[R] rounds. Raises ValueError when a number of rounds is below 1."""
@@ -43,5 +59,7 @@ class Bound:
 def positive(**values: float) -> None:
     """Check numbers by name. Raises ValueError when one is not finite or not above 0."""
     for name, value in values.items():
+        if isinstance(value, str) or np.ndim(value):
+            raise ValueError(f"{name} must be one number, got {value!r:.60}.")
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be finite and above 0, got {value}.")

@@ -22,6 +22,7 @@ def nash_md(tau: float) -> Bound:
         "kl",
         "proved",
         "arXiv:2312.00886, Theorem 1",
+        tau=tau,
     )
 
 
@@ -38,14 +39,14 @@ def egpo(tau: float, eta: float, initial: float) -> Bound:
     positive(tau=tau, eta=eta)
     proved = 2 * (math.sqrt(1 + tau**2) - tau)
     status = _status("EGPO", eta, proved, observed=min(2.0, 0.5 / tau))
-    return _linear("EGPO", 1 - eta * tau, initial, status, "arXiv:2503.08942")
+    return _linear("EGPO", 1 - eta * tau, initial, status, "arXiv:2503.08942", tau)
 
 
 def mmd(tau: float, eta: float, initial: float) -> Bound:
     """MMD (arXiv:2206.05825): KL(nash || pi_T) <= (1 + eta tau)^-T initial, for eta <= 4 tau = tau / L^2."""
     positive(tau=tau, eta=eta)
     status = _status("MMD", eta, proved=4 * tau, observed=4 * tau)
-    return _linear("MMD", 1 / (1 + eta * tau), initial, status, "arXiv:2206.05825")
+    return _linear("MMD", 1 / (1 + eta * tau), initial, status, "arXiv:2206.05825", tau)
 
 
 def inpo(tau: float, eta: float, initial: float) -> Bound:
@@ -57,7 +58,7 @@ def inpo(tau: float, eta: float, initial: float) -> Bound:
     positive(tau=tau, eta=eta)
     proved = 4 * tau / (1 + 4 * tau**2)
     status = _status("INPO", eta, proved, observed=min(4 * tau, 0.5 / tau))
-    return _linear("INPO", 1 - eta * tau, initial, status, "MMD's (arXiv:2206.05825), reparametrised")
+    return _linear("INPO", 1 - eta * tau, initial, status, "MMD's (arXiv:2206.05825), reparametrised", tau)
 
 
 def average_iterate(eta: float, reference: ArrayLike, tau: float = 0.0) -> Bound:
@@ -79,6 +80,7 @@ def average_iterate(eta: float, reference: ArrayLike, tau: float = 0.0) -> Bound
         "exploitability",
         "proved",
         "Freund and Schapire 1997; derived in the docstring",
+        tau=tau,
     )
 
 
@@ -99,8 +101,8 @@ def spin(lam: float, initial: float) -> Bound:
     )
 
 
-def _linear(name: str, factor: float, initial: float, status: Status, source: str) -> Bound:
-    return Bound(f"{name}: {factor:.4g}^T", lambda T: initial * factor**T, "kl", status, source)
+def _linear(name: str, factor: float, initial: float, status: Status, source: str, tau: float) -> Bound:
+    return Bound(f"{name}: {factor:.4g}^T", lambda T: initial * factor**T, "kl", status, source, tau=tau)
 
 
 def _status(solver: str, eta: float, proved: float, observed: float) -> Status:

@@ -56,7 +56,7 @@ def optimistic_oracle(game: PreferenceGame, tau: float, delta: float = 0.05) -> 
         width = game.prompts * pairs * (1 + confidence / 2 * (1 + np.log(T)))
         return np.minimum(math.e / (2 * tau) * width, np.sqrt(T * width))
 
-    return Bound("minimax oracle, D2", value, "regret", "sketch", "derived from the gap lemma")
+    return Bound("minimax oracle, D2", value, "regret", "sketch", "derived from the gap lemma", tau=tau)
 
 
 def oracle_rate(game: PreferenceGame, tau: float) -> float:
@@ -86,7 +86,8 @@ def enpo(game: PreferenceGame, tau: float, confidence: float = 1.0, ridge: float
         explored = confidence * np.sqrt(2 * game.responses * T * np.log(1 + 2 * T / ridge))
         return np.sqrt(D * T) * (1 + (1 + 2 * tau / tau) ** 2 / 2) + explored
 
-    return Bound("ENPO, sqrt T", value, "regret", "sketch", "arXiv:2606.01382 (abstract); derived here")
+    source = "arXiv:2606.01382 (abstract); derived here"
+    return Bound("ENPO, sqrt T", value, "regret", "sketch", source, tau=tau)
 
 
 def passive_lower(rare: float, advantage: float) -> Bound:
@@ -126,7 +127,12 @@ def greedy_order(tau: float, responses: int) -> Bound:
     positive(tau=tau)
     scale = math.exp(1 / tau) * responses**2
     return Bound(
-        "greedy: e^(1/tau) d log T", lambda T: scale * np.log(T + 1), "regret", "order", "arXiv:2510.24700"
+        "greedy: e^(1/tau) d log T",
+        lambda T: scale * np.log(T + 1),
+        "regret",
+        "order",
+        "arXiv:2510.24700",
+        tau=tau,
     )
 
 
@@ -146,6 +152,7 @@ def kl_ucb_order(tau: float, responses: int) -> Bound:
         "regret",
         "order",
         "arXiv:2502.07460, arXiv:2603.02155",
+        tau=tau,
     )
 
 

@@ -7,13 +7,15 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
 from pgames.numerics import check_distribution, indices, kl_to_logs, normalise, real
 
 TIES = 1e-12  # at tau = 0 a best response treats win rates closer than this as equal
 
 
-def exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> float | NDArray[np.float64]:
+def exploitability(
+    game: PreferenceGame | ArrayLike, policy: ArrayLike, tau: float = 0.0
+) -> float | NDArray[np.float64]:
     """max_p J_tau(p, pi) - 1/2, averaged over prompts: 0 only at an equilibrium.
 
     J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref). At tau = 0 it is max_y (P pi)_y - 1/2 over
@@ -22,17 +24,21 @@ def exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) ->
 
     Parameters
     ----------
+    game : a PreferenceGame, or its table P float64[Y, Y] or float64[X, Y, Y].
     policy : float64[Y] (one prompt), float64[X, Y] or float64[S, X, Y], probabilities.
     tau : weight of the KL to the reference, at least 0.
 
     Returns a float, or float64[S] for S policies; never negative. Raises ValueError when `policy` is not a
     policy of this game, for instance when it has mass outside the support of the reference.
     """
+    game = as_game(game)
     gaps = prompt_exploitability(game, policy, tau) @ game.prompt_weights
     return float(gaps) if gaps.ndim == 0 else gaps
 
 
-def duality_gap(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> float | NDArray[np.float64]:
+def duality_gap(
+    game: PreferenceGame | ArrayLike, policy: ArrayLike, tau: float = 0.0
+) -> float | NDArray[np.float64]:
     """max_p J_tau(p, pi) - min_q J_tau(pi, q), which is twice the exploitability.
 
     A float for a policy float64[Y] or float64[X, Y], float64[S] for float64[S, X, Y].
@@ -40,11 +46,14 @@ def duality_gap(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> fl
     return 2 * exploitability(game, policy, tau)
 
 
-def best_response(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> NDArray[np.float64]:
+def best_response(
+    game: PreferenceGame | ArrayLike, policy: ArrayLike, tau: float = 0.0
+) -> NDArray[np.float64]:
     """argmax_p J_tau(p, policy) as float64[X, Y] (or [S, X, Y]): proportional to ref * exp(P policy / tau).
 
     At tau = 0 it is the reference restricted to the best responses (win rates within 1e-12 of the best).
     """
+    game = as_game(game)
     pi = check_policy(game, policy)
     advantage = advantages(game, pi)
     if check_tau(tau) > 0:
@@ -80,13 +89,6 @@ def advantages(game: PreferenceGame, pi: NDArray[np.float64]) -> NDArray[np.floa
     return -np.matmul(pi.swapaxes(0, 1), game.skew).swapaxes(0, 1)
 
 
-def check_game(game: object) -> PreferenceGame:
-    """Return the game. Raises TypeError when it is not a PreferenceGame."""
-    if not isinstance(game, PreferenceGame):
-        raise TypeError(f"game must be a PreferenceGame, got {type(game).__name__}: pass PreferenceGame(P).")
-    return game
-
-
 def check_tau(tau: float) -> float:
     """tau as a float. Raises ValueError when it is not finite or below 0."""
     if not (math.isfinite(tau) and tau >= 0):
@@ -99,7 +101,7 @@ def check_policy(game: PreferenceGame, policy: ArrayLike) -> NDArray[np.float64]
 
     Raises ValueError when the shape is wrong, or a row is not a distribution or has mass outside the game.
     """
-    shape = (check_game(game).prompts, game.responses)
+    shape = (game.prompts, game.responses)
     pi = real("policy", policy)
     if pi.ndim == 1 and shape[0] == 1:
         pi = pi[None]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pgames.exact import convex
-from pgames.exact.certificates import check_game, check_tau, fixed_point_residual, prompt_exploitability
+from pgames.exact.certificates import check_tau, fixed_point_residual, prompt_exploitability
 from pgames.exact.interior_point import PathEnd
 from pgames.exact.one_game import Select, scaled, select_equilibrium, solve
 from pgames.exact.small import LARGEST, follow_paths
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
 
 Array = NDArray[np.float64]
 Method = Literal["newton", "cvxpy"]
@@ -39,7 +39,7 @@ class Equilibrium(NamedTuple):
 
 
 def nash(
-    game: PreferenceGame, tau: float = 0.0, select: Select = "centre", method: Method = "newton"
+    game: PreferenceGame | ArrayLike, tau: float = 0.0, select: Select = "centre", method: Method = "newton"
 ) -> Equilibrium:
     """The symmetric equilibrium pi of J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref).
 
@@ -52,13 +52,15 @@ def nash(
     "max_entropy" : the one of largest entropy.
     "closest" : argmin KL(pi || reference), the limit of the regularised equilibria as tau -> 0.
 
+    `game` may be its table P float64[Y, Y] or float64[X, Y, Y]: an array, lists, a tensor or a data frame.
+
     method="cvxpy" solves the same problems by Clarabel, slowly and to about 1e-8, as a second opinion.
 
     Raises ValueError for bad arguments and RuntimeError when a prompt's exploitability exceeds 1e-9 (1e-6
     with cvxpy), never seen on a valid game. Above tau = 1e20, where a policy of the last bit's precision
     exceeds it as well, a residual of 1e-13 is enough.
     """
-    check_game(game)
+    game = as_game(game)
     tau = check_tau(tau)
     _one_of("select", select, SELECTIONS)
     _one_of("method", method, tuple(TOLERANCE))

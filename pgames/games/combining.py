@@ -30,7 +30,8 @@ def clones(game: PreferenceGame, copies: int | Sequence[int]) -> PreferenceGame:
 def stack(games: Sequence[PreferenceGame]) -> PreferenceGame:
     """One game with the prompts of all `games`, with equal weight for each game.
 
-    Smaller games are padded with responses of reference probability 0, which are outside the game.
+    Smaller games are padded with responses of reference probability 0, which are outside the game. A label
+    is that of the games which name the response, joined where they differ: "yes / left".
     Raises ValueError when there are no games.
     """
     if not games:
@@ -44,5 +45,10 @@ def stack(games: Sequence[PreferenceGame]) -> PreferenceGame:
         P[rows, :n, :n], reference[rows, :n] = game.P, game.reference
         weights[rows] = game.prompt_weights / len(games)
         at += game.prompts
-    largest = next(game for game in games if game.responses == Y)
-    return PreferenceGame(P, reference, weights, largest.labels)
+    return PreferenceGame(P, reference, weights, [_joined(games, y) for y in range(Y)])
+
+
+def _joined(games: Sequence[PreferenceGame], y: int) -> str:
+    """The names of response y in the games that have one; a number alone is no name."""
+    given = dict.fromkeys(game.labels[y] for game in games if game.responses > y)
+    return " / ".join([name for name in given if name != str(y)] or given)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from pgames.games.arrays import read_table
 from pgames.numerics import check_distribution, real
 
 SKEW_TOLERANCE = 1e-9  # largest |P + P' - 1| that counts as rounding
@@ -19,7 +21,8 @@ class PreferenceGame:
 
     Parameters
     ----------
-    P : float64[X, Y, Y] or float64[Y, Y] (one prompt), in [0, 1], with P[x, y, z] + P[x, z, y] = 1.
+    P : float64[X, Y, Y] or float64[Y, Y] (one prompt), in [0, 1], with P[x, y, z] + P[x, z, y] = 1: an array,
+        lists, a tensor, or a data frame, whose names become the labels.
     reference : float64[X, Y] or float64[Y], a distribution over responses; uniform by default. A response
         with reference probability 0 is outside the game of that prompt, so prompts may differ in size.
     prompt_weights : float64[X], a distribution over prompts; uniform by default.
@@ -46,15 +49,16 @@ class PreferenceGame:
         *,
         symmetrise: bool = False,
     ):
-        table = _preference_table(P)
-        skew = _antisymmetric(table, symmetrise)
+        table, names, rounding = read_table(P)
+        table = _preference_table(table)
+        skew = _antisymmetric(table, symmetrise, max(SKEW_TOLERANCE, rounding))
         prompts, responses = table.shape[:2]
         for name, value in {
             "P": _frozen(skew + 0.5),
             "skew": _frozen(skew),
             "reference": _frozen(_distributions("reference", reference, prompts, responses)),
             "prompt_weights": _frozen(_distributions("prompt_weights", prompt_weights, 1, prompts)[0]),
-            "labels": _labels(labels, responses),
+            "labels": _labels(names if labels is None else labels, responses),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -81,12 +85,39 @@ class PreferenceGame:
         """The game of one prompt."""
         return PreferenceGame(self.P[x], self.reference[x], None, self.labels)
 
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """P, float64[X, Y, Y], so that NumPy functions take a game. Raises ValueError when copy is False."""
+        if copy is False and dtype not in (None, np.float64):
+            raise ValueError(f"P is float64, so an array of {dtype} is a copy: leave copy out.")
+        return np.array(self.P, dtype=dtype, copy=bool(copy) or dtype is not None)
+
     def __repr__(self) -> str:
         return f"PreferenceGame(prompts={self.prompts}, responses={self.responses})"
 
 
-def _preference_table(P: ArrayLike) -> NDArray[np.float64]:
-    table = real("P", P)
+def as_game(game: PreferenceGame | ArrayLike) -> PreferenceGame:
+    """The game itself, or the game of a table P float64[Y, Y] or [X, Y, Y]: arrays, lists, tensors, frames.
+
+    Raises TypeError when it is neither, and ValueError when the table is not a preference game.
+    """
+    if isinstance(game, PreferenceGame):
+        return game
+    if hasattr(game, "to_game"):
+        raise TypeError(
+            f"a game is needed, got {type(game).__name__}: pass pgames.estimate(votes), the game of "
+            "their win rates."
+        )
+    readable = isinstance(game, list | tuple) or any(hasattr(game, name) for name in TABLES)
+    if readable and not isinstance(game, type):
+        return PreferenceGame(game)
+    raise TypeError(
+        f"game must be a PreferenceGame or a table P[y, z] of win rates, got {type(game).__name__}: pass "
+        "PreferenceGame(P)."
+    )
+
+
+def _preference_table(P: NDArray[np.float64]) -> NDArray[np.float64]:
+    table = P
     if table.ndim == 2:
         table = table[None]
     if table.ndim != 3 or table.shape[1] != table.shape[2] or 0 in table.shape:
@@ -101,13 +132,29 @@ def _preference_table(P: ArrayLike) -> NDArray[np.float64]:
     if low < 0 or high > 1:
         x, y, z = np.unravel_index(np.argmin(table) if low < 0 else np.argmax(table), table.shape)
         raise ValueError(
-            f"P must lie in [0, 1], got P[{x}, {y}, {z}] = {table[x, y, z]:.6g}. For payoffs A in [-1, 1] "
-            "pass (1 + A) / 2."
+            f"P must lie in [0, 1], got P[{x}, {y}, {z}] = {table[x, y, z]:.6g}. {_remedy(table)}"
         )
     return table
 
 
-def _antisymmetric(table: NDArray[np.float64], symmetrise: bool) -> NDArray[np.float64]:
+def _remedy(table: NDArray[np.float64]) -> str:
+    """What a table with entries outside [0, 1] may be, and what to pass instead."""
+    size = float(np.abs(table).max())
+    payoffs = np.abs(table + np.swapaxes(table, -1, -2)).max() <= 1e-9 * size
+    if payoffs and size <= 0.5:
+        return "For A = P - 1/2 pass 1/2 + A; for payoffs A in [-1, 1] pass (1 + A) / 2."
+    if payoffs and size <= 1:
+        return "For payoffs A in [-1, 1] pass (1 + A) / 2."
+    if payoffs:
+        return f"For payoffs or margins A pass (1 + A / {size:.6g}) / 2; for log-odds, 1 / (1 + exp(-A))."
+    pairs = table + np.swapaxes(table, -1, -2)
+    total = float(pairs.max())
+    if table.min() >= 0 and pairs.min() >= total * (1 - 1e-9):
+        return f"Both orders add up to {total:g}: pass P / {total:g}."
+    return "Entries are probabilities that the row beats the column; for counts of wins W pass W / (W + W')."
+
+
+def _antisymmetric(table: NDArray[np.float64], symmetrise: bool, allowed: float) -> NDArray[np.float64]:
     """(P - P') / 2, antisymmetric in floating point. Raises ValueError when the table is too far from it."""
     skew = np.empty_like(table)
     for x in range(len(table)):  # one prompt at a time keeps the temporaries at Y x Y
@@ -117,12 +164,12 @@ def _antisymmetric(table: NDArray[np.float64], symmetrise: bool) -> NDArray[np.f
             continue
         error = np.abs(table[x] - 0.5 - skew[x])
         worst = int(np.argmax(error))
-        if 2 * error.flat[worst] > SKEW_TOLERANCE:
+        if 2 * error.flat[worst] > allowed:
             y, z = divmod(worst, table.shape[1])
             raise ValueError(
                 f"P + P' must be 1: P[{x}, {y}, {z}] + P[{x}, {z}, {y}] = "
                 f"{table[x, y, z] + table[x, z, y]:.12g} (off by {2 * error.flat[worst]:.2g}, allowed "
-                f"{SKEW_TOLERANCE:g}). Pass symmetrise=True (--symmetrise) to use (P + 1 - P') / 2."
+                f"{allowed:.2g}). Pass symmetrise=True (--symmetrise) to use (P + 1 - P') / 2."
             )
     return skew
 

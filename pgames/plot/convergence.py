@@ -47,13 +47,18 @@ def convergence(
     """
     shown = named(curves)
     metric = metric or next(iter(next(iter(shown.values())).values))
-    bounds = checked_bounds(bound, by, metric)
+    bounds = checked_bounds(bound, by, metric, shown.values())
     figure = new_figure(7.2, 4.6)
     axes = figure.add_subplot()
     lowest, last = np.inf, 1
     for i, (name, curve) in enumerate(shown.items()):
         x, values = along(curve, by), np.maximum(curve.recorded(metric), FLOOR)
         x, values = x[x >= 1], values[:, x >= 1]  # round 0 has no logarithm
+        if not x.size:
+            raise ValueError(
+                f"{name} holds round 0 alone, which has no place on a logarithmic axis: run it for a round "
+                "or more."
+            )
         low, middle, high = np.quantile(values, (quantiles[0], 0.5, quantiles[1]), axis=0)
         colour = COLOURS[i % len(COLOURS)]
         # neighbouring curves also differ in their dashes, for readers who do not see the colours

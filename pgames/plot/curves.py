@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ LABELS = {"rounds": "rounds", "bits": "verdicts asked for (bits)"}
 NAMED = 44  # characters of a name in a legend
 # the start of the names of the metrics over which a bound on a quantity may be drawn
 BOUNDED = {"kl": "KL to the Nash", "exploitability": "exploitability", "log_ratio": "log-ratio"}
+TAU = re.compile(r"\(tau = ([^)]+)\)")  # in the name of a metric
 BOUND_DASHES: dict[str, Any] = {
     "proved": "-",
     "sketch": (0, (1, 2)),
@@ -52,8 +54,15 @@ def along(curve: Recorded, by: By) -> NDArray[np.int64]:
     return np.asarray(curve.bits)
 
 
-def checked_bounds(bound: Bound | Sequence[Bound] | None, by: By, metric: str) -> list[Bound]:
-    """The bounds as a list. Raises ValueError when `by` is unknown or a bound is not on the metric drawn."""
+def checked_bounds(
+    bound: Bound | Sequence[Bound] | None, by: By, metric: str, curves: Collection[Recorded]
+) -> list[Bound]:
+    """The bounds as a list.
+
+    The tau of the metric is in its name, "exploitability (tau = 0.1)", or that of the curves.
+
+    Raises ValueError when `by` is unknown, or a bound is on another quantity or another tau than the metric.
+    """
     if by not in LABELS:
         raise ValueError(f"by must be 'rounds' or 'bits', got {by!r}.")
     bounds = [] if bound is None else list(bound) if isinstance(bound, Sequence) else [bound]
@@ -65,6 +74,13 @@ def checked_bounds(bound: Bound | Sequence[Bound] | None, by: By, metric: str) -
             raise ValueError(
                 f"the bound {one.name!r} is on {one.quantity}, not on {metric}: draw it over a metric named "
                 f"{drawable!r}, or leave it out."
+            )
+        named = TAU.search(metric)
+        drawn = {named[1]} if named else {f"{curve.tau:g}" for curve in curves if curve.tau is not None}
+        if one.tau is not None and drawn and f"{one.tau:g}" not in drawn:
+            raise ValueError(
+                f"the bound {one.name!r} is on {one.quantity} at tau = {one.tau:g}, and drawn is tau = "
+                f"{', '.join(sorted(drawn))}: draw it over {one.quantity} at its own tau, or leave it out."
             )
     return bounds
 

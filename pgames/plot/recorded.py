@@ -68,6 +68,11 @@ class Recorded(Protocol):
         """The number of runs S."""
         ...
 
+    @property
+    def tau(self) -> float | None:
+        """The tau of the regret; None where every metric has its own."""
+        ...
+
     def recorded(self, name: str) -> Array:
         """The quantity of that name, float64[S, R, ...]."""
         ...

@@ -42,8 +42,8 @@ def compare(
     bound : a Bound of `pgames.bounds` on regret, or several, in rounds. The legend gives the status: proved,
         sketch, observed, or order, which is a slope to compare with, not a limit.
     """
-    bounds = checked_bounds(bound, by, "regret")
     shown = {name: curve.only("regret") for name, curve in named(curves).items()}
+    bounds = checked_bounds(bound, by, "regret", shown.values())
     figure = new_figure(7.4, 4.5)
     axes = figure.add_subplot()
     heavy: list[str] = []

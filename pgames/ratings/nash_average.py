@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
 from pgames.numerics import real
 from pgames.ratings.scores import Ratings
 
@@ -26,11 +26,14 @@ def nash_average(game: PreferenceGame | ArrayLike) -> NashAverage:
     An antisymmetric table float64[Y, Y] of payoffs is accepted too; the scores are then in its units. An
     item outside the game of some prompts is scored on those where it takes part.
 
-    Raises ValueError when a table of payoffs is not finite, square and antisymmetric.
+    Raises ValueError when a table of payoffs is not finite, square and antisymmetric, and TypeError for
+    votes, whose game `pgames.estimate` makes.
     """
     from pgames.exact.equilibrium import nash
 
     unit = 1.0
+    if hasattr(game, "to_game"):  # votes
+        game = as_game(game)
     if not isinstance(game, PreferenceGame):
         game, unit = _game_of_payoffs(game)
     policy = nash(game, select="max_entropy").policy

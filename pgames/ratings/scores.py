@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,16 @@ class Ratings:
     def ranking(self) -> tuple[str, ...]:
         """The items, best first."""
         return tuple(self.items[i] for i in self.order)
+
+    def keys(self) -> tuple[str, ...]:
+        """The items, so that dict(ratings) is {item: score}."""
+        return self.items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.items)
 
     def __getitem__(self, item: str) -> float:
         """The score of an item, by name. Raises KeyError when no item has that name."""

@@ -11,7 +11,6 @@ import numpy as np
 from pgames.numerics import whole
 from pgames.solver import Weight
 
-
 NUMERIC = re.compile(r"\b(Weight|float|int)\b")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pgames.arena import Blending, Preferring
+from pgames.arena import Averaging, Blending, Preferring
 from pgames.solver import Memory, Memoryless, Pi, Regularised, Solver, State, Weight, require
 from pgames.solvers.checks import check_numbers, check_steps
 
@@ -167,10 +167,12 @@ class NashEMA(Regularised):
         if not 0 <= self.decay < 1:
             raise ValueError(f"NashEMA: decay must be in [0, 1), got {self.decay}.")
 
-    def init(self, arena: Preferring[Pi]) -> State[Pi, Pi]:
+    def init(self, arena: Averaging[Pi]) -> State[Pi, Pi]:
+        if self.arithmetic:
+            require(self, arena, Averaging)
         return _start(self, arena, arena.reference)
 
-    def step(self, arena: Preferring[Pi], state: State[Pi, Pi]) -> State[Pi, Pi]:
+    def step(self, arena: Averaging[Pi], state: State[Pi, Pi]) -> State[Pi, Pi]:
         pi = state.policy
         average = arena.mixture if self.arithmetic else arena.geometric_mixture
         ema = average((self.decay, state.memory), (1 - self.decay, pi))

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.arena import AgainstAll, SelfPreferring
 from pgames.counts import PairCounts
 from pgames.exact.certificates import exploitability
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
 from pgames.kernels import blocks, streams
 from pgames.losses import PairLoss, logistic, minimise
 from pgames.meetings import Meetings
@@ -28,29 +28,27 @@ class TableArena:
 
     Parameters
     ----------
-    game : the preference game.
+    game : the preference game, or its table P float64[Y, Y] or float64[X, Y, Y].
     runs : S, independent runs computed side by side. A hyper-parameter may be float64[S].
     seed : all randomness is a function of (seed, run, round) and of the policies compared.
     samples : None for exact feedback; m for win rates that are means of m Bernoulli duels.
     expert : float64[X, Y], the distribution of demonstrations (used only by SPIN).
     first_run : the number of the first run, so that an experiment can be split without repeating streams.
 
-    Raises TypeError when `game` is no PreferenceGame, and ValueError when a number is out of range.
+    Raises TypeError when `game` is neither, and ValueError when a number is out of range or the table is no
+    preference game.
     """
 
     def __init__(
         self,
-        game: PreferenceGame,
+        game: PreferenceGame | ArrayLike,
         runs: int = 1,
         seed: int = 0,
         samples: int | None = None,
         expert: ArrayLike | None = None,
         first_run: int = 0,
     ):
-        if not isinstance(game, PreferenceGame):
-            raise TypeError(
-                f"TableArena needs a PreferenceGame, got {type(game).__name__}: pass PreferenceGame(P)."
-            )
+        game = as_game(game)
         if runs < 1:
             raise ValueError(f"runs must be at least 1, got {runs}.")
         if samples is not None and samples < 1:
@@ -62,6 +60,13 @@ class TableArena:
         self.simplices = Simplices(runs, game.support)
         self.reference: Policy = self.policy(game.reference)
         self.expert: Policy | None = None if expert is None else self.policy(expert)
+
+    def __repr__(self) -> str:
+        feedback = "exact" if self.samples is None else f"{self.samples} samples"
+        return (
+            f"TableArena({self.game.responses} responses, {self.game.prompts} prompts, {self.runs} runs, "
+            f"{feedback} feedback, seed={self.seed})"
+        )
 
     # -- policies ---------------------------------------------------------------------------------------
 

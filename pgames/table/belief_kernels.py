@@ -44,7 +44,8 @@ def belief_nash(rates, log_reference, tau, start):
 def belief_rates(wins, optimism, confidence, bernstein):
     """Estimates float64[S, X, Y, Y]: share of wins, 1/2 where never compared, 1/2 on the diagonal.
 
-    `optimism` > 0 adds that many widths of `Belief` off the diagonal and clips to [0, 1].
+    `optimism` adds that many widths of `Belief` off the diagonal, subtracts them where it is negative, and
+    clips to [0, 1].
     """
     S, X, Y, _ = wins.shape
     out = np.full((S, X, Y, Y), 0.5)
@@ -56,13 +57,13 @@ def belief_rates(wins, optimism, confidence, bernstein):
                         continue
                     n = wins[s, x, y, z] + wins[s, x, z, y]
                     p = wins[s, x, y, z] / n if n > 0.0 else 0.5
-                    if optimism > 0.0:
+                    if optimism != 0.0:
                         width = 1.0
                         if n > 0.0 and bernstein:
                             width = math.sqrt(2.0 * p * (1.0 - p) * confidence / n) + 3.0 * confidence / n
                         elif n > 0.0:
                             width = math.sqrt(confidence / (2.0 * n))
-                        p = min(1.0, p + min(1.0, optimism * width))
+                        p = min(1.0, max(0.0, p + max(-1.0, min(1.0, optimism * width))))
                     out[s, x, y, z] = p
     return out
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.arena import Evidence, Width
 from pgames.counts import PairCounts
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
 from pgames.kernels import judging
 from pgames.losses import PairLoss
 from pgames.solver import Weight
@@ -73,12 +73,13 @@ class DuelArena:
 
     def __init__(
         self,
-        game: PreferenceGame,
+        game: PreferenceGame | ArrayLike,
         runs: int = 1,
         seed: int = 0,
         features: ArrayLike | None = None,
         first_run: int = 0,
     ):
+        game = as_game(game)
         self._truth = TableArena(game, runs, seed, samples=1, first_run=first_run)
         self.runs, self.prompts, self.responses = runs, game.prompts, game.responses
         self.support = game.support
@@ -86,6 +87,12 @@ class DuelArena:
         self.tabular = features is None
         self.features = _features(features, game)
         self.round, self.rounds, self.bits = 0, 1, 0
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.responses} responses, {self.prompts} prompts, {self.runs} runs, "
+            f"round {self.round})"
+        )
 
     # -- policies: no preference needed -----------------------------------------------------------------
 

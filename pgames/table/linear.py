@@ -17,6 +17,7 @@ from pgames.kernels.elementary import njit
 from pgames.kernels.rows import normalise, softmax
 from pgames.solver import Weight
 from pgames.table.arena import Policy
+from pgames.table.beliefs import check_optimism, refuse_nash
 from pgames.table.duelled import Featured
 
 Array = NDArray[np.float64]
@@ -130,7 +131,8 @@ class LinearBelief:
     """An arena whose preference is the ridge estimate of M, with the verbs of `pgames.table.beliefs.Belief`.
 
     With optimism c the win rate of y against an opponent of mean feature m is raised by
-    c sqrt(L / 2) |psi(y, m)| in the norm of (gram + ridge)^-1, and clipped to [0, 1] (arXiv:2510.13060).
+    c sqrt(L / 2) |psi(y, m)| in the norm of (gram + ridge)^-1, lowered where c < 0, and clipped to [0, 1]
+    (arXiv:2510.13060). Raises ValueError for an optimism that is not finite.
     """
 
     RIDGE = 1e-2
@@ -138,7 +140,8 @@ class LinearBelief:
     def __init__(self, arena: Featured, evidence: LinearEvidence, optimism: float = 0.0):
         confidence = math.log(2 * arena.responses**2 * arena.prompts * (1.0 + arena.round) ** 2)
         self.reference, self.support, self.features = arena.reference, arena.support, arena.features
-        self.radius = optimism * math.sqrt(confidence / 2)
+        self.optimism = check_optimism(optimism)
+        self.radius = self.optimism * math.sqrt(confidence / 2)
         q, D = evidence.moment.shape[-1], self.features.shape[2]
         self.inverse = np.linalg.inv(evidence.gram + self.RIDGE * np.eye(q))
         self.matrix = np.zeros((*evidence.moment.shape[:2], D, D))
@@ -159,7 +162,7 @@ class LinearBelief:
         """The believed P(y > opponent), float64[S, X, Y], in [0, 1]."""
         mean = np.einsum("xyd,sxy->sxd", self.features, np.exp(opponent))
         rates = 0.5 + np.einsum("xyd,sxde,sxe->sxy", self.features, self.matrix, mean)
-        if self.radius > 0:
+        if self.radius != 0:
             rates = rates + self.radius * self._widths(mean)
         return np.clip(rates, 0.0, 1.0)
 
@@ -168,7 +171,11 @@ class LinearBelief:
         return blocks.tilt(prior, self.win_rates(opponent), np.full(len(prior), step, dtype=np.float64))
 
     def nash(self, tau: float, start: Policy) -> Policy:
-        """The regularised Nash of the estimate, warm-started."""
+        """The regularised Nash of the estimate, float64[S, X, Y], warm-started.
+
+        Raises ValueError when the belief is optimistic or pessimistic, because it is then no game.
+        """
+        refuse_nash(self.optimism)
         return linear_nash(self.features, self.matrix, self.reference[0], tau, start)
 
     def favouring(self, policy: Policy, tau: float, alpha: float) -> LinearBelief:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Learner = TypeVar("Learner", bound=Solver)
 
+LAZY = 5  # rounds of a lazy step
 SHORT = 40  # rounds of checks that do not wait for learning
 MODERATE_TAU = 0.1
 
@@ -42,7 +43,8 @@ def check_learner(
 
     honest : it learns about the preferences only from `duel`, `compare`, `label` and `self_duels`, and every
         verdict it asks for is counted.
-    counting : a step counts the rounds that it stands for.
+    counting : a step of one round counts one.
+    lazy : a step that is given the duels of several rounds (`simulate(refresh=1.1)`) counts them all.
     reproducible : the same seed gives the same bits, step by step, and a step does not change its state.
     separate : a run has the same bits beside any number of others.
     masking : every policy is a distribution on the responses with reference probability above 0.
@@ -168,6 +170,19 @@ def _counting(learner: Solver, game: PreferenceGame) -> Measured:
     return Measured("the error of state.t", float(off), 0.0)
 
 
+def _lazy(learner: Solver, game: PreferenceGame) -> Measured | None:
+    """One round and LAZY rounds from the same state; a learner that asks no more verdicts plays one round."""
+    arena = DuelArena(game, 2, seed=5)
+    *_, state = _play(learner, arena, 2)
+    one, several = arena.at(2, 1), arena.at(2, LAZY)
+    learner.step(one, state)
+    after = learner.step(several, state)
+    if several.bits == one.bits:
+        return None
+    error = float(abs(after.t - (2 + LAZY)))
+    return Measured(f"the error of state.t after a step of {LAZY} rounds", error, 0.0)
+
+
 def _reproducible(learner: Solver, game: PreferenceGame) -> Measured:
     arena = DuelArena(game, 2, seed=5)
     first = list(_play(learner, arena))
@@ -242,6 +257,11 @@ CONDUCT = (
         "counting",
         _counting,
         "state.t must count the rounds done: return State(state.t + arena.rounds, ...).",
+    ),
+    Property(
+        "lazy",
+        _lazy,
+        "It was given the duels of several rounds: return State(state.t + arena.rounds, ...).",
     ),
     Property(
         "reproducible",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -54,8 +58,21 @@ class Row:
         return f"{m.what} is {m.got:.3g}, allowed {m.allowed:.3g}"
 
     def why(self) -> str:
-        """The usual cause of the failure."""
+        """The usual cause of the failure, or where the error was raised."""
+        if self.error is not None:
+            return f"The check could not be made: the error is raised {_place(self.error)}."
         return (self.measured and self.measured.diagnosis) or self.promise.meaning
+
+
+def _place(error: Exception) -> str:
+    """Where an error comes from: the last line outside of pgames and installed packages, if there is one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = Path(__file__).parents[1]
+    own = [f for f in frames if ours not in Path(f.filename).parents and "site-packages" not in f.filename]
+    last = (own or frames)[-1] if frames else None
+    return (
+        "by the check" if last is None else f"in {Path(last.filename).name}, line {last.lineno}, {last.name}"
+    )
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,7 @@ class ConformanceError(AssertionError):
         self.report = report
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The rows of one check; `print` it for a table."""
 
@@ -118,12 +135,29 @@ class Report:
             explained = why
         raise ConformanceError("\n".join([*lines, f"      {explained}"]), self) from failures[0].error
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
+        counts = Counter(row.status for row in self.rows)
+        return f"Report({self.subject}: {', '.join(f'{n} {status}' for status, n in counts.items())})"
+
+    def _repr_html_(self) -> str:
+        head, *rows = [[html.escape(cell) for cell in line] for line in self._table()]
+        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in rows)
+        heads = "".join(f"<th>{cell}</th>" for cell in head)
+        return (
+            f"<details><summary>{html.escape(repr(self))}</summary>"
+            f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></details>"
+        )
+
+    def _table(self) -> list[list[str]]:
         table = [["property", "game", "status", "measured", "allowed"]]
         for row in self.rows:
             m = row.measured
             numbers = [f"{m.got:.2g}", f"{m.allowed:.2g}"] if m else ["", ""]
             table.append([row.promise.name, row.game, row.status, *numbers])
+        return table
+
+    def __str__(self) -> str:
+        table = self._table()
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) for line in table]
         return "\n".join([self.subject, *(line.rstrip() for line in lines)])

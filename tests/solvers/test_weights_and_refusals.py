@@ -75,3 +75,22 @@ def test_every_learner_with_a_tau_is_in_the_list():
         name for name in names.learners() if "tau" in names.signature(names.learner_class(name)).parameters
     }
     assert found - {"DoubleThompson", "RUCB", "SparringEXP3"} <= set(LEARNERS)
+
+
+GIVEN = {"inner": pg.EGPO(0.1, 0.5), "solver": pg.EGPO(0.1, 0.5), "every": 5, "size": 2}
+
+
+def numeric():
+    """Every parameter of every solver that takes a number."""
+    for name, make in names.solvers().items():
+        for parameter in names.signature(make).parameters.values():
+            if any(kind in str(parameter.annotation) for kind in ("float", "int")):
+                yield pytest.param(make, parameter.name, id=f"{name}-{parameter.name}")
+
+
+@pytest.mark.parametrize(("make", "parameter"), list(numeric()))
+def test_a_number_given_as_text_is_refused_when_the_solver_is_made(make, parameter):
+    needed = [p.name for p in names.signature(make).parameters.values() if p.default is p.empty]
+    given = {name: GIVEN.get(name, 0.1) for name in needed}
+    with pytest.raises(ValueError, match=f"{parameter} must be a number, got the text '0.1': pass it"):
+        make(**{**given, parameter: "0.1"})

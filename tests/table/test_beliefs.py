@@ -136,3 +136,22 @@ def test_clones_cost_a_learner_that_knows_the_groups_nothing():
 
     assert regret(pg.Optimistic(tau), groups) < 0.3 * regret(pg.Optimistic(tau), None)
     assert regret(pg.Enhancer(tau), groups) < regret(pg.UniformAdversary(tau), groups)
+
+
+@pytest.mark.parametrize("features", [None, np.eye(3)[None]])
+def test_pessimism_is_the_lower_end_and_no_such_belief_is_a_game(features):
+    arena = pg.DuelArena(pg.games.comal3(), runs=2, features=features)
+    evidence = arena.no_duels()
+    for t in range(30):
+        evidence = evidence + arena.at(t).duel(arena.uniform, arena.uniform)
+    view = arena.at(30)
+    mean, low, high = (view.believe(evidence, c).win_rates(arena.uniform) for c in (0.0, -0.1, 0.1))
+    assert (low < mean).all() and (mean < high).all()
+    assert np.abs(high - mean - (mean - low)).min() < 1e-12  # but where it is clipped
+    assert view.believe(evidence, -50.0).win_rates(arena.uniform).max() <= 1 / 6 + 1e-12
+    for optimism in (1.0, -1.0):
+        with pytest.raises(ValueError, match=r"is no game, as P \+ P' differs from 1, and has no Nash"):
+            view.believe(evidence, optimism).nash(0.1, arena.reference)
+    for wrong in (np.nan, np.inf, "1", [1.0, 2.0]):
+        with pytest.raises(ValueError, match="optimism must be a finite number"):
+            view.believe(evidence, wrong)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from pgames.games.arrays import read_table
 from pgames.numerics import check_distribution, real
 
+TABLES = ("__array__", "to_numpy", "detach")  # a method that an array, a frame or a tensor has
 SKEW_TOLERANCE = 1e-9  # largest |P + P' - 1| that counts as rounding
 
 

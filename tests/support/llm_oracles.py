@@ -17,7 +17,8 @@ def trained(lm: LanguageModel, seed: int = 0, size: float = 0.15) -> Adapter:
     with lm.train(BASE) as trainee:
         with torch.no_grad():
             for weights in trainee.parameters.values():
-                weights.add_(size * torch.randn(weights.shape, generator=generator))
+                noise = torch.randn(weights.shape, generator=generator)
+                weights.add_(size * noise.to(weights))
         return lm.freeze(trainee)
 
 

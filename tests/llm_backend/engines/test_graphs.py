@@ -9,9 +9,11 @@ import torch
 from llm_backend.engines.local.generate import generate
 from llm_backend.engines.local.graphs import BLOCK, Still, columns
 from llm_backend.engines.local.lean import Lean
+from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE, geometric_mixture
 from tests.support.llm_families import model_of
 from tests.support.llm_oracles import trained
+from tests.support.llm_tiny import tiny_tokenizer
 
 PROMPTS = [[1, 5, 6, 7, 8], [1, 6], [1, 9, 4]]
 
@@ -68,9 +70,8 @@ def test_columns_grow_by_blocks():
 @pytest.mark.parametrize("kind", ["llama", "qwen3"])
 def test_recorded_steps_draw_the_same_tokens(kind, monkeypatch):
     """Of a policy and of a mixture, against steps that are not recorded; rows end at different times."""
-    lm = model_of(kind, lora=4)
+    lm = LanguageModel(model_of(kind, lora=None).causal.to("cuda"), tiny_tokenizer(), 4)
     policy = trained(lm, 0)
-    lm.causal.to("cuda")
     mixed = geometric_mixture((0.7, policy), (0.3, BASE))
     for drawn in (policy, mixed):
         recorded = generate(lm, drawn, PROMPTS, 8, max_new_tokens=40, key=(3,))

@@ -116,8 +116,14 @@ class Meetings:
         """With one more member, the last, whose win rates against the others are `row` float64[S, K].
 
         Without `row` it has met nobody yet. `games` is one number or float64[S, K].
+        Raises ValueError when `row` has another number of members.
         """
         S, K = self.runs, self.members
+        if row is not None and np.shape(real("row", row)) not in ((K,), (1, K), (S, K)):
+            raise ValueError(
+                f"row must hold the win rates against {K} members, float64[{S}, {K}], got shape "
+                f"{list(np.shape(row))}."
+            )
         rates, played = np.full((S, K + 1, K + 1), np.nan), np.zeros((S, K + 1, K + 1))
         rates[:, :K, :K], played[:, :K, :K] = self.rates, self.games
         rates[:, K, K], played[:, K, K] = 0.5, np.inf

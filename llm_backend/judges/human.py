@@ -17,6 +17,7 @@ from llm_backend.judges.names import digest
 from llm_backend.people.pairs import Question, write_questions
 from llm_backend.people.sources import ASKED, VOTES
 from llm_backend.people.votes import Tail
+from pgames.numerics import whole
 
 POLL = 0.5  # seconds between two looks at the file of votes
 REMIND = 300.0  # seconds between two lines on what is waited for
@@ -46,8 +47,8 @@ class Human:
     as_is = True
 
     def __init__(self, folder: str | os.PathLike[str], wait: int | None = None, seconds: float | None = None):
-        if wait is not None and wait < 1:
-            raise ValueError(f"Human: wait must be at least 1 pair, or unset to wait for all, got {wait}.")
+        if wait is not None and (not whole(wait) or wait < 1):
+            raise ValueError(f"Human: wait must be at least 1 pair, or unset to wait for all, got {wait!r}.")
         if seconds is not None and not seconds > 0:
             raise ValueError(f"Human: seconds must be above 0, or unset to wait without end, got {seconds}.")
         self.folder, self.wait, self.seconds = Path(folder), wait, seconds

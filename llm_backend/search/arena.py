@@ -17,6 +17,7 @@ from llm_backend.search.spaces import Settings, answers, key_of, replies, rows_o
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.spaces.recorded import described
 from llm_backend.verbs import steps
+from pgames.numerics import whole
 from pgames.search.growth import together
 from pgames.search.kept import Kept
 from pgames.search.rules import PUCT, Choice, check_budget
@@ -100,8 +101,8 @@ class Searched:
                 "what comes out, as in Facing(Searched(arena, 16), opponent)."
             )
         for name, value in (("top", top), ("batch", batch), ("opponents", opponents)):
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value!r}.")
+            if not whole(value) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
         if delimiter == "":
             raise ValueError("delimiter must be a text, or None for steps of one token, got ''.")
         self.arena, self.verdicts, self.choose, self.batch = arena, verdicts, choose, batch

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.arena import Pair, Role
 from pgames.mixing import Policy, Simplices
+from pgames.numerics import real
 from pgames.roles import certificates
 from pgames.roles.matrix import MatrixRoles
 from pgames.roles.prompts import PromptRoles
@@ -149,7 +150,15 @@ class RoleArena:
         return 0.5 * (attacked + defended)
 
     def join(self, attacker: Policy, defender: Policy) -> Policy:
-        """The attacker of the first pair with the defender of the second: float64[S, C, N]."""
+        """The attacker of the first pair with the defender of the second: float64[S, C, N].
+
+        Raises ValueError when the two have different shapes.
+        """
+        if np.shape(attacker) != np.shape(defender):
+            raise ValueError(
+                f"the pairs to join must have one shape, got {list(np.shape(attacker))} and "
+                f"{list(np.shape(defender))}."
+            )
         out = np.array(defender)
         out[:, ROWS["attacker"]] = attacker[:, ROWS["attacker"]]
         return self._kept(out)
@@ -162,7 +171,7 @@ class RoleArena:
         In units of success rates, computed exactly even when feedback is sampled. tau : a number, at least 0,
         or float64[S]; a role's KL has the weight tau / temper. Raises ValueError for another tau.
         """
-        taus: Pair[Weight] = Pair(*(np.asarray(tau) / temper for temper in self.tempers))
+        taus: Pair[Weight] = Pair(*(real("tau", tau) / temper for temper in self.tempers))
         found = certificates.gains(self.roles, self.reference, self._kept(policy), taus)
         if self._held is None:
             return found

@@ -145,7 +145,16 @@ def against_all(game: PreferenceGame, members: Sequence[Array]) -> tuple[Array, 
 
 
 def _stacked(policies: Sequence[Array]) -> Array:
-    """Probabilities float64[S, X, K, Y] of K policies. Raises ValueError when there is none."""
+    """Probabilities float64[S, X, K, Y] of K policies.
+
+    Raises ValueError when there is none, or one has no shape [S, X, Y] or another shape than the first.
+    """
     if len(policies) == 0:
         raise ValueError("a population needs at least one member.")
+    for k, policy in enumerate(policies):
+        if np.ndim(policy) != 3 or np.shape(policy) != np.shape(policies[0]):
+            raise ValueError(
+                "members must be policies of one shape [S, X, Y], as `arena.policy` makes them: member "
+                f"{k} has shape {list(np.shape(policy))}."
+            )
     return np.exp(np.stack(policies, axis=2))

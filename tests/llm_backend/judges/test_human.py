@@ -129,7 +129,16 @@ def test_a_damaged_file_of_votes_is_named(folder):
 
 
 @pytest.mark.parametrize(
-    "options", [{"wait": 0}, {"wait": -1}, {"seconds": 0.0}, {"seconds": -1.0}, {"seconds": math.nan}]
+    "options",
+    [
+        {"wait": 0},
+        {"wait": -1},
+        {"wait": "3"},
+        {"wait": 1.5},
+        {"seconds": 0.0},
+        {"seconds": -1.0},
+        {"seconds": math.nan},
+    ],
 )
 def test_bad_arguments(folder, options):
     (name,) = options

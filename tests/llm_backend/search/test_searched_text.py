@@ -168,8 +168,8 @@ def test_a_search_asks_one_verdict_per_simulation_and_per_opponent():
     ("how", "line"),
     [
         ({"verdicts": 3}, "PUCT chooses among up to 8 tokens and needs at least 8 simulations, got 3"),
-        ({"verdicts": 8, "top": 0}, "top must be at least 1"),
-        ({"verdicts": 8, "batch": 0}, "batch must be at least 1"),
+        ({"verdicts": 8, "top": 0}, "top must be a whole number of at least 1"),
+        ({"verdicts": 8, "batch": 0}, "batch must be a whole number of at least 1"),
         ({"verdicts": 8, "delimiter": ""}, "delimiter must be a text"),
         ({"verdicts": 8, "room": 0}, "room must be at least 1 byte"),
     ],

@@ -17,7 +17,7 @@ from pgames.games.preference import PreferenceGame
 from pgames.loop import iterate, run, solve
 from pgames.losses import PairLoss
 from pgames.meetings import Meetings
-from pgames.plot import compare
+from pgames.plot import compare, use_style
 from pgames.population.facing import Facing
 from pgames.ratings.estimate import estimate
 from pgames.regret.growth import growth
@@ -153,6 +153,7 @@ __all__ = [
     "solve",
     "sweep",
     "tableau",
+    "use_style",
 ]
 
 

@@ -16,6 +16,7 @@ from pgames.curves.summary import Summary, summarise
 from pgames.solver import State
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from pgames.bounds import Bound
@@ -190,8 +191,9 @@ class Curve:
         bound: Bound | Sequence[Bound] | None = None,
         by: Literal["rounds", "bits"] = "rounds",
         title: str = "",
+        ax: Axes | None = None,
     ) -> Figure:
-        """Draw a quantity, the first by default, on logarithmic axes with bounds over it.
+        """Draw a quantity, the first by default, on logarithmic axes with bounds over it, in `ax` if given.
 
         Regret is drawn by `plot.compare` as a mean with its bootstrap band, every other quantity by
         `plot.convergence` as a median with a band of quantiles. Raises ValueError when the quantity was not
@@ -201,8 +203,8 @@ class Curve:
 
         name = metric or self._name()
         if name == "regret":
-            return plot.compare(self, by, bound, title=title)
-        return plot.convergence(self, name, bound, by=by, title=title)
+            return plot.compare(self, by, bound, title=title, ax=ax)
+        return plot.convergence(self, name, bound, by=by, title=title, ax=ax)
 
     # -- files ------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from pgames.plot.bars import Bars, ratings
 from pgames.plot.convergence import convergence
+from pgames.plot.look import use_style
 from pgames.plot.matrix import heatmap, prompts
 from pgames.plot.regret import compare
 from pgames.plot.style import figure_bytes, save_figure
@@ -17,4 +18,5 @@ __all__ = [
     "ratings",
     "save_figure",
     "simplex",
+    "use_style",
 ]

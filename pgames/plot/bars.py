@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pgames.plot.style import COLOURS, INK, new_figure, short, style
+from pgames.plot.look import look
+from pgames.plot.style import INK, new_figure, panels_of, short, styled, titled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -23,19 +25,26 @@ class Bars(NamedTuple):
     baseline: float = 0.0
 
 
-@style()
+@styled
 def ratings(
-    bars: Mapping[str, Bars], items: Sequence[str], order: ArrayLike | None = None, *, title: str = ""
+    bars: Mapping[str, Bars],
+    items: Sequence[str],
+    order: ArrayLike | None = None,
+    *,
+    title: str = "",
+    ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Bars with intervals for every item, one panel per rating, all in the same order of items.
 
-    Raises ValueError when there is no rating, or one does not have one value per item.
+    Raises ValueError when there is no rating, or one does not have one value per item, and TypeError when
+    `ax` holds another number of axes than there are ratings.
 
     Parameters
     ----------
     bars : name of the rating -> Bars.
     items : Y names.
     order : int64[N], which items to draw, first at the top; by default all of them, by the first rating.
+    ax : axes to draw in, one for each rating; by default those of a new figure.
     """
     if not bars:
         raise ValueError("there is no rating to draw: pass at least one.")
@@ -47,23 +56,32 @@ def ratings(
     first = np.asarray(next(iter(bars.values())).values)
     shown = np.argsort(-first, kind="stable") if order is None else np.asarray(order)
     rows = np.arange(len(shown))
-    figure = new_figure(2.2 + 2.5 * len(bars), 1.0 + 0.2 * max(len(shown), 4) + (0.3 if title else 0))
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    panels: Any = figure.subplots(1, len(bars), sharey=True, squeeze=False)[0]
+    if ax is None:
+        figure = new_figure(2.2 + 2.5 * len(bars), 1.0 + 0.2 * max(len(shown), 4) + (0.3 if title else 0))
+        panels: Any = figure.subplots(1, len(bars), sharey=True, squeeze=False)[0]
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=look().points(11), fontweight="bold")
+    else:
+        panels = panels_of(ax, len(bars))
+        figure = panels[0].figure
     for i, (axes, (name, (values, low, high, baseline))) in enumerate(zip(panels, bars.items(), strict=True)):
         values = np.asarray(values, dtype=np.float64)[shown]
-        axes.barh(
-            rows, values - baseline, left=baseline, height=0.66, color=COLOURS[i % len(COLOURS)], alpha=0.55
-        )
+        axes.barh(rows, values - baseline, left=baseline, height=0.66, color=look().colour(i), alpha=0.55)
         if low is not None and high is not None:
-            axes.hlines(rows, np.asarray(low)[shown], np.asarray(high)[shown], color=INK, linewidth=1.2)
+            axes.hlines(
+                rows, np.asarray(low)[shown], np.asarray(high)[shown], color=INK, linewidth=look().points(1.2)
+            )
         axes.axvline(baseline, color="#8C8C8C", linewidth=0.8)
-        axes.set_title(name, fontsize=10)
+        axes.set_title(titled(name), fontsize=look().points(10))
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.locator_params(axis="x", nbins=5)
-    panels[0].set_yticks(rows, [short(items[int(y)]) for y in shown], fontsize=8 if len(shown) > 20 else 9)
-    panels[0].set_ylim(len(shown) - 0.4, -0.6)  # the first item at the top
+    panels[0].set_yticks(
+        rows, [short(items[int(y)]) for y in shown], fontsize=look().points(8 if len(shown) > 20 else 9)
+    )
+    for axes in panels:
+        axes.set_ylim(len(shown) - 0.4, -0.6)  # the first item at the top
+    if ax is not None and title:
+        panels[0].set_title(f"{title}: {panels[0].get_title()}")
     return figure

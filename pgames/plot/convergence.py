@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pgames.plot.curves import LABELS, By, along, checked_bounds, draw_band, draw_bounds, named
+from pgames.plot.curves import (
+    LABELS,
+    By,
+    along,
+    checked_bounds,
+    draw_band,
+    draw_bounds,
+    draw_legend,
+    named,
+)
+from pgames.plot.look import look
 from pgames.plot.recorded import Recorded
-from pgames.plot.style import COLOURS, DASHES, new_figure, style
+from pgames.plot.style import DASHES, own_axes, styled, titled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from pgames.bounds import Bound
@@ -21,7 +32,7 @@ FLOOR = 1e-17  # a gap of 0, which has no logarithm, is drawn here
 ROUNDING = 2.2e-16
 
 
-@style()
+@styled
 def convergence(
     curves: Recorded | Sequence[Recorded] | Mapping[str, Recorded],
     metric: str | None = None,
@@ -30,6 +41,7 @@ def convergence(
     by: By = "rounds",
     quantiles: tuple[float, float] = (0.1, 0.9),
     title: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """The median of a metric over runs, with the band between two quantiles, on logarithmic axes.
 
@@ -44,12 +56,12 @@ def convergence(
         It must be on the metric: "kl" on `KLToNash`, "exploitability" on `Exploitability`.
     by : "rounds", or "bits", the verdicts asked for.
     quantiles : ends of the band, in [0, 1].
+    ax : axes to draw in, with their own style; by default those of a new figure.
     """
     shown = named(curves)
     metric = metric or next(iter(next(iter(shown.values())).values))
     bounds = checked_bounds(bound, by, metric, shown.values())
-    figure = new_figure(7.2, 4.6)
-    axes = figure.add_subplot()
+    figure, axes = own_axes(ax, 7.2, 4.6)
     lowest, last = np.inf, 1
     for i, (name, curve) in enumerate(shown.items()):
         x, values = along(curve, by), np.maximum(curve.recorded(metric), FLOOR)
@@ -60,13 +72,13 @@ def convergence(
                 "or more."
             )
         low, middle, high = np.quantile(values, (quantiles[0], 0.5, quantiles[1]), axis=0)
-        colour = COLOURS[i % len(COLOURS)]
+        colour = look().colour(i)
         # neighbouring curves also differ in their dashes, for readers who do not see the colours
         axes.plot(x, middle, color=colour, linestyle=DASHES[i % len(DASHES)], label=name, zorder=3)
         if curve.seeds > 1:
             draw_band(axes, x, low, high, colour)
         lowest, last = min(lowest, low.min()), max(last, int(x[-1]))
-    axes.set(xscale="log", yscale="log", xlabel=LABELS[by], ylabel=metric, title=title)
+    axes.set(xscale="log", yscale="log", xlabel=LABELS[by], ylabel=titled(metric, 99), title=title)
     axes.set_xlim(1, max(last, 2))
     if bounds:
         low, high = axes.get_ylim()
@@ -74,13 +86,14 @@ def convergence(
     if lowest < ROUNDING:
         _shade_rounding(axes)
     axes.grid(which="major")
-    longest = max(len(str(line.get_label())) for line in axes.get_lines())
-    figure.legend(loc="outside lower center", ncols=5 if longest < 18 else 2)
+    draw_legend(figure, axes, mine=ax is None)
     return figure
 
 
 def _shade_rounding(axes: Any) -> None:
     axes.axhspan(FLOOR / 2, ROUNDING, color="#F2F2F2", zorder=0, linewidth=0)
     where = axes.get_yaxis_transform()  # x in fractions of the axes, y in data
-    axes.text(0.01, 3e-17, "rounding error of float64", transform=where, color="#737373", fontsize=8)
+    axes.text(
+        0.01, 3e-17, "rounding error of float64", transform=where, color="#737373", fontsize=look().points(8)
+    )
     axes.set_ylim(bottom=FLOOR / 2)

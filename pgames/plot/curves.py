@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.plot.look import look
 from pgames.plot.recorded import Recorded
-from pgames.plot.style import INK, short
+from pgames.plot.style import INK, titled
 
 if TYPE_CHECKING:
     from pgames.bounds import Bound
@@ -35,10 +36,10 @@ def named(curves: Recorded | Sequence[Recorded] | Mapping[str, Recorded]) -> dic
     """Curves by name in the legend; repeated solvers are numbered. Raises ValueError when there is none."""
     found: dict[str, Recorded] = {}
     if isinstance(curves, Mapping):
-        found = {short(name, NAMED): curve for name, curve in curves.items()}
+        found = {titled(name, NAMED): curve for name, curve in curves.items()}
     else:
         for curve in curves if isinstance(curves, Sequence) else [curves]:
-            name = short(curve.solver, NAMED)
+            name = titled(curve.solver, NAMED)
             found[name if name not in found else f"{name} ({len(found) + 1})"] = curve
     if not found:
         raise ValueError("there is no curve to draw: pass at least one.")
@@ -86,7 +87,9 @@ def checked_bounds(
 
 
 def draw_band(axes: Any, x: NDArray[Any], low: NDArray[Any], high: NDArray[Any], colour: str) -> None:
-    """Shade between low and high float64[R] at x [R]."""
+    """Shade between low and high float64[R] at x [R], where bands are wanted."""
+    if not look().bands:
+        return
     axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
@@ -96,7 +99,7 @@ def draw_bounds(axes: Any, bounds: Sequence[Bound], last: int) -> float:
     highest = 0.0
     for i, one in enumerate(bounds):
         values = one(grid)
-        label = f"{short(one.name, NAMED)} ({one.status}{', lower' if one.side == 'lower' else ''})"
+        label = f"{titled(one.name, NAMED)} ({one.status}{', lower' if one.side == 'lower' else ''})"
         axes.plot(
             grid,
             np.where(values > 0, values, np.nan),  # 0 has no logarithm
@@ -108,3 +111,20 @@ def draw_bounds(axes: Any, bounds: Sequence[Bound], last: int) -> float:
         )
         highest = max(highest, float(values[np.isfinite(values)].max(initial=0)))
     return highest
+
+
+def draw_legend(figure: Any, axes: Any, mine: bool, note: str = "") -> None:
+    """A legend below a figure of one's own, which grows by its lines; inside axes that were passed."""
+    if not look().legend:
+        return
+    if not mine:
+        axes.legend(loc="best", title=note or None, title_fontsize="small")
+        return
+    lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+    longest = max((len(str(line.get_label())) for line in lines), default=1)
+    letter = look().points(9) / 72 / 2  # inches
+    width, height = figure.get_size_inches()
+    columns = int(np.clip(width / (letter * (longest + 6)), 1, 5))
+    if look().width is not None:
+        figure.set_size_inches(width, height + 3.4 * letter * -(-len(lines) // columns))
+    figure.legend(loc="outside lower center", ncols=columns)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pgames.games.preference import PreferenceGame
-from pgames.plot.style import new_figure, short, style
+from pgames.games.preference import PreferenceGame, as_game
+from pgames.plot.look import look
+from pgames.plot.style import own_axes, short, styled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MARKS = (
@@ -23,50 +25,71 @@ MARKS = (
 NUMBERED = 12  # the most responses with which every cell shows its number
 
 
-@style()
+@styled
 def heatmap(
-    game: PreferenceGame,
+    game: PreferenceGame | ArrayLike,
     order: ArrayLike | None = None,
     cycles: Sequence[Sequence[int]] = (),
     *,
     title: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """The probability that the response of a row beats that of a column, averaged over prompts.
 
     Parameters
     ----------
+    game : a PreferenceGame, or its table P float64[Y, Y] or float64[X, Y, Y].
     order : int64[N], which responses to draw, first at the top left; by default all of them by mean win rate,
         so that in a game without cycles everything above the diagonal is a win.
     cycles : index tuples (a, b, c, ...) where each beats the next and the last beats a; their cells are
         framed.
+    ax : axes to draw in, with their own style; by default those of a new figure.
     """
+    game = as_game(game)
     P = np.tensordot(game.prompt_weights, game.P, axes=1)
     shown = np.argsort(-P.mean(axis=1), kind="stable") if order is None else np.asarray(order)
     count = len(shown)
     size = np.clip(0.15 * count + 1.5, 3.2, 9.2)
-    figure = new_figure(size + 2.6, size + 1.4 + 0.2 * len(cycles))
-    axes = figure.add_subplot()
+    figure, axes = own_axes(ax, size + 2.6, size + 1.4 + 0.2 * len(cycles))
     image = axes.imshow(P[np.ix_(shown, shown)], cmap="RdBu", vmin=0, vmax=1, interpolation="nearest")
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25, pad=0.02)
-    bar.set_label("probability that the row beats the column")
+    narrow = figure.get_size_inches()[0] < 4.5 or ax is not None
+    bar.set_label("P(row beats column)" if narrow else "probability that the row beats the column")
     bar.outline.set_visible(False)
     names = [short(game.labels[int(y)], 24) for y in shown]
     _name_axes(axes, names, names)
     axes.set_title(title, pad=10)
     if count <= NUMBERED:
+        size = look().points(8)
         for row, y in enumerate(shown):
             for column, z in enumerate(shown):
                 colour = "white" if abs(P[y, z] - 0.5) > 0.3 else "#222222"
-                axes.text(column, row, f"{P[y, z]:.2f}", ha="center", va="center", color=colour, fontsize=8)
-    _frame_cycles(axes, cycles, shown, game.labels)
+                axes.text(
+                    column,
+                    row,
+                    f"{P[y, z]:.2f}",
+                    ha="center",
+                    va="center",
+                    color=colour,
+                    fontsize=look().points(8),
+                )
+    _frame_cycles(axes, cycles, shown, game.labels, mine=ax is None)
     return figure
 
 
-@style()
-def prompts(policies: ArrayLike, items: Sequence[str], names: Sequence[str], *, title: str = "") -> Figure:
+@styled
+def prompts(
+    policies: ArrayLike,
+    items: Sequence[str],
+    names: Sequence[str],
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Figure:
     """The probability of each item (rows) on each prompt (columns) in policies float64[X, Y].
 
-    Items with at most 0.5 % on every prompt are left out. Raises ValueError when the shape does not fit the
+    Items with at most 0.5 % on every prompt are left out. `ax` are axes to draw in, those of a new figure by
+    default. Raises ValueError when the shape does not fit the
     names of the prompts and items.
     """
     pi = np.asarray(policies, dtype=np.float64)
@@ -74,8 +97,7 @@ def prompts(policies: ArrayLike, items: Sequence[str], names: Sequence[str], *, 
         raise ValueError(f"policies must have shape [{len(names)}, {len(items)}], got {list(pi.shape)}.")
     played = np.flatnonzero(pi.max(axis=0) > 0.005)
     order = played[np.argsort(-pi[:, played].mean(axis=0), kind="stable")]
-    figure = new_figure(3.4 + 0.36 * len(names), 1.6 + 0.21 * len(order))
-    axes = figure.add_subplot()
+    figure, axes = own_axes(ax, 3.4 + 0.36 * len(names), 1.6 + 0.21 * len(order))
     image = axes.imshow(pi[:, order].T, cmap="Blues", vmin=0, aspect="auto", interpolation="nearest")
     bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=25, pad=0.02)
     bar.set_label("probability")
@@ -86,7 +108,7 @@ def prompts(policies: ArrayLike, items: Sequence[str], names: Sequence[str], *, 
 
 
 def _name_axes(axes: Any, rows: list[str], columns: list[str]) -> None:
-    size = 7 if max(len(rows), len(columns)) > 30 else 8.5
+    size = look().points(7 if max(len(rows), len(columns)) > 30 else 8.5)
     axes.set_yticks(range(len(rows)), rows, fontsize=size)
     upright = max(map(len, columns), default=0) > 4
     axes.set_xticks(
@@ -101,7 +123,9 @@ def _name_axes(axes: Any, rows: list[str], columns: list[str]) -> None:
     axes.tick_params(which="minor", length=0)
 
 
-def _frame_cycles(axes: Any, cycles: Sequence[Sequence[int]], order: Any, labels: Sequence[str]) -> None:
+def _frame_cycles(
+    axes: Any, cycles: Sequence[Sequence[int]], order: Any, labels: Sequence[str], mine: bool
+) -> None:
     from matplotlib.patches import Rectangle
 
     place = {int(y): i for i, y in enumerate(order)}
@@ -113,11 +137,14 @@ def _frame_cycles(axes: Any, cycles: Sequence[Sequence[int]], order: Any, labels
                 axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=colour, linewidth=2))
         names = " > ".join(short(labels[y], 20) for y in [*cycle, cycle[0]])
         axes.plot([], [], "s", markerfacecolor="none", markeredgecolor=colour, markeredgewidth=2, label=names)
-    if cycles:
-        axes.figure.legend(
+    if cycles and look().legend:
+        place: Any = {"loc": "outside lower left"}
+        if not mine:
+            place = {"loc": "upper left", "bbox_to_anchor": (0, -0.15)}
+        (axes.figure if mine else axes).legend(
+            **place,
             title="Cycles, each beating the next",
-            loc="outside lower left",
-            fontsize=8.5,
-            title_fontsize=9,
+            fontsize=look().points(8.5),
+            title_fontsize=look().points(9),
             alignment="left",
         )

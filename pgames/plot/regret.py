@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pgames.plot.curves import LABELS, By, along, checked_bounds, draw_band, draw_bounds, named
+from pgames.plot.curves import (
+    LABELS,
+    By,
+    along,
+    checked_bounds,
+    draw_band,
+    draw_bounds,
+    draw_legend,
+    named,
+)
+from pgames.plot.look import look
 from pgames.plot.recorded import Recorded
-from pgames.plot.style import COLOURS, new_figure, style
+from pgames.plot.style import own_axes, styled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from pgames.bounds import Bound
@@ -21,13 +32,14 @@ MARKERS = "osD^vPX"
 HEAVY = 2.0  # mean / median above which the plot warns
 
 
-@style()
+@styled
 def compare(
     curves: Recorded | Sequence[Recorded] | Mapping[str, Recorded],
     by: By = "rounds",
     bound: Bound | Sequence[Bound] | None = None,
     *,
     title: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """Regret of several learners on logarithmic axes.
 
@@ -41,11 +53,11 @@ def compare(
     by : "rounds", or "bits", the verdicts asked for, of which a round costs some learners more than others.
     bound : a Bound of `pgames.bounds` on regret, or several, in rounds. The legend gives the status: proved,
         sketch, observed, or order, which is a slope to compare with, not a limit.
+    ax : axes to draw in, with their own style; by default those of a new figure.
     """
     shown = {name: curve.only("regret") for name, curve in named(curves).items()}
     bounds = checked_bounds(bound, by, "regret", shown.values())
-    figure = new_figure(7.4, 4.5)
-    axes = figure.add_subplot()
+    figure, axes = own_axes(ax, 7.4, 4.5)
     heavy: list[str] = []
     for i, (name, curve) in enumerate(shown.items()):
         tail = _draw(axes, name, curve, by, i)
@@ -60,17 +72,22 @@ def compare(
     draw_bounds(axes, bounds, max(int(curve.rounds[-1]) for curve in shown.values()))
     axes.plot([], [], color="#8C8C8C", linestyle="--", linewidth=1.2, label="median")
     axes.grid(which="major")
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    if heavy:
-        note = "means are heavy-tailed here (mean / median: " + ", ".join(heavy) + ")"
-        figure.supxlabel(note, fontsize=8.5, color="#8A2B06", x=0.01, ha="left", wrap=True)
+    note = f"means are heavy-tailed here (mean / median: {', '.join(heavy)})" if heavy else ""
+    if ax is None and look().width is None and look().legend:
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    else:
+        draw_legend(figure, axes, mine=ax is None, note=note)
+    if note and ax is None:
+        figure.supxlabel(note, fontsize=look().points(8.5), color="#8A2B06", x=0.01, ha="left", wrap=True)
+    elif note and not look().legend:
+        axes.text(0, 1, note, transform=axes.transAxes, va="top", fontsize="small", color="#8A2B06")
     return figure
 
 
 def _draw(axes: Any, name: str, curve: Recorded, by: By, i: int) -> float:
     """Draw one curve; return mean / median at its end."""
     table, x = curve.summary(), along(curve, by)
-    colour = COLOURS[i % len(COLOURS)]
+    colour = look().colour(i)
     mean, low, median = (np.where(row > 0, row, np.nan) for row in (table.mean, table.low, table.median))
     axes.plot(
         x,

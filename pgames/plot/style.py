@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
+import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import numpy as np
 
 from pgames.extras import need
 from pgames.files import atomic
+from pgames.plot.look import COLOURS as COLOURS
+from pgames.plot.look import FONT, look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")  # Okabe and Ito
+P = ParamSpec("P")
 DASHES = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1.2, 1.2)), (0, (7, 1.5, 1.2, 1.5)))
 INK = "#222222"
 PALE = "#D9D9D9"
@@ -24,12 +30,8 @@ PALE = "#D9D9D9"
 STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "font.size": 9.5,
-    "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.titlepad": 9,
-    "axes.labelsize": 9.5,
     "axes.labelcolor": INK,
     "axes.edgecolor": "#8C8C8C",
     "axes.linewidth": 0.8,
@@ -44,33 +46,113 @@ STYLE: dict[Any, Any] = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "legend.frameon": False,
-    "legend.fontsize": 9,
-    "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
     "svg.fonttype": "none",  # text stays text: searchable, and drawn with the reader's fonts
     "svg.hashsalt": "pgames",  # the same figure gives the same bytes
     "pdf.fonttype": 42,
 }
+SIZES: dict[Any, float] = {  # at the default font
+    "font.size": FONT,
+    "axes.titlesize": 11,
+    "axes.titlepad": 9,
+    "axes.labelsize": FONT,
+    "xtick.labelsize": FONT,
+    "ytick.labelsize": FONT,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.8,
+}
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the style of this project; a context manager and a decorator."""
-    with need("matplotlib", "plot").rc_context(STYLE):
+    """Draw in the style of this project and the look in use; a context manager and a decorator."""
+    sizes = {name: look().points(size) for name, size in SIZES.items()}
+    with need("matplotlib", "plot").rc_context({**STYLE, **sizes}):
         yield
 
 
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function that draws in this style, unless it is given axes, whose style is the caller's."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        need("matplotlib", "plot")
+        with style() if kwargs.get("ax") is None else nullcontext():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of that many inches, apart from any global state of pyplot."""
-    return need("matplotlib.figure", "plot").Figure(figsize=(width, height), layout="constrained")
+    """An empty figure of that many inches, or of the width in use and the same shape.
+
+    It is apart from any global state of pyplot.
+    """
+    need("matplotlib", "plot")
+    from pgames.plot.figure import ShownFigure
+
+    chosen = look().width
+    if chosen is not None:
+        width, height = chosen, height * max(chosen / width, 0.55)
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
+    figure.encode = figure_bytes
+    return figure
+
+
+def own_axes(ax: Any, width: float, height: float) -> tuple[Figure, Any]:
+    """The figure and the axes to draw in: those of `ax`, or new ones of that many inches.
+
+    Raises TypeError when `ax` is no matplotlib Axes.
+    """
+    if ax is None:
+        figure = new_figure(width, height)
+        return figure, figure.add_subplot()
+    if not hasattr(ax, "plot") or not hasattr(ax, "figure"):
+        raise TypeError(
+            f"ax must be the Axes of a matplotlib figure, got {type(ax).__name__}: fig, ax = plt.subplots()."
+        )
+    return ax.figure, ax
+
+
+def panels_of(ax: Any, count: int) -> list[Any]:
+    """The axes passed as `ax`, as a list of `count`. Raises TypeError for another number of them."""
+    panels = [ax] if hasattr(ax, "plot") else list(np.ravel(ax))
+    if len(panels) != count or not all(hasattr(one, "plot") for one in panels):
+        raise TypeError(
+            f"ax must be {count} Axes, one for each panel, got {len(panels)}: plt.subplots(1, {count})."
+        )
+    return panels
 
 
 def short(name: str, longest: int = 30) -> str:
-    """A name for a figure: one line of at most `longest` characters, with dollar signs escaped."""
+    """A name for a figure: one line of at most `longest` characters, printed literally, dollar signs too."""
     line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if len(line) > longest:
         line = line[: longest - 1].rstrip() + "…"
     return line.replace("$", r"\$")
+
+
+MATHEMATICS = re.compile(r"(?<![\\$])\$(?=[^\s$])([^$]*[^\s$\\])\$(?![\d$])")
+
+
+def titled(name: str, longest: int = 44) -> str:
+    """A name that is written in code, of a curve, a metric or a bound: `$...$` in it is mathematics.
+
+    Dollar signs around text that begins or ends with a space, as in "$5 to $10", and what matplotlib cannot
+    read, are printed literally. Names from data are always literal: see `short`.
+    """
+    if not MATHEMATICS.search(name) or len(name) > 4 * longest:
+        return short(name, longest)
+    parser = need("matplotlib.mathtext", "plot").MathTextParser("agg")
+    parts, end = [], 0
+    for found in MATHEMATICS.finditer(name):
+        try:
+            parser.parse(found[0])
+        except ValueError:
+            return short(name, longest)
+        parts += [name[end : found.start()].replace("$", r"\$"), found[0]]
+        end = found.end()
+    return "".join([*parts, name[end:].replace("$", r"\$")])
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 160) -> Path:

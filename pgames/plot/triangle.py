@@ -9,35 +9,40 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.numerics import check_distribution
-from pgames.plot.style import COLOURS, INK, PALE, new_figure, short, style
+from pgames.plot.look import look
+from pgames.plot.style import INK, PALE, new_figure, panels_of, short, styled, titled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
 COLUMNS = 5  # panels side by side
 
 
-@style()
+@styled
 def simplex(
     policies: Mapping[str, ArrayLike] | ArrayLike,
     equilibrium: Mapping[str, ArrayLike] | ArrayLike | None = None,
     labels: Sequence[str] = ("0", "1", "2"),
     *,
     title: str = "",
+    ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Trajectories of policies over three responses, one triangle for each.
 
     A corner is the policy that always gives that response; the centre mixes all three equally. An open circle
     marks the first policy, a dot the last, a star the equilibrium.
 
-    Raises ValueError when there is no trajectory, or one does not hold distributions over three responses.
+    Raises ValueError when there is no trajectory, or one does not hold distributions over three responses,
+    and TypeError when `ax` holds another number of axes than there are trajectories.
 
     Parameters
     ----------
     policies : float64[T, 3] probabilities of successive rounds, or a mapping of names to them.
     equilibrium : float64[3], marked with a star; or a mapping, when every trajectory has its own.
     labels : names of the three responses.
+    ax : axes to draw in, one for each trajectory; by default those of a new figure.
     """
     paths = policies if isinstance(policies, Mapping) else {"": policies}
     if not paths:
@@ -47,28 +52,38 @@ def simplex(
     stars = equilibrium if isinstance(equilibrium, Mapping) else dict.fromkeys(paths, equilibrium)
     columns = min(COLUMNS, len(paths))
     rows = -(-len(paths) // columns)
-    figure = new_figure(2.2 * columns + 0.2, 2.3 * rows + 0.35 + (0.35 if title else 0))
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    if ax is None:
+        figure = new_figure(2.2 * columns + 0.2, 2.3 * rows + 0.35 + (0.35 if title else 0))
+        panels = [figure.add_subplot(rows, columns, i + 1) for i in range(len(paths))]
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=look().points(11), fontweight="bold")
+    else:
+        panels = panels_of(ax, len(paths))
+        figure = panels[0].figure
     for i, (name, path) in enumerate(paths.items()):
-        axes = figure.add_subplot(rows, columns, i + 1)
+        axes = panels[i]
         _frame(axes, labels)
         line = _points(name or "policies", np.asarray(path, dtype=np.float64))
-        colour = COLOURS[i % len(COLOURS)]
+        colour = look().colour(i)
         axes.plot(*line.T, color=colour, linewidth=1.1, zorder=3)
         if (star := stars.get(name)) is not None:
             axes.plot(
                 *_points("equilibrium", np.atleast_2d(star))[0],
                 "*",
                 color=INK,
-                markersize=8,
+                markersize=look().points(8),
                 markeredgewidth=0,
                 zorder=6,
             )
         axes.plot(*line[0], "o", color="white", markeredgecolor=colour, markeredgewidth=1.5, zorder=4)
-        axes.plot(*line[-1], "o", color=colour, markersize=10, markeredgecolor="white", zorder=5)
-        axes.set_title(name, loc="center", fontsize=10)
-    _explain_marks(figure, any(star is not None for star in stars.values()))
+        axes.plot(
+            *line[-1], "o", color=colour, markersize=look().points(10), markeredgecolor="white", zorder=5
+        )
+        axes.set_title(titled(name), loc="center", fontsize=look().points(10))
+    if ax is not None and title:
+        panels[0].set_title(f"{title}: {panels[0].get_title()}" if panels[0].get_title() else title)
+    if ax is None and look().legend:
+        _explain_marks(figure, any(star is not None for star in stars.values()))
     return figure
 
 
@@ -86,7 +101,15 @@ def _explain_marks(figure: Figure, has_star: bool) -> None:
     grey: dict[str, Any] = {"color": "none", "markeredgecolor": "#737373"}
     marks = [
         Line2D([], [], marker="o", markerfacecolor="white", label="start", **grey),
-        Line2D([], [], marker="o", markersize=9, markerfacecolor="#737373", label="last round", **grey),
+        Line2D(
+            [],
+            [],
+            marker="o",
+            markersize=look().points(9),
+            markerfacecolor="#737373",
+            label="last round",
+            **grey,
+        ),
     ]
     if has_star:
         marks.append(
@@ -95,7 +118,7 @@ def _explain_marks(figure: Figure, has_star: bool) -> None:
                 [],
                 marker="*",
                 color="none",
-                markersize=9,
+                markersize=look().points(9),
                 markerfacecolor=INK,
                 markeredgewidth=0,
                 label="equilibrium",
@@ -110,6 +133,7 @@ def _frame(axes: Any, labels: Sequence[str]) -> None:
             ends = np.stack([CORNERS[a], CORNERS[b]]) * (1 - share) + CORNERS[c] * share
             axes.plot(*ends.T, color="#EBEBEB", linewidth=0.6, zorder=1)
     axes.fill(*CORNERS.T, facecolor="none", edgecolor=PALE, linewidth=1.2, zorder=2)
+    size = look().points(8.5)
     for corner, label, (dx, dy, ha, va) in zip(
         CORNERS,
         labels,
@@ -117,7 +141,13 @@ def _frame(axes: Any, labels: Sequence[str]) -> None:
         strict=True,
     ):
         axes.annotate(
-            short(label, 16), corner, (dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=8.5
+            short(label, 16),
+            corner,
+            (dx, dy),
+            textcoords="offset points",
+            ha=ha,
+            va=va,
+            fontsize=size,
         )
     axes.set(aspect="equal", xlim=(-0.12, 1.12), ylim=(-0.12, 0.98))
     axes.axis("off")

@@ -3,13 +3,13 @@
 Each solver trains an adapter on prompts with constraints, with 240 verdicts. Offline solvers have them as a
 file of pairs of the reference's responses (`read_pairs`). Then all results meet on held-out prompts: win
 rate over the reference, constraints met, KL, and a lower bound on the exploitability, whose opponents are the
-other results, the reference, and a best response to the reference.
+other results, the reference, and a best response to the reference. Policies lie in the results: a run that
+was interrupted goes on.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -105,8 +105,8 @@ class Game(NamedTuple):
         """The arena of the held-out prompts."""
         return self._arena(self.held_out, self.replies)
 
-    def pairs(self, file: Path) -> list[Pair]:
-        """Judge responses of the reference, write them to a file of pairs, and read it."""
+    def pairs(self, file: Path) -> None:
+        """Judge responses of the reference, and write them to a file of pairs."""
         arena = self._arena(self.prompts[: self.asked], PAIRS)
         duels = arena.duel(BASE, BASE)
         with atomic(file, "w") as out:
@@ -116,7 +116,6 @@ class Game(NamedTuple):
                 if chosen != rejected:
                     row = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
                     out.write(json.dumps(row | {"margin": abs(float(np.log(win / (1 - win))))}) + "\n")
-        return read_pairs(file, scale=1.0)
 
     def _arena(
         self,
@@ -154,20 +153,29 @@ def game_of(toy: bool) -> Game:
     return Game(lm, judge, trained, held_out, 24, 4, 40, "Answer in one short sentence.")
 
 
-def trained(game: Game, settings: dict[str, Setting], done: dict[str, Policy]) -> Iterator[Row]:
-    """Train each solver, and put its policy into `done`."""
-    with tempfile.TemporaryDirectory() as folder:
-        pairs = game.pairs(Path(folder) / "pairs.jsonl")
-    told = game.judge.asked
+def trained(game: Game, settings: dict[str, Setting], done: dict[str, Policy], folder: Path) -> Iterator[Row]:
+    """Train each solver, and put its policy into `done`; policies that an earlier run has left are read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pairs, told = _pairs(game, folder)
     for name, setting in settings.items():
-        start, before = time.process_time(), game.judge.asked
         arena = game.arena(setting, pairs if setting.offline else ())
+        kept, meaning = folder / name.replace(", ", "-").replace(" ", "-"), _meaning(setting)
+        if (kept / "row.json").is_file():
+            row = json.loads((kept / "row.json").read_text(encoding="utf-8"))
+            if row.pop("meaning") != meaning:
+                raise SystemExit(
+                    f"{kept} holds a run of another setting of {name}: remove it to train again."
+                )
+            done[name] = arena.load(kept).policy
+            yield row
+            continue
+        start, before = time.process_time(), game.judge.asked
         evidence = arena.duels_of(pairs) if setting.offline else None
         state = pg.solve(setting.make(evidence), arena, setting.rounds)
         done[name] = state.policy
         shares = [note["share"] for note in arena.journal if note["share"] is not None]
         slopes = [note["slope"] for note in arena.journal if note["slope"] is not None]
-        yield {
+        row = {
             "solver": name,
             "verdicts": told if setting.offline else game.judge.asked - before,
             "fits": len(arena.journal),
@@ -175,6 +183,25 @@ def trained(game: Game, settings: dict[str, Setting], done: dict[str, Policy]) -
             "realised": float(np.mean(slopes)) if slopes else None,
             "cpu_seconds": time.process_time() - start,
         }
+        arena.save(pg.State(state.t, state.policy), kept)
+        with atomic(kept / "row.json", "w") as file:
+            json.dump(row | {"meaning": meaning}, file)
+        yield row
+
+
+def _pairs(game: Game, folder: Path) -> tuple[list[Pair], int]:
+    """The file of pairs, made when it is missing, and how many verdicts it took."""
+    file, count = folder / "pairs.jsonl", folder / "verdicts.json"
+    if not count.is_file():
+        game.pairs(file)
+        with atomic(count, "w") as out:
+            json.dump(game.judge.asked, out)
+    return read_pairs(file, scale=1.0), json.loads(count.read_text(encoding="utf-8"))
+
+
+def _meaning(setting: Setting) -> str:
+    """What a setting plays."""
+    return f"{setting.make(None)!r}, {setting.samples} x {setting.per_round} x {setting.rounds}"
 
 
 class Shown(NamedTuple):
@@ -232,13 +259,13 @@ def compared(game: Game, done: dict[str, Policy], toy: bool) -> Iterator[Row]:
 def main(toy: bool = False, folder: Path | None = None) -> dict[str, Any]:
     """Train, compare, print the tables and write llm_solvers.json."""
     torch.set_num_threads(1)
-    game, done = game_of(toy), dict[str, Policy]()
+    game, done, target = game_of(toy), dict[str, Policy](), folder_of(toy, folder)
     settings = {n: s._replace(rounds=min(s.rounds, 2)) for n, s in SETTINGS.items()} if toy else SETTINGS
     tables = [
-        ("Training on 240 verdicts", trained(game, settings, done)),
+        ("Training on 240 verdicts", trained(game, settings, done, target / "solvers")),
         ("On held-out prompts, tau = .05", compared(game, done, toy)),
     ]
-    return report("llm_solvers", tables, folder_of(toy, folder))
+    return report("llm_solvers", tables, target)
 
 
 if __name__ == "__main__":

@@ -13,3 +13,5 @@ def test_every_solver_trains_and_meets_the_others(tmp_path):
     assert all(row["by"] != row["solver"] and row["margin"] > 0 for row in compared)
     wins = {row["solver"]: row["win rate"] for row in compared if "win rate" in row}
     assert len(wins) == len(names) + 1 and 0.5 < max(wins.values()) < 1
+    again = llm_solvers.main(toy=True, folder=tmp_path)["rows"]  # the policies are read
+    assert again == rows

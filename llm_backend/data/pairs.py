@@ -13,7 +13,7 @@ from llm_backend.data.files import answered
 from llm_backend.data.prompts import Message, Prompt, as_asked
 from llm_backend.data.reading import DataWarning
 from llm_backend.data.rows import no_column, read_rows
-from pgames.votes.words import winner_words
+from pgames.votes.words import plain, winner_words
 
 SCORES = (  # columns of the scores of both responses
     ("score_chosen", "score_rejected"),
@@ -153,12 +153,12 @@ def _won(
     margin = _margin(row)
     if winner is not None:
         said = str(row[winner]).strip()
-        outcome = winner_words(*columns).get(said.lower())
-        if outcome is None:
+        word = winner_words(*columns).get(plain(said))
+        if word is None:
             raise ValueError(f"winner {said!r:.40}, need {columns[0]}, {columns[1]} or tie")
-        if outcome < 0:
+        if word.outcome < 0:
             pair = Pair(pair.prompt, pair.rejected, pair.chosen)
-        return pair._replace(win=1.0 if outcome else 0.5)
+        return pair._replace(win=1.0 if word.outcome else 0.5)
     if row.get("tie") or margin == 0:
         return pair._replace(win=0.5)
     if margin is not None and margin < 0:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pgames.rows import Choose, Pieces, csv_pieces, json_rows, parquet_pieces, rows_of
+from pgames.rows.plain import Choose, Pieces, csv_pieces, json_rows, parquet_pieces, rows_of
 
 COLUMNS: dict[str, Callable[[Path, Choose], Pieces]] = {".csv": csv_pieces, ".parquet": parquet_pieces}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pgames.files import atomic, named, parse_json
-from pgames.votes.words import WORDS
+from pgames.votes.words import WORDS, plain
 
 LEFT, RIGHT, TIE, BAD = "left", "right", "tie", "tie (bothbad)"
 OUTCOMES = (LEFT, RIGHT, TIE, BAD)
@@ -38,7 +38,7 @@ class Vote(NamedTuple):
     @property
     def points(self) -> float:
         """1, 1/2 or 0: what the text wins that comes first in the order of texts."""
-        won = (1 + WORDS[self.winner]) / 2
+        won = (1 + WORDS[plain(self.winner)].outcome) / 2
         return won if self.left_text <= self.right_text else 1 - won
 
 

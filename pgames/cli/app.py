@@ -10,7 +10,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -45,6 +45,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Preference games: exact equilibria, Nash learning from human feedback, ratings from votes.",
 )
+
+
+NoPrompt = Annotated[bool, typer.Option("--no-prompt", help="Read votes without their prompts.")]
+Drop = Annotated[
+    bool, typer.Option("--drop", help="Leave out rows that are no votes, and say how many and why.")
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -91,6 +97,8 @@ def solve(
     eta: Annotated[float | None, typer.Option(help="Step size, above 0 (default 0.5).")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 1000,
     symmetrise: Annotated[bool, typer.Option(help="Take (P + 1 - P') / 2 for P.")] = False,
+    no_prompt: NoPrompt = False,
+    drop: Drop = False,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the gap against rounds: .png, .svg or .pdf.")
     ] = None,
@@ -102,7 +110,7 @@ def solve(
 
     _check_figure(plot)
     chosen = parse_solver(solver, tau, eta)
-    source = parse_source(game, symmetrise)
+    source = parse_source(game, symmetrise, not no_prompt, drop)
     result = solve_game(source.game, chosen, rounds)
     found = solution(game, source, chosen, result)
     if as_json:
@@ -167,24 +175,41 @@ def _check_figure(path: Path | None) -> None:
 
 @app.command()
 def report(
-    votes: Annotated[Path, typer.Argument(help="Votes: .csv, .jsonl or .parquet, one comparison per row.")],
+    votes: Annotated[
+        Path, typer.Argument(help="Votes: .csv, .tsv, .jsonl, .json or .parquet, one comparison per row.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")],
-    left: Annotated[str, typer.Option(help="Column of the first item.")] = "left",
-    right: Annotated[str, typer.Option(help="Column of the second item.")] = "right",
-    winner: Annotated[str, typer.Option(help="Column of the winner: left, right, tie or a name.")] = "winner",
+    left: Annotated[
+        str | None, typer.Option(help="Column of the first item (default: left or model_a).")
+    ] = None,
+    right: Annotated[
+        str | None, typer.Option(help="Column of the second item (default: right or model_b).")
+    ] = None,
+    winner: Annotated[
+        str | None, typer.Option(help="Column of the winner: a side, a tie or a name (default: winner).")
+    ] = None,
     prompt: Annotated[
         str | None, typer.Option(help="Column of the prompt (default: prompt, where there is one).")
     ] = None,
+    no_prompt: NoPrompt = False,
+    drop: Drop = False,
     bootstrap: Annotated[int, typer.Option(min=2, help="Resamples behind every interval.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
 ) -> None:
     """Analyse votes: ratings, Nash mixture and cycles, as a page and JSON."""
+    from pgames.cli.notes import print_notes, read_quietly
     from pgames.report.writing import write_report
-    from pgames.votes.comparisons import Comparisons
 
-    table = Comparisons.read(votes, left=left, right=right, winner=winner, prompt=prompt)
+    table = read_quietly(votes, left, right, winner, _prompt_column(prompt, no_prompt), drop)
     page, numbers = write_report(table, out, title=votes.name, resamples=bootstrap, seed=seed)
+    print_notes(table.notes)
     print(f"page: {page}\nnumbers: {numbers}")
+
+
+def _prompt_column(prompt: str | None, no_prompt: bool) -> str | Literal[False] | None:
+    if prompt is not None and no_prompt:
+        raise ValueError("--prompt and --no-prompt contradict each other: pass one of them.")
+    return False if no_prompt else prompt
 
 
 app.command()(regret)

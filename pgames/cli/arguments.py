@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pgames import names
 from pgames.cli.calls import Call, Value, parse
-from pgames.cli.game_files import SUFFIXES, Source, read_source, read_success
+from pgames.cli.game_files import Source, is_game_file, read_source, read_success
 from pgames.games.preference import PreferenceGame
 from pgames.losses import PairLoss
 from pgames.population.matchmaking import Matchmaker
@@ -28,14 +28,14 @@ def parse_game(text: str) -> PreferenceGame:
     return parse_source(text).game
 
 
-def parse_source(text: str, symmetrise: bool = False) -> Source:
-    """A game from `name:5,p=0.9`, a matrix P (.csv, .txt, .npz) or votes (.csv, .jsonl, .parquet).
+def parse_source(text: str, symmetrise: bool = False, prompts: bool = True, drop: bool = False) -> Source:
+    """A game from `name:5,p=0.9`, or from a file of a matrix or votes, as `read_source` reads it.
 
     Raises ValueError naming the fault of the text or the file, and the remedy.
     """
     path = Path(text)
-    if path.suffix.lower() in SUFFIXES or path.is_file():
-        return read_source(path, symmetrise)
+    if is_game_file(path) or path.is_file():
+        return read_source(path, symmetrise, prompts, drop)
     known = names.games()
     call = parse(text, known)
     if call.name not in known:
@@ -47,13 +47,13 @@ def parse_source(text: str, symmetrise: bool = False) -> Source:
 
 
 def parse_roles(text: str, prompts: bool = False) -> MatrixRoles | PromptRoles:
-    """A game of two roles from `guards:5` or a matrix of success rates (.csv, .txt, .npz).
+    """A game of two roles from `guards:5` or a matrix of success rates (.csv, .tsv, .txt, .npy, .npz).
 
     In a file rows are attacks and columns defences; with `prompts` they are prompts and the answers to each.
     Raises ValueError naming the fault of the text or the file, and the remedy.
     """
     path = Path(text)
-    if path.suffix.lower() in (".csv", ".txt", ".npz") or path.is_file():
+    if is_game_file(path) or path.is_file():
         try:
             return (PromptRoles if prompts else MatrixRoles)(read_success(path))
         except ValueError as error:

@@ -41,13 +41,16 @@ def league(
     """Rate a file of results, or play a league of solvers on a game and rate it."""
     from pgames.cli.league_output import print_board, written
     from pgames.cli.league_play import play
+    from pgames.cli.notes import print_notes
     from pgames.cli.results import read_results
     from pgames.ratings.leaderboard import leaderboard
 
     members = solver or []
     _check_one(results, members, out)
     if results is not None:
-        board = leaderboard(read_results(results), k)
+        votes = read_results(results)
+        print_notes(votes.notes)
+        board = leaderboard(votes, k)
         print_board(str(results), board, None)
         _save(out, written(board, None, {"results": str(results)}))
         return

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from pgames.rows import READERS
+from pgames.rows.coded import GAP
+from pgames.rows.opening import open_table
 from pgames.votes.comparisons import Comparisons
 
 MATCH = "match"  # the column that numbers the matches, where there is one
@@ -18,24 +18,21 @@ def read_results(path: Path) -> Comparisons:
     its rows when one stands twice, or the row that names none.
     """
     votes = Comparisons.read(path)
-    first, row = dict[str, int](), 0
-
-    def column_of(found: Sequence[str]) -> list[str]:
-        if list(found).count(MATCH) > 1:
-            raise ValueError(f"{path}: column {MATCH!r} is there twice: keep one of them.")
-        return [MATCH] if MATCH in found else [found[0]]
-
-    for names, (column,) in READERS[path.suffix.lower()](path, column_of):
-        if names != [MATCH]:
-            row += len(column)
-            continue
-        for match in column.to_pylist():
-            if match in (None, ""):
+    table = open_table(path)
+    if MATCH not in table.columns:
+        return votes
+    if list(table.columns).count(MATCH) > 1:
+        raise ValueError(f"{path}: column {MATCH!r} is there twice: keep one of them.")
+    first, row = dict[object, int](), 0
+    for (column,) in table.pieces([MATCH]):
+        for code in column.codes:
+            match = column.texts[code]
+            if match is GAP:
                 raise ValueError(f"{path}: column {MATCH!r} is empty in row {row + 1}.")
-            if (before := first.setdefault(str(match), row)) < row:
+            if (before := first.setdefault(match, row)) < row:
                 how = "again" if _result(votes, before) == _result(votes, row) else "with another result"
                 raise ValueError(
-                    f"{path}: match {str(match)!r} of row {before + 1} stands {how} in row {row + 1}: keep "
+                    f"{path}: match {match!r} of row {before + 1} stands {how} in row {row + 1}: keep "
                     "one of them."
                 )
             row += 1

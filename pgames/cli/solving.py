@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pgames.cli.game_files import Source
+from pgames.cli.notes import print_notes
 from pgames.curves import Curve
 from pgames.exact.certificates import exploitability
 from pgames.exact.equilibrium import nash
@@ -43,6 +44,7 @@ class Solution:
     """A solver's last policy beside the exact one, in numbers and lists for JSON."""
 
     game: str
+    source: list[str]  # what the file was recognised as; empty for a game by name
     estimate: Estimate | None  # None for a game that is not from votes
     prompts: int
     responses: int
@@ -77,13 +79,14 @@ def solve_game(game: PreferenceGame, solver: Solver, rounds: int) -> Curve:
 def solution(name: str, source: Source, solver: Solver, result: Curve) -> Solution:
     """The solver's last policy beside the exact equilibrium of its target."""
     assert result.state is not None and result.cpu_seconds is not None
-    game, worth = source
+    game, worth, notes = source
     policy = np.exp(result.state.policy[0])
     tau = one_target(solver)
     exact = nash(game, tau)
     distance = float(kl(exact.policy, policy) @ game.prompt_weights)
     return Solution(
         game=name,
+        source=list(notes),
         estimate=None if worth is None else Estimate(ESTIMATOR, worth),
         prompts=game.prompts,
         responses=game.responses,
@@ -108,6 +111,7 @@ def print_solution(found: Solution) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    print_notes(found.source)
     console = Console()
     policy, exact = np.array(found.policy), np.array(found.exact.policy)
     over = f"{found.prompts} prompts" if found.prompts > 1 else "1 prompt"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +24,9 @@ from pgames.votes.columns import (
 )
 from pgames.votes.smoothing import NamedCounts, Ties, check_memory, reference_of, smoothed
 
+if TYPE_CHECKING:
+    from pgames.votes.faults import Read
+
 COUNTS_LIMIT = 8 * 2**30  # bytes that the tables of counts may take
 
 
@@ -38,6 +42,9 @@ class Comparisons:
     prompt : int32[N], the prompt of each vote; one prompt by default.
     prompts : the names of the X prompts.
 
+    `notes` holds lines on how votes were read from a file or from names: what was recognised, rows that were
+    left out, names that look alike.
+
     Values are immutable; `+` concatenates two, matching items and prompts by name. Raises ValueError,
     naming the first wrong row, when a row is not a vote between two different items.
     """
@@ -48,6 +55,7 @@ class Comparisons:
     prompt: NDArray[np.int32]
     items: tuple[str, ...]
     prompts: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -86,39 +94,56 @@ class Comparisons:
         right: Sequence[str],
         winner: Sequence[str],
         prompt: Sequence[str] | None = None,
+        drop: bool = False,
     ) -> Comparisons:
-        """Votes given by names; a winner is "left", "right", "tie" or the name of the item that won.
+        """Votes given by names: lists, arrays, or columns of pandas, polars or pyarrow.
 
-        Raises ValueError, naming the row, when a row is not a vote, and ModuleNotFoundError without pyarrow.
+        A winner is the name of the item that won, or a word of `read`: "left", "model_a", "tie", ... `drop`
+        leaves out rows that are no votes, such as those with a gap (None, NaN), and warns with their number.
+        Raises ValueError, naming the row, when a row is not a vote.
 
         >>> Comparisons.from_names(["rock", "paper"], ["paper", "rock"], ["right", "paper"])
         Comparisons(votes=2, items=2, prompts=1, ties=0)
         """
-        from pgames.votes.reading import Encoder
+        from pgames.votes.reading import named_votes
 
-        encoder = Encoder("left", "right", "winner", None if prompt is None else "prompt")
-        encoder.add(left, right, winner, prompt)
-        return cls(*encoder.columns())
+        return cls._of(named_votes(left, right, winner, prompt, drop))
 
     @classmethod
     def read(
         cls,
         path: str | os.PathLike[str],
-        left: str = "left",
-        right: str = "right",
-        winner: str = "winner",
-        prompt: str | None = None,
+        left: str | None = None,
+        right: str | None = None,
+        winner: str | None = None,
+        prompt: str | Literal[False] | None = None,
+        drop: bool = False,
     ) -> Comparisons:
-        """Votes from a file .csv, .jsonl, .ndjson or .parquet, read in pieces.
+        """Votes from a file .csv, .tsv, .txt, .jsonl, .ndjson, .json (also .gz) or .parquet, read in pieces.
 
-        `left`, `right`, `winner` and `prompt` name its columns; a column "prompt" is used when there is one.
-        A winner is "left", "right" or "tie" (in any case), the name of the column or of the item that won.
-        Items and prompts are sorted by name. Raises ValueError, naming the row and the value, when the file
-        is missing, empty, cut or not a table of votes, and ModuleNotFoundError when pyarrow is not installed.
+        `left`, `right` and `winner` name its columns. Without names they are found: left and right, or
+        model_a and model_b (LMArena), with `winner`, or with winner_model_a, winner_model_b and winner_tie
+        (Kaggle), or winner and loser. A column "prompt" is used when there is one; False leaves it unread.
+        A winner is the name of the item that won, of its column, or a word: left, right, a, b, model_a, true,
+        false, 1, 0, tie, draw, both_bad, ... in any case. Values are taken as the file writes them, and the
+        result does not depend on the order of the rows. Items and prompts are sorted by name. `notes` says
+        what was recognised.
+
+        `drop` leaves out rows that are no votes, and warns with their number by reason. Raises ValueError,
+        naming the row and the value, when the file is missing, empty, cut or not a table of votes, and
+        ModuleNotFoundError when a package of the extra `votes` is not installed.
         """
         from pgames.votes.reading import read_votes
 
-        return cls(*read_votes(path, left, right, winner, prompt))
+        return cls._of(read_votes(path, left, right, winner, prompt, drop))
+
+    @classmethod
+    def _of(cls, read: Read) -> Comparisons:
+        votes = cls(read.left, read.right, read.winner, read.items, read.prompt, read.prompts)
+        object.__setattr__(votes, "notes", read.notes)
+        if read.dropped:
+            warnings.warn(read.dropped, stacklevel=3)
+        return votes
 
     def __len__(self) -> int:
         return self.left.size
@@ -193,7 +218,8 @@ class Comparisons:
         if size > COUNTS_LIMIT:
             raise ValueError(
                 f"counts of {X} prompts x {Y} items need {size / 2**30:.0f} GiB, more than "
-                f"{COUNTS_LIMIT / 2**30:.0f}: take fewer prompts with .subset(prompt=...) or .pooled()."
+                f"{COUNTS_LIMIT / 2**30:.0f}: read the votes with prompt=False "
+                "(--no-prompt), or take fewer prompts with .subset(prompt=...) or .pooled()."
             )
         if X == 1:
             votes = tally(self.left, self.right, self.winner, Y)[None]

@@ -1,8 +1,7 @@
-"""Votes from CSV, JSON lines and Parquet files, read in pieces."""
+"""Votes from files and from names: the columns are recognised, read as they are written, and settled."""
 
 from __future__ import annotations
 
-import csv as plain_csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,181 +11,225 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.extras import need
-from pgames.rows import READERS
-from pgames.votes.words import winner_words
+from pgames.rows.coded import GAP, Coded, Text, coded, text_of
+from pgames.rows.delimited import DelimitedTable
+from pgames.rows.opening import open_table
+from pgames.rows.table import Table, reading
+from pgames.votes.faults import Faults, Numbered, Read, refuse_cut_end
+from pgames.votes.names import alike, sorted_names
+from pgames.votes.recognise import Layout, recognise
+from pgames.votes.settling import UNKNOWN, settle
+from pgames.votes.words import SYSTEMS, Word, number_words, plain, winner_words
 
-NAMED = 2  # marks a winner that is given by the item's name
+MANY_PROMPTS = 1000  # prompts from which a reading says what they cost
+NOTHING = Coded(np.empty(0, np.int32), [])  # a column that a table lacks
+
+
+class Vocabulary(dict[str, int]):
+    """Numbers of names in order of appearance; GAP is -1."""
+
+    def numbered(self, column: Coded) -> Numbered:
+        """The column with the numbers of its names in place of the names."""
+        numbers = [self.setdefault(text, len(self)) if isinstance(text, str) else -1 for text in column.texts]
+        return Numbered(column.codes, np.array(numbers, dtype=np.int32))
 
 
 class Encoder:
-    """Encodes pieces of named votes as integer columns; names are sorted at the end."""
+    """Encodes pieces of named votes; who won is settled at the end, from all rows."""
 
-    def __init__(self, left: str, right: str, winner: str, prompt: str | None):
-        self.names = (left, right, winner, prompt)
-        self.items: dict[str, int] = {}
-        self.prompts: dict[str, int] = {}
-        self.pieces: list[tuple[NDArray, ...]] = []
+    def __init__(self, layout: Layout):
+        self.layout = layout
+        self.items, self.winners, self.prompts = Vocabulary(), Vocabulary(), Vocabulary()
+        self.pieces: list[list[Numbered]] = []
         self.rows = 0
 
-    def add(self, left: Any, right: Any, winner: Any, prompt: Any = None) -> None:
-        """Add votes: sequences of str or pyarrow arrays of one length.
+    def add(self, columns: Sequence[Coded]) -> None:
+        """Add a piece: left, right, the columns of the winner, and the prompt where there is one.
 
-        Raises ValueError, naming the row, when a row is not a vote.
+        Raises ValueError when the columns differ in length, or hold what is no name.
         """
-        i = self._encode(self.names[0], left, self.items)
-        j = self._encode(self.names[1], right, self.items)
-        if not len(i) == len(j) == len(winner):
-            raise ValueError(
-                f"columns must have one entry per vote, got lengths {len(i)}, {len(j)} and {len(winner)}."
+        sizes = [len(column.codes) for column in columns]
+        if len(set(sizes)) > 1:
+            lengths = ", ".join(map(str, sizes))
+            raise ValueError(f"columns must have one entry per vote, got lengths {lengths}.")
+        for name, column in zip(self.layout.columns, columns, strict=True):
+            self._refuse_odd(name, column)
+        left, right, *rest = columns
+        hot = rest[: len(self.layout.winner)]
+        prompt = rest[len(hot) :]
+        won = hot[0] if len(hot) == 1 else _one_hot(hot, sizes[0])
+        self.pieces.append(
+            [
+                self.items.numbered(left),
+                self.items.numbered(right),
+                self.winners.numbered(won),
+                self.prompts.numbered(prompt[0] if prompt else NOTHING),
+            ]
+        )
+        self.rows += sizes[0]
+
+    def settled(self, drop: bool, ragged: Sequence[int] = ()) -> Read:
+        """All votes, with names in order; `ragged` are numbers of rows that were left out already.
+
+        Raises ValueError when a row is no vote and `drop` is false, when no vote is left, or when a winner
+        can be read in two ways.
+        """
+        items, place = sorted_names(self.items)
+        prompts, prompt_place = sorted_names(self.prompts)
+        outcome, system, named = (np.append(table, table[:1]) for table in self._meanings(place))
+        out = (
+            np.empty(self.rows, np.int32),
+            np.empty(self.rows, np.int32),
+            np.empty(self.rows, np.int8),
+            np.zeros(self.rows, np.int32),
+        )
+        faults, at = 0, 0
+        seen = np.zeros((2, SYSTEMS), np.int64)
+        pieces, self.pieces = self.pieces[::-1], []
+        while pieces:
+            left, right, won, prompt = pieces.pop()
+            rows = slice(at, at + left.codes.size)
+            meaning = (
+                *(_placed(column, place) for column in (left, right)),
+                *(won.numbers, outcome[won.numbers], system[won.numbers], named[won.numbers]),
+                _placed(prompt, prompt_place),
             )
-        won = self._outcomes(winner, i, j)
-        self._refuse_self_votes(i, j)
-        if self.names[3] is None:
-            x = np.zeros(len(i), np.int32)
-        else:
-            x = self._encode(self.names[3], prompt, self.prompts)
-        self.pieces.append((i, j, won, x))
-        self.rows += len(i)
+            codes = (left.codes, right.codes, won.codes, prompt.codes)
+            faults += settle(codes, meaning, tuple(column[rows] for column in out), seen)
+            at = rows.stop
+        self._refuse_doubt(seen)
+        names = self.layout.prompt and prompts
+        found = Read(*out[:3], items, out[3], names or None)
+        if faults or ragged:
+            bad = Faults(self.layout, found, ragged, self.winners)
+            if not drop:
+                raise ValueError(bad.refusal())
+            found = bad.left_out()
+        for column in (found.left, found.right, found.winner, found.prompt):
+            column.setflags(write=False)
+        return found._replace(notes=(*found.notes, *alike(found.items)))
 
-    def columns(self) -> tuple[NDArray, NDArray, NDArray, tuple[str, ...], NDArray, tuple[str, ...] | None]:
-        """The columns of Comparisons: left, right int32[N], winner int8[N], items, prompt int32[N], prompts.
+    def _meanings(self, place: NDArray[np.int32]) -> tuple[NDArray, NDArray, NDArray]:
+        """For each winner: its outcome and its system as a word, and the place of the item of that name."""
+        others = {plain(name) for name in self.winners if name not in self.items}
+        words = number_words(others) | winner_words(self.layout.left, self.layout.right)
+        unknown = Word(UNKNOWN, 0)
+        said = [words.get(plain(name), unknown) for name in self.winners]
+        named = [place[self.items[name]] if name in self.items else -1 for name in self.winners]
+        outcome, system = np.array(said or [unknown], dtype=np.int8).T.copy()
+        return outcome, system, np.array(named or [-1], dtype=np.int32)
 
-        Raises ValueError when there are no votes.
-        """
-        if not self.rows:
-            raise ValueError("there are no votes: at least one comparison is needed.")
-        left, right, winner, prompt = (np.concatenate(column) for column in zip(*self.pieces, strict=True))
-        self.pieces.clear()
-        items, place = _sorted(self.items)
-        prompts, prompt_place = _sorted(self.prompts)
-        if not prompts:
-            return place[left], place[right], winner, items, prompt, None
-        return place[left], place[right], winner, items, prompt_place[prompt], prompts
+    def _refuse_doubt(self, seen: NDArray[np.int64]) -> None:
+        """Raises ValueError when a winner that names an item is a word too, and other rows use such words."""
+        if ((seen[0] > 0) & (seen[1] > 0)).any():
+            words = winner_words(self.layout.left, self.layout.right) | number_words(())
+            names = [name for name in self.items if plain(name) in words]
+            raise ValueError(
+                f"winners can be read in two ways: {', '.join(map(repr, names[:4]))} are names of items and "
+                "words for the side that won. Name the winner in every row, or rename these items."
+            )
 
-    def _encode(self, name: str, values: Any, vocabulary: dict[str, int]) -> NDArray[np.int32]:
-        codes, names = self._dictionary(name, values)
-        numbers = [vocabulary.setdefault(value, len(vocabulary)) for value in names]
-        return np.array(numbers, dtype=np.int32)[codes]
-
-    def _dictionary(self, name: str, values: Any) -> tuple[NDArray, list[str]]:
-        """(codes, distinct values) of a column of strings without gaps."""
-        pa = need("pyarrow", "votes")
-        column = values if isinstance(values, pa.Array) else pa.array([str(value) for value in values])
-        try:
-            column = column.cast(pa.string())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            raise ValueError(f"column {name!r} must hold names, got {column.type}.") from None
-        encoded = column.dictionary_encode()
-        names = encoded.dictionary.to_pylist()
-        codes = encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
-        empty = names.index("") if "" in names else len(names)
-        if (missing := codes == empty).any():
-            raise ValueError(f"column {name!r} is empty in row {self.rows + int(np.argmax(missing)) + 1}.")
-        return codes, names
-
-    def _outcomes(self, values: Any, left: NDArray, right: NDArray) -> NDArray[np.int8]:
-        codes, names = self._dictionary(self.names[2], values)
-        words = winner_words(*self.names[:2])
-        outcome = np.array([words.get(name.strip().lower(), NAMED) for name in names], dtype=np.int8)[codes]
-        named = np.flatnonzero(outcome == NAMED)
-        if named.size:
-            who = np.array([self.items.get(name, -1) for name in names], dtype=np.int32)[codes[named]]
-            outcome[named[who == left[named]]] = 1
-            outcome[named[who == right[named]]] = -1
-            if (bad := np.flatnonzero(outcome == NAMED)).size:
-                row = int(bad[0])
-                item = list(self.items)
-                raise ValueError(
-                    f"winner in row {self.rows + row + 1} is unknown: got {names[codes[row]]!r}, "
-                    f"need left, right, tie, {item[left[row]]!r} or {item[right[row]]!r}."
-                )
-        return outcome
-
-    def _refuse_self_votes(self, left: NDArray, right: NDArray) -> None:
-        if (bad := np.flatnonzero(left == right)).size:
-            row = int(bad[0])
-            name = list(self.items)[left[row]]
-            raise ValueError(f"row {self.rows + row + 1} compares {name!r} with itself: drop that row.")
+    def _refuse_odd(self, name: str, column: Coded) -> None:
+        odd = [i for i, text in enumerate(column.texts) if not isinstance(text, str) and text is not GAP]
+        if not odd or not (rows := np.flatnonzero(np.isin(column.codes, odd))).size:
+            return
+        remedy = "write a name or a number"
+        if name == self.layout.prompt:
+            remedy = (
+                "pass prompt=False (--no-prompt) to read the votes without prompts, or name another column"
+            )
+        row = self.rows + int(rows[0]) + 1
+        raise ValueError(f"column {name!r} must hold names, got a list or an object in row {row}: {remedy}.")
 
 
-def read_votes(path: str | os.PathLike[str], left: str, right: str, winner: str, prompt: str | None) -> tuple:
-    """The arguments of Comparisons, from a file.
+def _placed(column: Numbered, place: NDArray[np.int32]) -> NDArray[np.int32]:
+    """int32[K]: the sorted place of each name of a column, -1 for GAP."""
+    return np.append(place, np.int32(-1))[column.numbers]
+
+
+def _one_hot(columns: Sequence[Coded], rows: int) -> Coded:
+    """The winner by columns of 0 and 1 for left, right and tie; by none where the left item always won."""
+    if not columns:
+        return Coded(np.zeros(rows, np.int32), ["left"])
+    bits = [
+        np.array([{"1": 1, "true": 1, "0": 0, "false": 0}.get(plain(str(t)), 9) for t in c.texts], np.int32)[
+            c.codes
+        ]
+        for c in columns
+    ]
+    left, right = bits[:2]
+    tie = bits[2] if len(bits) > 2 else (left + right == 0).astype(np.int32)
+    good = (left + right + tie == 1) & (left < 2) & (right < 2)
+    texts: list[Text] = ["left", "right", "tie", "not one column of 1"]
+    return Coded(np.where(good, right + 2 * tie, 3).astype(np.int32), texts)
+
+
+def read_votes(
+    path: str | os.PathLike[str],
+    left: str | None,
+    right: str | None,
+    winner: str | None,
+    prompt: str | bool | None,
+    drop: bool,
+) -> Read:
+    """The votes of a file.
 
     Raises ValueError, in one line that begins with the path, when the file is not readable as votes, and
-    ModuleNotFoundError when pyarrow is not installed.
+    ModuleNotFoundError when a package of the extra `votes` is not installed.
     """
-    pa = need("pyarrow", "votes")
+    need("pyarrow", "votes")
     path = Path(path)
-    reader = READERS.get(path.suffix.lower())
-    try:
-        if reader is None:
-            raise ValueError(f"cannot tell the format from {path.suffix!r}: need {', '.join(READERS)}.")
-        if not path.is_file():
-            raise ValueError("no such file.")
-        if path.stat().st_size == 0:
-            raise ValueError("the file is empty: it needs a header and at least one vote.")
-        encoder = None
-        for columns, piece in reader(path, _Columns([left, right, winner], prompt)):
-            encoder = encoder or Encoder(left, right, winner, columns[3] if len(columns) > 3 else None)
-            encoder.add(*piece)
-        if encoder is None or not encoder.rows:
+    table = open_table(path)
+    with reading(path):
+        if not table.columns:
             raise ValueError("the file holds no votes: it needs at least one row.")
-        if path.suffix.lower() == ".csv":
-            _refuse_cut_end(path, encoder)
-        return encoder.columns()
-    except (pa.ArrowException, plain_csv.Error, UnicodeDecodeError, OSError) as error:
-        message = " ".join(str(error).split())
-        raise ValueError(f"{path}: not readable as {path.suffix[1:]}, cut or damaged? {message}") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        layout = recognise(table.columns, left, right, winner, prompt)
+        encoder, ragged = Encoder(layout), list[int]()
+        for columns in table.pieces(layout.columns, ragged if drop else None):
+            encoder.add(columns)
+        if not encoder.rows:
+            raise ValueError("the file holds no votes: it needs at least one row.")
+        if isinstance(table, DelimitedTable) and path.suffix.lower() != ".gz":
+            refuse_cut_end(path, encoder.items, encoder.pieces)
+        read = encoder.settled(drop, sorted(ragged))
+        return read._replace(notes=(_recognised(path, table, layout, read), *read.notes))
 
 
-class _Columns:
-    """The columns to read: those asked for, and "prompt" where the first piece has it."""
-
-    def __init__(self, columns: list[str], prompt: str | None):
-        self.wanted = [*columns, prompt] if prompt is not None else columns
-        self.optional = prompt is None
-
-    def __call__(self, found: Sequence[str]) -> list[str]:
-        if twice := [name for name in self.wanted if list(found).count(name) > 1]:
-            raise ValueError(f"column {twice[0]!r} is there twice: keep one of them.")
-        if missing := [name for name in self.wanted if name not in found]:
-            raise ValueError(f"no column {missing[0]!r}; the file has {', '.join(map(repr, found))}.")
-        if self.optional and "prompt" in found:
-            self.wanted = [*self.wanted, "prompt"]
-        self.optional = False
-        return self.wanted
-
-
-def _refuse_cut_end(path: Path, encoder: Encoder) -> None:
-    """Raises ValueError when the last line is cut.
-
-    Such a line has no newline, and it ends inside quotes or in a name that occurs once and is a prefix of
-    another.
-    """
-    with open(path, "rb") as file:
-        file.seek(max(path.stat().st_size - 2**16, 0))
-        last_line = file.read().splitlines(keepends=True)[-1]
-    if last_line.endswith((b"\n", b"\r")):
-        return
-    if last_line.count(b'"') % 2:
-        raise ValueError("the last row ends within quotes: the file is cut.")
-    last = encoder.pieces[-1]
-    for item in (int(last[0][-1]), int(last[1][-1])):
-        seen = sum(np.count_nonzero(i == item) + np.count_nonzero(j == item) for i, j, _, _ in encoder.pieces)
-        name = list(encoder.items)[item]
-        if seen == 1 and any(other != name and other.startswith(name) for other in encoder.items):
-            raise ValueError(
-                f"the last row has no end of line and names {name!r}, which occurs nowhere else and begins "
-                "another name: the file looks cut. End it with a newline if it is whole."
-            )
+def named_votes(
+    left: Sequence[Any],
+    right: Sequence[Any],
+    winner: Sequence[Any],
+    prompt: Sequence[Any] | None,
+    drop: bool,
+) -> Read:
+    """The votes of columns of names. Raises ValueError when a row is no vote and `drop` is false."""
+    layout = Layout("left", "right", ("winner",), None if prompt is None else "prompt", "votes")
+    encoder = Encoder(layout)
+    columns = [left, right, winner, *([] if prompt is None else [prompt])]
+    encoder.add([_column(column) for column in columns])
+    if not encoder.rows:
+        raise ValueError("there are no votes: at least one comparison is needed.")
+    return encoder.settled(drop)
 
 
-def _sorted(vocabulary: dict[str, int]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    """The names in order (decimal names by value), and the place of each number among them."""
-    numeric = all(name.isdecimal() for name in vocabulary)
-    names = sorted(vocabulary, key=lambda name: (int(name), name) if numeric else (0, name))
-    place = np.empty(len(names), dtype=np.int32)
-    place[[vocabulary[name] for name in names]] = np.arange(len(names))
-    return tuple(names), place
+def _column(values: Any) -> Coded:
+    """A column of Python, NumPy, pandas or pyarrow values."""
+    if isinstance(values, str):
+        raise ValueError(f"a column must be a list of names, got the text {values!r:.40}.")
+    if hasattr(values, "to_pylist"):
+        values = values.to_pylist()
+    elif isinstance(values, np.ndarray):
+        values = values.tolist()
+    texts = list(values)
+    if set(map(type, texts)) != {str}:  # equal values of other types, such as 1 and True, differ in text
+        texts = [text_of(value) for value in texts]
+    return coded(texts, lambda text: text or GAP)
+
+
+def _recognised(path: Path, table: Table, layout: Layout, read: Read) -> str:
+    """A line on what was recognised and read."""
+    votes, items, prompts = read.winner.size, len(read.items), len(read.prompts or ())
+    line = f"{path.name}: {table.kind}, {layout}: {votes} votes on {items} items"
+    if not prompts:
+        return f"{line}."
+    return f"{line}, {prompts} prompts."

@@ -33,7 +33,10 @@ def check_memory(X: int, Y: int) -> None:
     if needed <= LARGE:
         return
     size = f"the win rates of {X:,} prompts x {Y:,} items take up to {needed / 2**30:.1f} GiB"
-    advice = "leave out items with few votes, or take fewer prompts with .subset(prompt=...) or .pooled()"
+    advice = (
+        "leave out items with few votes, read the votes with prompt=False (--no-prompt), or take fewer "
+        "prompts with .subset(prompt=...) or .pooled()"
+    )
     free = free_memory()
     if needed > free:
         raise ValueError(f"{size}, and {free / 2**30:.1f} GiB are free: {advice}.")

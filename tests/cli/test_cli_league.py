@@ -109,7 +109,7 @@ def test_results_that_contradict_themselves_are_refused(
         ("left,right\na,b\n", "winner"),
         ("match,match,left,right,winner\n1,2,a,b,left\n", "column 'match' is there twice"),
         ("", "the file is empty"),
-        ("match,left,right,winner", "not readable as csv"),
+        ("match,left,right,winner", "the file holds no votes"),
         ("match,left,right,winner\n1,a,b\n", "not readable as csv"),
     ],
 )

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pgames import rows as rows_of_files
 from pgames.ratings.estimate import estimate
+from pgames.rows import delimited, objects
+from pgames.rows import parquet as parquet_rows
 from pgames.votes import reading as votes
 from pgames.votes import smoothing
 from pgames.votes.comparisons import Comparisons
@@ -60,12 +61,11 @@ def test_votes_do_not_depend_on_the_size_of_the_pieces(tmp_path, suffix, monkeyp
     path = write(tmp_path, suffix, rows)
     whole = Comparisons.read(path)
     pieces = []
-    monkeypatch.setattr(rows_of_files, "PIECE", 1000)
-    monkeypatch.setattr(rows_of_files, "PIECE_ROWS", 100)
+    monkeypatch.setattr(delimited, "PIECE", 1000)
+    monkeypatch.setattr(objects, "PIECE", 1000)
+    monkeypatch.setattr(parquet_rows, "PIECE_ROWS", 100)
     add = votes.Encoder.add
-    monkeypatch.setattr(
-        votes.Encoder, "add", lambda self, *columns: (pieces.append(1), add(self, *columns))[1]
-    )
+    monkeypatch.setattr(votes.Encoder, "add", lambda self, columns: (pieces.append(1), add(self, columns))[1])
     same(whole, Comparisons.read(path))
     assert len(pieces) > 10
     same(whole, Comparisons.from_names(*zip(*rows, strict=True)))
@@ -185,7 +185,7 @@ def test_a_file_cut_anywhere_gives_an_error_or_whole_rows(tmp_path, suffix):
 
 
 def test_row_numbers_count_over_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows_of_files, "PIECE", 1000)
+    monkeypatch.setattr(delimited, "PIECE", 1000)
     path = tmp_path / "v.csv"
     path.write_text(HEADER + "alpha,beta,left\n" * 500 + "alpha,beta,gamma\n")
     with pytest.raises(ValueError, match="winner in row 501 is unknown"):

@@ -1,0 +1,38 @@
+"""The table of a file, by the end of its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pgames.rows.choices import choice_table
+from pgames.rows.delimited import DelimitedTable
+from pgames.rows.objects import ObjectTable
+from pgames.rows.parquet import ParquetTable
+from pgames.rows.table import OBJECTS, SUFFIXES, Table, reading, suffix_of
+
+
+def open_table(path: Path) -> Table:
+    """The table of a file .csv, .tsv, .txt, .jsonl, .ndjson, .json (each may end in .gz) or .parquet.
+
+    Raises ValueError, in one line that begins with the path, when there is no such file, or it is no table.
+    """
+    suffix = suffix_of(path)
+    with reading(path):
+        if not path.is_file():
+            raise ValueError("no such file.")
+        if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() == ".gz"):
+            raise ValueError(f"cannot tell the format from {path.suffix!r}: need {', '.join(SUFFIXES)}.")
+        if path.stat().st_size == 0:
+            raise ValueError("the file is empty: it needs a header and at least one vote.")
+        return _table(path, suffix)
+
+
+def _table(path: Path, suffix: str) -> Table:
+    if suffix == ".parquet":
+        return ParquetTable(path)
+    if suffix == ".json":
+        if (table := choice_table(path)) is not None:
+            return table
+    if suffix in OBJECTS:
+        return ObjectTable(path)
+    return DelimitedTable(path, "\t" if suffix == ".tsv" else None)

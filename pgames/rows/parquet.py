@@ -1,0 +1,115 @@
+"""Tables in Parquet files. Columns of texts are read as dictionaries, without a text for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pgames.extras import need
+from pgames.files import check_growth
+from pgames.rows.coded import GAP, ODD, Coded, Text, text_of
+
+PIECE_ROWS = 2**20  # rows read at once
+JOINED = b"PAR1PAR1"  # the end of one Parquet file and the beginning of another
+
+
+class ParquetTable:
+    """A .parquet file.
+
+    Raises ValueError when a small file would take very much memory, or is several files joined into one.
+    """
+
+    kind = "Parquet"
+
+    def __init__(self, path: Path):
+        self.path = path
+        parquet = need("pyarrow.parquet", "votes")
+        with parquet.ParquetFile(path) as file:
+            check_content(file, path)
+            self.columns: list[str] = file.schema_arrow.names
+            self._texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+
+    def pieces(self, names: Sequence[str], ragged: list[int] | None = None) -> Iterator[list[Coded]]:
+        """See `Table.pieces`; no row is ragged."""
+        parquet = need("pyarrow.parquet", "votes")
+        texts = [name for name in names if name in self._texts]
+        known: dict[str, tuple[Any, list[Text]]] = {}
+        with parquet.ParquetFile(self.path, read_dictionary=texts) as file:
+            for batch in file.iter_batches(batch_size=PIECE_ROWS, columns=list(names)):
+                yield [_coded(batch.column(name), name, known) for name in names]
+
+
+def check_content(file: Any, path: Path) -> None:
+    """Raises ValueError when the file would take very much memory, or is several files joined into one."""
+    about, stored = file.metadata, path.stat().st_size
+    groups = [about.row_group(i) for i in range(about.num_row_groups)]
+    check_growth(max(4 * about.num_rows, sum(group.total_byte_size for group in groups)), stored)
+    rows = sum(group.num_rows for group in groups)
+    if rows != about.num_rows:
+        raise ValueError(f"it says {about.num_rows} rows and holds {rows}: write it again.")
+    ends = [_end(group.column(i)) for group in groups for i in range(group.num_columns)]
+    between = stored - about.serialized_size - 8 - max(ends, default=4)
+    if between > 0 and _holds(path, JOINED):
+        raise ValueError("it is several Parquet files joined into one: read them one by one, or merge them.")
+
+
+def _end(column: Any) -> int:
+    """Where the pages of a column in a row group end, in bytes."""
+    start = column.data_page_offset
+    if column.has_dictionary_page and column.dictionary_page_offset is not None:
+        start = min(start, column.dictionary_page_offset)
+    return start + column.total_compressed_size
+
+
+def _holds(path: Path, wanted: bytes) -> bool:
+    with open(path, "rb") as file:
+        before = b""
+        while piece := file.read(2**24):
+            if wanted in before + piece:
+                return True
+            before = piece[-len(wanted) :]
+    return False
+
+
+def _is_text(kind: Any) -> bool:
+    pa = need("pyarrow", "votes")
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _coded(column: Any, name: str, known: dict[str, tuple[Any, list[Text]]]) -> Coded:
+    """The coded column; `known` holds the last dictionary of each name with its texts."""
+    pa = need("pyarrow", "votes")
+    kind = column.type
+    if pa.types.is_nested(kind):
+        odd = np.asarray(column.is_valid()).astype(np.int32)
+        return Coded(odd, [GAP, ODD])
+    if not pa.types.is_dictionary(kind):
+        column = column.dictionary_encode()
+    dictionary = column.dictionary
+    if name not in known or not known[name][0].equals(dictionary):
+        known[name] = dictionary, _texts(dictionary)
+    texts = known[name][1]
+    codes = column.indices
+    if codes.null_count:
+        codes = codes.fill_null(len(texts))
+        texts = [*texts, GAP]
+    places = codes.to_numpy(zero_copy_only=False)
+    if places.size and not 0 <= places.min() <= places.max() < len(texts):
+        raise ValueError(f"column {name!r} is damaged: it refers to values that are not there.")
+    return Coded(places.astype(np.int32, copy=False), texts)
+
+
+def _texts(dictionary: Any) -> list[Text]:
+    pa = need("pyarrow", "votes")
+    dictionary.validate(full=True)
+    if pa.types.is_temporal(dictionary.type):
+        dictionary = dictionary.cast(pa.string())
+    elif pa.types.is_float32(dictionary.type) or pa.types.is_float16(dictionary.type):
+        return [text_of(value) for value in dictionary.to_numpy(zero_copy_only=False)]
+    texts: list[Text] = []
+    for value in dictionary.to_pylist():
+        texts.append(text_of(value.decode() if isinstance(value, bytes) else value))
+    return texts

@@ -1,0 +1,100 @@
+"""Tables in files: what format a file has, its columns, and pieces of those that are wanted."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Protocol
+
+from pgames.files import check_growth
+from pgames.rows.coded import Coded
+
+OBJECTS = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (".csv", *OBJECTS, ".parquet", ".tsv", ".txt")
+
+
+class Damaged(ValueError):
+    """The content of a file is not of the format that its name tells."""
+
+
+class Table(Protocol):
+    """A table in a file."""
+
+    @property
+    def kind(self) -> str:
+        """Its format in words."""
+        ...
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of all columns, of which some may be equal."""
+        ...
+
+    def pieces(self, names: Sequence[str], ragged: list[int] | None = None) -> Iterator[list[Coded]]:
+        """The columns of these names, piece by piece, in the order of the rows.
+
+        Rows that have too few or too many cells are refused. With a list `ragged` they are left out, and
+        their numbers, counted from 1, are appended to it. Raises ValueError when the file is damaged.
+        """
+        ...
+
+
+def suffix_of(path: Path) -> str:
+    """The end of the file's name that tells its format, in lower case and without .gz."""
+    name = path.name.lower().removesuffix(".gz")
+    return Path(name).suffix
+
+
+class reading:
+    """A context in which every error on a file is a ValueError of one line that begins with its path."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        """Raises ValueError in place of any error on the file but a missing package."""
+        if not isinstance(error, Exception) or isinstance(error, ModuleNotFoundError):
+            return
+        said = " ".join(str(error).split()) or type(error).__name__
+        if said.startswith(f"{self.path}: "):
+            raise error
+        if type(error) is ValueError:
+            raise ValueError(f"{self.path}: {said}") from None
+        # pyarrow, csv, zlib and gzip raise many kinds of errors on a damaged file
+        suffix = suffix_of(self.path)[1:]
+        raise ValueError(f"{self.path}: not readable as {suffix}, cut or damaged? {said:.500}") from None
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The content of a file, decompressed where its name ends in .gz."""
+    if path.suffix.lower() != ".gz":
+        return open(path, "rb")
+    return io.BufferedReader(_Unzipped(path))  # pyright: ignore[reportArgumentType]
+
+
+class _Unzipped(io.RawIOBase):
+    """A gzip file that refuses to become far larger than it is on the disk."""
+
+    def __init__(self, path: Path):
+        self._file, self._stored, self._read = gzip.open(path), path.stat().st_size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer; the number of bytes. Raises ValueError when the content is far too large."""
+        data = self._file.read(len(buffer))
+        self._read += len(data)
+        check_growth(self._read, self._stored)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()

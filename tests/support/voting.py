@@ -2,11 +2,17 @@
 
 import http.client
 import json
+import threading
+import time
+from pathlib import Path
 
+from llm_backend import judges
 from llm_backend.people.ballot import Ballot
 from llm_backend.people.pairs import Question, distinct
 from llm_backend.people.server import Page
-from llm_backend.people.sources import Fixed
+from llm_backend.people.sources import Fixed, open_source
+
+RULE = judges.Rule(judges.rules.shorter)
 
 
 def questions(count, names=("base", "tuned")):
@@ -22,6 +28,40 @@ def cast(ballot, who, choice):
     view = ballot.view(who)
     ballot.vote(who, view.ticket, choice(view) if callable(choice) else choice)
     return view
+
+
+def shorter(view) -> str:
+    prompt, left, right = view.texts
+    return {1.0: "left", 0.0: "right", 0.5: "tie"}[float(RULE.prefer([prompt], [left], [right])[0])]
+
+
+class Voter(threading.Thread):
+    """Votes for the shorter reply on whatever the run in a folder asks, until it is stopped."""
+
+    def __init__(self, folder: Path):
+        super().__init__(daemon=True)
+        self.folder, self.votes, self.stopped = folder, 0, False
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *error):
+        self.stopped = True
+        self.join()
+
+    def run(self):
+        while not self.stopped and not (self.folder / "people").is_dir():
+            time.sleep(0.05)
+        place = open_source([self.folder])
+        ballot = Ballot(place.source, place.votes)
+        who = ballot.enter("Ann", sure=True)
+        while not self.stopped:
+            if ballot.view(who).texts is None:
+                time.sleep(0.02)
+                continue
+            cast(ballot, who, shorter)
+            self.votes += 1
 
 
 class Client:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -14,13 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from llm_backend import judges
-from llm_backend.people.ballot import Ballot
 from llm_backend.people.sources import open_source
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.loop import run
 from pgames import Comparisons
 from tests.support import ROOT
-from tests.support.voting import cast
+from tests.support.voting import Voter
 
 RUN: dict[str, dict] = {
     "model": {"name": "tiny", "lora": 2},
@@ -33,7 +31,6 @@ RUN: dict[str, dict] = {
     "log": {"tensorboard": False},
 }
 PEOPLE, SHORTER = {"kind": "Human"}, {"kind": "Rule", "score": "shorter"}
-RULE = judges.Rule(judges.rules.shorter)
 
 
 def described(out: Path, judge: dict, **changes: dict) -> dict:
@@ -55,40 +52,6 @@ def equal(one: Path, other: Path) -> bool:
     ours, theirs = weights(one), weights(other)
     assert ours.keys() == theirs.keys() and ours
     return all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
-def shorter(view) -> str:
-    prompt, left, right = view.texts
-    return {1.0: "left", 0.0: "right", 0.5: "tie"}[float(RULE.prefer([prompt], [left], [right])[0])]
-
-
-class Voter(threading.Thread):
-    """Votes for the shorter reply on whatever the run in a folder asks, until it is stopped."""
-
-    def __init__(self, folder: Path):
-        super().__init__(daemon=True)
-        self.folder, self.votes, self.stopped = folder, 0, False
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *error):
-        self.stopped = True
-        self.join()
-
-    def run(self):
-        while not self.stopped and not (self.folder / "people").is_dir():
-            time.sleep(0.05)
-        place = open_source([self.folder])
-        ballot = Ballot(place.source, place.votes)
-        who = ballot.enter("Ann", sure=True)
-        while not self.stopped:
-            if ballot.view(who).texts is None:
-                time.sleep(0.02)
-                continue
-            cast(ballot, who, shorter)
-            self.votes += 1
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.numerics import check_distribution, indices, kl_to_logs, normalise, real
 
+TINY = 1e-290  # advantages divided by a smaller tau overflow
 TIES = 1e-12  # at tau = 0 a best response treats win rates closer than this as equal
 
 
@@ -69,9 +70,21 @@ def prompt_exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 
     pi = check_policy(game, policy)
     advantage = advantages(game, pi)
     if check_tau(tau) > 0:
+        if tau < TINY:
+            return _regularised_gap(game, pi, advantage, tau)
         return tau * kl_to_logs(pi, _log_tilt(game, advantage, tau))
     # pi' skew pi = 0, so the maximum is at least 0; a negative value is rounding
     return np.maximum(np.where(game.support, advantage, -np.inf).max(axis=-1), 0.0)
+
+
+def _regularised_gap(
+    game: PreferenceGame, pi: NDArray[np.float64], advantage: NDArray[np.float64], tau: float
+) -> NDArray[np.float64]:
+    """tau logsumexp(log ref + advantage / tau) + tau KL(pi || ref), where dividing by tau would overflow."""
+    with np.errstate(divide="ignore"):
+        log_reference = np.log(game.reference)
+    best = (advantage + tau * log_reference).max(axis=-1)
+    return np.maximum(best + tau * kl_to_logs(pi, log_reference), 0.0)
 
 
 def fixed_point_residual(game: PreferenceGame, policy: ArrayLike, tau: float) -> NDArray[np.float64]:
@@ -122,5 +135,6 @@ def check_policy(game: PreferenceGame, policy: ArrayLike) -> NDArray[np.float64]
 
 def _log_tilt(game: PreferenceGame, advantage: NDArray[np.float64], tau: float) -> NDArray[np.float64]:
     """log of the distribution proportional to ref * exp(advantage / tau)."""
+    tau = max(tau, TINY)
     with np.errstate(divide="ignore"):
         return normalise(np.log(game.reference) + advantage / tau)

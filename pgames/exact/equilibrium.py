@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 Method = Literal["newton", "cvxpy"]
 
 SELECTIONS = ("centre", "max_entropy", "closest")
+FROZEN = 1e-9  # below this tau double precision may not resolve A x / tau
 PRECISION = 1e-13  # the fixed point's residual that double precision allows, with a margin
 TOLERANCE = {"newton": 1e-9, "cvxpy": 1e-6}  # a prompt with a larger exploitability is an error
 
@@ -70,6 +71,8 @@ def nash(
         policy, iterations = _small_games(game, tau, select)
     else:
         policy, iterations = _large_games(game, tau, select)
+    if 0 < tau < FROZEN and method == "newton":
+        policy = _where_frozen(game, policy, tau)
     return _certified(game, policy, tau, iterations, TOLERANCE[method])
 
 
@@ -93,6 +96,18 @@ def _large_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Arra
         policy[x, inside], steps = solve(A, game.reference[x, inside], tau, select)
         most = max(most, steps)
     return policy, most
+
+
+def _where_frozen(game: PreferenceGame, policy: Array, tau: float) -> Array:
+    """The policy float64[X, Y], or the limit tau -> 0 on prompts where that is better: A x / tau is noise."""
+    total = policy.sum(axis=1)
+    policy = np.where(np.abs(total - 1)[:, None] < 1e-9, policy, game.reference)
+    gaps = prompt_exploitability(game, policy, tau)
+    if (gaps <= TOLERANCE["newton"]).all():
+        return policy
+    limit = (_small_games if game.responses <= LARGEST else _large_games)(game, 0.0, "closest")[0]
+    better = prompt_exploitability(game, limit, tau) < gaps
+    return np.where(better[:, None], limit, policy)
 
 
 def _by_cvxpy(game: PreferenceGame, tau: float, select: Select) -> Array:

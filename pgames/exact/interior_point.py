@@ -18,11 +18,13 @@ and unique. At tau > 0 Newton's method takes over once mu is small compared with
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.exact.flat import Embedded, SmallSide
 from pgames.exact.linear import LU, factor_resolvent, factor_transposed
 from pgames.exact.newton import FOUND, PATIENCE, STALLED, newton
 
@@ -30,8 +32,12 @@ Array = NDArray[np.float64]
 
 MAX_STEPS = 200
 CLOSED = 1e-15  # the path ends when x's is below this
+SHORTEST = 1e-12  # a step is not shortened further
 CENTRAL = 1e-6  # smallest product x s on the path, relative to their mean
 CORRECTIONS = 3  # solves per LU that account for the second-order term dx ds
+NEAR = 1e-6  # a flat game without a unique equilibrium leaves the path here for the centre
+LEVELS = (1.0, 1e-2, 1e-4)  # of that gap, at which it is on the central path
+CENTRED = 30  # most Newton steps to a point of the central path
 WARM = 0.1  # at this tau or above Newton's method needs no path
 HANDOVER = 0.1  # below it, Newton's method takes over when x's is less than this times tau
 
@@ -51,12 +57,12 @@ class PathEnd(NamedTuple):
 class System(NamedTuple):
     """The linear system of one step, from the point (x, s): A float64[n, n]; x, drift, d, flow float64[n]."""
 
-    A: Array
+    A: Array | Embedded
     tau: float
     x: Array
     drift: Array  # the deviation of s from its definition: rounding, and the curvature of the logarithm
     d: Array
-    lu: LU
+    lu: LU | SmallSide
     flow: Array  # the change of x per unit of -dv
     mass: float  # its sum
 
@@ -73,10 +79,23 @@ class System(NamedTuple):
         return change, dv
 
 
-def follow_path(A: Array, log_reference: Array, tau: float, rounding: float) -> PathEnd:
+def linearised(
+    A: Array | Embedded, tau: float, point: Array, target: Array, factor: Callable[[Array], LU | SmallSide]
+) -> System:
+    """The system of a step from point float64[2, n] = (x, s), where s should be the target float64[n]."""
+    x, s = point
+    d = np.sqrt(x / (s + tau))
+    lu = factor(d)
+    flow = d * lu.solve(d)
+    return System(A, tau, x, target - s, d, lu, flow, float(flow.sum()))
+
+
+def follow_path(A: Array | Embedded, log_reference: Array, tau: float, rounding: float) -> PathEnd:
     """Solve A float64[n, n], antisymmetric with largest entry 1 (or 0), whose entries err by `rounding`."""
     n = len(A)
-    played, steps, buffer = np.ones(n, dtype=bool), 0, np.empty((n, n))
+    played, steps = np.ones(n, dtype=bool), 0
+    factor: Callable[[Array], LU | SmallSide]
+    factor = A.resolvent if isinstance(A, Embedded) else Resolvents(A)
     x = np.full(n, 1 / n)
     gradient = tau * (np.log(x) - log_reference) - A @ x
     v = 1e-3 - 2 * min(0.0, float(gradient.min()))
@@ -86,7 +105,7 @@ def follow_path(A: Array, log_reference: Array, tau: float, rounding: float) -> 
         x, s = point
         gap = float(x @ s)
         last = gap < CLOSED or steps >= MAX_STEPS
-        if tau > 0 and (gap < handover or last):
+        if tau > 0 and not isinstance(A, Embedded) and (gap < handover or last):
             start = np.log(x) if steps else log_reference
             solution, residual, more = newton(A, log_reference, tau, start, PATIENCE if last else STALLED)
             steps += more
@@ -97,10 +116,7 @@ def follow_path(A: Array, log_reference: Array, tau: float, rounding: float) -> 
             return PathEnd(x, played, False, steps)
 
         steps += 1
-        d = np.sqrt(x / (s + tau))
-        lu = factor_resolvent(A, d, buffer)
-        flow = d * lu.solve(d)
-        system = System(A, tau, x, v + gradient - s, d, lu, flow, float(flow.sum()))
+        system = linearised(A, tau, point, v + gradient, factor)
         change, dv = system.direction(-x * s)
         if tau == 0:
             before, played = played, change[0] > -0.5 * x  # dx / x + ds / s = -1: one of x, s tends to 0
@@ -116,15 +132,30 @@ def follow_path(A: Array, log_reference: Array, tau: float, rounding: float) -> 
                 break
             change, dv, length = corrected, dv_corrected, longer
         length = min(1.0, max(0.9, 1 - gap) * length)
-        while (products := np.prod(point + length * change, axis=0)).min() < CENTRAL * products.mean():
+        while length > SHORTEST:
+            products = np.prod(point + length * change, axis=0)
+            if products.min() >= CENTRAL * products.mean():
+                break
             length *= 0.8
+        if isinstance(A, Embedded) and np.prod(point + length * change, axis=0).sum() < NEAR:
+            return PathEnd(_centre_of_flat(A, point, v), played, False, steps)
         point = point + length * change
         point[0] /= point[0].sum()
         v += length * dv
         gradient = tau * (np.log(point[0]) - log_reference) - A @ point[0]
 
 
-def solve_support(A: Array, played: NDArray[np.bool_], rounding: float) -> Array | None:
+class Resolvents:
+    """The solvers of I - diag(d) A diag(d) for one A float64[n, n]; each overwrites the one before."""
+
+    def __init__(self, A: Array):
+        self.A, self.buffer = A, np.empty(A.shape)
+
+    def __call__(self, d: Array) -> LU:
+        return factor_resolvent(self.A, d, self.buffer)
+
+
+def solve_support(A: Array | Embedded, played: NDArray[np.bool_], rounding: float) -> Array | None:
     """The equilibrium float64[n] that plays exactly `played` bool[n] if it is unique, else None.
 
     It is unique when A_BB x_B = 0, sum(x_B) = 1 has one solution, which is positive, and A x < 0 off the
@@ -133,8 +164,10 @@ def solve_support(A: Array, played: NDArray[np.bool_], rounding: float) -> Array
     k = int(np.count_nonzero(played))
     if k % 2 == 0:  # the kernel of an antisymmetric matrix has the parity of its size
         return None
+    if isinstance(A, Embedded) and k > A.widest:
+        return None
     equations = np.ones((k + 1, k + 1))
-    equations[:k, :k] = -A[np.ix_(played, played)]
+    equations[:k, :k] = -(A.block(played) if isinstance(A, Embedded) else A[np.ix_(played, played)])
     equations[k, k] = 0
     lu = factor_transposed(equations)
     right = np.zeros(k + 1)
@@ -150,6 +183,35 @@ def solve_support(A: Array, played: NDArray[np.bool_], rounding: float) -> Array
     x = np.maximum(x, 0)
     x /= x.sum()
     return x if (A @ x)[~played].max(initial=-1.0) < -margin else None
+
+
+def _centre_of_flat(A: Embedded, point: Array, v: float) -> Array:
+    """The limit of the central path: Newton steps to the path, then one along it to its end.
+
+    Near its end the path is straight, to the square of the gap; the best of a few such ends is returned.
+    """
+    best, least = point[0], np.inf
+    for mu in (NEAR * level / len(A) for level in LEVELS):
+        for step in range(CENTRED):
+            x, s = point
+            system = linearised(A, 0.0, point, v - A @ x, A.resolvent)
+            if step == CENTRED - 1 or np.abs(x * s - mu).max() < 1e-6 * mu:
+                break
+            change, dv = system.direction(mu - x * s)
+            length = min(1.0, 0.9 * _reach(point, change))
+            point, v = point + length * change, v + length * dv
+            if not (point > 0).all():  # by rounding
+                return best
+        x, s = (
+            point + linearised(A, 0.0, point, v - A @ point[0], A.resolvent).direction(-point.prod(axis=0))[0]
+        )
+        x = np.where(x > s, np.maximum(x, 0.0), 0.0)
+        x /= x.sum() or 1.0
+        gap = float((A @ x).max()) if x.any() else np.inf
+        if not gap < least:
+            return best
+        best, least = x, gap
+    return best
 
 
 def _reach(point: Array, change: Array) -> float:

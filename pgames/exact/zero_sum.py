@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.exact.newton import FLAT
-from pgames.exact.one_game import solve
 from pgames.exact.regularised_pair import regularised_pair
+from pgames.exact.unregularised_pair import ENOUGH, Found, played, unregularised
 from pgames.numerics import check_distribution, kl_to_logs, normalise, real
 
 Array = NDArray[np.float64]
+
+LEAST = 1e-17  # the smallest tau, in units of the largest payoff
 
 
 class ZeroSumEquilibrium(NamedTuple):
@@ -20,7 +22,7 @@ class ZeroSumEquilibrium(NamedTuple):
 
     row, column : float64[m] and float64[n], probabilities.
     exploitability : the sum of what both best responses gain, in units of A: 0 at an equilibrium. At tau = 0
-        it is max_i (A column)_i - min_j (row A)_j.
+        it is max_i (A column)_i - min_j (row A)_j. It is never negative.
     """
 
     row: Array
@@ -41,21 +43,25 @@ def nash_zero_sum(
     references : float64[m] and float64[n], uniform by default. A strategy of reference 0 is outside the game.
 
     At tau = 0 the game is solved as the symmetric game of size m + n + 1 of Gale, Kuhn and Tucker; among
-    several equilibria the centre is returned. Above, the equilibrium is unique,
+    several equilibria the centre is returned. Where payoffs differ so much in size that doubles do not
+    resolve those that are played, the game is solved in exact arithmetic (up to 1600 cells), which returns an
+    extreme equilibrium. Above tau = 0, the equilibrium is unique,
     row = softmax(log reference + A column / tau) and column = softmax(log reference - A' row / tau), and it
     is found by Newton's method to about 1e-16 / tau in both equations.
 
     Raises ValueError unless A is a finite matrix, every tau is finite and at least 0, or when a reference is
-    no distribution. Raises RuntimeError when the gap exceeds 1e-9 of the payoff range, never seen.
+    no distribution. Raises RuntimeError when the gap exceeds 1e-9 of the payoffs that are played, row |A|
+    column, which happens where a large game has payoffs of very different size, or tau is below 1e-17 of the
+    largest payoff.
     """
     payoff = _payoff(A)
     taus = check_taus(tau)
     if references is None and taus == (0, 0):
-        return _unregularised(payoff)
+        return ZeroSumEquilibrium(*unregularised(payoff))
     row, column = _references(references, payoff.shape)
     inside = np.ix_(row > 0, column > 0)
     if taus == (0, 0):
-        found = _unregularised(payoff[inside])
+        found = ZeroSumEquilibrium(*unregularised(payoff[inside]))
     else:
         found = _regularised(payoff[inside], (row[row > 0], column[column > 0]), taus)
     return found._replace(row=_placed(found.row, row > 0), column=_placed(found.column, column > 0))
@@ -117,43 +123,31 @@ def _placed(part: Array, inside: NDArray[np.bool_]) -> Array:
 def _regularised(
     payoff: Array, references: tuple[Array, Array], taus: tuple[float, float]
 ) -> ZeroSumEquilibrium:
-    middle = float(payoff.min()) / 2 + float(payoff.max()) / 2
-    centred = payoff - middle  # a constant moves neither strategy
+    factor = 2.0**-16 if np.abs(payoff).max() > 1e300 else 1.0  # differences of payoffs must not overflow
+    payoff, (tau_p, tau_q) = payoff * factor, (taus[0] * factor, taus[1] * factor)
+    centred = payoff - np.median(payoff)  # a constant moves neither strategy
     scale = float(np.abs(centred).max()) or 1.0
+    if min(tau_p, tau_q) < LEAST * scale:
+        raise RuntimeError(
+            f"tau is {min(tau_p, tau_q) / scale:.3g} of the range of payoffs, below the rounding of doubles: "
+            f"ask for a tau of at least {LEAST * scale / factor:.3g}, or for tau=0."
+        )
     logs = (np.log(references[0]), np.log(references[1]))
     row, column, _ = regularised_pair(
-        centred / scale, logs, (min(taus[0] / scale, FLAT), min(taus[1] / scale, FLAT))
+        centred / scale, logs, (min(tau_p / scale, FLAT), min(tau_q / scale, FLAT))
     )
-    answers = (
-        normalise(logs[0] + centred @ column / taus[0]),
-        normalise(logs[1] - row @ centred / taus[1]),
-    )
-    gap = taus[0] * kl_to_logs(row, answers[0]) + taus[1] * kl_to_logs(column, answers[1])
-    return ZeroSumEquilibrium(row, column, float(row @ payoff @ column), _checked(float(gap), payoff))
-
-
-def _unregularised(payoff: Array) -> ZeroSumEquilibrium:
-    m, n = payoff.shape
-    low, high = payoff.min(), payoff.max()
-    spread = (high / 2 - low / 2) * 2 or 1.0
-    embedded = np.zeros((m + n + 1, m + n + 1))
-    embedded[:m, m:-1] = (payoff - low) / spread + 1
-    embedded[:m, -1] = -1
-    embedded[m:-1, -1] = 1
-    embedded -= embedded.T
-    z = solve(embedded, np.full(m + n + 1, 1 / (m + n + 1)), 0.0, "centre")[0]
-    row, column = z[:m] / z[:m].sum(), z[m:-1] / z[m:-1].sum()
-    gap = float((payoff @ column).max() - (row @ payoff).min())
-    return ZeroSumEquilibrium(row, column, float(row @ payoff @ column), _checked(gap, payoff))
-
-
-def _checked(gap: float, payoff: Array) -> float:
-    """The gap. Raises RuntimeError when it is too large for an equilibrium."""
-    low, high = payoff.min(), payoff.max()
-    spread = (high / 2 - low / 2) * 2 or 1.0
-    rounding = np.finfo(np.float64).eps * sum(payoff.shape) * max(abs(low), abs(high))
-    if not gap <= 1e-9 * spread + rounding:
-        raise RuntimeError(
-            f"no equilibrium to 1e-9 of the payoff range: the best pair leaves a gap of {gap:.3g}."
+    with np.errstate(over="ignore"):
+        answers = (
+            normalise(logs[0] + centred @ column / tau_p),
+            normalise(logs[1] - row @ centred / tau_q),
         )
-    return gap
+        gap = float(tau_p * kl_to_logs(row, answers[0]) + tau_q * kl_to_logs(column, answers[1]))
+    found = Found(row, column, float(row @ payoff @ column), max(gap, 0.0))
+    allowed = ENOUGH * (played(payoff, found) + tau_p + tau_q)
+    if not gap <= allowed:
+        raise RuntimeError(
+            f"no regularised equilibrium to {ENOUGH:g} of the payoffs that are played: the best pair leaves "
+            f"a gap of {gap / factor:.3g}, needed {allowed / factor:.3g}: ask for a larger tau, or cut "
+            "payoffs of another size."
+        )
+    return ZeroSumEquilibrium(row, column, found.value / factor, found.gap / factor)

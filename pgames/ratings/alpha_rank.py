@@ -29,7 +29,8 @@ def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int =
     uses logarithms and no subtraction, so any alpha >= 0 works. If alpha * (largest payoff difference) is
     above 1e8, infinity included, 1e8 is used, which equals the limit of strong selection to 1e-6.
 
-    Raises ValueError when the payoffs are not a finite square table, alpha < 0 or population < 2.
+    Raises ValueError when the payoffs are not a finite square table, alpha < 0, or the population is not a
+    whole number of at least 2.
     """
     if isinstance(game, PreferenceGame):
         labels, payoffs = game.labels, _mean_preferences(game)
@@ -38,8 +39,13 @@ def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int =
         if payoffs.ndim != 2 or payoffs.shape[0] != payoffs.shape[1] or not np.isfinite(payoffs).all():
             raise ValueError(f"payoffs must be a finite square table, got shape {payoffs.shape}.")
         labels = tuple(str(i) for i in range(len(payoffs)))
-    if not alpha >= 0 or population < 2:
-        raise ValueError(f"alpha_rank needs alpha >= 0 and population >= 2, got {alpha} and {population}.")
+    if not alpha >= 0 or not (population >= 2 and float(population).is_integer()):
+        raise ValueError(
+            f"alpha_rank needs alpha >= 0 and population >= 2, a whole number, got {alpha} and {population}."
+        )
+    largest = float(np.abs(payoffs).max())
+    if largest > 1e300:  # differences of payoffs must not overflow
+        payoffs, alpha = payoffs / largest, alpha * largest
     spread = float(np.ptp(payoffs))
     strength = min(alpha, STRONGEST / spread) if spread > 0 else 0.0
     return Ratings(labels, _stationary(_log_fixation(payoffs, strength, int(population))))

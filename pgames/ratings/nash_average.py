@@ -26,34 +26,46 @@ def nash_average(game: PreferenceGame | ArrayLike) -> NashAverage:
     An antisymmetric table float64[Y, Y] of payoffs is accepted too; the scores are then in its units. An
     item outside the game of some prompts is scored on those where it takes part.
 
+    Where payoffs differ so much in size that doubles do not resolve those that are played, p is an extreme
+    equilibrium, found in exact arithmetic.
+
     Raises ValueError when a table of payoffs is not finite, square and antisymmetric, and TypeError for
     votes, whose game `pgames.estimate` makes.
     """
     from pgames.exact.equilibrium import nash
 
-    unit = 1.0
     if hasattr(game, "to_game"):  # votes
         game = as_game(game)
     if not isinstance(game, PreferenceGame):
-        game, unit = _game_of_payoffs(game)
+        return _of_payoffs(game)
     policy = nash(game, select="max_entropy").policy
     share = game.prompt_weights[:, None] * game.support
     margins = np.einsum("xyz,xz->xy", game.skew, policy)
     total = share.sum(0)
     scores = np.divide((share * margins).sum(0), total, out=np.zeros_like(total), where=total > 0)
-    return NashAverage(game.labels, scores * unit, policy=policy)
+    return NashAverage(game.labels, scores, policy=policy)
 
 
-def _game_of_payoffs(payoffs: ArrayLike) -> tuple[PreferenceGame, float]:
-    """(the game with P - 1/2 = payoffs / unit, unit)."""
+def _of_payoffs(payoffs: ArrayLike) -> NashAverage:
+    """The scores of an antisymmetric table float64[Y, Y], in its units."""
+    from pgames.exact.one_game import solve
+    from pgames.exact.unregularised_pair import RESOLVED, measured, relative, unregularised
+
     table = real("payoffs", payoffs)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not np.isfinite(table).all():
         raise ValueError(f"payoffs must be a finite square table, got shape {table.shape}.")
-    unit = 2 * float(np.abs(table).max()) or 1.0
+    unit = float(np.abs(table).max()) or 1.0
+    table = table / unit  # sums of payoffs could overflow
     error = float(np.abs(table + table.T).max())
-    if error > 1e-9 * unit:
+    if error > 2e-9:
         raise ValueError(
-            f"payoffs must be antisymmetric, A + A' is up to {error:.2g}: for probabilities pass "
+            f"payoffs must be antisymmetric, A + A' is up to {error * unit:.2g}: for probabilities pass "
             "PreferenceGame(P)."
         )
-    return PreferenceGame(table / unit + 0.5, symmetrise=True), unit
+    skew = (table - table.T) / 2
+    n = len(skew)
+    policy = solve(skew, np.full(n, 1 / n), 0.0, "max_entropy")[0]
+    if relative(skew, measured(skew, policy, policy)) > 2 * RESOLVED:  # payoffs of very different size
+        policy = unregularised(skew).row
+    labels = tuple(str(i) for i in range(n))
+    return NashAverage(labels, (skew @ policy) * unit, policy=policy[None])

@@ -46,3 +46,18 @@ def test_the_solution_of_a_moderate_tau_is_as_before():
     game = pg.games.cyclic(3, p=0.9)
     for tau in (0.01, 0.1, 1.0, 1e3):
         assert pg.nash(game, tau).residual <= 1e-13 / min(tau, 1.0)
+
+
+def test_any_tau_and_any_reference_end_in_an_equilibrium():
+    """Eleven of these raised: a tau of 1e-34 to 1e-316, by which win rates cannot be divided."""
+    for seed in range(300):
+        random = np.random.default_rng(seed)
+        Y = int(random.integers(2, 9))
+        skew = random.normal(size=(Y, Y)) * 10.0 ** random.integers(-17, 1)
+        reference = 10.0 ** -random.uniform(0, 300, Y)
+        reference[random.integers(Y)] = 1.0
+        game = pg.PreferenceGame(0.5 + np.clip((skew - skew.T) / 4, -0.5, 0.5), reference / reference.sum())
+        for tau in (10.0 ** random.uniform(-320, 2), 10.0 ** random.uniform(-12, 308)):
+            found = pg.nash(game, tau)
+            assert found.policy.sum() == pytest.approx(1, abs=1e-12)
+            assert found.exploitability <= 1e-9 or found.residual <= 1e-13

@@ -25,6 +25,7 @@ class Adapters:
     def __init__(self, model: Any, rank: int, seed: int):
         self.model = model  # its linear layers contain the adapters
         self.peft = _with_lora(model, rank, seed)
+        self._adapted = [(path, m) for path, m in model.named_modules() if hasattr(m, "lora_A")]
         self.on: str | None = START
         self._layers: list[Any] = []  # the sharded layers of the base
         self.switch(None)
@@ -92,8 +93,8 @@ class Adapters:
         """The adapter's matrices by name: A float[r, in] and B float[out, r] of every layer."""
         return {
             f"{path}.{half}": getattr(layer, f"lora_{half}")[slot].weight
-            for path, layer in self.model.named_modules()
-            if hasattr(layer, "lora_A") and slot in layer.lora_A
+            for path, layer in self._adapted
+            if slot in layer.lora_A
             for half in "AB"
         }
 

@@ -52,6 +52,7 @@ from pgames.solvers.psro import PSRO, AnytimePSRO, BestResponse
 from pgames.solvers.search import ExpertIteration
 from pgames.sweeps.sweep import Sweep, sweep
 from pgames.table.arena import TableArena
+from pgames.table.disturbed import Corrupted, Delayed, Drifting
 from pgames.table.duels import DuelArena
 from pgames.tracing.tableau import tableau
 from pgames.version import __version__ as __version__
@@ -87,8 +88,11 @@ __all__ = [
     "Best",
     "BestResponse",
     "Comparisons",
+    "Corrupted",
     "Curve",
+    "Delayed",
     "DoubleThompson",
+    "Drifting",
     "DuelArena",
     "Enhancer",
     "Equilibrium",

@@ -50,6 +50,10 @@ class Ledger:
             self.divergence,
         )
 
+    def move_to(self, game: PreferenceGame) -> None:
+        """Charge the rounds that follow in another game with the same responses and prompts."""
+        self.game, self.arrays = game, self.arrays._replace(skew=game.skew)
+
     def charge(self, policy: Policy, rounds: int) -> Array:
         """Charge `rounds` rounds of `policy`, log-probabilities float64[S, X, Y]; its gap, float64[S]."""
         charge(self.arrays, policy, float(rounds))

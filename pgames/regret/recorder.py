@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,41 +10,56 @@ from numpy.typing import NDArray
 
 from pgames.curves import Curve
 from pgames.regret.ledger import Ledger
+from pgames.solver import State
 from pgames.table.arena import Policy
 
 Array = NDArray[np.float64]
 
 
+SUMS = ("regret", "gap", "external", "average_gap")  # of every simulation
+OF_ONE_GAME = ("external", "average_gap")  # not where the game drifts
+
+Measure = Callable[[State], dict[str, Array]]
+
+
 class _Row(NamedTuple):
-    """The sums after some rounds, float64[S] each, and the verdicts that one run has asked for."""
+    """The values after some rounds, float64[S, ...] each, and the verdicts that one run has asked for."""
 
     rounds: int
-    regret: Array
-    gap: Array
-    external: Array
-    average_gap: Array
+    values: dict[str, Array]
     bits: float
 
 
 class Recorder:
-    """Records a Ledger at the rounds of `grid` int64[R], which increase from 1 or more."""
+    """Records a Ledger at the rounds of `grid` int64[R], which increase from 1 or more.
 
-    def __init__(self, ledger: Ledger, grid: NDArray[np.int64]):
+    `measure` gives further values float64[S, ...] of a state, by name. `drifts` leaves out what needs one
+    game for all rounds.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        grid: NDArray[np.int64],
+        measure: Measure | None = None,
+        drifts: bool = False,
+    ):
         self.ledger, self.bits = ledger, 0.0
+        self._measure, self._drifts = measure, drifts
         self._grid: list[int] = grid.tolist()
         self._rows: list[_Row] = []
 
-    def charge(self, policy: Policy, rounds: int, bits: int) -> None:
-        """Charge `rounds` rounds of `policy` float64[S, X, Y], in which one run asked for `bits` verdicts.
+    def charge(self, state: State, rounds: int, bits: int) -> None:
+        """Charge `rounds` rounds of the state's policy float64[S, X, Y]; one run asked for `bits` verdicts.
 
         Sums grow linearly within such a step, so recorded rounds inside it are exact.
         """
         end = self.ledger.rounds + rounds
         per_round = bits / rounds
         while len(self._rows) < len(self._grid) and self._grid[len(self._rows)] <= end:
-            self._charge(policy, self.rounds_to_next(), per_round)
-            self._record()
-        self._charge(policy, end - self.ledger.rounds, per_round)
+            self._charge(state.policy, self.rounds_to_next(), per_round)
+            self._record(state)
+        self._charge(state.policy, end - self.ledger.rounds, per_round)
 
     def rounds_to_next(self) -> int:
         """Rounds left until the next recorded one."""
@@ -61,26 +77,28 @@ class Recorder:
         return not self._rows
 
     def curve(self, learner: str, stopped: bool) -> Curve:
-        """The curve of regret, gap, external and average_gap, float64[S, R] each.
+        """The curve of regret, gap, external and average_gap, float64[S, R] each, and what was measured.
 
         Raises ValueError when it is empty.
         """
         if self.empty:
             raise ValueError("no round was recorded: simulate at least one round.")
-        rounds, *columns, bits = zip(*self._rows, strict=True)
-        names = _Row._fields[1:-1]
-        values = {name: np.stack(column, axis=1) for name, column in zip(names, columns, strict=True)}
-        counted = np.round(bits).astype(np.int64)
-        return Curve(learner, np.array(rounds), values, counted, self.ledger.tau, stopped=stopped)
+        first = self._rows[0].values
+        values = {name: np.stack([row.values[name] for row in self._rows], axis=1) for name in first}
+        rounds = np.array([row.rounds for row in self._rows])
+        counted = np.round([row.bits for row in self._rows]).astype(np.int64)
+        return Curve(learner, rounds, values, counted, self.ledger.tau, stopped=stopped)
 
     def _charge(self, policy: Policy, rounds: int, per_round: float) -> None:
         if rounds > 0:
             self.ledger.charge(policy, rounds)
             self.bits += rounds * per_round
 
-    def _record(self) -> None:
+    def _record(self, state: State | None = None) -> None:
         sums = self.ledger
-        external, average = sums.external_regret(), sums.average_gap()
-        self._rows.append(
-            _Row(sums.rounds, sums.regret.copy(), sums.gap.copy(), external, average, self.bits)
-        )
+        values = {"regret": sums.regret.copy(), "gap": sums.gap.copy()}
+        if not self._drifts:
+            values |= {"external": sums.external_regret(), "average_gap": sums.average_gap()}
+        if self._measure is not None and state is not None:
+            values |= self._measure(state)
+        self._rows.append(_Row(sums.rounds, values, self.bits))

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import cast
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pgames.curves import Curve
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
 from pgames.loop import log_grid
+from pgames.metrics import Metric, checked, measured
 from pgames.progress import progress
 from pgames.regret.ledger import Leaping, Ledger
-from pgames.regret.recorder import Recorder
-from pgames.solver import Solver, State, one_target
+from pgames.regret.recorder import SUMS, Recorder
+from pgames.solver import Solver, State, check_call, one_target
+from pgames.table.arena import TableArena
+from pgames.table.disturbed import Drift, DuelMaker
 from pgames.table.duels import DuelArena
+
+Array = NDArray[np.float64]
 
 LEAP = 1_000_000  # duels in one compiled call, during which Ctrl-C and the progress bar wait
 
 
 def simulate(
     learner: Solver,
-    game: PreferenceGame,
+    game: PreferenceGame | ArrayLike,
     rounds: int,
     seeds: int = 1,
     tau: float | None = None,
@@ -29,6 +37,8 @@ def simulate(
     seed: int = 0,
     features: ArrayLike | None = None,
     first_run: int = 0,
+    arena: DuelMaker | None = None,
+    metrics: Sequence[Metric] = (),
 ) -> Curve:
     """The regret of a learner that knows the game only from duels, over `seeds` independent runs.
 
@@ -37,11 +47,13 @@ def simulate(
     verdicts. The curve has `regret`, `gap`, `external` and `average_gap`, float64[S, R] each. Ctrl-C ends the
     simulation early and keeps the rounds recorded so far.
 
-    Raises ValueError when an argument is out of range, or a step of the learner does not advance the state by
-    the rounds it stands for, and TypeError when the learner needs a verb that a `DuelArena` lacks.
+    Raises ValueError when an argument is out of range, a step of the learner does not advance the state by
+    the rounds it stands for, or a metric has a name that is taken or returns another shape; TypeError when
+    the learner needs a verb that the arena lacks, or a metric has no name.
 
     Parameters
     ----------
+    game : a PreferenceGame, or its table P float64[Y, Y] or float64[X, Y, Y].
     rounds : T, at least 1. Under a lazy schedule the cost is per update, not per round.
     seeds : S, at least 1, computed side by side. Run s does not depend on S.
     tau : of the regret; by default the learner's target, or 0 (the von Neumann regret) if it has none.
@@ -51,25 +63,70 @@ def simulate(
     seed : of all runs.
     features : float64[X, Y, D], those of a log-linear class of policies.
     first_run : the number of the first run, with which an experiment can be split.
+    arena : the maker of the arena in which the learner plays, by default `DuelArena`: `Corrupted(rounds=50)`,
+        `Delayed(by=100)`, `Drifting(to, start, end)`, or a class or function of your own, which is called as
+        arena(game, runs=, seed=, features=, first_run=). Regret is charged in the true game; a maker with the
+        method `game_in(game, t)` says which game that is in round t.
+    metrics : of the policy played in a recorded round, called as metric(arena, policy) with the `TableArena`
+        of the true game, or `pgames.metrics.OfState`, called with (arena, state). A learner with a `leap`
+        plays round by round then, with the same bits.
     """
     _check(rounds, seeds, refresh, record)
+    game = as_game(game)
     tau = one_target(learner) if tau is None else float(tau)
-    arena = DuelArena(game, seeds, seed, features, first_run)
-    recorder = Recorder(Ledger(game, tau, seeds), log_grid(rounds, record)[1:])
-    state, stopped = learner.init(arena), False
+    duels = _made(arena, game, seeds, seed, features, first_run)
+    check_call(learner, duels)
+    drift = arena if isinstance(arena, Drift) else None
+    found = checked(metrics, taken=SUMS)
+    ledger = Ledger(game, tau, seeds)
+
+    def measure(state: State) -> dict[str, Array]:
+        true = TableArena(ledger.game, seeds, seed, first_run=first_run)
+        return {metric.name: measured(metric, true, state, seeds) for metric in found}
+
+    recorder = Recorder(ledger, log_grid(rounds, record)[1:], measure if found else None, drift is not None)
+    leaps = arena is None and refresh is None and not found and isinstance(learner, Leaping)
+    state, stopped = learner.init(duels), False
     try:
         with progress(type(learner).__name__, rounds) as bar:
             while recorder.ledger.rounds < rounds:
-                if refresh is None and isinstance(learner, Leaping):
-                    state = _leap(learner, arena, state, recorder)
+                if drift is not None:
+                    ledger.move_to(drift.game_in(game, ledger.rounds))
+                if leaps:
+                    state = _leap(cast(Leaping, learner), duels, state, recorder)
                 else:
-                    state = _play(learner, arena, state, recorder, rounds, refresh)
+                    state = _play(learner, duels, state, recorder, rounds, refresh)
                 bar(recorder.ledger.rounds)
     except KeyboardInterrupt:
         if recorder.empty:
             raise
         stopped = True
     return recorder.curve(repr(learner), stopped)
+
+
+def _made(
+    arena: DuelMaker | None,
+    game: PreferenceGame,
+    runs: int,
+    seed: int,
+    features: ArrayLike | None,
+    first_run: int,
+) -> DuelArena:
+    """The arena of the simulation. Raises TypeError when `arena` makes none."""
+    if arena is None:
+        return DuelArena(game, runs, seed, features, first_run)
+    if not callable(arena):
+        raise TypeError(
+            f"arena= is a class or function that makes the arena, got {type(arena).__name__}: pass the "
+            "class, or pgames.Corrupted(rounds=50)."
+        )
+    made = arena(game, runs=runs, seed=seed, features=features, first_run=first_run)
+    if lacks := [name for name in ("at", "reference", "bits") if not hasattr(made, name)]:
+        raise TypeError(
+            f"arena= must make an arena of duels, got {type(made).__name__}, which lacks {', '.join(lacks)}: "
+            "extend DuelArena."
+        )
+    return made
 
 
 def _play(
@@ -91,7 +148,7 @@ def _play(
             f"{type(learner).__name__} went from round {t} to {after.t} in a step of {length} round(s): a "
             "step must return State(state.t + arena.rounds, ...); without lazy updates use refresh=None."
         )
-    recorder.charge(state.policy, length, view.bits)
+    recorder.charge(state, length, view.bits)
     return after
 
 

@@ -153,7 +153,7 @@ def test_what_is_not_a_temperature(tau):
 def test_what_is_not_a_game():
     for call in (pg.nash, lambda P: pg.exploitability(P, [0.5, 0.5])):
         with pytest.raises(TypeError, match="pass PreferenceGame"):
-            call([[0.5, 0.6], [0.4, 0.5]])
+            call({"a": [0.5, 0.6]})
 
 
 def test_kl_is_never_below_zero():

@@ -10,6 +10,7 @@ from pgames.ratings.estimate import estimate
 from pgames.ratings.hodge import Cycle, Hodge, hodge, strongest_cycles
 from pgames.ratings.leaderboard import Leaderboard, leaderboard
 from pgames.ratings.nash_average import NashAverage, nash_average
+from pgames.ratings.redrawing import Redrawn, redrawn
 from pgames.ratings.scores import Ratings
 from pgames.ratings.settled import settled
 
@@ -20,6 +21,7 @@ __all__ = [
     "Leaderboard",
     "NashAverage",
     "Ratings",
+    "Redrawn",
     "alpha_rank",
     "average_win_rate",
     "bootstrap",
@@ -30,6 +32,7 @@ __all__ = [
     "leaderboard",
     "nash_average",
     "nash_clusters",
+    "redrawn",
     "settled",
     "strongest_cycles",
     "win_count",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pgames.ratings.redrawing import redrawn
 from pgames.ratings.scores import Ratings
 from pgames.ratings.sources import need_votes
 from pgames.votes.comparisons import Comparisons
@@ -20,7 +21,9 @@ def bootstrap(
 ) -> Ratings:
     """The ratings of `method(votes)` with percentile intervals over votes drawn again with replacement.
 
-    Resample k depends on (seed, k) alone. A method that fails on some resamples, such as Bradley-Terry
+    Resample k depends on (seed, k) alone. Drawn votes on pairs with few votes get a new outcome in some
+    resamples (`pgames.ratings.redrawn`), so that no interval is a point because the votes on a pair happen to
+    agree. A method that fails on some resamples, such as Bradley-Terry
     without a prior where an item loses every vote, needs its regularised form:
 
         bootstrap(lambda votes: bradley_terry(votes, prior=0.5), votes)
@@ -35,9 +38,9 @@ def bootstrap(
         )
     ratings = method(votes)
     scores = np.empty((resamples, len(ratings.items)))
-    for k, resample in enumerate(votes.bootstrap(resamples, seed)):
+    for k, resample in enumerate(redrawn(votes, resamples, seed)):
         try:
-            scores[k] = method(resample).scores
+            scores[k] = method(resample.votes).scores
         except ValueError as error:
             raise ValueError(f"in resample {k} of the votes: {error}") from None
     low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2], axis=0)

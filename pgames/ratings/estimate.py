@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
 from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
+from pgames.ratings.sources import effective_weights, weighted_counts
 from pgames.votes.comparisons import Comparisons
 from pgames.votes.smoothing import check_memory
 
 ESTIMATOR = "pgames.estimate: the votes of each pair, shrunk to Bradley-Terry"  # its name in outputs
 WORTH = np.geomspace(1, 64, 13)  # candidate weights, in votes, of the ranking's prediction of a pair
 POOLING = 4.0  # weight, in votes, of the estimate over all prompts on each prompt
+TINY = 1e-12  # a predicted win rate as close to 0 or 1 counts as this
 BT_PRIOR = 0.5  # votes won and lost against an average item, so that no score is infinite
 
 
-def estimate(votes: Comparisons, worth: float | None = None) -> PreferenceGame:
+class Estimated(NamedTuple):
+    """A game estimated from votes.
+
+    model : the Bradley-Terry fit to which the votes are shrunk, with the prior 1/2. worth : the weight of its
+    predictions, in votes. counts : wins and ties float64[Y, Y] over all prompts.
+    """
+
+    game: PreferenceGame
+    model: BradleyTerry
+    worth: float
+    counts: PairCounts
+
+
+def estimate(
+    votes: Comparisons, worth: float | None = None, weights: ArrayLike | None = None
+) -> PreferenceGame:
     """The preference game estimated from votes, one response per item; `pgames solve` and `report` use it.
 
     With W votes for y against z over all prompts (a tie is half a vote), N votes on the pair and b the win
@@ -38,12 +58,31 @@ def estimate(votes: Comparisons, worth: float | None = None) -> PreferenceGame:
     ----------
     worth : the weight, in votes, of the ranking's prediction of a pair; by default the value in [1, 64] of
         greatest likelihood (`ranking_worth`), which is small where cycles are strong.
+    weights : float64[N], at least 0, one per vote; only their ratios count (see `bradley_terry`).
 
     Raises ValueError when worth is not above 0 and finite, or when the counts of all prompts would need more
     than 8 GiB.
     """
-    model = ranking_model(votes)
-    return shrunk(votes, model, ranking_worth(votes, model) if worth is None else worth)
+    return estimated(votes, worth, weights, level=None).game
+
+
+def estimated(
+    votes: Comparisons,
+    worth: float | None = None,
+    weights: ArrayLike | None = None,
+    level: float | None = 0.95,
+) -> Estimated:
+    """`estimate` with the fit behind it; `level` is that of the fit's intervals, None for none.
+
+    Raises ValueError as `estimate` does.
+    """
+    if worth is not None:
+        _check_worth(worth)
+    w = None if weights is None else effective_weights(votes, weights)
+    model = bradley_terry(votes, prior=BT_PRIOR, weights=w, level=level)
+    counts = votes.pooled_counts if w is None else weighted_counts(votes, w)
+    worth = worth_of(counts, model) if worth is None else worth
+    return Estimated(_game(votes, counts, model, worth, w), model, worth, counts)
 
 
 def ranking_model(votes: Comparisons) -> BradleyTerry:
@@ -57,12 +96,16 @@ def ranking_worth(votes: Comparisons, model: BradleyTerry) -> float:
     It is the k of greatest likelihood when the win rate of every pair is drawn from Beta(k b, k (1 - b)), b
     being the win rate of the model; ties are left out (empirical Bayes).
     """
+    return worth_of(votes.pooled_counts, model)
+
+
+def worth_of(counts: PairCounts, model: BradleyTerry) -> float:
+    """`ranking_worth` of counts float64[Y, Y]."""
     from scipy.special import betaln
 
-    pairs = np.triu_indices(len(votes.items), 1)
-    wins = votes.pooled_counts.wins
-    won, lost = wins[pairs], wins.T[pairs]
-    rate = model.win_rates[pairs]
+    pairs = np.triu_indices(len(counts.wins), 1)
+    won, lost = counts.wins[pairs], counts.wins.T[pairs]
+    rate = np.clip(model.win_rates[pairs], TINY, 1 - TINY)
     fit = [
         (betaln(won + k * rate, lost + k * (1 - rate)) - betaln(k * rate, k * (1 - rate))).sum()
         for k in WORTH
@@ -75,16 +118,41 @@ def shrunk(votes: Comparisons, model: BradleyTerry, worth: float) -> PreferenceG
 
     Raises ValueError when worth is not above 0 and finite, or when the tables exceed the memory that is free.
     """
+    _check_worth(worth)
+    return _game(votes, votes.pooled_counts, model, worth, None)
+
+
+def pooled_game(votes: Comparisons, found: Estimated) -> PreferenceGame:
+    """The game over all prompts behind an estimate, as one prompt."""
+    P = (found.counts.points + found.worth * found.model.win_rates) / (found.counts.votes + found.worth)
+    return PreferenceGame(P, labels=votes.items)
+
+
+def by_prompt(
+    votes: Comparisons, pooled: PreferenceGame, weights: NDArray[np.float64] | None = None
+) -> PreferenceGame:
+    """The game of every prompt, in which the rates over all prompts are worth POOLING votes a pair.
+
+    weights : effective weights float64[N] of the votes.
+    """
+    counts = votes.counts if weights is None else weighted_counts(votes, weights, by_prompt=True)
+    P = (counts.points + POOLING * pooled.P[0]) / (counts.votes + POOLING)
+    return PreferenceGame(P, labels=votes.items)
+
+
+def _game(
+    votes: Comparisons,
+    counts: PairCounts,
+    model: BradleyTerry,
+    worth: float,
+    weights: NDArray[np.float64] | None,
+) -> PreferenceGame:
+    check_memory(len(votes.prompts), len(votes.items))
+    P = (counts.points + worth * model.win_rates) / (counts.votes + worth)
+    pooled = PreferenceGame(P, labels=votes.items)
+    return pooled if len(votes.prompts) == 1 else by_prompt(votes, pooled, weights)
+
+
+def _check_worth(worth: float) -> None:
     if not 0 < worth < np.inf:
         raise ValueError(f"worth must be a number of votes, above 0 and finite, got {worth}.")
-    check_memory(len(votes.prompts), len(votes.items))
-    pooled = votes.pooled_counts
-    P = (pooled.points + worth * model.win_rates) / (pooled.votes + worth)
-    if len(votes.prompts) == 1:
-        return PreferenceGame(P, labels=votes.items)
-    return PreferenceGame(_by_prompt(votes, P), labels=votes.items)
-
-
-def _by_prompt(votes: Comparisons, P: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64[X, Y, Y]: the rates of each prompt, to which P float64[Y, Y] adds POOLING votes a pair."""
-    return (votes.counts.points + POOLING * P) / (votes.counts.votes + POOLING)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.ratings.bradley_terry import bradley_terry
+from pgames.ratings.bradley_terry import without_prior
 from pgames.ratings.elo import elo
-from pgames.ratings.estimate import estimate
+from pgames.ratings.estimate import BT_PRIOR as PRIOR
+from pgames.ratings.estimate import estimated
+from pgames.ratings.finite import infinite_scores
 from pgames.ratings.nash_average import nash_average
 from pgames.ratings.settled import ELO, settled
 from pgames.ratings.sources import pair_counts
 from pgames.votes.comparisons import Comparisons
 
 Array = NDArray[np.float64]
-
-PRIOR = 0.5  # games won and lost against an average item, where an item never lost
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +59,11 @@ def leaderboard(votes: Comparisons, k: float = 16.0) -> Leaderboard:
         raise ValueError(f"a leaderboard needs at least two items, got {len(votes.items)}.")
     counts, notes = votes.pooled_counts, []
     online = elo(votes, initial=0.0, k=k)
-    try:
-        model = bradley_terry(votes)
-    except ValueError as error:
-        model = bradley_terry(votes, prior=PRIOR)
-        why = str(error).removesuffix(": pass prior > 0.")
+    found = estimated(votes)
+    model = without_prior(votes, found.model, found.counts)
+    if model is None:
+        model = found.model
+        why = infinite_scores(counts.points, votes.items)
         notes.append(f"{why}; each item is given {PRIOR:g} games won and lost against an average one.")
     if unmet := int((np.triu(counts.votes == 0, 1)).sum()):
         pairs = len(votes.items) * (len(votes.items) - 1) // 2
@@ -71,7 +71,7 @@ def leaderboard(votes: Comparisons, k: float = 16.0) -> Leaderboard:
             f"{unmet} of {pairs} pairs never met; the even schedule and the Nash take the ranking's "
             "prediction for them."
         )
-    game = estimate(votes)
+    game = found.game
     chances = pair_counts(game).wins
     total = chances + chances.T
     rates = np.divide(chances, total, out=np.full_like(chances, 0.5), where=total > 0)

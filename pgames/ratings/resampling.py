@@ -13,10 +13,12 @@ from pgames.numerics import sigmoid
 from pgames.progress import track
 from pgames.ratings.bradley_terry import BradleyTerry
 from pgames.ratings.elo import elo
-from pgames.ratings.estimate import estimate
+from pgames.ratings.estimate import Estimated, estimate, estimated
 from pgames.ratings.hodge import hodge
+from pgames.ratings.redrawing import redrawn
 from pgames.votes.comparisons import Comparisons
 
+ELO_INITIAL, ELO_K = 1000.0, 4.0  # of the online ratings in reports
 Steps = Sequence[tuple[int, int]]  # (winner, loser) for each step of a cycle
 
 
@@ -33,20 +35,26 @@ class Resampled(NamedTuple):
 
 
 def resample(
-    votes: Comparisons, worth: float, cycles: Sequence[Steps], resamples: int, seed: int
+    votes: Comparisons,
+    found: Estimated,
+    cycles: Sequence[Steps],
+    resamples: int,
+    seed: int,
+    weights: NDArray[np.float64] | None = None,
 ) -> Resampled:
     """Compute mixtures float64[R, Y], Elo float64[R, Y] and cycles bool[R, C] of resampled votes.
 
-    The mixture is the centre of the equilibria of `estimate(resample, worth)` over all prompts. Resample k
-    depends on (seed, k) alone.
+    The mixture is the centre of the equilibria of the game that `estimate` finds over all prompts in each of
+    the resamples of `redrawn`, with the worth of `found`. Resample k depends on (seed, k) alone.
     """
     shape = resamples, len(votes.items)
     out = Resampled(np.empty(shape), np.empty(shape), np.empty((resamples, len(cycles)), dtype=bool))
-    drawn = votes.bootstrap(resamples, seed)
+    drawn = redrawn(votes, resamples, seed, found.model)
     for k, sample in enumerate(track(drawn, "resampling votes", resamples)):
-        game = estimate(sample.pooled(), worth)
+        weighed = None if weights is None else weights[sample.rows]
+        game = estimated(sample.votes.pooled(), found.worth, weighed, level=None).game
         out.mixtures[k] = nash(game, select="centre").policy[0]
-        out.elo[k] = elo(sample).scores
+        out.elo[k] = elo(sample.votes, ELO_INITIAL, k=ELO_K).scores
         out.held[k] = [all(game.skew[0, a, b] > 0 for a, b in steps) for steps in cycles]
     return out
 

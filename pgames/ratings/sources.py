@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import real
 from pgames.votes.comparisons import Comparisons
 
 Source = Comparisons | PreferenceGame
@@ -26,6 +30,61 @@ def pair_counts(source: Source) -> PairCounts:
         wins += weight * P * np.outer(support, support)
     np.fill_diagonal(wins, 0.0)
     return PairCounts(wins)
+
+
+class Tables(NamedTuple):
+    """The weights of the votes on each pair, and their squares; both are the counts where votes weigh 1."""
+
+    counts: PairCounts
+    squares: PairCounts
+
+
+def tables_of(source: Source, weights: ArrayLike | None = None) -> Tables:
+    """The votes on each pair over all prompts, weighted.
+
+    weights : float64[N], at least 0, one per vote; scaled to sum to (sum w)^2 / sum w^2, the effective number
+        of votes, so that only their ratios count.
+
+    Raises TypeError when the source is neither votes nor a game, and ValueError when weights are given for a
+    game, are not one finite number of at least 0 for every vote, or are all 0.
+    """
+    if weights is None:
+        counts = pair_counts(source)
+        return Tables(counts, counts)
+    if not isinstance(source, Comparisons):
+        raise ValueError("weights belong to votes, and a game has none: leave them out.")
+    w = effective_weights(source, weights)
+    return Tables(weighted_counts(source, w), weighted_counts(source, w * w))
+
+
+def effective_weights(votes: Comparisons, weights: ArrayLike) -> NDArray[np.float64]:
+    """float64[N]: weights of votes, scaled to sum to their effective number (sum w)^2 / sum w^2.
+
+    Raises ValueError when they are not one finite number of at least 0 for every vote, or are all 0.
+    """
+    w = real("weights", weights)
+    if w.shape != (len(votes),) or not np.isfinite(w).all() or (w < 0).any() or not w.any():
+        raise ValueError(
+            f"weights must be {len(votes)} finite numbers of at least 0, one per vote and not all 0, "
+            f"got shape {w.shape}."
+        )
+    w = w / w.max()
+    return w * (w.sum() / (w @ w))
+
+
+def weighted_counts(votes: Comparisons, weights: NDArray[np.float64], by_prompt: bool = False) -> PairCounts:
+    """Wins and ties float64[Y, Y], or float64[X, Y, Y] by prompt: the sums of weights float64[N]."""
+    Y = len(votes.items)
+    shape = (len(votes.prompts), Y, Y) if by_prompt else (Y, Y)
+    first = np.where(votes.winner < 0, votes.right, votes.left).astype(np.int64)
+    place = first * Y + np.where(votes.winner < 0, votes.left, votes.right)
+    if by_prompt:
+        place += votes.prompt.astype(np.int64) * Y * Y
+    tied = votes.winner == 0
+    wins, ties = (
+        np.bincount(place[rows], weights[rows], int(np.prod(shape))).reshape(shape) for rows in (~tied, tied)
+    )
+    return PairCounts(wins, ties + np.swapaxes(ties, -1, -2))
 
 
 def items_of(source: Source) -> tuple[str, ...]:

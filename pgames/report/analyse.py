@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pgames.exact.certificates import exploitability, prompt_exploitability
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
 from pgames.ratings import BradleyTerry, Ratings, average_win_rate, bradley_terry, elo, hodge
-from pgames.ratings.estimate import BT_PRIOR, ESTIMATOR, POOLING, ranking_model, ranking_worth, shrunk
-from pgames.ratings.resampling import Resampled, Steps, resample, shares_of_a_ranking
+from pgames.ratings.bradley_terry import without_prior
+from pgames.ratings.estimate import BT_PRIOR, ESTIMATOR, POOLING, Estimated, estimated, pooled_game
+from pgames.ratings.resampling import ELO_INITIAL, ELO_K, Resampled, Steps, resample, shares_of_a_ranking
+from pgames.ratings.sources import effective_weights
+from pgames.report.notes import notes_on
 from pgames.report.numbers import (
     Analysis,
     CycleFacts,
@@ -32,10 +37,10 @@ from pgames.votes.comparisons import Comparisons
 
 LEVEL = 0.95  # of every interval
 ENDS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
-ELO_INITIAL, ELO_K = 1000.0, 4.0
 ELO_SCALE = 400 / np.log(10)  # points per unit of Bradley-Terry strength
 CYCLES = 8
 PLAYED = 1e-6  # a smaller probability counts as 0
+Weights = NDArray[np.float64] | None
 
 
 class Rated(NamedTuple):
@@ -47,32 +52,63 @@ class Rated(NamedTuple):
     prior: float
 
 
-def analyse(votes: Comparisons, resamples: int = 200, seed: int = 0) -> Analysis:
-    """All numbers of the report, as a function of the votes, the number of resamples and the seed.
+def analyse(
+    votes: Comparisons,
+    resamples: int = 200,
+    seed: int = 0,
+    anchor: str | None = None,
+    weights: ArrayLike | None = None,
+) -> Analysis:
+    """All numbers of the report, as a function of the votes and the arguments.
 
     The game is `pgames.estimate` of the votes over all prompts; the Nash mixture is its equilibrium at
     tau = 0, the centre if there are several. Intervals of the mixture and of Elo are percentiles over
-    resampled votes, those of Bradley-Terry are normal with a robust covariance.
+    `resamples` of the votes by the seed (`pgames.ratings.redrawn`), those of Bradley-Terry are of the profile
+    likelihood.
+
+    Parameters
+    ----------
+    anchor : the item at 0 on the Bradley-Terry scale; by default the mean of the items is at 0.
+    weights : float64[N], one per vote, for the game, the mixture and Bradley-Terry. Elo and win rates take
+        every vote alike.
+
+    Raises ValueError when no item has the name of the anchor, or when the weights are not those of the votes.
     """
     import pgames
 
-    model = ranking_model(votes)
-    worth = ranking_worth(votes, model)
-    game = shrunk(votes.pooled(), model, worth)
+    if anchor is not None and anchor not in votes.items:
+        raise ValueError(
+            f"no item is named {anchor!r}, to be the anchor: there are {', '.join(votes.items[:8])}."
+        )
+    w = None if weights is None else effective_weights(votes, weights)
+    found = estimated(votes, weights=w, level=LEVEL)
+    game = found.game if len(votes.prompts) == 1 else pooled_game(votes, found)
     equilibrium = nash(game, select="centre")
     mixture = equilibrium.policy[0]
-    rated = _rated(votes, model)
+    rated = _rated(votes, found, anchor, w)
     parts = hodge(game, cycles=CYCLES)
     place = {name: y for y, name in enumerate(votes.items)}
     steps = [_around([place[name] for name in cycle.items]) for cycle in parts.cycles]
-    samples = resample(votes, worth, steps, resamples, seed)
-    noise = shares_of_a_ranking(votes, rated.bradley_terry, worth, resamples, seed)
+    samples = resample(votes, found, steps, resamples, seed, w)
+    noise = shares_of_a_ranking(votes, rated.bradley_terry, found.worth, resamples, seed)
     return Analysis(
         pgames=pgames.__version__,
         settings=Settings(
-            ESTIMATOR, worth, POOLING, "centre", ELO_INITIAL, ELO_K, resamples, seed, LEVEL, rated.prior
+            ESTIMATOR,
+            found.worth,
+            POOLING,
+            "centre",
+            ELO_INITIAL,
+            ELO_K,
+            resamples,
+            seed,
+            LEVEL,
+            rated.prior,
+            anchor,
+            w is not None,
         ),
         votes=_vote_counts(votes),
+        notes=notes_on(votes, found.counts),
         names=votes.items,
         items=_items(votes, mixture, rated, samples),
         nash=Mixture(equilibrium.exploitability, int((mixture > PLAYED).sum())),
@@ -97,18 +133,22 @@ def analyse(votes: Comparisons, resamples: int = 200, seed: int = 0) -> Analysis
                 "win_rate": rated.win_rate,
             }.items()
         ),
-        prompts=_by_prompt(votes, mixture, model, worth) if len(votes.prompts) > 1 else None,
+        prompts=_by_prompt(votes, mixture, found.game) if len(votes.prompts) > 1 else None,
         win_rates=game.P[0].tolist(),
     )
 
 
-def _rated(votes: Comparisons, model: BradleyTerry) -> Rated:
-    """Elo, Bradley-Terry and mean win rates; `model` replaces a Bradley-Terry with infinite scores."""
-    try:
-        strengths, prior = bradley_terry(votes, level=LEVEL), 0.0
-    except ValueError:
-        strengths, prior = model, BT_PRIOR
-    return Rated(elo(votes, ELO_INITIAL, k=ELO_K), strengths, average_win_rate(votes), prior)
+def _rated(votes: Comparisons, found: Estimated, anchor: str | None, weights: Weights) -> Rated:
+    """Elo, Bradley-Terry and mean win rates; the model of the estimate replaces infinite scores."""
+    model = found.model
+    if anchor is not None:  # the intervals of differences from the anchor
+        model = bradley_terry(votes, prior=BT_PRIOR, level=LEVEL, anchor=anchor, weights=weights)
+    strengths = without_prior(votes, model, found.counts)
+    if strengths is not None and anchor is not None:
+        shift = strengths[anchor]
+        strengths = replace(strengths, scores=strengths.scores - shift, intervals=model.intervals)
+    prior = BT_PRIOR if strengths is None else 0.0
+    return Rated(elo(votes, ELO_INITIAL, k=ELO_K), strengths or model, average_win_rate(votes), prior)
 
 
 def _vote_counts(votes: Comparisons) -> VoteCounts:
@@ -154,9 +194,8 @@ def _top(rating: str, scores: Ratings, game: PreferenceGame, votes: Comparisons)
     return TopRated(rating, game.labels[top], gain, *beaten)
 
 
-def _by_prompt(votes: Comparisons, pooled: NDArray[np.float64], model: BradleyTerry, worth: float) -> Prompts:
+def _by_prompt(votes: Comparisons, pooled: NDArray[np.float64], game: PreferenceGame) -> Prompts:
     """The contextual game: an equilibrium on every prompt, and the loss of the mixture over all prompts."""
-    game = shrunk(votes, model, worth)
     equilibrium = nash(game, select="centre")
     exact = prompt_exploitability(game, equilibrium.policy)
     ignoring = prompt_exploitability(game, np.tile(pooled, (game.prompts, 1)))
@@ -165,21 +204,24 @@ def _by_prompt(votes: Comparisons, pooled: NDArray[np.float64], model: BradleyTe
         equilibrium.exploitability,
         float(exact.max()),
         float(ignoring @ game.prompt_weights),
+        _played(game.labels, game.prompt_weights @ equilibrium.policy),
         tuple(
             PromptFacts(
                 name,
                 int(cast[x]),
                 float(exact[x]),
                 float(ignoring[x]),
-                {
-                    game.labels[y]: float(equilibrium.policy[x, y])
-                    for y in np.argsort(-equilibrium.policy[x], kind="stable")
-                    if equilibrium.policy[x, y] > PLAYED
-                },
+                _played(game.labels, equilibrium.policy[x]),
             )
             for x, name in enumerate(votes.prompts)
         ),
     )
+
+
+def _played(labels: Sequence[str], policy: NDArray[np.float64]) -> dict[str, float]:
+    """The items that a policy plays, most played first."""
+    order = np.argsort(-policy, kind="stable")
+    return {labels[y]: float(policy[y]) for y in order if policy[y] > PLAYED}
 
 
 def _around(cycle: list[int]) -> Steps:

@@ -36,6 +36,7 @@ th, td { padding: .32rem .9rem .32rem 0; text-align: left; border-bottom: 1px so
 th { color: var(--quiet); font-weight: 600; vertical-align: bottom; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 td.name { min-width: 7rem; max-width: 22rem; overflow-wrap: anywhere; }
+.note { border-left: 3px solid #d55e00; padding-left: .8rem; }
 .quiet { color: var(--quiet); }
 code { font-size: .9em; }
 @media print { body { max-width: none; } h2 { break-after: avoid; } figure, .card { break-inside: avoid; } }

@@ -23,6 +23,8 @@ class Settings:
     seed: int
     level: float  # of every interval
     bradley_terry_prior: float  # 0 where the maximum likelihood scores are finite
+    anchor: str | None  # the item at 0 of the Bradley-Terry scale; None for the mean of the items
+    weighted: bool  # whether votes have weights
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Prompts:
     exploitability: float
     worst_exploitability: float
     pooled_mixture_exploitability: float
+    average: dict[str, float]  # the mean of the equilibria, which `pgames solve` prints
     each: tuple[PromptFacts, ...]
 
 
@@ -133,6 +136,7 @@ class Analysis:
     pgames: str
     settings: Settings
     votes: VoteCounts
+    notes: tuple[str, ...]  # what to know before the numbers
     names: tuple[str, ...]
     items: tuple[Item, ...]
     nash: Mixture

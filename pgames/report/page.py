@@ -60,6 +60,7 @@ def _summary(numbers: Analysis) -> list[str]:
             f"{votes.pairs:,} pairs were compared.",
             "lead",
         ),
+        *(paragraph(f"Note: {note}", "note") for note in numbers.notes),
         cards(facts),
     ]
 
@@ -117,13 +118,22 @@ def _method(numbers: Analysis) -> list[str]:
         ),
         paragraph(
             f"Elo: online, in the order of the votes, start {settings.elo_initial:g}, "
-            f"k = {settings.elo_k:g}. Bradley-Terry: maximum likelihood, with a robust covariance, in Elo "
-            f"points around 0.{finite}"
+            f"k = {settings.elo_k:g}. Bradley-Terry: maximum likelihood, in Elo points, with "
+            f"{settings.anchor or 'the mean of the items'} at 0.{finite}"
+            + (
+                " Votes have weights, which count in the game, the mixture and Bradley-Terry; Elo and mean "
+                "win rates take every vote alike."
+                if settings.weighted
+                else ""
+            )
         ),
         paragraph(
-            f"Intervals: {percent(settings.level)}; of the mixture and of Elo over "
-            f"{settings.resamples} resamples of the votes (which also shuffles them), seed "
-            f"{settings.seed}. All numbers of this page are in report.json. Made by pgames "
+            f"Intervals: {percent(settings.level)}. Those of Bradley-Terry are of the profile likelihood "
+            "with a weak prior and half a vote of continuity correction, and hold for few votes. Those of "
+            f"the mixture and of Elo are percentiles over {settings.resamples} resamples of the votes (which "
+            f"also shuffles them), seed {settings.seed}; in a resample, votes on pairs with few votes get "
+            "new outcomes, so that three votes that agree are not certainty. All numbers of this page are in "
+            "report.json. Made by pgames "
             f"{numbers.pgames}."
         ),
     ]

@@ -12,6 +12,7 @@ from pgames.report.html import grid, heading, interval, paragraph, percent, pict
 from pgames.report.numbers import Analysis, Played, Prompts, Score
 
 MOST = 60  # items in a figure
+SHOWN = 8  # items named in a sentence
 FRAMED = 4  # cycles in the matrix
 
 
@@ -144,6 +145,11 @@ def prompts_section(prompts: Prompts, names: Sequence[str]) -> list[str]:
             "prompt. With the one mixture above on every prompt it is "
             f"{prompts.pooled_mixture_exploitability:.4f} on average. This is the value of knowing the "
             "prompt, including the noise of few votes."
+        ),
+        paragraph(
+            "Averaged over prompts, as pgames solve prints it, these mixtures play "
+            + ", ".join(f"{name} {share:.3f}" for name, share in list(prompts.average.items())[:SHOWN])
+            + ("." if len(prompts.average) <= SHOWN else f" and {len(prompts.average) - SHOWN} others.")
         ),
         grid(
             ["prompt", "votes", "most played", "probability", "items played", "the one mixture loses"],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import approx_fprime, minimize
+from scipy.optimize import approx_fprime, brentq, minimize
 
 import pgames as pg
 from pgames import ratings
@@ -212,8 +212,62 @@ def test_ratings_read_as_a_table():
         fit["best"]
 
 
-def test_votes_without_spread_have_intervals_of_no_width():
-    """All alike: the sandwich covariance is 0 up to rounding, which may fall below it."""
+NEVER_WINS = Comparisons([0, 1, 3, 0, 1, 3, 0], [1, 3, 0, 2, 2, 2, 3], [1, 1, 1, 1, 1, 1, 0], list("ABCD"))
+
+
+@pytest.mark.parametrize(
+    ("prior", "right"),
+    [
+        (1e-3, (2.00184132, 2.00184132, -6.00552397, 2.00184132)),
+        (1e-6, (3.72853096, 3.72853096, -11.18559288, 3.72853096)),
+        (1e-9, (5.45546953, 5.45546953, -16.36640859, 5.45546953)),
+        (1e-10, None),
+        (1e-12, (7.18240835, 7.18240835, -21.54722505, 7.18240835)),
+        (1e-14, (8.3337009, 8.3337009, -25.0011027, 8.3337009)),
+    ],
+)
+def test_a_small_prior_places_an_item_that_never_wins(prior, right):
+    """The right values have 60 digits, from Newton's method in multiple precision."""
+    fit = ratings.bradley_terry(NEVER_WINS, prior=prior)
+    if right is not None:
+        np.testing.assert_allclose(fit.scores, right, rtol=2e-8)
+    W = NEVER_WINS.pooled_counts.points
+    chance = 1 / (1 + np.exp(fit.scores[None, :] - fit.scores[:, None]))
+    short = (W * chance.T - W.T * chance).sum(1)  # votes won beyond those expected
+    mean = brentq(lambda m: np.tanh((fit.scores + m) / 2).sum(), -20, 20, xtol=1e-14)
+    np.testing.assert_allclose(short, prior * np.tanh((fit.scores + mean) / 2), atol=1e-6 * prior + 3e-16)
+    assert np.isfinite(fit.intervals).all()
+
+
+def test_a_small_prior_places_groups_that_never_met_and_groups_that_never_lost():
+    apart = Comparisons([0, 0, 2, 2] * 50, [1, 1, 3, 3] * 50, [1, -1, 1, 1] * 50)
+    scores = ratings.bradley_terry(apart, prior=1e-9).scores
+    np.testing.assert_allclose(scores, [0, 0, 12.66422117, -12.66422117], atol=1e-7)
+    above = Comparisons([0, 0, 2, 2, 0, 1] * 1000, [1, 1, 3, 3, 2, 3] * 1000, [1, -1, 1, -1, 1, 1] * 1000)
+    scores = ratings.bradley_terry(above, prior=1e-9).scores
+    np.testing.assert_allclose(scores, [13.8155115580] * 2 + [-13.8155115580] * 2, rtol=1e-9)
+    with pytest.raises(ValueError, match=r"prior=1e-30 is lost to rounding .* pass a prior of 1e-09 or more"):
+        ratings.bradley_terry(above, prior=1e-30)
+
+
+@pytest.mark.parametrize("size", [10**4, 10**5, 10**6])
+def test_a_prior_that_tends_to_0_gives_the_scores_without_one(size):
+    votes, _ = simulate(7, items=30, votes=size)
+    free = ratings.bradley_terry(votes, level=None).scores
+    errors = [
+        np.abs(ratings.bradley_terry(votes, prior=prior, level=None).scores - free).max()
+        for prior in (1e-4, 1e-6, 1e-8, 1e-10, 1e-12, 1e-30)
+    ]
+    assert errors == sorted(errors, reverse=True) and max(errors[3:]) < 1e-11
+    assert errors[1] == pytest.approx(errors[0] / 100, rel=1e-3)  # linear in the prior
+
+
+def test_one_item_has_the_score_0():
+    assert ratings.bradley_terry(pg.PreferenceGame([[0.5]])).scores.tolist() == [0.0]
+    assert ratings.bradley_terry(pg.PreferenceGame([[0.5]]), prior=0.5).scores.tolist() == [0.0]
+
+
+def test_votes_without_spread_have_finite_intervals():
     votes = pg.Comparisons([0] * 4, [1] * 4, [1] * 4, ["a", "b", "c"])
     rated = pg.ratings.bradley_terry(votes, prior=0.5)
     assert np.isfinite(rated.intervals).all()

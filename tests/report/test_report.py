@@ -2,12 +2,16 @@
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import pgames as pg
+from pgames.cli.app import app
 from pgames.ratings.estimate import estimate, ranking_model, ranking_worth
+from pgames.ratings.likelihood import maximise
 from pgames.report.analyse import analyse
 from pgames.report.writing import write_report
 
@@ -102,6 +106,105 @@ def test_estimates_follow_the_votes_where_there_are_many_and_the_ranking_where_t
 
 def test_the_worth_of_the_ranking_falls_with_the_strength_of_cycles(cycle):
     assert ranking_worth(cycle, ranking_model(cycle)) < 30
+
+
+def exact_of_solve(path):
+    """What `pgames solve FILE --tau 0` prints: labels, mean policy, and how the game was estimated."""
+    result = CliRunner().invoke(app, ["solve", str(path), "--tau", "0", "--rounds", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    return dict(zip(found["labels"], np.mean(found["exact"]["policy"], axis=0), strict=True)), found[
+        "estimate"
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(a, b, side) for a, b in ("AB", "BC", "CD") for side in ["left"] * 9 + ["right"]],
+        [("A", "B", "left")] * 3 + [("C", "D", "left")] * 3,  # two groups that never met
+        [("A", "B", "left"), ("A", "C", "tie"), ("D", "C", "right")],
+    ],
+    ids=["a chain", "two groups", "three votes"],
+)
+def test_one_file_has_one_answer(rows, tmp_path):
+    """`pgames solve` and `pgames report` use one estimator, say its name, and give one equilibrium."""
+    path = tmp_path / "few.csv"
+    path.write_text("left,right,winner\n" + "".join(f"{a},{b},{won}\n" for a, b, won in rows))
+    exact, estimator = exact_of_solve(path)
+    data = analyse(pg.Comparisons.read(path), resamples=2).plain()
+    for item in data["items"]:
+        assert item["nash"]["probability"] == pytest.approx(exact[item["name"]], abs=1e-9)
+    assert estimator["method"] == data["settings"]["estimate"] and "pgames.estimate" in estimator["method"]
+    assert estimator["ranking_worth"] == data["settings"]["ranking_worth"]
+    if len(rows) == 30:
+        assert exact == pytest.approx({"A": 1, "B": 0, "C": 0, "D": 0})  # 1/2 for A and C would play both
+
+
+def test_one_file_with_prompts_has_one_answer(tmp_path):
+    rows = [("A", "B", "left", "x")] * 8 + [("B", "C", "left", "x")] * 3 + [("C", "A", "left", "y")] * 5
+    path = tmp_path / "few.csv"
+    path.write_text("left,right,winner,prompt\n" + "".join(",".join(row) + "\n" for row in rows))
+    exact, _ = exact_of_solve(path)
+    found = analyse(pg.Comparisons.read(path), resamples=2).plain()["prompts"]
+    assert {name: exact[name] for name in found["average"]} == pytest.approx(found["average"], abs=1e-6)
+
+
+def test_bradley_terry_is_fitted_once_with_and_once_without_the_prior(cycle, monkeypatch):
+    fits = []
+
+    def counted(data, start=None):
+        fits.append(data.prior)
+        return maximise(data, start)
+
+    monkeypatch.setattr(sys.modules["pgames.ratings.bradley_terry"], "maximise", counted)
+    analyse(cycle, resamples=2)
+    once, again = fits[:2], fits[2:]
+    assert sorted(once) == [0.0, 0.5] and again == [0.5] * 4  # two resamples, two simulated rankings
+
+
+def test_one_vote_is_no_certainty(tmp_path):
+    page, path = write_report(votes_of([("a", "b", "left")]), tmp_path)
+    data = json.loads(path.read_text())
+    for item in data["items"]:
+        assert item["nash"]["interval"] == [0, 1]
+        low, high = item["bradley_terry"]["interval"]
+        assert low < -300 and high > 300
+    assert "2 of 2 items have fewer than 10 votes: a (1), b (1)" in data["notes"][0]
+    assert "'a' never lost" in data["notes"][1] and data["notes"][0] in page.read_text()
+
+
+@pytest.mark.parametrize("tied", [4, 30])
+def test_ties_alone_have_intervals_with_a_width(tied):
+    data = analyse(votes_of([("a", "b", "tie")] * tied), resamples=40).plain()
+    for item in data["items"]:
+        low, high = item["bradley_terry"]["interval"]
+        assert high - low > 20 and item["nash"]["interval"] == [0, 1]
+
+
+def test_many_votes_have_no_notes(cycle):
+    assert analyse(cycle, resamples=2).notes == ()
+
+
+def test_the_page_says_the_k_that_was_computed(cycle, tmp_path):
+    page, path = write_report(cycle, tmp_path, resamples=2)
+    settings = json.loads(path.read_text())["settings"]
+    assert f"start {settings['elo_initial']:g}, k = {settings['elo_k']:g}" in page.read_text()
+    elo = pg.ratings.elo(cycle, settings["elo_initial"], k=settings["elo_k"])
+    for item in json.loads(path.read_text())["items"]:
+        assert item["elo"]["score"] == pytest.approx(elo[item["name"]])
+
+
+def test_an_anchor_and_weights(cycle):
+    data = analyse(cycle, resamples=2, anchor="paper", weights=np.arange(1.0, len(cycle) + 1)).plain()
+    by_name = {item["name"]: item["bradley_terry"] for item in data["items"]}
+    assert by_name["paper"] == {"score": 0, "interval": [0, 0]}
+    fit = pg.ratings.bradley_terry(cycle, weights=np.arange(1.0, len(cycle) + 1), anchor="paper")
+    for name in cycle.items:
+        assert by_name[name]["score"] == pytest.approx(fit[name] * 400 / np.log(10), abs=1e-6)
+    assert data["settings"]["anchor"] == "paper" and data["settings"]["weighted"]
+    with pytest.raises(ValueError, match="no item is named 'spock', to be the anchor"):
+        analyse(cycle, anchor="spock")
 
 
 def test_prompts_get_their_own_equilibrium(cycle):

@@ -1,0 +1,56 @@
+"""Resamples of votes that can leave the data: thin pairs are drawn towards what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
+from pgames.votes.comparisons import Comparisons
+
+TOSSES = 2.0  # pseudo-votes on each pair, and tosses of a coin in each of them
+PRIOR = 0.5  # of the ranking that predicts them
+
+
+class Redrawn(NamedTuple):
+    """A resample, and the row of the votes behind each of its rows, int64[N]."""
+
+    votes: Comparisons
+    rows: NDArray[np.intp]
+
+
+def redrawn(
+    votes: Comparisons, resamples: int, seed: int, model: BradleyTerry | None = None
+) -> Iterator[Redrawn]:
+    """Samples of N votes drawn with replacement, some with another outcome; the k-th depends on (seed, k).
+
+    A drawn vote on a pair with n votes gets a new outcome with probability 2 / (n + 2): a tie with the share
+    of ties of the file, else a win by the ranking's prediction. The prediction b counts as m votes beside two
+    tosses of a coin, (m b + 1) / (m + 2), where 4 / m is the variance of the difference of the two scores. So
+    pairs with many votes keep their own rates, pairs of items that the other votes place well follow the
+    ranking, and where votes are few the other side wins in some resamples.
+
+    model : a Bradley-Terry fit with a prior, fitted here by default.
+    """
+    if model is None:
+        model = bradley_terry(votes, prior=PRIOR, level=None)
+    assert model.covariance is not None
+    spread = np.diag(model.covariance)
+    variance = np.maximum(spread[:, None] + spread[None, :] - 2 * model.covariance, 1e-12)
+    worth = 4 / variance
+    predicted = (worth * model.win_rates + TOSSES / 2) / (worth + TOSSES)
+    counts = votes.pooled_counts.votes
+    ties = float(np.count_nonzero(votes.winner == 0)) / (len(votes) + TOSSES)
+    fresh = (TOSSES / (counts + TOSSES))[votes.left, votes.right]
+    for k in range(resamples):
+        rng = np.random.default_rng([seed, k])
+        rows = rng.integers(len(votes), size=len(votes))
+        left, right, winner = votes.left[rows], votes.right[rows], votes.winner[rows]
+        anew = np.flatnonzero(rng.random(len(votes)) < fresh[rows])
+        won = rng.random(len(anew)) < predicted[left[anew], right[anew]]
+        tied = rng.random(len(anew)) < ties
+        winner[anew] = np.where(tied, 0, np.where(won, 1, -1))
+        yield Redrawn(Comparisons(left, right, winner, votes.items, votes.prompt[rows], votes.prompts), rows)

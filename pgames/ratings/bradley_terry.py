@@ -202,7 +202,8 @@ def _intervals(
     if prior < PRIOR:
         scores, log_tie = maximise(data, scores)
     hessian = derivatives(data, scores, log_tie).hessian
-    curves = Curves(scores, log_tie, data.won, data.tied, data.prior, hessian, np.linalg.inv(hessian))
+    inverse = np.linalg.inv(hessian).astype(np.float64)
+    curves = Curves(scores, log_tie, data.won, data.tied, data.prior, hessian, inverse)
     ratio = np.ones(len(scores))
     if robust:
         ratio = variance_ratio(curves, _meat(votes, data, scores, log_tie), anchor)

@@ -74,6 +74,8 @@ def estimated(
 ) -> Estimated:
     """`estimate` with the fit behind it; `level` is that of the fit's intervals, None for none.
 
+    weights : float64[N], one per vote, or None.
+
     Raises ValueError as `estimate` does.
     """
     if worth is not None:

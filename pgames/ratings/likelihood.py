@@ -56,11 +56,12 @@ class Derivatives(NamedTuple):
 
     def newton_step(self) -> Array:
         """float64[P]: the step to the maximum of the parabola. Raises LinAlgError when there is none."""
-        return np.linalg.solve(self._fixed, self.gradient + self._scale * self.shift @ self.centre)
+        step = np.linalg.solve(self._fixed, self.gradient + self._scale * self.shift @ self.centre)
+        return step.astype(np.float64)
 
     def inverse(self) -> Array:
         """float64[P, P]: the inverse of the Hessian, up to a multiple of ones if votes connect all items."""
-        out = np.linalg.inv(self._fixed)
+        out = np.linalg.inv(self._fixed).astype(np.float64)
         if len(self.mass) > 1:  # the prior alone places the groups
             loose = self._scale / (self.mass * (self.mass + self._scale))
             out += (self.members.T * loose) @ self.members
@@ -76,7 +77,7 @@ class Derivatives(NamedTuple):
 
 
 def data_of(won: Array, tied: Array, prior: float, models_ties: bool) -> Data:
-    """The data of a fit, with the groups of items that votes connect."""
+    """The data of a fit to votes float64[Y, Y], with the groups of items that votes connect."""
     from scipy.sparse.csgraph import connected_components
 
     group = connected_components(won + tied, connection="weak")[1]
@@ -100,7 +101,7 @@ def chances(scores, tie):
 
 
 def derivatives(data: Data, scores: Array, log_tie: float) -> Derivatives:
-    """The derivatives at (scores, log nu)."""
+    """The derivatives at scores float64[Y] and log nu."""
     win, draw = chances(scores, np.exp(log_tie))
     votes = data.won + data.won.T + data.tied
     lead = win - win.T
@@ -133,7 +134,10 @@ def _row_sums(antisymmetric: Array, exactly: bool) -> Array:
 
 
 def assemble(data: Data, dd: Array, dt: Array, tt: Array) -> Array:
-    """Sum matrices of pairs in (d, log nu) into one matrix in (scores, log nu); d = (s_y - s_z) / 2."""
+    """Sum matrices of pairs float64[Y, Y] in (d, log nu) into one float64[P, P] in (scores, log nu).
+
+    d = (s_y - s_z) / 2.
+    """
     laplacian = -dd / 4
     np.fill_diagonal(laplacian, 0.0)
     np.fill_diagonal(laplacian, -laplacian.sum(1))
@@ -144,9 +148,10 @@ def assemble(data: Data, dd: Array, dt: Array, tt: Array) -> Array:
 
 
 def outer_products(data: Data, scores: Array, log_tie: float, won: Array, half: Array | None) -> Array:
-    """The sum over votes of the outer product of their gradients, the prior's votes included.
+    """float64[P, P]: the sum over votes of the outer product of their gradients, the prior's votes included.
 
-    won, half : the votes won, and those tied where ties are counted half (None: `data.tied` are modelled).
+    won, half : float64[Y, Y], the votes won, and those tied where ties are counted half; None where
+        `data.tied` are modelled.
     """
     win, draw = chances(scores, np.exp(log_tie))
     lead = win - win.T

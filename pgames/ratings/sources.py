@@ -81,8 +81,10 @@ def weighted_counts(votes: Comparisons, weights: NDArray[np.float64], by_prompt:
     if by_prompt:
         place += votes.prompt.astype(np.int64) * Y * Y
     tied = votes.winner == 0
+    size = int(np.prod(shape))
     wins, ties = (
-        np.bincount(place[rows], weights[rows], int(np.prod(shape))).reshape(shape) for rows in (~tied, tied)
+        np.bincount(place[rows], weights[rows], size).astype(np.float64).reshape(shape)
+        for rows in (~tied, tied)
     )
     return PairCounts(wins, ties + np.swapaxes(ties, -1, -2))
 

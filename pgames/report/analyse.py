@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -108,7 +107,7 @@ def analyse(
             w is not None,
         ),
         votes=_vote_counts(votes),
-        notes=notes_on(votes, found.counts),
+        notes=notes_on(votes, found.counts.points),
         names=votes.items,
         items=_items(votes, mixture, rated, samples),
         nash=Mixture(equilibrium.exploitability, int((mixture > PLAYED).sum())),
@@ -218,7 +217,7 @@ def _by_prompt(votes: Comparisons, pooled: NDArray[np.float64], game: Preference
     )
 
 
-def _played(labels: Sequence[str], policy: NDArray[np.float64]) -> dict[str, float]:
+def _played(labels: tuple[str, ...], policy: NDArray[np.float64]) -> dict[str, float]:
     """The items that a policy plays, most played first."""
     order = np.argsort(-policy, kind="stable")
     return {labels[y]: float(policy[y]) for y in order if policy[y] > PLAYED}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pgames.counts import PairCounts
 from pgames.ratings.finite import infinite_scores
 from pgames.votes.comparisons import Comparisons
 
@@ -12,8 +12,11 @@ FEW = 10  # votes on an item below which its interval is hardly narrower than th
 NAMED = 5  # items that a note names
 
 
-def notes_on(votes: Comparisons, counts: PairCounts) -> tuple[str, ...]:
-    """Warnings about votes: few on an item, none on a pair, scores that only the prior makes finite."""
+def notes_on(votes: Comparisons, points: NDArray[np.float64]) -> tuple[str, ...]:
+    """Warnings about votes: few on an item, none on a pair, scores that only the prior makes finite.
+
+    points float64[Y, Y] : votes for y against z, weighted, a tie being half a vote.
+    """
     notes = []
     cast = votes.pooled_counts.votes.sum(axis=1)
     thin = np.argsort(cast, kind="stable")[: int((cast < FEW).sum())]
@@ -24,7 +27,7 @@ def notes_on(votes: Comparisons, counts: PairCounts) -> tuple[str, ...]:
             f"{thin.size} of {len(votes.items)} items have fewer than {FEW} votes: {named}{more}. Their "
             "ranks and their part in the mixture are open; collect more votes or leave these items out."
         )
-    if why := infinite_scores(counts.points, votes.items):
+    if why := infinite_scores(points, votes.items):
         notes.append(
             f"{why}; a prior of half a vote won and lost against an average item keeps scores finite."
         )

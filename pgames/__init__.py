@@ -7,11 +7,11 @@
 True
 """
 
-from pgames import bounds, games, losses, metrics, plot, population, ratings
+from pgames import bounds, games, losses, metrics, plot, population, ratings, regularisers
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.counts import PairCounts
 from pgames.curves import Curve
-from pgames.exact import Equilibrium, ZeroSumEquilibrium, nash, nash_zero_sum
+from pgames.exact import Equilibrium, TauPath, ZeroSumEquilibrium, extreme_equilibria, nash, nash_zero_sum
 from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.loop import iterate, run, solve
@@ -130,6 +130,7 @@ __all__ = [
     "State",
     "Sweep",
     "TableArena",
+    "TauPath",
     "Tempered",
     "Turns",
     "UniformAdversary",
@@ -140,6 +141,7 @@ __all__ = [
     "duality_gap",
     "estimate",
     "exploitability",
+    "extreme_equilibria",
     "games",
     "growth",
     "iterate",
@@ -152,6 +154,7 @@ __all__ = [
     "population",
     "ratings",
     "regularised_policy",
+    "regularisers",
     "run",
     "simulate",
     "solve",

@@ -14,6 +14,7 @@ from pgames.arena import Role
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
 from pgames.numerics import kl
+from pgames.regularisers import KL, Regulariser
 from pgames.roles.arena import RoleArena
 from pgames.roles.certificates import by_role
 from pgames.solver import State, Weight
@@ -105,8 +106,13 @@ def measured(metric: Metric, arena: Any, state: State, runs: int | None) -> Arra
 
 
 @lru_cache(maxsize=8)
-def _equilibrium(game: PreferenceGame, tau: float) -> Array:
-    return nash(game, tau).policy
+def _equilibrium(game: PreferenceGame, tau: float, regulariser: Regulariser) -> Array:
+    return nash(game, tau, regulariser=regulariser).policy
+
+
+def _regulariser(arena: object) -> Regulariser:
+    """The regulariser of the arena; KL for an arena that names none."""
+    return getattr(arena, "regulariser", KL())
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,10 @@ class RoleEntropy:
 
 @dataclass(frozen=True)
 class KLToNash:
-    """KL(Nash at tau || pi) in nats, averaged over prompts."""
+    """KL(Nash at tau || pi) in nats, averaged over prompts; the Nash is that of the arena's regulariser.
+
+    inf when pi leaves out a response that the Nash plays, as policies of L2 and ChiSquare can.
+    """
 
     tau: float = 0.0
 
@@ -183,7 +192,25 @@ class KLToNash:
         return f"KL to the Nash (tau = {self.tau:g})"
 
     def __call__(self, arena: TableArena, policy: Policy) -> Array:
-        return kl(_equilibrium(arena.game, self.tau), arena.probs(policy)) @ arena.game.prompt_weights
+        nash = _equilibrium(arena.game, self.tau, _regulariser(arena))
+        return kl(nash, arena.probs(policy)) @ arena.game.prompt_weights
+
+
+@dataclass(frozen=True)
+class DivergenceToNash:
+    """D(Nash at tau, pi) by the arena's regulariser D, averaged over prompts; with KL it is `KLToNash`."""
+
+    tau: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"divergence to the Nash (tau = {self.tau:g})"
+
+    def __call__(self, arena: TableArena, policy: Policy) -> Array:
+        regulariser = _regulariser(arena)
+        nash = _equilibrium(arena.game, self.tau, regulariser)
+        base = np.where(arena.game.support, arena.game.reference, 1.0)
+        return regulariser.divergence(nash, arena.probs(policy), base) @ arena.game.prompt_weights
 
 
 @dataclass(frozen=True)

@@ -7,57 +7,77 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.exact.bregman_gap import bregman_answer, bregman_gap
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.numerics import check_distribution, indices, kl_to_logs, normalise, real
+from pgames.regularisers import KL, Regulariser, check_regulariser
 
 TINY = 1e-290  # advantages divided by a smaller tau overflow
+PLAIN = KL()
 TIES = 1e-12  # at tau = 0 a best response treats win rates closer than this as equal
 
 
 def exploitability(
-    game: PreferenceGame | ArrayLike, policy: ArrayLike, tau: float = 0.0
+    game: PreferenceGame | ArrayLike,
+    policy: ArrayLike,
+    tau: float = 0.0,
+    *,
+    regulariser: Regulariser = PLAIN,
 ) -> float | NDArray[np.float64]:
     """max_p J_tau(p, pi) - 1/2, averaged over prompts: 0 only at an equilibrium.
 
     J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref). At tau = 0 it is max_y (P pi)_y - 1/2 over
     the responses in the game; at tau > 0 it is tau KL(pi || best response to pi), the same number as
-    tau logsumexp(log ref + P pi / tau) + tau KL(pi || ref) - 1/2 without the cancellation.
+    tau logsumexp(log ref + P pi / tau) + tau KL(pi || ref) - 1/2 without the cancellation. Another
+    regulariser takes the place of the KL.
 
     Parameters
     ----------
     game : a PreferenceGame, or its table P float64[Y, Y] or float64[X, Y, Y].
     policy : float64[Y] (one prompt), float64[X, Y] or float64[S, X, Y], probabilities.
-    tau : weight of the KL to the reference, at least 0.
+    tau : weight of the KL, or of the regulariser, to the reference, at least 0.
+    regulariser : one of `pgames.regularisers`.
 
     Returns a float, or float64[S] for S policies; never negative. Raises ValueError when `policy` is not a
     policy of this game, for instance when it has mass outside the support of the reference.
     """
     game = as_game(game)
-    gaps = prompt_exploitability(game, policy, tau) @ game.prompt_weights
+    gaps = prompt_exploitability(game, policy, tau, regulariser=regulariser) @ game.prompt_weights
     return float(gaps) if gaps.ndim == 0 else gaps
 
 
 def duality_gap(
-    game: PreferenceGame | ArrayLike, policy: ArrayLike, tau: float = 0.0
+    game: PreferenceGame | ArrayLike,
+    policy: ArrayLike,
+    tau: float = 0.0,
+    *,
+    regulariser: Regulariser = PLAIN,
 ) -> float | NDArray[np.float64]:
     """max_p J_tau(p, pi) - min_q J_tau(pi, q), which is twice the exploitability.
 
     A float for a policy float64[Y] or float64[X, Y], float64[S] for float64[S, X, Y].
     """
-    return 2 * exploitability(game, policy, tau)
+    return 2 * exploitability(game, policy, tau, regulariser=regulariser)
 
 
 def best_response(
-    game: PreferenceGame | ArrayLike, policy: ArrayLike, tau: float = 0.0
+    game: PreferenceGame | ArrayLike,
+    policy: ArrayLike,
+    tau: float = 0.0,
+    *,
+    regulariser: Regulariser = PLAIN,
 ) -> NDArray[np.float64]:
     """argmax_p J_tau(p, policy) as float64[X, Y] (or [S, X, Y]): proportional to ref * exp(P policy / tau).
 
     At tau = 0 it is the reference restricted to the best responses (win rates within 1e-12 of the best).
+    Another `regulariser` of `pgames.regularisers` takes the place of the KL.
     """
     game = as_game(game)
     pi = check_policy(game, policy)
     advantage = advantages(game, pi)
     if check_tau(tau) > 0:
+        if check_regulariser(regulariser) != PLAIN:
+            return bregman_answer(regulariser, game.reference, advantage, tau)
         return np.exp(_log_tilt(game, advantage, tau))
     advantage = np.where(game.support, advantage, -np.inf)
     ties = advantage >= advantage.max(axis=-1, keepdims=True) - TIES
@@ -65,11 +85,19 @@ def best_response(
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def prompt_exploitability(game: PreferenceGame, policy: ArrayLike, tau: float = 0.0) -> NDArray[np.float64]:
+def prompt_exploitability(
+    game: PreferenceGame | ArrayLike,
+    policy: ArrayLike,
+    tau: float = 0.0,
+    *,
+    regulariser: Regulariser = PLAIN,
+) -> NDArray[np.float64]:
     """The exploitability of each prompt, float64[X] or float64[S, X]."""
     pi = check_policy(game, policy)
     advantage = advantages(game, pi)
     if check_tau(tau) > 0:
+        if check_regulariser(regulariser) != PLAIN:
+            return bregman_gap(regulariser, game.reference, pi, advantage, tau)
         if tau < TINY:
             return _regularised_gap(game, pi, advantage, tau)
         return tau * kl_to_logs(pi, _log_tilt(game, advantage, tau))
@@ -87,9 +115,16 @@ def _regularised_gap(
     return np.maximum(best + tau * kl_to_logs(pi, log_reference), 0.0)
 
 
-def fixed_point_residual(game: PreferenceGame, policy: ArrayLike, tau: float) -> NDArray[np.float64]:
-    """||pi - softmax(log ref + P pi / tau)||_1 of each prompt, float64[X] or float64[S, X]."""
+def fixed_point_residual(
+    game: PreferenceGame, policy: ArrayLike, tau: float, *, regulariser: Regulariser = PLAIN
+) -> NDArray[np.float64]:
+    """||pi - best response to pi||_1 of each prompt, float64[X] or float64[S, X]; with KL the latter is
+    softmax(log ref + P pi / tau)."""
     pi = check_policy(game, policy)
+    if regulariser != PLAIN:
+        return np.abs(pi - bregman_answer(regulariser, game.reference, advantages(game, pi), tau)).sum(
+            axis=-1
+        )
     return np.abs(pi - np.exp(_log_tilt(game, advantages(game, pi), tau))).sum(axis=-1)
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import functools
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.exact import convex
-from pgames.exact.certificates import check_tau, fixed_point_residual, prompt_exploitability
+from pgames.exact.bregman import bregman_nash
+from pgames.exact.certificates import (
+    PLAIN,
+    check_tau,
+    fixed_point_residual,
+    prompt_exploitability,
+)
 from pgames.exact.interior_point import PathEnd
 from pgames.exact.one_game import Select, scaled, select_equilibrium, solve
 from pgames.exact.small import LARGEST, follow_paths
+from pgames.exact.tau_path import TauPath, check_path
 from pgames.games.preference import PreferenceGame, as_game
+from pgames.regularisers import Regulariser, check_regulariser
 
 Array = NDArray[np.float64]
 Method = Literal["newton", "cvxpy"]
@@ -28,20 +37,63 @@ class Equilibrium(NamedTuple):
 
     policy : float64[X, Y], probabilities, 0 outside the support of the reference.
     exploitability : max_p J_tau(p, policy) - 1/2 averaged over prompts, computed from the policy.
-    residual : the worst prompt's ||policy - softmax(log ref + P policy / tau)||_1; at tau = 0 the worst
-        prompt's exploitability.
+    residual : the worst prompt's ||policy - softmax(log ref + P policy / tau)||_1, or its distance from the
+        best response under another regulariser; at tau = 0 the worst prompt's exploitability.
     iterations : linear systems factored for the prompt that needed most; 0 with method "cvxpy".
+    unique : whether every prompt has only this equilibrium. True for tau > 0. At tau = 0 it is decided by the
+        rank of the game on its support; None where rounding leaves the rank open, and with method "cvxpy".
+        `extreme_equilibria` lists the others.
+    labels : the names of the Y responses.
     """
 
     policy: Array
     exploitability: float
     residual: float
     iterations: int
+    unique: bool | None = None
+    labels: tuple[str, ...] = ()
+
+    def named(self, prompt: int = 0, above: float = 0.0) -> dict[str, float]:
+        """The responses of a prompt with probability above `above`, by name, the likeliest first.
+
+        Raises IndexError for a prompt that does not exist.
+        """
+        row = self.policy[prompt]
+        names = self.labels or tuple(str(y) for y in range(len(row)))
+        order = np.argsort(-row, kind="stable")
+        return {names[y]: float(row[y]) for y in order if row[y] > above}
+
+
+@overload
+def nash(
+    game: PreferenceGame | ArrayLike,
+    tau: float = 0.0,
+    select: Select = "centre",
+    method: Method = "newton",
+    *,
+    regulariser: Regulariser = PLAIN,
+) -> Equilibrium: ...
+
+
+@overload
+def nash(
+    game: PreferenceGame | ArrayLike,
+    tau: ArrayLike,
+    select: Select = "centre",
+    method: Method = "newton",
+    *,
+    regulariser: Regulariser = PLAIN,
+) -> TauPath: ...
 
 
 def nash(
-    game: PreferenceGame | ArrayLike, tau: float = 0.0, select: Select = "centre", method: Method = "newton"
-) -> Equilibrium:
+    game: PreferenceGame | ArrayLike,
+    tau: float | ArrayLike = 0.0,
+    select: Select = "centre",
+    method: Method = "newton",
+    *,
+    regulariser: Regulariser = PLAIN,
+) -> Equilibrium | TauPath:
     """The symmetric equilibrium pi of J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref).
 
     At tau > 0 it is unique, pi = softmax(log ref + P pi / tau), with a residual of at most about
@@ -54,48 +106,91 @@ def nash(
     "closest" : argmin KL(pi || reference), the limit of the regularised equilibria as tau -> 0.
 
     `game` may be its table P float64[Y, Y] or float64[X, Y, Y]: an array, lists, a tensor or a data frame.
+    tau float64[T] gives a `TauPath`, the equilibria along several values of tau.
 
-    method="cvxpy" solves the same problems by Clarabel, slowly and to about 1e-8, as a second opinion.
+    `regulariser`, one of `pgames.regularisers`, takes the place of the KL for tau > 0; at tau = 0 it has no
+    part in the game. method="cvxpy" solves the same problems by Clarabel, slowly and to about 1e-8, as a
+    second opinion, for the KL alone.
 
-    Raises ValueError for bad arguments and RuntimeError when a prompt's exploitability exceeds 1e-9 (1e-6
-    with cvxpy), never seen on a valid game. Above tau = 1e20, where a policy of the last bit's precision
-    exceeds it as well, a residual of 1e-13 is enough.
+    Raises ValueError for bad arguments, TypeError for a regulariser without an exact answer, and RuntimeError
+    when a prompt's exploitability exceeds 1e-9 (1e-6 with cvxpy), never seen on a valid game. Above tau =
+    1e20, where a policy of the last bit's precision exceeds it as well, a residual of 1e-13 is enough.
     """
     game = as_game(game)
-    tau = check_tau(tau)
+    regulariser = check_regulariser(regulariser)
+    if np.ndim(tau) > 0:
+        taus = check_path(tau)
+        at = functools.partial(nash, game, select=select, method=method, regulariser=regulariser)
+        found = [at(one) for one in taus.tolist()]
+        return TauPath(
+            game,
+            taus,
+            np.stack([one.policy for one in found]),
+            np.array([one.exploitability for one in found]),
+            np.array([one.residual for one in found]),
+            regulariser,
+            at,
+        )
+    tau = check_tau(tau)  # pyright: ignore[reportArgumentType]
     _one_of("select", select, SELECTIONS)
     _one_of("method", method, tuple(TOLERANCE))
-    if method == "cvxpy":
-        policy, iterations = _by_cvxpy(game, tau, select), 0
+    unique: bool | None
+    if tau > 0 and regulariser != PLAIN:
+        if method != "newton":
+            raise ValueError(f'method="{method}" solves games regularised by KL, got {regulariser.name}.')
+        policy, iterations, unique = _regularised_games(game, tau, regulariser)
+    elif method == "cvxpy":
+        policy, iterations, unique = _by_cvxpy(game, tau, select), 0, None
     elif game.responses <= LARGEST:
-        policy, iterations = _small_games(game, tau, select)
+        policy, iterations, unique = _small_games(game, tau, select)
     else:
-        policy, iterations = _large_games(game, tau, select)
-    if 0 < tau < FROZEN and method == "newton":
+        policy, iterations, unique = _large_games(game, tau, select)
+    if 0 < tau < FROZEN and method == "newton" and regulariser == PLAIN:
         policy = _where_frozen(game, policy, tau)
-    return _certified(game, policy, tau, iterations, TOLERANCE[method])
+    return _certified(
+        game, policy, tau, iterations, TOLERANCE[method], True if tau > 0 else unique, regulariser
+    )
 
 
-def _small_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Array, int]:
+def _regularised_games(game: PreferenceGame, tau: float, regulariser: Regulariser) -> tuple[Array, int, bool]:
+    policy, most = np.zeros((game.prompts, game.responses)), 0
+    for x in range(game.prompts):
+        inside = np.flatnonzero(game.support[x])
+        A = game.skew[x][np.ix_(inside, inside)]
+        policy[x, inside], steps = bregman_nash(A, game.reference[x, inside], tau, regulariser)
+        most = max(most, steps)
+    return policy, most, True
+
+
+def _small_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Array, int, bool | None]:
     """Solve all prompts in one compiled call, then the degenerate ones one by one."""
     policy, played, exact, steps = follow_paths(game.skew, _log(game.reference), tau)
+    unique: list[bool | None] = []
     for x in np.flatnonzero(~exact):
         inside = np.flatnonzero(game.support[x])
         A, _, rounding = scaled(game.skew[x][np.ix_(inside, inside)])
         end = PathEnd(policy[x, inside], played[x, inside], False, 0)
-        policy[x, inside] = select_equilibrium(A, end, rounding, game.reference[x, inside], select)
-    return policy, int(steps.max())
+        policy[x, inside], only = select_equilibrium(A, end, rounding, game.reference[x, inside], select)
+        unique.append(only)
+    return policy, int(steps.max()), _all(unique)
 
 
-def _large_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Array, int]:
+def _large_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Array, int, bool | None]:
     policy, most = np.zeros((game.prompts, game.responses)), 0
+    unique: list[bool | None] = []
     for x in range(game.prompts):
         inside = np.flatnonzero(game.support[x])
         whole = len(inside) == game.responses
         A = game.skew[x] if whole else game.skew[x][np.ix_(inside, inside)]
-        policy[x, inside], steps = solve(A, game.reference[x, inside], tau, select)
+        policy[x, inside], steps, only = solve(A, game.reference[x, inside], tau, select)
         most = max(most, steps)
-    return policy, most
+        unique.append(only)
+    return policy, most, _all(unique)
+
+
+def _all(unique: list[bool | None]) -> bool | None:
+    """Whether all are True; None when some are open and none is False."""
+    return False if False in unique else None if None in unique else True
 
 
 def _where_frozen(game: PreferenceGame, policy: Array, tau: float) -> Array:
@@ -125,19 +220,27 @@ def _log(probabilities: Array) -> Array:
 
 
 def _certified(
-    game: PreferenceGame, policy: Array, tau: float, iterations: int, tolerance: float
+    game: PreferenceGame,
+    policy: Array,
+    tau: float,
+    iterations: int,
+    tolerance: float,
+    unique: bool | None,
+    regulariser: Regulariser,
 ) -> Equilibrium:
-    gaps = prompt_exploitability(game, policy, tau)
-    residual = gaps if tau == 0 else fixed_point_residual(game, policy, tau)
+    gaps = prompt_exploitability(game, policy, tau, regulariser=regulariser)
+    residual = gaps if tau == 0 else fixed_point_residual(game, policy, tau, regulariser=regulariser)
     # a policy of the last bit's precision is exploitable by about 1e-32 tau
     solved = (gaps <= tolerance) | ((residual <= PRECISION) & (tau >= 1))
     if not solved.all():
         worst = int(np.argmax(np.where(solved, -1.0, gaps)))
+        remedy = 'try method="cvxpy"' if regulariser == PLAIN else "try a larger tau"
         raise RuntimeError(
             f"prompt {worst} was solved to exploitability {gaps[worst]:.3g}, needed {tolerance:g}: "
-            'try method="cvxpy", and please report this game.'
+            f"{remedy}, and please report this game."
         )
-    return Equilibrium(policy, float(gaps @ game.prompt_weights), float(residual.max()), iterations)
+    gap, worst_residual = float(gaps @ game.prompt_weights), float(residual.max())
+    return Equilibrium(policy, gap, worst_residual, iterations, unique, game.labels)
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -17,11 +17,15 @@ Select = Literal["centre", "max_entropy", "closest"]
 WORSE = 1e-14  # largest exploitability (largest payoff 1) of an accepted choice among equilibria
 
 
-def solve(A: Array, reference: Array, tau: float, select: Select) -> tuple[Array, int]:
-    """(x float64[n], linear systems factored) for A float64[n, n], antisymmetric, of any scale."""
+def solve(A: Array, reference: Array, tau: float, select: Select) -> tuple[Array, int, bool | None]:
+    """(x float64[n], linear systems factored, whether x is the only equilibrium) for A float64[n, n],
+    antisymmetric, of any scale; None where rounding leaves open whether it is."""
     A, scale, rounding = scaled(A)
     end = follow_path(A, np.log(reference), min(tau / scale, FLAT), rounding)
-    return (end.x if end.exact else select_equilibrium(A, end, rounding, reference, select)), end.steps
+    if end.exact:
+        return end.x, end.steps, True
+    x, unique = select_equilibrium(A, end, rounding, reference, select)
+    return x, end.steps, unique
 
 
 def scaled(A: Array) -> tuple[Array, float, float]:
@@ -33,11 +37,15 @@ def scaled(A: Array) -> tuple[Array, float, float]:
     return A / scale, scale, float(np.finfo(float).eps) * max(1.0, 0.5 / scale)
 
 
-def select_equilibrium(A: Array, end: PathEnd, rounding: float, reference: Array, select: Select) -> Array:
-    """The equilibrium float64[n] that `select` names, among those around the end of the path."""
+def select_equilibrium(
+    A: Array, end: PathEnd, rounding: float, reference: Array, select: Select
+) -> tuple[Array, bool | None]:
+    """(the equilibrium float64[n] that `select` names among those around the end of the path, whether it is
+    the only one); None where rounding leaves that open."""
     face = optimal_face(A, end.x, end.played, rounding)
     if face is None:
-        return end.x
+        return end.x, None
+    unique = face.directions.shape[1] == 0
     if face.directions.shape[1] == 0:
         inner = face.point
     elif select == "centre":
@@ -48,4 +56,4 @@ def select_equilibrium(A: Array, end: PathEnd, rounding: float, reference: Array
     x[end.played] = np.maximum(inner, 0)
     x /= x.sum()
     # a game within rounding of a degenerate one may have no face; the end of the path is then returned
-    return x if (A @ x).max() <= max(WORSE, (A @ end.x).max()) else end.x
+    return (x, unique) if (A @ x).max() <= max(WORSE, (A @ end.x).max()) else (end.x, None)

@@ -18,9 +18,11 @@ from pgames.losses import PairLoss, logistic, minimise
 from pgames.meetings import Meetings
 from pgames.mixing import Policy as Policy
 from pgames.mixing import Simplices
+from pgames.regularisers import KL, Regulariser, check_regulariser
 from pgames.solver import Weight
 from pgames.table import populations
 from pgames.table.judged import JudgedArena
+from pgames.table.regularised import RegularisedSimplices
 
 
 class TableArena:
@@ -34,9 +36,13 @@ class TableArena:
     samples : None for exact feedback; m for win rates that are means of m Bernoulli duels.
     expert : float64[X, Y], the distribution of demonstrations (used only by SPIN).
     first_run : the number of the first run, so that an experiment can be split without repeating streams.
+    regulariser : D in the penalty tau D(policy, reference), one of `pgames.regularisers`. It sets the
+        geometry of the arena: `mirror_step` and `tilt` penalise by D, `geometric_mixture` mixes in the dual
+        coordinates of D, and `exploitability` measures the game regularised by D. A solver's sentence stays
+        as it is.
 
-    Raises TypeError when `game` is neither, and ValueError when a number is out of range or the table is no
-    preference game.
+    Raises TypeError when `game` is neither or the regulariser has no exact mirror step, and ValueError when a
+    number is out of range or the table is no preference game.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class TableArena:
         samples: int | None = None,
         expert: ArrayLike | None = None,
         first_run: int = 0,
+        regulariser: Regulariser = KL(),  # noqa: B008
     ):
         game = as_game(game)
         if runs < 1:
@@ -57,7 +64,12 @@ class TableArena:
             raise ValueError(f"seed and first_run must be at least 0, got {seed} and {first_run}.")
         self.game, self.runs, self.seed, self.samples, self.first_run = game, runs, seed, samples, first_run
         self.round = 0
-        self.simplices = Simplices(runs, game.support)
+        self.regulariser = check_regulariser(regulariser)
+        self.simplices = (
+            Simplices(runs, game.support)
+            if regulariser == KL()
+            else RegularisedSimplices(runs, game.support, game.reference, regulariser)
+        )
         self.reference: Policy = self.policy(game.reference)
         self.expert: Policy | None = None if expert is None else self.policy(expert)
 
@@ -86,7 +98,9 @@ class TableArena:
     def geometric_mixture(self, *terms: tuple[Weight, Policy]) -> Policy:
         """prod_i pi_i ** w_i, normalised: float64[S, X, Y]. Weights may be negative; all 0 is uniform.
 
-        Raises ValueError without terms, or for a weight that is not finite and a number or float64[S].
+        With a regulariser other than KL it is the policy whose dual coordinates phi' are the weighted sum of
+        theirs, up to a constant. Raises ValueError without terms, or for a weight that is not finite and a
+        number or float64[S].
         """
         return self.simplices.geometric_mixture(*terms)
 
@@ -100,12 +114,13 @@ class TableArena:
     def mirror_step(self, prior: Policy, opponent: Policy, step: Weight) -> Policy:
         """argmax_pi P(pi > opponent) - KL(pi || prior) / step = prior exp(step P(. > opponent)), normalised.
 
-        float64[S, X, Y]. step = inf is the prior restricted to the best responses. With `samples` the win
-        rates are means of so many duels with draws of the opponent. Raises ValueError for a NaN step.
+        float64[S, X, Y]; D(pi, prior) of the arena's regulariser takes the place of the KL. step = inf is the
+        prior restricted to the best responses. With `samples` the win rates are means of so many duels with
+        draws of the opponent. Raises ValueError for a NaN step.
         """
         if isinstance(step, (float, int)) and step == np.inf:
             return self.simplices.best_response(prior, self.rates(opponent))
-        if self.samples is None:
+        if self.samples is None and self.regulariser == KL():
             return blocks.mirror_step(self.game.skew, prior, opponent, self.simplices.per_run(step))
         return self.simplices.tilt(prior, self.rates(opponent), step)
 
@@ -143,7 +158,10 @@ class TableArena:
         return PairCounts(np.exp(winner)[..., :, None] * np.exp(loser)[..., None, :])
 
     def fit_pairs(self, prior: Policy, pairs: PairCounts, loss: PairLoss, beta: Weight) -> Policy:
-        """argmin_pi sum wins * loss(beta * (d_y - d_z)), d = log pi / prior; d = 0 where nothing was seen."""
+        """argmin_pi sum wins * loss(beta * (d_y - d_z)), d = log pi / prior; d = 0 where nothing was seen.
+
+        With a regulariser other than KL, d = phi'(pi) - phi'(prior): with ChiSquare(kl=1) it is chi-PO.
+        """
         return self.tilt(prior, minimise(loss, pairs.wins), 1 / np.asarray(beta))
 
     def fit_reward(self, pairs: PairCounts) -> NDArray[np.float64]:
@@ -151,7 +169,10 @@ class TableArena:
         return minimise(logistic, pairs.wins)
 
     def tilt(self, prior: Policy, score: NDArray[np.float64], step: Weight) -> Policy:
-        """prior * exp(step * score), normalised: float64[S, X, Y]; score float64[S, X, Y] or less."""
+        """prior * exp(step * score), normalised: float64[S, X, Y]; score float64[S, X, Y] or less.
+
+        With a regulariser other than KL it is argmax_pi <score, pi> - D(pi, prior) / step.
+        """
         return self.simplices.tilt(prior, score, step)
 
     # -- populations ------------------------------------------------------------------------------------
@@ -188,13 +209,18 @@ class TableArena:
     def exploitability(self, policy: Policy, tau: Weight = 0.0) -> NDArray[np.float64]:
         """max_p J_tau(p, pi) - 1/2 per run, float64[S], computed exactly even when feedback is sampled.
 
-        tau : a number, at least 0, or float64[S], one per run.
+        tau : the weight of the arena's regulariser: a number, at least 0, or float64[S], one per run.
         """
-        p = self.probs(policy)
+        p, regulariser = self.probs(policy), self.regulariser
         if np.ndim(tau) == 0:
-            return np.asarray(exploitability(self.game, p, float(tau)))
+            return np.asarray(exploitability(self.game, p, float(tau), regulariser=regulariser))
         taus = np.broadcast_to(tau, len(p)).tolist()
-        return np.concatenate([exploitability(self.game, p[s : s + 1], one) for s, one in enumerate(taus)])
+        return np.concatenate(
+            [
+                exploitability(self.game, p[s : s + 1], one, regulariser=regulariser)
+                for s, one in enumerate(taus)
+            ]
+        )
 
     def at(self, t: int) -> Self:
         """The arena in round t: itself with exact feedback, else a view whose duels are those of round t."""
@@ -205,7 +231,10 @@ class TableArena:
         return view
 
     def anchored(self, reference: Policy) -> Self:
-        """The same game regularised to another policy float64[S, X, Y]."""
+        """The same game regularised to another policy float64[S, X, Y].
+
+        The divergence D(pi, reference) stays the one whose base is the reference of the game.
+        """
         view = copy.copy(self)
         view.reference = reference
         return view
@@ -217,8 +246,15 @@ class TableArena:
 
         A judge answers sigma(logit P + bias (log pi(y) - log pi(z))), the panel with the mean of its judges,
         by `weights` float64[J] or float64[S, J], equal when None. Raises ValueError without a judge, for a
-        policy of another shape, a bias that is not finite, and weights that are negative or all 0.
+        policy of another shape, a bias that is not finite, weights that are negative or all 0, and on an
+        arena whose regulariser is not KL: a judge's preference for itself is a difference of
+        log-probabilities.
         """
+        if self.regulariser != KL():
+            raise ValueError(
+                f"judged_by needs the regulariser KL, got {self.regulariser.name}: a judge prefers itself by "
+                "a difference of log-probabilities."
+            )
         draws = None
         if self.samples is not None:
             draws = populations.Draws(self.samples, self.seed, self.first_run, self.round)

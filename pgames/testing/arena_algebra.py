@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pgames.regularisers import KL
 from pgames.solver import Pi, Weight
 from pgames.testing.looking import Tried, offers_rates
 from pgames.testing.report import Measured, Property
-from pgames.testing.subject import Array, Subject, apart, worst_identity
+from pgames.testing.subject import Array, Subject, apart, inner_step, worst_identity
 
 STEP = 2.0
 
@@ -29,6 +31,10 @@ def _geometric_formula(s: Subject[Pi]) -> Measured:
     worst = 0.0
     for weights in ((0.2, 0.5, 0.3), (1.5, -0.8, 0.3), (0.4, 0.1, 0.9)):
         made = s.arena.geometric_mixture(*zip(weights, (a, b, c), strict=True))
+        if s.regulariser != KL():
+            dual = sum(_weighted(w, s.dual(pi)) for w, pi in zip(weights, (a, b, c), strict=True))
+            worst = np.maximum(worst, apart(s.probs(made), s.with_dual(np.asarray(dual), made)))
+            continue
         logs = sum(_weighted(w, s.logs(pi)) for w, pi in zip(weights, (a, b, c), strict=True))
         worst = np.maximum(worst, apart(s.probs(made), _normalised(np.asarray(logs))))
     return Measured("the distance from prod pi ** w, normalised,", float(worst), s.tolerance)
@@ -130,13 +136,25 @@ def _rates_formula(s: Subject[Pi]) -> Measured | None:
 
 
 def _mirror_optimal(s: Subject[Pi]) -> Measured:
-    """At the maximum pi' of J = P(pi > o) - KL(pi || prior) / step, J(pi') - J(pi) = KL(pi || pi') / step."""
+    """At the maximum pi' of J = P(pi > o) - D(pi, prior) / step, J(pi') - J(pi) = D(pi, pi') / step.
+
+    Where pi' leaves out a response of pi, the left side may be larger.
+    """
     a, b, c = s.policies
 
     def gap(arena: Tried[Pi]) -> Weight:
         best = arena.mirror_step(a, b, STEP)
         won = arena.win_rate(best, b) - arena.win_rate(c, b)
-        return won + (kl(c, a) - kl(best, a) - kl(c, best)) / STEP
+        if s.regulariser == KL():
+            return won + (kl(c, a) - kl(best, a) - kl(c, best)) / STEP
+        beyond = won + (divergence(c, a) - divergence(best, a) - divergence(c, best)) / STEP
+        return np.where(leaves_out(best), np.minimum(beyond, 0.0), beyond)
+
+    def divergence(p: Pi, q: Pi) -> Array:
+        return s.over_prompts(s.regulariser.divergence(s.probs(p), s.probs(q), s.base))
+
+    def leaves_out(best: Pi) -> Array:
+        return ((s.probs(best) == 0) & (s.probs(c) > 0)).any(axis=(-2, -1))
 
     def kl(p: Pi, q: Pi) -> Array:
         inside = s.probs(p) > 0
@@ -156,21 +174,37 @@ def _mirror_formula(s: Subject[Pi]) -> Measured | None:
     rates = np.einsum("xyz,...xz->...xy", game.P, s.probs(b))
 
     def gap(arena: Tried[Pi]) -> Array:
-        stepped, before = s.logs(arena.mirror_step(a, b, STEP)), s.logs(a)
+        made = arena.mirror_step(a, b, STEP)
+        if s.regulariser != KL():
+            return _dual_error(s, a, made, rates)
+        stepped, before = s.logs(made), s.logs(a)
         ratio = np.subtract(stepped, before, where=inside, out=np.zeros_like(before)) / STEP
-        error = np.where(inside, ratio - rates, 0.0)
-        return np.where(inside, error - error.sum(-1, keepdims=True) / inside.sum(-1, keepdims=True), 0.0)
+        return _centred(ratio - rates, inside)
 
     got, allowed = s.average(gap, 2.0)
     return Measured("log(pi' / prior) / step minus P(y > opponent), centred,", got, allowed)
 
 
+def _dual_error(s: Subject[Pi], prior: Pi, made: Pi, rates: Array) -> Array:
+    """(phi'(made) - phi'(prior)) / STEP - rates, centred over the responses that `made` plays."""
+    played = (s.probs(made) > 0) & (s.probs(prior) > 0)
+    with np.errstate(invalid="ignore"):
+        moved = (s.dual(made) - s.dual(prior)) / STEP
+    return _centred(np.where(played, moved, 0.0) - rates, played)
+
+
+def _centred(error: Array, inside: NDArray[np.bool_]) -> Array:
+    error = np.where(inside, error, 0.0)
+    return np.where(inside, error - error.sum(-1, keepdims=True) / inside.sum(-1, keepdims=True), 0.0)
+
+
 def _steps_add_up(s: Subject[Pi]) -> Measured:
     a, b, _ = s.policies
     step = s.arena.mirror_step
+    size = inner_step(s, a, lambda size: step(a, b, size))
     pairs = {
-        "two half steps and one": (step(step(a, b, 0.5), b, 0.5), step(a, b, 1.0)),
-        "a step and back": (step(step(a, b, 0.5), b, -0.5), a),
+        "two half steps and one": (step(step(a, b, 0.5 * size), b, 0.5 * size), step(a, b, size)),
+        "a step and back": (step(step(a, b, 0.5 * size), b, -0.5 * size), a),
         "a step of almost nothing": (step(a, b, 1e-10), a),
     }
     return worst_identity(s, pairs)
@@ -244,7 +278,8 @@ ALGEBRA = (
     Property(
         "mirror_formula",
         _mirror_formula,
-        "log(pi' / prior) must be step * P(y > opponent): not against the prior, and not twice the step.",
+        "log(pi' / prior), or phi'(pi') - phi'(prior), must be step * P(y > opponent): not against the "
+        "prior, and not twice the step.",
     ),
     Property(
         "steps_add_up",

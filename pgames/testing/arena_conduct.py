@@ -8,7 +8,7 @@ from pgames.losses import squared
 from pgames.solver import Pi, Weight
 from pgames.testing.looking import Tried, fits_pairs, fits_rewards
 from pgames.testing.report import Measured, Property
-from pgames.testing.subject import Array, Subject, apart, worst_identity
+from pgames.testing.subject import Array, Subject, apart, inner_step, worst_identity
 
 STEP = 0.7
 
@@ -170,10 +170,10 @@ def _tilt(s: Subject[Pi]) -> Measured | None:
         return None
     a, b, _ = s.policies
     score = arena.fit_reward(arena.duel(b, b))
-    tilt = arena.tilt
+    tilt, n = arena.tilt, inner_step(s, a, lambda step: arena.tilt(a, score, step))
     pairs = {
-        "two tilts and their sum": (tilt(tilt(a, score, 0.5), score, 0.25), tilt(a, score, 0.75)),
-        "a tilt and back": (tilt(tilt(a, score, 0.5), score, -0.5), a),
+        "two tilts and their sum": (tilt(tilt(a, score, 0.5 * n), score, 0.25 * n), tilt(a, score, 0.75 * n)),
+        "a tilt and back": (tilt(tilt(a, score, 0.5 * n), score, -0.5 * n), a),
     }
     return worst_identity(s, pairs)
 

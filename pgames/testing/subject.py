@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.games.preference import PreferenceGame
+from pgames.regularisers import KL, Regulariser
 from pgames.solver import Pi, Weight
 from pgames.testing.looking import Tried
 from pgames.testing.report import Measured
@@ -38,6 +39,31 @@ class Subject(Generic[Pi]):
     def game(self) -> PreferenceGame | None:
         """The game of the arena; None when the arena has no such field."""
         return getattr(self.arena, "game", None)
+
+    @property
+    def regulariser(self) -> Regulariser:
+        """The regulariser of the arena; KL when the arena names none."""
+        return getattr(self.arena, "regulariser", KL())
+
+    @property
+    def base(self) -> Array:
+        """The base of the regulariser, float64[X, Y]: the reference of the game, 1 outside it."""
+        game = self.game
+        reference = self.probs(self.arena.reference) if game is None else game.reference
+        return np.where(reference > 0, reference, 1.0)
+
+    def dual(self, policy: Pi) -> Array:
+        """phi'(pi), float64[..., X, Y]: log-probabilities, up to constants, when the regulariser is KL."""
+        with np.errstate(divide="ignore"):
+            return self.regulariser.gradient(self.probs(policy), self.base)
+
+    def with_dual(self, dual: Array, like: Pi) -> Array:
+        """inverse(dual + c), float64[..., X, Y], with the c that fits the likeliest responses of `like`."""
+        top = self.probs(like).argmax(axis=-1)[..., None]
+        c = np.take_along_axis(self.dual(like), top, -1) - np.take_along_axis(dual, top, -1)
+        return np.where(
+            self.probs(self.arena.reference) > 0, self.regulariser.inverse(dual + c, self.base), 0.0
+        )
 
     def probs(self, policy: Pi) -> Array:
         """Probabilities float64[..., X, Y]."""
@@ -83,3 +109,16 @@ def worst_identity(s: Subject[Pi], pairs: dict[str, tuple[Pi, Pi]]) -> Measured:
     gaps = {name: apart(s.probs(left), s.probs(right)) for name, (left, right) in pairs.items()}
     name = max(gaps, key=lambda key: np.inf if np.isnan(gaps[key]) else gaps[key])
     return Measured(f"the distance between what should be one policy ({name})", gaps[name], s.tolerance)
+
+
+def inner_step(s: Subject[Pi], start: Pi, step: Callable[[float], Pi]) -> float:
+    """The largest of 1, 1/4, 1/16, ... at which a step either way leaves out no response of `start`.
+
+    Steps add up only as long as none is left out, which KL never does: there it is 1.
+    """
+    size, played = 1.0, s.probs(start) > 0
+    if s.regulariser == KL():
+        return size
+    while size > 1e-9 and any(((s.probs(step(way * size)) == 0) & played).any() for way in (1, -1)):
+        size /= 4
+    return size

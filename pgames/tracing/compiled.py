@@ -19,6 +19,7 @@ from pgames.kernels.blocks import (
 )
 from pgames.kernels.elementary import njit
 from pgames.kernels.streams import sampled_rates_row, stream
+from pgames.regularisers import KL
 from pgames.solver import Solver, State, Weight
 from pgames.table.arena import TableArena
 from pgames.tracing.recording import Blend, Trace, policies, rebuilt, refuse, trace
@@ -30,11 +31,17 @@ JOIN, BLEND, STEP = 0, 1, 2  # JOIN is a BLEND with more terms to follow
 def run_compiled(solver: Solver, arena: object, state: State, rounds: int) -> State:
     """The state after `rounds` more rounds, bit-identical to the state from `pgames.iterate`.
 
-    Raises TypeError when the solver cannot be traced (`pgames.tableau`) or the arena is not a TableArena.
+    Raises TypeError when the solver cannot be traced (`pgames.tableau`) or the arena is not a TableArena
+    regularised by KL.
     """
     if type(arena) is not TableArena:
         raise TypeError(
             f"only a TableArena runs compiled, got {type(arena).__name__}: use run(..., compiled=False)."
+        )
+    if arena.regulariser != KL():
+        raise TypeError(
+            f"only an arena regularised by KL runs compiled, got {arena.regulariser.name}: use run(..., "
+            "compiled=False)."
         )
     current = [state.policy, *policies(state.memory)]
     for start in range(state.t, state.t + rounds, CHUNK):

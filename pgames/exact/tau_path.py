@@ -1,0 +1,151 @@
+"""TauPath: the equilibria of a game along tau, and the values of tau at which responses enter or leave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pgames.games.preference import PreferenceGame
+from pgames.numerics import real
+from pgames.regularisers.contract import Regulariser
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+PLAYED = 1e-3  # the probability above which a response counts as played, by default
+
+
+class Change(NamedTuple):
+    """A response that is played below `tau` and not above it (`enters` as tau falls), or the reverse."""
+
+    tau: float
+    prompt: int
+    label: str
+    enters: bool
+
+
+class Solved(Protocol):
+    """An equilibrium with its policy, probabilities float64[X, Y]."""
+
+    @property
+    def policy(self) -> Array: ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TauPath:
+    """The equilibria of one game along tau: what `nash(game, tau=[...])` returns.
+
+    tau : float64[T], in the order in which they were given.
+    policy : float64[T, X, Y], probabilities.
+    exploitability, residual : float64[T], the certificates of each equilibrium.
+    regulariser : the divergence that tau weighs.
+    at : the equilibrium at another tau, `at(0.05)`.
+    """
+
+    game: PreferenceGame
+    tau: Array
+    policy: Array
+    exploitability: Array
+    residual: Array
+    regulariser: Regulariser
+    at: Callable[[float], Solved]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the Y responses."""
+        return self.game.labels
+
+    def __len__(self) -> int:
+        return len(self.tau)
+
+    def __repr__(self) -> str:
+        return (
+            f"TauPath(tau={self.tau.min():g}..{self.tau.max():g}, points={len(self)}, "
+            f"prompts={self.game.prompts}, responses={self.game.responses}, {self.regulariser.name})"
+        )
+
+    def played(self, above: float = PLAYED) -> NDArray[np.bool_]:
+        """bool[T, X, Y]: the responses with a probability above `above`.
+
+        With KL every response of the reference is played at tau > 0, so a support is one of a threshold. With
+        L2, ChiSquare() and Tsallis above q = 1, `above=0` gives the exact support.
+        """
+        return self.policy > above
+
+    def changes(self, above: float = PLAYED, precision: float = 1e-6) -> list[Change]:
+        """The taus at which a response crosses the probability `above`, from the largest tau down.
+
+        Each change between two neighbouring taus is located by bisection to a relative `precision`; two
+        changes of one response between neighbours cancel and are not seen. Raises ValueError unless
+        precision is in (0, 1) and above in [0, 1).
+        """
+        if not (0 < precision < 1 and 0 <= above < 1):
+            raise ValueError(f"precision must be in (0, 1) and above in [0, 1), got {precision} and {above}.")
+        order = np.argsort(-self.tau, kind="stable")
+        played = self.played(above)[order]
+        found = []
+        for i, x, y in np.argwhere(played[1:] != played[:-1]).tolist():
+            high, low = float(self.tau[order[i]]), float(self.tau[order[i + 1]])
+            enters = bool(played[i + 1, x, y])
+            at = self._located(high, low, x, y, enters, above, precision)
+            found.append(Change(at, x, self.labels[y], enters))
+        return sorted(found, key=lambda one: -one.tau)
+
+    def _located(
+        self, high: float, low: float, x: int, y: int, enters: bool, above: float, precision: float
+    ) -> float:
+        floor = min(high * precision, 1e-9) if low == 0 else low
+
+        def plays(tau: float) -> bool:
+            return bool(self.at(tau).policy[x, y] > above)
+
+        if low == 0 and plays(floor) != enters:
+            return 0.0
+        return bisect(plays, high, floor, enters, precision)
+
+    def plot(self, prompt: int = 0, *, above: float = PLAYED, ax: Axes | None = None) -> Figure:
+        """The probability of each response along tau, with a line where a response enters or leaves.
+
+        Draws on `ax` when one is given. Raises IndexError for a prompt that does not exist.
+        """
+        from pgames.plot.paths import tau_path
+
+        changes = [(one.tau, one.label, one.enters) for one in self.changes(above) if one.prompt == prompt]
+        return tau_path(self.tau, self.policy[:, prompt], self.labels, changes, ax=ax)
+
+
+def bisect(plays: Callable[[float], bool], high: float, low: float, enters: bool, precision: float) -> float:
+    """The tau in [low, high] at which `plays` changes, on a log scale; `plays(low)` is `enters`."""
+    while high > low * (1 + precision):
+        middle = math.sqrt(high * low)
+        if plays(middle) == enters:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(high * low)
+
+
+def check_path(tau: ArrayLike) -> Array:
+    """The taus as float64[T].
+
+    Raises ValueError when they are not one row of at least one number, each finite, at least 0 and different.
+    """
+    taus = real("tau", tau)
+    if taus.ndim != 1 or taus.size == 0:
+        raise ValueError(f"tau must be one number or one row of them, got shape {list(taus.shape)}.")
+    if not (np.isfinite(taus) & (taus >= 0)).all():
+        worst = taus[~(np.isfinite(taus) & (taus >= 0))][0]
+        raise ValueError(
+            f"every tau must be finite and at least 0, got {worst}: 0 is the unregularised game."
+        )
+    if len(np.unique(taus)) < len(taus):
+        raise ValueError(f"the taus of a path must differ, got {len(taus) - len(np.unique(taus))} repeated.")
+    return taus

@@ -1,0 +1,78 @@
+"""Equilibria along tau: one line for each response, and marks where responses enter or leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pgames.plot.style import COLOURS, INK, PALE, new_figure, short, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAMED = len(COLOURS)  # responses with a colour of their own; the others are grey
+
+
+@style()
+def tau_path(
+    tau: NDArray[np.float64],
+    policy: NDArray[np.float64],
+    labels: Sequence[str],
+    changes: Sequence[tuple[float, str, bool]] = (),
+    *,
+    ax: Axes | None = None,
+) -> Figure:
+    """The probabilities of responses along tau, on a log scale; tau = 0 is drawn at the left edge.
+
+    tau float64[T], policy float64[T, Y]. A dotted line marks the tau of a change (tau, label, enters). The
+    seven responses with the largest probability anywhere have a colour, the others are grey. Draws on `ax`
+    when one is given, and returns its figure.
+    """
+    figure = new_figure(5.2, 3.4) if ax is None else ax.get_figure()
+    axes = figure.subplots() if ax is None else ax
+    order = np.argsort(tau)
+    at, p = tau[order], policy[order]
+    positive = at[at > 0]
+    least = positive.min() if positive.size else 1.0
+    shown = np.where(at > 0, at, least / 2)
+    ranked = np.argsort(-p.max(axis=0), kind="stable")
+    for rank, y in reversed(list(enumerate(ranked.tolist()))):
+        named = rank < NAMED and p[:, y].max() > 0
+        axes.plot(
+            shown,
+            p[:, y],
+            color=COLOURS[rank] if named else PALE,
+            linewidth=1.8 if named else 0.9,
+            zorder=4 if named else 2,
+            label=short(labels[y]) if named else None,
+        )
+    for where, label, enters in changes:
+        axes.axvline(where, color=INK, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+        axes.annotate(
+            f"{short(label, 12)} {'leaves' if enters else 'enters'}",  # read from small to large tau
+            (where, 1.0),
+            (2, -2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            rotation=90,
+            va="top",
+            fontsize=7.5,
+            color=INK,
+        )
+    axes.set(xscale="log", xlabel="tau", ylabel="probability at equilibrium", ylim=(-0.02, 1.02))
+    if (at == 0).any():
+        axes.axvline(least / 2, color=PALE, linewidth=0.8, zorder=1)
+        axes.annotate("tau = 0", (least / 2, 0), (2, 3), textcoords="offset points", fontsize=7.5, color=INK)
+    axes.grid(which="major", axis="y")
+    if ax is None:
+        figure.legend(*_handles(axes), loc="outside right center")
+    return figure
+
+
+def _handles(axes: Axes) -> tuple[list, list[str]]:
+    handles, names = axes.get_legend_handles_labels()
+    return handles[::-1], names[::-1]

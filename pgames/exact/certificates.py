@@ -86,7 +86,7 @@ def best_response(
 
 
 def prompt_exploitability(
-    game: PreferenceGame | ArrayLike,
+    game: PreferenceGame,
     policy: ArrayLike,
     tau: float = 0.0,
     *,

@@ -14,7 +14,7 @@ from pgames.plot.recorded import Recorded
 from pgames.plot.style import INK, titled
 
 if TYPE_CHECKING:
-    from pgames.bounds import Bound
+    from pgames.plot.bounded import Bound
 
 
 By = Literal["rounds", "bits"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.plot.style import COLOURS, INK, PALE, new_figure, short, style
+from pgames.plot.style import COLOURS, INK, PALE, own_axes, short, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAMED = len(COLOURS)  # responses with a colour of their own; the others are grey
 
 
-@style()
+@styled
 def tau_path(
     tau: NDArray[np.float64],
     policy: NDArray[np.float64],
@@ -30,17 +30,17 @@ def tau_path(
 
     tau float64[T], policy float64[T, Y]. A dotted line marks the tau of a change (tau, label, enters). The
     seven responses with the largest probability anywhere have a colour, the others are grey. Draws on `ax`
-    when one is given, and returns its figure.
+    when one is given, and returns its figure. Raises TypeError when `ax` is no Axes.
     """
-    figure = new_figure(5.2, 3.4) if ax is None else ax.get_figure()
-    axes = figure.subplots() if ax is None else ax
+    figure, axes = own_axes(ax, 5.2, 3.4)
     order = np.argsort(tau)
     at, p = tau[order], policy[order]
     positive = at[at > 0]
     least = positive.min() if positive.size else 1.0
     shown = np.where(at > 0, at, least / 2)
     ranked = np.argsort(-p.max(axis=0), kind="stable")
-    for rank, y in reversed(list(enumerate(ranked.tolist()))):
+    for rank in range(len(ranked))[::-1]:
+        y = int(ranked[rank])
         named = rank < NAMED and p[:, y].max() > 0
         axes.plot(
             shown,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pgames.bounds import Bound
+    from pgames.plot.bounded import Bound
 
 
 MARKERS = "osD^vPX"

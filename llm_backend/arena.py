@@ -14,7 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 import pgames
 from llm_backend import store
-from llm_backend.arguments import answers_of, check_answers, check_counts, check_lengths, check_prompts
+from llm_backend.arguments import (
+    answers_of,
+    check_answers,
+    check_counts,
+    check_lengths,
+    check_prompts,
+    check_text_regulariser,
+)
 from llm_backend.context import Context, Note
 from llm_backend.data import Pair, Prompt
 from llm_backend.engines.vllm import VLLM
@@ -44,6 +51,7 @@ from llm_backend.verbs.evidence import EMPTY, NO_DUELS, NO_SAMPLES, Buffer, Duel
 from pgames.arena import AgainstAll
 from pgames.losses import PairLoss
 from pgames.meetings import Meetings
+from pgames.regularisers import KL, Regulariser
 from pgames.solver import State, Weight
 from pgames.table.beliefs import Width
 
@@ -79,6 +87,8 @@ class TextArena:
 
     length_normalised : policies over `responses` use the mean log-probability of a text's tokens in place of
         their sum. With sums, the shortest text of a list has most of the reference's probability.
+    regulariser : KL(), the only one on text: a mirror step regresses log-ratios, whose minimiser is a step of
+        KL. `pgames.TableArena` takes the others.
 
     `context` holds what the verbs take. `journal` collects a note per fit (round, verb, loss, steps, tokens,
     seconds); no verb reads it.
@@ -108,7 +118,9 @@ class TextArena:
         system: str | None = None,
         template_arguments: Mapping[str, object] | None = None,
         length_normalised: bool = False,
+        regulariser: Regulariser = KL(),  # noqa: B008
     ):
+        check_text_regulariser(regulariser)
         asked = check_prompts(prompts)
         check_lengths(max_new_tokens, min_new_tokens, temperature, correct)
         check_counts(samples, seed, per_round, len(prompts), responses is not None)

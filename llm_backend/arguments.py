@@ -13,6 +13,7 @@ from llm_backend.data import Prompt, as_asked
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import Answers
 from llm_backend.spaces.protocol import ListedSpace
+from pgames.regularisers import KL
 
 
 def check_prompts(prompts: Sequence[Prompt]) -> list[str]:
@@ -113,3 +114,13 @@ def _demonstrated(expert: Sequence[Sequence[str]], prompts: int) -> Answers:
     if wrong := [one for texts in lists for one in texts if not isinstance(one, str)]:
         raise ValueError(f"expert must be a list of texts per prompt, got {wrong[0]!r:.60} in one.")
     return Answers(tuple(lists), tuple(np.full(len(texts), 1 / len(texts)) for texts in lists))
+
+
+def check_text_regulariser(regulariser: object) -> None:
+    """Raises ValueError for a regulariser other than KL: on text a step is a regression of log-ratios."""
+    if regulariser != KL():
+        name = getattr(regulariser, "name", repr(regulariser))
+        raise ValueError(
+            f"on text the regulariser is KL, got {name}: a mirror step on text regresses log(pi / prior) on "
+            "win rates, whose minimiser is the step of KL alone. Pass KL(), or play a pgames.TableArena."
+        )

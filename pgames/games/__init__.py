@@ -21,6 +21,7 @@ from pgames.games.generators import (
 )
 from pgames.games.hard import hidden_rps, needle
 from pgames.games.rankings import bradley_terry, duel, six_rankers
+from pgames.games.social_choice import from_margins, from_rankings, to_margins
 
 __all__ = [
     "biased_rps",
@@ -33,6 +34,8 @@ __all__ = [
     "disc",
     "disc_and_skill",
     "duel",
+    "from_margins",
+    "from_rankings",
     "hidden_rps",
     "low_rank",
     "needle",
@@ -43,5 +46,6 @@ __all__ = [
     "six_rankers",
     "skill_and_cycles",
     "stack",
+    "to_margins",
     "uniform_random",
 ]

@@ -10,30 +10,38 @@ from pgames.ratings.estimate import estimate
 from pgames.ratings.hodge import Cycle, Hodge, hodge, strongest_cycles
 from pgames.ratings.leaderboard import Leaderboard, leaderboard
 from pgames.ratings.nash_average import NashAverage, nash_average
+from pgames.ratings.offline import Coverage, Pessimistic, coverage, pessimistic
 from pgames.ratings.redrawing import Redrawn, redrawn
 from pgames.ratings.scores import Ratings
 from pgames.ratings.settled import settled
+from pgames.ratings.winners import Winners, winners
 
 __all__ = [
     "BradleyTerry",
+    "Coverage",
     "Cycle",
     "Hodge",
     "Leaderboard",
     "NashAverage",
+    "Pessimistic",
     "Ratings",
     "Redrawn",
+    "Winners",
     "alpha_rank",
     "average_win_rate",
     "bootstrap",
     "bradley_terry",
+    "coverage",
     "elo",
     "estimate",
     "hodge",
     "leaderboard",
     "nash_average",
     "nash_clusters",
+    "pessimistic",
     "redrawn",
     "settled",
     "strongest_cycles",
     "win_count",
+    "winners",
 ]

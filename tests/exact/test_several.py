@@ -84,7 +84,7 @@ def test_an_equilibrium_has_the_names_of_its_responses():
     named = pg.nash(pg.games.six_rankers())
     assert named.labels == tuple("ABCDEF")
     assert named.named() == pytest.approx({"A": 1.0})
-    assert list(pg.nash(pg.games.six_rankers(), 0.05).named(above=0.05))[0] == "A"
+    assert next(iter(pg.nash(pg.games.six_rankers(), 0.05).named(above=0.05))) == "A"
 
 
 # -- paths in tau ----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import pytest
 
 from llm_backend import TextArena
 from llm_backend.policies.handles import BASE
+from pgames.regularisers import L2
 from tests.support.llm_free import MoreOfA
 from tests.support.llm_listed import PROMPTS
 
@@ -20,6 +21,7 @@ def test_what_cannot_be_played_is_refused(text):
         ({"max_new_tokens": 100}, "context"),
         ({"per_round": 4}, "per_round must be from 1 to the number of prompts, 3"),
         ({"expert": [["a"]]}, "expert must give"),
+        ({"regulariser": L2()}, "on text the regulariser is KL, got L2: a mirror step on text regresses"),
         ({"expert": [[0.5, 0.5]], "responses": ["a", "b"]}, "of shape"),
     ):
         given = {"prompts": PROMPTS, "samples": 4, "max_new_tokens": 4, **options}

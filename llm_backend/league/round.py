@@ -178,14 +178,14 @@ def _exactly(arena: TextArena, pool: Pool) -> Pool:
 
 def _kept(land: Ground, pool: Pool) -> tuple[Pool, list[str]]:
     """The pool with new past members; exploiters that have won, or had their time, start again."""
-    how, t, events = land.config.league, pool.t, []
+    how, t, events, rated = land.config.league, pool.t, [], pool
     settings = {one.name: one for one in how.members}
-    for i, one in enumerate(pool.members):
+    for i, one in enumerate(rated.members):
         if one.kind == "learner" and how.snapshot and t and t % how.snapshot == 0:
             pool = pool.joined(one.frozen(t), i)
         if one.kind != "exploiter" or t == one.since:
             continue
-        rate, own = _winning(pool, i, settings[one.name].exploits), settings[one.name]
+        rate, own = _winning(rated, i, settings[one.name].exploits), settings[one.name]
         if rate >= own.reset or (own.patience and t - one.since >= own.patience):
             events.append(f"{one.name} starts again: it won {100 * rate:.0f} % in {t - one.since} rounds.")
             pool = pool.joined(one.frozen(t), i).forgotten(one.name)

@@ -57,6 +57,18 @@ def test_lineage_and_snapshots(played):
     assert pool["hunter"].resets >= 1
 
 
+def test_two_exploiters_start_again_in_one_round(tmp_path):
+    """What one of them has won is forgotten before the other is asked what it won against all."""
+    members = [
+        {"name": "plain"},
+        {"name": "hunter", "exploits": "plain", "patience": 1},
+        {"name": "poacher", "exploits": "all", "patience": 1},
+    ]
+    done = run(league(tmp_path / "two", members, rounds=3))
+    resets = {one.name: one.resets for one in done.pool.members if one.kind == "exploiter"}
+    assert resets == {"hunter": 2, "poacher": 2}
+
+
 def test_the_page_is_one_file(played):
     page = (played.folder / "page.html").read_text()
     for part in ("Who beats whom", "Lineage", "Transcripts", "Best responses", "plain@2", "hunter"):

@@ -11,6 +11,7 @@ from pgames import bounds, games, losses, metrics, plot, population, ratings, re
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.counts import PairCounts
 from pgames.curves import Curve
+from pgames.dynamics.stability import Stability, stability
 from pgames.exact import Equilibrium, TauPath, ZeroSumEquilibrium, extreme_equilibria, nash, nash_zero_sum
 from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.games.preference import PreferenceGame
@@ -127,6 +128,7 @@ __all__ = [
     "Searched",
     "Solver",
     "SparringEXP3",
+    "Stability",
     "State",
     "Sweep",
     "TableArena",
@@ -158,6 +160,7 @@ __all__ = [
     "run",
     "simulate",
     "solve",
+    "stability",
     "sweep",
     "tableau",
     "use_style",

@@ -88,7 +88,8 @@ def inner_jacobian(step: Map, leaves: Array, basis: Array) -> Array:
 
 
 def outer_multipliers(step: Map, leaves: Array, support: NDArray[np.bool_]) -> NDArray[np.complex128]:
-    """The factors per round on small probabilities of responses of the game that the point does not play."""
+    """complex128[M]: the factor per round on the small probability of a response that the point does not
+    play."""
     L, p = len(leaves), np.exp(leaves[:, 0])
     values = []
     for x, y in np.argwhere(support & (p[0] <= PLAYED)):

@@ -103,6 +103,7 @@ def stability(
 
     Parameters
     ----------
+    game : a PreferenceGame, or its table P float64[Y, Y] or float64[X, Y, Y].
     tau : the tau of the Nash; by default the solver's target.
     rounds : of the run; 0 plays none.
 

@@ -17,4 +17,6 @@ FIGURES = (
     "fig14_league",
     "fig15_self_preference",
     "fig16_panels",
+    "fig18_tau_paths",
+    "fig19_regularisers",
 )

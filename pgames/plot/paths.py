@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LEVELS, LEVEL = 3, 0.24  # heights of the names of changes, in shares of the axes
 NAMED = len(COLOURS)  # responses with a colour of their own; the others are grey
 
 
@@ -50,18 +51,20 @@ def tau_path(
             zorder=4 if named else 2,
             label=short(labels[y]) if named else None,
         )
-    for where, label, enters in changes:
-        axes.axvline(where, color=INK, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+    colours = {labels[int(y)]: COLOURS[rank] for rank, y in enumerate(ranked[:NAMED])}
+    for i, (where, label, enters) in enumerate(sorted(changes)):
+        colour = colours.get(label, INK)
+        axes.axvline(where, color=colour, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1)
         axes.annotate(
             f"{short(label, 12)} {'leaves' if enters else 'enters'}",  # read from small to large tau
-            (where, 1.0),
+            (where, 1.0 - LEVEL * (i % LEVELS)),  # neighbours stand on different levels
             (2, -2),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             rotation=90,
             va="top",
             fontsize=7.5,
-            color=INK,
+            color=colour,
         )
     axes.set(xscale="log", xlabel="tau", ylabel="probability at equilibrium", ylim=(-0.02, 1.02))
     if (at == 0).any():

@@ -65,6 +65,14 @@ FIGURES = {
         ["members with bias 1, of six"] * 2,
         ["oneself", "outside the pair", "outside, by anchors", "a rule"],
     ),
+    "fig18_tau_paths": (
+        ["", "", "", "tau", "tau", "tau"],
+        ["rock", "paper", "scissors", "outsider", *"ABCDEF", *"0123456"],
+    ),
+    "fig19_regularisers": (
+        ["tau", "", "rounds"],
+        ["KL", "reverse KL", "chi-square", "Tsallis 1.5", "L2", "(1 - eta tau)^t"],
+    ),
 }
 # relative slack on each comparison with a published number; where seeds decide, CLAIMS says what holds
 SLACK = {"fig2_square_root": 0.6, "fig3_logarithm": 0.12, "fig4_clones": 0.35}
@@ -182,7 +190,26 @@ def remedies_work_and_fail(found):
     assert all(gap < 1e-3 for what, gap in found.items() if what.startswith("a rule"))
 
 
+def supports_change_where_they_should(found):
+    assert found["six rankers, L2: D leaves"] == pytest.approx(0.04, rel=1e-4)
+    assert all(value < 1e-12 for what, value in found.items() if "exploitability" in what)
+    assert found["random, n = 7, L2: 6 leaves"] > found["random, n = 7, L2: 6 enters"]
+    sizes = {what.split(":")[0]: value for what, value in found.items() if "smallest tau" in what}
+    assert sizes == {"cycle and outsider": 3, "six rankers": 1, "random, n = 7": 3}
+
+
+def every_geometry_contracts(found):
+    factors = [value for what, value in found.items() if "worst factor" in what]
+    assert len(factors) == 5
+    assert max(factors) <= 1 - 0.1 * 0.2 + 1e-9
+    weak = {what.split(":")[0]: value for what, value in found.items() if "weak response" in what}
+    assert weak["KL"] > 0.01 and weak["reverse KL"] > weak["KL"]
+    assert weak["L2"] == weak["Tsallis 1.5"] == 0
+
+
 CLAIMS = {
+    "fig18_tau_paths": supports_change_where_they_should,
+    "fig19_regularisers": every_geometry_contracts,
     "fig14_league": populations_close_the_gap,
     "fig12_search": search_needs_fewer_verdicts,
     "fig13_schedules": only_a_strong_diversity_term_forgets_the_schedule,

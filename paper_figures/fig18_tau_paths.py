@@ -1,9 +1,9 @@
 """Equilibria along tau: where responses enter and leave, for KL and for L2.
 
-Three games whose support changes: a cycle of three with a fourth response that
-loses to two of them, a
-ranking that a strong regulariser hides, and a random game of seven responses, one of which leaves and enters
-again. With KL every response is played at tau > 0, and a change is the crossing of 1 in 1000; with L2 it is exact.
+Three games whose support changes: a cycle of three with a fourth response that loses to two of them, a
+ranking that a strong regulariser hides, and a random game of seven responses, one of which leaves and
+enters again. With KL every response is played at tau > 0, and a change is the crossing of 1 in 1000; with
+L2 it is exact.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Regularisers side by side on one cycle: the same solver, five geometries.
 
-EGPO at tau = 0.1 on a cycle of three with a weak fourth response, from the same reference. Left, the weight of the
-weak response at equilibrium along tau: KL and reverse KL play it at every tau, chi-square, Tsallis 1.5 and L2 leave
-it out. Middle, the paths of EGPO among the three of the cycle. Right, the divergence to the Nash of each geometry:
-every curve falls at least by the proved factor 1 - eta tau.
+EGPO at tau = 0.1 on a cycle of three with a weak fourth response, from the same reference. Left, the weight
+of the weak response at equilibrium along tau: KL and reverse KL play it at every tau, chi-square, Tsallis
+1.5 and L2 leave it out. Middle, the paths of EGPO among the three of the cycle. Right, the divergence to
+the Nash of each geometry: every curve falls at least by the proved factor 1 - eta tau.
 """
 
 from __future__ import annotations

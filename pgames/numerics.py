@@ -19,14 +19,22 @@ def whole(value: object) -> bool:
 def real(name: str, values: ArrayLike) -> Array:
     """The values as float64[...].
 
-    Raises ValueError, whose message calls them `name`, when they are complex or no table of numbers.
+    Raises ValueError, whose message calls them `name`, when they are complex, masked, dates or no table of
+    numbers.
     """
     try:
+        if np.ma.is_masked(values):
+            raise ValueError("some of its entries are masked: pass values.filled(number)")
+        for way in ("collect", "toarray"):  # a lazy frame, a sparse matrix
+            if hasattr(values, way) and not hasattr(values, "__array__"):
+                raise ValueError(f"its numbers are not laid out: pass values.{way}()")
         table = np.asarray(values)
         if np.iscomplexobj(table):
             raise ValueError("it holds complex numbers: pass the real part, np.real(values)")
+        if table.dtype.kind in "mM":
+            raise ValueError("it holds dates or times: pass numbers")
         return table.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"{name} must be a table of real numbers, {type(values).__name__}: {error}."
         ) from None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pgames.games.arrays import read_table
-from pgames.numerics import check_distribution, real
+from pgames.numerics import check_distribution, real, whole
 
 TABLES = ("__array__", "to_numpy", "detach")  # a method that an array, a frame or a tensor has
 SKEW_TOLERANCE = 1e-9  # largest |P + P' - 1| that counts as rounding
@@ -83,7 +83,9 @@ class PreferenceGame:
         return PreferenceGame(self.P, reference, self.prompt_weights, self.labels)
 
     def prompt(self, x: int) -> PreferenceGame:
-        """The game of one prompt."""
+        """The game of one prompt, x in [-X, X). Raises ValueError when there is no such prompt."""
+        if not whole(x) or not -self.prompts <= x < self.prompts:
+            raise ValueError(f"prompts are numbered 0 to {self.prompts - 1}, got {x!r:.60}.")
         return PreferenceGame(self.P[x], self.reference[x], None, self.labels)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
@@ -141,16 +143,19 @@ def _preference_table(P: NDArray[np.float64]) -> NDArray[np.float64]:
 def _remedy(table: NDArray[np.float64]) -> str:
     """What a table with entries outside [0, 1] may be, and what to pass instead."""
     size = float(np.abs(table).max())
-    payoffs = np.abs(table + np.swapaxes(table, -1, -2)).max() <= 1e-9 * size
+    if not np.isfinite(size):
+        return "An infinite entry is no probability that the row beats the column."
+    with np.errstate(over="ignore"):
+        pairs = table + np.swapaxes(table, -1, -2)
+    payoffs = np.abs(pairs).max() <= 1e-9 * size
     if payoffs and size <= 0.5:
         return "For A = P - 1/2 pass 1/2 + A; for payoffs A in [-1, 1] pass (1 + A) / 2."
     if payoffs and size <= 1:
         return "For payoffs A in [-1, 1] pass (1 + A) / 2."
     if payoffs:
         return f"For payoffs or margins A pass (1 + A / {size:.6g}) / 2; for log-odds, 1 / (1 + exp(-A))."
-    pairs = table + np.swapaxes(table, -1, -2)
     total = float(pairs.max())
-    if table.min() >= 0 and pairs.min() >= total * (1 - 1e-9):
+    if np.isfinite(total) and table.min() >= 0 and pairs.min() >= total * (1 - 1e-9):
         return f"Both orders add up to {total:g}: pass P / {total:g}."
     return "Entries are probabilities that the row beats the column; for counts of wins W pass W / (W + W')."
 
@@ -191,14 +196,21 @@ def _labels(labels: Sequence[str] | None, responses: int) -> tuple[str, ...]:
     if labels is None:
         return tuple(str(y) for y in range(responses))
     try:
-        names = () if isinstance(labels, str) else tuple(str(name) for name in labels)
+        names = () if isinstance(labels, str | bytes | set) else tuple(map(_label, labels))
     except TypeError:  # such as an array without a dimension
         names = ()
     if not names:
         raise ValueError(f"labels must be a list of {responses} names, got {labels!r:.60}.")
     if len(names) != responses:
         raise ValueError(f"labels must name each of the {responses} responses, got {len(names)} names.")
+    if len(set(names)) < responses:
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"labels must be different names, got {twice!r:.60} twice.")
     return names
+
+
+def _label(name: object) -> str:
+    return name.decode(errors="backslashreplace") if isinstance(name, bytes) else str(name)
 
 
 def _frozen(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -58,6 +58,51 @@ def test_a_frame_of_polars_has_its_names_in_a_column():
     assert game.labels == ("a", "b") and game.P[0, 0, 1] == 0.6
 
 
+def test_columns_that_are_numbers_in_another_order_are_names():
+    pandas = pytest.importorskip("pandas")
+    turned = pandas.DataFrame(P, columns=[0, 1, 2])[[2, 0, 1]]
+    game = pg.PreferenceGame(turned)
+    assert game.labels == ("2", "0", "1") and game.P[0, 0, 1] == P[2, 0]
+    gap = pandas.DataFrame({"a": pandas.array([0.5, None], dtype="Float64"), "b": [0.5, 0.5]})
+    with pytest.raises(ValueError, match=r"P\[0, 1, 0\] is NaN"):
+        pg.PreferenceGame(gap)
+
+
+def test_an_array_of_xarray_has_its_names_in_coordinates():
+    xarray = pytest.importorskip("xarray")
+    names = ["ann", "bob", "eve"]
+    array = xarray.DataArray(P, dims=["row", "column"], coords={"row": names, "column": names})
+    for given in (array, array.isel(row=[2, 0, 1]), array.expand_dims("prompt").isel(row=[1, 0, 2])):
+        game = pg.PreferenceGame(given)
+        assert game.labels == tuple(names)
+        np.testing.assert_array_equal(game.P[0], GAME.P[0])
+    assert pg.PreferenceGame(xarray.DataArray(P)).labels == ("0", "1", "2")
+    with pytest.raises(ValueError, match="the same names, 'bob' is not in both"):
+        pg.PreferenceGame(array.assign_coords(column=["ann", "rob", "eve"]))
+
+
+def test_a_table_of_pyarrow_has_names():
+    pa = pytest.importorskip("pyarrow")
+    plain = pa.table({"b": [0.5, 0.6], "a": [0.4, 0.5]})
+    named = pa.table({"name": ["a", "b"], "b": [0.6, 0.5], "a": [0.5, 0.4]})
+    for table in (plain, named):
+        game = pg.PreferenceGame(table)
+        assert game.labels == ("b", "a") and game.P[0, 1, 0] == 0.6
+
+
+def test_numbers_that_are_not_laid_out_are_laid_out_or_refused():
+    torch = pytest.importorskip("torch")
+    np.testing.assert_array_equal(pg.PreferenceGame(torch.tensor(P).to_sparse()).P, GAME.P)
+    with pytest.raises(ValueError, match="on the device meta has none"):
+        pg.PreferenceGame(torch.empty(2, 2, device="meta"))
+    sparse = pytest.importorskip("scipy.sparse").csr_array(P)
+    with pytest.raises(ValueError, match=r"pass values.toarray\(\)"):
+        pg.PreferenceGame(sparse)
+    lazy = pytest.importorskip("polars").DataFrame({"a": [0.5, 0.6], "b": [0.4, 0.5]}).lazy()
+    with pytest.raises(ValueError, match=r"pass values.collect\(\)"):
+        pg.PreferenceGame(lazy)
+
+
 @pytest.mark.parametrize("wrong", [None, "comal3", 3, pg.PreferenceGame, {"a": 1}, pg.games.comal3])
 def test_what_is_no_table_is_refused(wrong):
     for call in (pg.nash, pg.TableArena, lambda game: pg.exploitability(game, [1.0])):

@@ -19,4 +19,6 @@ FIGURES = (
     "fig16_panels",
     "fig18_tau_paths",
     "fig19_regularisers",
+    "fig21_smollm2_league",
+    "fig22_password",
 )

@@ -72,6 +72,13 @@ FIGURES = {
     "fig19_regularisers": (
         ["tau", "", "rounds"],
         ["KL", "reverse KL", "chi-square", "Tsallis 1.5", "L2", "(1 - eta tau)^t"],
+    "fig21_smollm2_league": (
+        ["round", "", "trained against", ""],
+        [*("plain", "bold", "careful", "ahead", "moving", "hunter", "poacher", "base")],
+    ),
+    "fig22_password": (
+        ["attacks on held-out seeds", "trained"],
+        ["the base", "trained against an attacker", "trained on fixed attacks"],
     ),
 }
 # relative slack on each comparison with a published number; where seeds decide, CLAIMS says what holds

@@ -72,6 +72,7 @@ FIGURES = {
     "fig19_regularisers": (
         ["tau", "", "rounds"],
         ["KL", "reverse KL", "chi-square", "Tsallis 1.5", "L2", "(1 - eta tau)^t"],
+    ),
     "fig21_smollm2_league": (
         ["round", "", "trained against", ""],
         [*("plain", "bold", "careful", "ahead", "moving", "hunter", "poacher", "base")],

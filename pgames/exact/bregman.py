@@ -38,6 +38,9 @@ CENTRAL = 1e-6  # smallest product x s on the path, relative to their mean
 CORRECTIONS = 3
 
 
+@np.errstate(
+    over="ignore", divide="ignore", invalid="ignore"
+)  # references of 1e-300 have slopes beyond 1e308
 def bregman_nash(A: Array, reference: Array, tau: float, regulariser: Regulariser) -> tuple[Array, int]:
     """(x float64[n], linear systems solved) for A float64[n, n] antisymmetric; tau and reference above 0."""
     size = float(np.abs(A).max()) or 1.0
@@ -117,7 +120,10 @@ def _newton(
         w = w[played]
         right = np.column_stack([w * (A[played] @ (answer - x)) / tau, w])
         system = np.eye(len(played)) - w[:, None] * A[np.ix_(played, played)] / tau
-        free, flow = np.linalg.solve(system, right).T
+        try:
+            free, flow = np.linalg.solve(system, right).T
+        except np.linalg.LinAlgError:  # A / tau has no digits left
+            return best, best_residual, steps
         aim = answer.copy()
         aim[played] += free - free.sum() / flow.sum() * flow
         x = policy_of(regulariser, anchor + A @ aim / tau, base)

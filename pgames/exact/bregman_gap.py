@@ -13,11 +13,15 @@ Array = NDArray[np.float64]
 TINY = 1e-300
 
 
+@np.errstate(
+    over="ignore", divide="ignore", invalid="ignore"
+)  # references of 1e-300 have slopes beyond 1e308
 def bregman_answer(regulariser: Regulariser, reference: Array, advantage: Array, tau: float) -> Array:
     """argmax_p <advantage, p> - tau D(p, reference), float64[..., Y]."""
     return policy_of(regulariser, _dual(regulariser, reference, advantage, tau), reference)
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def bregman_gap(
     regulariser: Regulariser, reference: Array, pi: Array, advantage: Array, tau: float
 ) -> NDArray[np.float64]:

@@ -62,13 +62,13 @@ def winners(game: PreferenceGame) -> Winners:
     def named(chosen: NDArray[np.bool_]) -> tuple[str, ...]:
         return tuple(str(name) for name in names[chosen & inside])
 
-    beaten = (sign < 0).any(axis=1)
-    beats_all = ((sign > 0).sum(axis=1) == n - 1) & inside
+    beaten = np.asarray((sign < 0).any(axis=1))
+    beats_all = np.asarray((sign > 0).sum(axis=1) == n - 1) & inside
     found = nash(game)
     majority = nash(PreferenceGame(0.5 + sign / 2, game.reference, labels=game.labels))
     return Winners(
         condorcet=named(beats_all)[0] if beats_all.any() else None,
-        weak_condorcet=named(~beaten),
+        weak_condorcet=named(np.logical_not(beaten)),
         copeland=named(_best(sign.sum(axis=1), inside)),
         borda=named(_best(skew.sum(axis=1), inside)),
         von_neumann=named(found.policy[0] > TIED),

@@ -248,3 +248,20 @@ def test_bad_input_gets_one_line(make, error, said):
     with pytest.raises(error, match=said) as caught:
         make(pg.games.comal3())
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_beyond_doubles_give_one_line():
+    """References of 1e-300 and tau = 1e-300: solved, or a RuntimeError of one line that says what to do."""
+    rare = pg.games.rock_paper_scissors().with_reference([1 - 2e-300, 1e-300, 1e-300])
+    clones = pg.games.clones(pg.games.biased_rps(), [3, 2, 1])
+    refused = 0
+    for regulariser in EVERY[1:]:
+        for game, tau in ((rare, 1e-6), (rare, 1e12), (clones, 1e-300)):
+            try:
+                found = pg.nash(game, tau, regulariser=regulariser)
+            except RuntimeError as error:
+                assert "\n" not in str(error)
+                refused += 1
+            else:
+                assert found.exploitability < 1e-9
+    assert refused <= 8  # of 21

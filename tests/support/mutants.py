@@ -1,7 +1,7 @@
 """Mutated files for the readers of tables: `python -m tests.support.mutants COUNT [SEED]`.
 
-Every file is damaged at random and read. A reader may return, or raise ValueError in one line; anything else, a
-dead process and a reading of more than 20 seconds are printed with the seed that makes the file again.
+Every file is damaged at random and read. A reader may return, or raise ValueError in one line. Anything else,
+a dead process and a reading of more than 20 seconds are printed with the number that makes the file again.
 """
 
 from __future__ import annotations

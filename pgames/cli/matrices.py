@@ -179,7 +179,7 @@ def _has_header(rows: list[list[str]]) -> bool:
     """Whether the first row names the columns."""
     first, rest = rows[0], rows[1:]
     if first[0] == "" and all(_is_number(cell) for cell in first[1:]):  # or the empty diagonal of a matrix
-        return len(set(first)) == len(first) and {row[0] for row in rest} == set(first[1:])
+        return first[1:] == [row[0] for row in rest] and len(set(first)) == len(first)
     numbered = len(rest) == len(first) and first == [str(i) for i in range(len(first))]  # as pandas does
     return numbered or not _is_number(first[0])
 

@@ -1,4 +1,4 @@
-"""CSV, JSON and Parquet of the same votes agree; `python -m tests.support.vote_files 100000` tries many more."""
+"""CSV, JSON and Parquet of the same votes agree; `python -m tests.support.vote_files 100000` tries more."""
 
 import pytest
 

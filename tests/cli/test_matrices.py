@@ -1,0 +1,173 @@
+"""Matrices in files: what they are is recognised from their numbers and names, and said."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pgames.cli.app import app
+from pgames.cli.game_files import read_source, read_success
+
+P = np.array([[0.5, 0.75, 0.25], [0.25, 0.5, 0.875], [0.75, 0.125, 0.5]])
+NAMES = ("rock", "paper", "scissors")
+MARGINS = np.array([[0, -1, 3], [1, 0, -1], [-3, 1, 0]])  # m2wu's biased rock-paper-scissors
+
+
+def text(separator, values=P, corner="", names=NAMES, rows=NAMES, decimal=".", end=""):
+    """A matrix as pandas writes it; without names when `names` is None."""
+    lines = [] if names is None else [separator.join([*([] if rows is None else [corner]), *names])]
+    for n, row in enumerate(values):
+        cells = ["" if np.isnan(v) else str(v).replace(".", decimal) for v in row]
+        lines.append(separator.join([*([] if rows is None else [rows[n]]), *cells]))
+    return "".join(f"{line}{end}\n" for line in lines)
+
+
+blank = np.where(np.eye(3, dtype=bool), np.nan, P)
+zero = np.where(np.eye(3, dtype=bool), 0.0, P)
+order = [2, 0, 1]
+PLAIN = {
+    "plain.csv": text(",", names=None, rows=None),
+    "quoted.csv": "".join(",".join(f'"{v}"' for v in row) + "\n" for row in P),
+    "trailing.csv": text(",", names=None, rows=None, end=","),
+    "blanks.txt": text(" ", names=None, rows=None),
+    "tabs.tsv": text("\t", names=None, rows=None),
+    "numbered.csv": text(",", names=("0", "1", "2"), rows=None),  # pandas, index=False
+    "index.csv": text(",", names=("0", "1", "2"), rows=("0", "1", "2")),  # pandas, RangeIndex
+    "comma.csv": text(";", names=None, rows=None, decimal=","),
+    "empty_diagonal.csv": text(",", blank, names=None, rows=None),
+    "list.json": json.dumps(P.tolist()),
+}
+NAMED = {
+    "pandas.csv": text(","),
+    "corner.csv": text(",", corner="model"),
+    "no_index.csv": text(",", rows=None),
+    "semicolon.csv": text(";", decimal=","),
+    "tabs.tsv": text("\t"),
+    "trailing.csv": text(",", end=","),
+    "empty_diagonal.csv": text(",", blank),
+    "zero_diagonal.csv": text(",", zero),
+    "other_order.csv": text(",", P[order], rows=tuple(NAMES[i] for i in order)),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("packed", [False, True])
+def test_matrices_without_names(tmp_path, name, packed):
+    path = tmp_path / (f"{name}.gz" if packed else name)
+    path.write_bytes(gzip.compress(PLAIN[name].encode()) if packed else PLAIN[name].encode())
+    source = read_source(path, symmetrise=False)
+    np.testing.assert_allclose(source.game.P[0], P, atol=1e-15)
+    assert source.game.labels == ("0", "1", "2") and source.notes == (f"{path.name}: 3 x 3 win rates.",)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_labelled_matrices_as_pandas_writes_them(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(NAMED[name])
+    source = read_source(path, symmetrise=False)
+    np.testing.assert_allclose(source.game.P[0], P, atol=1e-15)
+    assert source.game.labels == NAMES and source.notes[0].endswith("3 x 3 win rates.")
+
+
+def test_pandas_and_numpy_themselves(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(P, index=NAMES, columns=NAMES)
+    frame.to_csv(tmp_path / "p.csv")
+    pd.DataFrame(P).to_csv(tmp_path / "q.csv")
+    np.save(tmp_path / "p.npy", P)
+    np.save(tmp_path / "q.npy", np.asfortranarray(P).astype(np.float32))
+    np.save(tmp_path / "stack.npy", np.stack([P, 1 - P]))
+    for name in ("p.csv", "q.csv", "p.npy", "q.npy"):
+        np.testing.assert_array_equal(read_source(tmp_path / name, False).game.P[0], P)
+    assert read_source(tmp_path / "stack.npy", False).game.prompts == 2
+
+
+KINDS = {
+    "margins": (MARGINS, 0.5 + MARGINS / 6, "margins A, read as P = 1/2 + A / 6"),
+    "payoffs": (MARGINS / 3, 0.5 + MARGINS / 6, "payoffs A, read as P = (1 + A) / 2"),
+    "differences": (P - 0.5, P, "matrix A of P - 1/2"),
+    "support": (np.where(np.eye(3), 0, 8 * P), P, "support A of 8 votes a pair, read as P = A / 8"),
+    "percent": (
+        np.where(np.eye(3), np.nan, 100 * P),
+        P,
+        "support A of 100 votes a pair, read as P = A / 100",
+    ),
+    "huge": (MARGINS * 5e307, 0.5 + MARGINS / 6, "margins A, read as P = 1/2 + A / "),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_matrix_holds_is_recognised_and_said(tmp_path, kind):
+    values, right, said = KINDS[kind]
+    (tmp_path / "m.csv").write_text(text(",", values))
+    source = read_source(tmp_path / "m.csv", symmetrise=False)
+    np.testing.assert_allclose(source.game.P[0], right, atol=1e-15)
+    assert said in source.notes[0]
+
+
+def test_public_matrices_are_read_as_they_are(shared_data):
+    for path in shared_data.glob("*.txt"):
+        assert read_source(path, symmetrise=False).notes[0].endswith("win rates.")
+    biased = read_source(shared_data / "biased_rps.csv", symmetrise=False)
+    np.testing.assert_allclose(biased.game.P[0], 0.5 + MARGINS / 6)
+
+
+BAD = {
+    "complex.npy": (np.array([[0.5, 0.5 + 1j], [0.5 - 1j, 0.5]]), "it holds complex128"),
+    "texts.npy": (np.array([["a"]]), "it holds <U1"),
+    "objects.npy": (np.array([[None]]), "not a readable .npy file"),
+    "line.npy": (np.ones(3), "it has 3 numbers, and P must be square"),
+    "names.csv": (text(",", rows=("rock", "paper", "well")), "'well' is only in one of them"),
+    "twice.csv": (text(",", names=("a", "a", "b"), rows=None), "the name 'a' stands twice"),
+    "gap.csv": (text(",", np.where(P == 0.25, np.nan, P)), "row 'rock' has no number in column 'scissors'"),
+    "cut.csv": (text(",")[:-8], "the file looks cut"),
+    "rows.csv": (text(",", P[:2]), "2 x 3 numbers, and P must be square"),
+    "objects.json": ('[[0.5, "x"], [1, 2]]', "every cell must be a number"),
+    "deep.json": ("[" * 100_000, "nested too deep"),
+    "counts.csv": (text(",", np.array([[0, 3.0, 1], [2, 0, 5], [9, 1, 0]])), r"P must lie in \[0, 1\]"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_matrices_are_refused_in_one_line(tmp_path, name):
+    content, said = BAD[name]
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content)
+    else:
+        np.save(path, content, allow_pickle=True)
+    with pytest.raises(ValueError, match=said) as caught:
+        read_source(path, symmetrise=False)
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_a_header_of_npy_that_promises_too_much_is_refused(tmp_path):
+    np.save(tmp_path / "p.npy", P)
+    content = (tmp_path / "p.npy").read_bytes()
+    (tmp_path / "p.npy").write_bytes(content.replace(b"(3, 3), }" + 9 * b" ", b"(99999999, 99999), }"[:18]))
+    (tmp_path / "q.npy").write_bytes(content.replace(b"(3, 3)", b"(9, 9)"))
+    for name in ("p.npy", "q.npy"):
+        with pytest.raises(ValueError, match=r"not a readable \.npy file"):
+            read_source(tmp_path / name, symmetrise=False)
+
+
+def test_success_rates_need_not_be_square(tmp_path):
+    (tmp_path / "s.tsv").write_text("0.1\t0.2\t0.3\n0.4\t0.5\t0.6\n")
+    np.save(tmp_path / "s.npy", np.ones((2, 3)))
+    assert read_success(tmp_path / "s.tsv").shape == read_success(tmp_path / "s.npy").shape == (2, 3)
+
+
+def test_the_first_line_says_what_was_recognised(tmp_path):
+    (tmp_path / "m.csv").write_text(text(",", MARGINS))
+    (tmp_path / "v.csv").write_text("model_a,model_b,winner\nx,y,both_bad\nx,x,tie\nx,y,model_a\n")
+    run = CliRunner().invoke
+    done = run(app, ["solve", str(tmp_path / "m.csv"), "--rounds", "2"])
+    assert done.stdout.splitlines()[0] == "m.csv: 3 x 3 margins A, read as P = 1/2 + A / 6."
+    assert run(app, ["solve", str(tmp_path / "v.csv"), "--rounds", "2"]).exit_code == 2
+    done = run(app, ["solve", str(tmp_path / "v.csv"), "--rounds", "2", "--drop"])
+    first, second, *_ = done.stdout.splitlines()
+    assert first.startswith("v.csv: CSV, LMArena votes") and second.startswith("1 of 3 rows is no vote")
+    done = run(app, ["solve", str(tmp_path / "v.csv"), "--rounds", "2", "--drop", "--json"])
+    assert json.loads(done.stdout)["source"] == [first, second]

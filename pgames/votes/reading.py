@@ -123,7 +123,7 @@ class Encoder:
         """Raises ValueError when a winner that names an item is a word too, and other rows use such words."""
         if ((seen[0] > 0) & (seen[1] > 0)).any():
             words = winner_words(self.layout.left, self.layout.right) | number_words(())
-            names = [name for name in self.items if plain(name) in words]
+            names = sorted(name for name in self.items if plain(name) in words)
             raise ValueError(
                 f"winners can be read in two ways: {', '.join(map(repr, names[:4]))} are names of items and "
                 "words for the side that won. Name the winner in every row, or rename these items."

@@ -23,6 +23,7 @@ class ChoiceTable:
 
     kind = "choices of choix"
     columns: Sequence[str] = (WINNER, LOSER)
+    rows = None
 
     def __init__(self, data: Sequence[Any]):
         self._pairs = [pair for n, entry in enumerate(data, 1) for pair in _pairs(entry, n)]

@@ -26,6 +26,8 @@ class DelimitedTable:
     Raises ValueError when the header is no text in UTF-8.
     """
 
+    rows = None
+
     def __init__(self, path: Path, separator: str | None = None):
         self.path = path
         with open_bytes(path) as file:

@@ -28,6 +28,8 @@ class ObjectTable:
     Raises ValueError naming the row that is no object in JSON.
     """
 
+    rows = None
+
     def __init__(self, path: Path):
         self.path = path
         with open_bytes(path) as file:

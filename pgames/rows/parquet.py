@@ -29,6 +29,7 @@ class ParquetTable:
         parquet = need("pyarrow.parquet", "votes")
         with parquet.ParquetFile(path) as file:
             check_content(file, path)
+            self.rows = file.metadata.num_rows
             self.columns: list[str] = file.schema_arrow.names
             self._texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
 

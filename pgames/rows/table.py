@@ -32,6 +32,11 @@ class Table(Protocol):
         """The names of all columns, of which some may be equal."""
         ...
 
+    @property
+    def rows(self) -> int | None:
+        """The number of rows, where the file says it."""
+        ...
+
     def pieces(self, names: Sequence[str], ragged: list[int] | None = None) -> Iterator[list[Coded]]:
         """The columns of these names, piece by piece, in the order of the rows.
 

@@ -139,8 +139,12 @@ class Comparisons:
 
     @classmethod
     def _of(cls, read: Read) -> Comparisons:
-        votes = cls(read.left, read.right, read.winner, read.items, read.prompt, read.prompts)
-        object.__setattr__(votes, "notes", read.notes)
+        """The votes of a reader, which has checked every row."""
+        votes = object.__new__(cls)
+        names = {"items": read.items, "prompts": read.prompts or ("0",), "notes": read.notes}
+        columns = {name: getattr(read, name) for name in ("left", "right", "winner", "prompt")}
+        for name, value in {**columns, **names}.items():
+            object.__setattr__(votes, name, value)
         if read.dropped:
             warnings.warn(read.dropped, stacklevel=3)
         return votes

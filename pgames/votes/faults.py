@@ -15,16 +15,6 @@ from pgames.votes.settling import FAULT, ITSELF, NEITHER, NO_LEFT, NO_PROMPT, NO
 SHOWN = 5  # numbers of rows in a message
 
 
-class Numbered(NamedTuple):
-    """A piece of a column: row n holds the name of number numbers[codes[n]]; -1 stands for no name.
-
-    codes : int32[N], in [0, K). numbers : int32[K].
-    """
-
-    codes: NDArray[np.int32]
-    numbers: NDArray[np.int32]
-
-
 class Read(NamedTuple):
     """The arguments of Comparisons (left, right, prompt int32[N], winner int8[N]), and how they were read.
 
@@ -119,7 +109,9 @@ class Faults:
         return rows + 1 + before
 
 
-def refuse_cut_end(path: Path, items: Mapping[str, int], pieces: Sequence[Sequence[Numbered]]) -> None:
+def refuse_cut_end(
+    path: Path, items: Mapping[str, int], left: NDArray[np.int32], right: NDArray[np.int32]
+) -> None:
     """Raises ValueError when the last line of a text is cut.
 
     Such a line has no newline, and it ends inside quotes or in a name that occurs once and is a prefix of
@@ -132,13 +124,10 @@ def refuse_cut_end(path: Path, items: Mapping[str, int], pieces: Sequence[Sequen
         return
     if last_line.count(b'"') % 2:
         raise ValueError("the last row ends within quotes: the file is cut.")
-    last = next(piece for piece in reversed(pieces) if piece[0].codes.size)
-    sides = [column for left, right, *_ in pieces for column in (left, right)]
-    for column in last[:2]:
-        item = int(column.numbers[column.codes[-1]])
+    for item in (int(left[-1]), int(right[-1])):
         if item < 0:
             continue
-        seen = sum(np.count_nonzero((side.numbers == item)[side.codes]) for side in sides)
+        seen = np.count_nonzero(left == item) + np.count_nonzero(right == item)
         name = list(items)[item]
         if seen == 1 and any(other != name and other.startswith(name) for other in items):
             raise ValueError(

@@ -15,32 +15,35 @@ from pgames.rows.coded import GAP, Coded, Text, coded, text_of
 from pgames.rows.delimited import DelimitedTable
 from pgames.rows.opening import open_table
 from pgames.rows.table import Table, reading
-from pgames.votes.faults import Faults, Numbered, Read, refuse_cut_end
+from pgames.votes.faults import Faults, Read, refuse_cut_end
+from pgames.votes.growing import Growing
 from pgames.votes.names import alike, sorted_names
 from pgames.votes.recognise import Layout, recognise
 from pgames.votes.settling import UNKNOWN, settle
 from pgames.votes.words import SYSTEMS, Word, number_words, plain, winner_words
 
 MANY_PROMPTS = 1000  # prompts from which a reading says what they cost
-NOTHING = Coded(np.empty(0, np.int32), [])  # a column that a table lacks
 
 
 class Vocabulary(dict[str, int]):
-    """Numbers of names in order of appearance; GAP is -1."""
+    """Numbers of names in order of appearance."""
 
-    def numbered(self, column: Coded) -> Numbered:
-        """The column with the numbers of its names in place of the names."""
-        numbers = [self.setdefault(text, len(self)) if isinstance(text, str) else -1 for text in column.texts]
-        return Numbered(column.codes, np.array(numbers, dtype=np.int32))
+    def numbers(self, column: Coded) -> NDArray[np.int32]:
+        """int32[K]: the number of each text of a column, -1 for one that is no name."""
+        found = [self.setdefault(text, len(self)) if isinstance(text, str) else -1 for text in column.texts]
+        return np.array(found, dtype=np.int32)
 
 
 class Encoder:
     """Encodes pieces of named votes; who won is settled at the end, from all rows."""
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout, rows: int | None = None):
+        room = rows or 0
         self.layout = layout
         self.items, self.winners, self.prompts = Vocabulary(), Vocabulary(), Vocabulary()
-        self.pieces: list[list[Numbered]] = []
+        self.left, self.right = Growing(np.int32, room), Growing(np.int32, room)
+        self.won = Growing(np.int16, room)
+        self.prompt = Growing(np.int32, room if layout.prompt else 0)
         self.rows = 0
 
     def add(self, columns: Sequence[Coded]) -> None:
@@ -58,14 +61,11 @@ class Encoder:
         hot = rest[: len(self.layout.winner)]
         prompt = rest[len(hot) :]
         won = hot[0] if len(hot) == 1 else _one_hot(hot, sizes[0])
-        self.pieces.append(
-            [
-                self.items.numbered(left),
-                self.items.numbered(right),
-                self.winners.numbered(won),
-                self.prompts.numbered(prompt[0] if prompt else NOTHING),
-            ]
-        )
+        self.left.add(left.codes, self.items.numbers(left))
+        self.right.add(right.codes, self.items.numbers(right))
+        self.won.add(won.codes, self.winners.numbers(won))
+        if prompt:
+            self.prompt.add(prompt[0].codes, self.prompts.numbers(prompt[0]))
         self.rows += sizes[0]
 
     def settled(self, drop: bool, ragged: Sequence[int] = ()) -> Read:
@@ -76,30 +76,16 @@ class Encoder:
         """
         items, place = sorted_names(self.items)
         prompts, prompt_place = sorted_names(self.prompts)
-        outcome, system, named = (np.append(table, table[:1]) for table in self._meanings(place))
-        out = (
-            np.empty(self.rows, np.int32),
-            np.empty(self.rows, np.int32),
-            np.empty(self.rows, np.int8),
-            np.zeros(self.rows, np.int32),
-        )
-        faults, at = 0, 0
+        left, right = self.left.values, self.right.values
+        prompt = self.prompt.values if self.layout.prompt else np.zeros(self.rows, np.int32)
+        winner = np.empty(self.rows, np.int8)
         seen = np.zeros((2, SYSTEMS), np.int64)
-        pieces, self.pieces = self.pieces[::-1], []
-        while pieces:
-            left, right, won, prompt = pieces.pop()
-            rows = slice(at, at + left.codes.size)
-            meaning = (
-                *(_placed(column, place) for column in (left, right)),
-                *(won.numbers, outcome[won.numbers], system[won.numbers], named[won.numbers]),
-                _placed(prompt, prompt_place),
-            )
-            codes = (left.codes, right.codes, won.codes, prompt.codes)
-            faults += settle(codes, meaning, tuple(column[rows] for column in out), seen)
-            at = rows.stop
+        if self.layout.prompt and not prompts:
+            prompt_place = np.zeros(1, np.int32)  # no row has a prompt
+        tables = (np.append(place, np.int32(0)), *self._meanings(), prompt_place)
+        faults = settle(left, right, self.won.values, prompt, tables, winner, seen)
         self._refuse_doubt(seen)
-        names = self.layout.prompt and prompts
-        found = Read(*out[:3], items, out[3], names or None)
+        found = Read(left, right, winner, items, prompt, prompts or None)
         if faults or ragged:
             bad = Faults(self.layout, found, ragged, self.winners)
             if not drop:
@@ -109,13 +95,13 @@ class Encoder:
             column.setflags(write=False)
         return found._replace(notes=(*found.notes, *alike(found.items)))
 
-    def _meanings(self, place: NDArray[np.int32]) -> tuple[NDArray, NDArray, NDArray]:
-        """For each winner: its outcome and its system as a word, and the place of the item of that name."""
+    def _meanings(self) -> tuple[NDArray, NDArray, NDArray]:
+        """For each winner: its outcome and its system as a word, and the number of the item of that name."""
         others = {plain(name) for name in self.winners if name not in self.items}
         words = number_words(others) | winner_words(self.layout.left, self.layout.right)
         unknown = Word(UNKNOWN, 0)
         said = [words.get(plain(name), unknown) for name in self.winners]
-        named = [place[self.items[name]] if name in self.items else -1 for name in self.winners]
+        named = [self.items.get(name, -1) for name in self.winners]
         outcome, system = np.array(said or [unknown], dtype=np.int8).T.copy()
         return outcome, system, np.array(named or [-1], dtype=np.int32)
 
@@ -140,11 +126,6 @@ class Encoder:
             )
         row = self.rows + int(rows[0]) + 1
         raise ValueError(f"column {name!r} must hold names, got a list or an object in row {row}: {remedy}.")
-
-
-def _placed(column: Numbered, place: NDArray[np.int32]) -> NDArray[np.int32]:
-    """int32[K]: the sorted place of each name of a column, -1 for GAP."""
-    return np.append(place, np.int32(-1))[column.numbers]
 
 
 def _one_hot(columns: Sequence[Coded], rows: int) -> Coded:
@@ -184,13 +165,13 @@ def read_votes(
         if not table.columns:
             raise ValueError("the file holds no votes: it needs at least one row.")
         layout = recognise(table.columns, left, right, winner, prompt)
-        encoder, ragged = Encoder(layout), list[int]()
+        encoder, ragged = Encoder(layout, table.rows), list[int]()
         for columns in table.pieces(layout.columns, ragged if drop else None):
             encoder.add(columns)
         if not encoder.rows:
             raise ValueError("the file holds no votes: it needs at least one row.")
         if isinstance(table, DelimitedTable) and path.suffix.lower() != ".gz":
-            refuse_cut_end(path, encoder.items, encoder.pieces)
+            refuse_cut_end(path, encoder.items, encoder.left.values, encoder.right.values)
         read = encoder.settled(drop, sorted(ragged))
         return read._replace(notes=(_recognised(path, table, layout, read), *read.notes))
 

@@ -10,32 +10,38 @@ NO_LEFT, NO_RIGHT, NO_WINNER, NO_PROMPT, ITSELF, NEITHER = range(FAULT, FAULT + 
 
 
 @njit
-def settle(codes, meaning, out, seen):
-    """Settle a piece of votes into `out` = (left, right, winner, prompt); returns the number of faults.
+def look_up(codes, table, out):
+    """out[n] = table[codes[n]] for int32[N] codes."""
+    for n in range(codes.size):
+        out[n] = table[codes[n]]
 
-    codes : (left, right, winner, prompt), int32[N] each; the last may be empty.
-    meaning : the arrays that codes look up. (place of the left item, of the right one, number of the winner,
-    its outcome 1, 0, -1 or UNKNOWN as a word, the system of that word, the place of the item of its name,
-    place of the prompt); -1 stands for none. An item that is named has won, whatever the word means.
+
+@njit
+def settle(left, right, won, prompt, tables, winner, seen):
+    """Settle votes given by numbers of names, and return how many are faults.
+
+    left, right, prompt : int32[N] numbers of names, -1 for none, replaced by their sorted places (0 for a row
+    that is no vote). won : numbers of winners, -1 for none. winner : int8[N], set to 1, 0, -1 or a fault.
+    tables : (places of items, outcome of each winner as a word: 1, 0, -1 or UNKNOWN, the system of that word,
+    the number of the item of that name or -1, places of prompts). An item that is named has won, whatever
+    the word means. Without prompts the last is empty and `prompt` is not read.
     seen : int64[2, systems], to which are added rows where name and word differ, and rows that use a word
     alone. A row with an unknown winner gets the number of that winner in place of its prompt.
     """
-    left, right, won, prompt = codes
-    left_place, right_place, number, outcome, system, named, prompt_place = meaning
-    i_out, j_out, w_out, x_out = out
+    place, outcome, system, named, prompt_place = tables
     faults = 0
     for n in range(left.size):
-        i, j, w = left_place[left[n]], right_place[right[n]], won[n]
-        x = prompt_place[prompt[n]] if prompt.size else 0
-        i_out[n] = max(i, 0)
-        j_out[n] = max(j, 0)
-        if prompt.size:
-            x_out[n] = max(x, 0)
+        i, j, w = left[n], right[n], won[n]
+        x = prompt[n] if prompt_place.size else 0
+        left[n] = place[max(i, 0)]
+        right[n] = place[max(j, 0)]
+        if prompt_place.size:
+            prompt[n] = prompt_place[max(x, 0)]
         if i < 0:
             result = NO_LEFT
         elif j < 0:
             result = NO_RIGHT
-        elif number[w] < 0:
+        elif w < 0:
             result = NO_WINNER
         elif x < 0:
             result = NO_PROMPT
@@ -46,10 +52,10 @@ def settle(codes, meaning, out, seen):
             seen[0, system[w]] += outcome[w] != UNKNOWN and outcome[w] != result
         elif outcome[w] == UNKNOWN:
             result = NEITHER
-            x_out[n] = number[w]
+            prompt[n] = w
         else:
             result = int(outcome[w])
             seen[1, system[w]] += 1
-        w_out[n] = result
+        winner[n] = result
         faults += result >= FAULT
     return faults

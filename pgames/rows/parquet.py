@@ -12,7 +12,7 @@ from pgames.extras import need
 from pgames.files import check_growth
 from pgames.rows.coded import GAP, ODD, Coded, Text, text_of
 
-PIECE_ROWS = 2**20  # rows read at once
+PIECE_ROWS = 2**18  # rows read at once: with more, memory is not reused between pieces
 JOINED = b"PAR1PAR1"  # the end of one Parquet file and the beginning of another
 
 
@@ -95,12 +95,11 @@ def _coded(column: Any, name: str, known: dict[str, tuple[Any, list[Text]]]) -> 
         column = column.dictionary_encode()
     dictionary = column.dictionary
     if name not in known or not known[name][0].equals(dictionary):
-        known[name] = dictionary, _texts(dictionary)
+        known[name] = dictionary, [*_texts(dictionary), GAP]
     texts = known[name][1]
     codes = column.indices
     if codes.null_count:
-        codes = codes.fill_null(len(texts))
-        texts = [*texts, GAP]
+        codes = codes.fill_null(len(texts) - 1)
     places = codes.to_numpy(zero_copy_only=False)
     if places.size and not 0 <= places.min() <= places.max() < len(texts):
         raise ValueError(f"column {name!r} is damaged: it refers to values that are not there.")

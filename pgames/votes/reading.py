@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.extras import need
-from pgames.rows.coded import GAP, Coded, Text, coded, text_of
+from pgames.rows.coded import GAP, ODD, Coded, Text, coded, text_of
 from pgames.rows.delimited import DelimitedTable
 from pgames.rows.opening import open_table
 from pgames.rows.table import Table, reading
@@ -23,6 +23,9 @@ from pgames.votes.settling import UNKNOWN, settle
 from pgames.votes.words import SYSTEMS, Word, number_words, plain, winner_words
 
 MANY_PROMPTS = 1000  # prompts from which a reading says what they cost
+
+
+NO_NUMBERS = np.empty(0, np.int32)
 
 
 class Vocabulary(dict[str, int]):
@@ -42,9 +45,10 @@ class Encoder:
         self.layout = layout
         self.items, self.winners, self.prompts = Vocabulary(), Vocabulary(), Vocabulary()
         self.left, self.right = Growing(np.int32, room), Growing(np.int32, room)
-        self.won = Growing(np.int16, room)
+        self.won = Growing(np.int8, room)  # becomes the winner
         self.prompt = Growing(np.int32, room if layout.prompt else 0)
         self.rows = 0
+        self._last: dict[int, tuple[list[Text], NDArray[np.int32]]] = {}
 
     def add(self, columns: Sequence[Coded]) -> None:
         """Add a piece: left, right, the columns of the winner, and the prompt where there is one.
@@ -56,17 +60,26 @@ class Encoder:
             lengths = ", ".join(map(str, sizes))
             raise ValueError(f"columns must have one entry per vote, got lengths {lengths}.")
         for name, column in zip(self.layout.columns, columns, strict=True):
-            self._refuse_odd(name, column)
+            if ODD in column.texts:
+                self._refuse_odd(name, column)
         left, right, *rest = columns
         hot = rest[: len(self.layout.winner)]
         prompt = rest[len(hot) :]
         won = hot[0] if len(hot) == 1 else _one_hot(hot, sizes[0])
-        self.left.add(left.codes, self.items.numbers(left))
-        self.right.add(right.codes, self.items.numbers(right))
-        self.won.add(won.codes, self.winners.numbers(won))
+        self._append(self.left, self.items, left)
+        self._append(self.right, self.items, right)
+        self._append(self.won, self.winners, won)
         if prompt:
-            self.prompt.add(prompt[0].codes, self.prompts.numbers(prompt[0]))
+            self._append(self.prompt, self.prompts, prompt[0])
         self.rows += sizes[0]
+
+    def _append(self, column: Growing, names: Vocabulary, piece: Coded) -> None:
+        """Add a piece to a column; pieces of one dictionary share their numbers."""
+        texts, numbers = self._last.get(id(column), (None, NO_NUMBERS))
+        if texts is not piece.texts:
+            numbers = names.numbers(piece)
+            self._last[id(column)] = piece.texts, numbers
+        column.add(piece.codes, numbers)
 
     def settled(self, drop: bool, ragged: Sequence[int] = ()) -> Read:
         """All votes, with names in order; `ragged` are numbers of rows that were left out already.
@@ -78,12 +91,13 @@ class Encoder:
         prompts, prompt_place = sorted_names(self.prompts)
         left, right = self.left.values, self.right.values
         prompt = self.prompt.values if self.layout.prompt else np.zeros(self.rows, np.int32)
-        winner = np.empty(self.rows, np.int8)
+        won = self.won.values
+        winner = won if won.dtype == np.int8 else np.empty(self.rows, np.int8)
         seen = np.zeros((2, SYSTEMS), np.int64)
         if self.layout.prompt and not prompts:
             prompt_place = np.zeros(1, np.int32)  # no row has a prompt
         tables = (np.append(place, np.int32(0)), *self._meanings(), prompt_place)
-        faults = settle(left, right, self.won.values, prompt, tables, winner, seen)
+        faults = settle(left, right, won, prompt, tables, winner, seen)
         self._refuse_doubt(seen)
         found = Read(left, right, winner, items, prompt, prompts or None)
         if faults or ragged:
@@ -116,8 +130,8 @@ class Encoder:
             )
 
     def _refuse_odd(self, name: str, column: Coded) -> None:
-        odd = [i for i, text in enumerate(column.texts) if not isinstance(text, str) and text is not GAP]
-        if not odd or not (rows := np.flatnonzero(np.isin(column.codes, odd))).size:
+        odd = [i for i, text in enumerate(column.texts) if text is ODD]
+        if not (rows := np.flatnonzero(np.isin(column.codes, odd))).size:
             return
         remedy = "write a name or a number"
         if name == self.layout.prompt:

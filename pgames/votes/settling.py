@@ -21,7 +21,8 @@ def settle(left, right, won, prompt, tables, winner, seen):
     """Settle votes given by numbers of names, and return how many are faults.
 
     left, right, prompt : int32[N] numbers of names, -1 for none, replaced by their sorted places (0 for a row
-    that is no vote). won : numbers of winners, -1 for none. winner : int8[N], set to 1, 0, -1 or a fault.
+    that is no vote). won : numbers of winners, -1 for none. winner : int8[N], set to 1, 0, -1 or a
+    fault; it may be `won` itself.
     tables : (places of items, outcome of each winner as a word: 1, 0, -1 or UNKNOWN, the system of that word,
     the number of the item of that name or -1, places of prompts). An item that is named has won, whatever
     the word means. Without prompts the last is empty and `prompt` is not read.

@@ -244,5 +244,5 @@ def _number(cell: str, line: int) -> float:
         return np.nan
     try:
         return float(cell)
-    except ValueError as error:
-        raise ValueError(f"line {line}: {error}: every cell must be a number.") from None
+    except ValueError:
+        raise ValueError(f"line {line} has {cell!r:.60}: every cell must be a number.") from None

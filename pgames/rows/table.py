@@ -13,6 +13,7 @@ from pgames.rows.coded import Coded
 
 OBJECTS = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".csv", *OBJECTS, ".parquet", ".tsv", ".txt")
+LONGEST = 600  # characters of a message
 
 
 class Damaged(ValueError):
@@ -69,10 +70,15 @@ class reading:
         if said.startswith(f"{self.path}: "):
             raise error
         if type(error) is ValueError:
-            raise ValueError(f"{self.path}: {said}") from None
+            raise ValueError(f"{self.path}: {_cut(said)}") from None
         # pyarrow, csv, zlib and gzip raise many kinds of errors on a damaged file
         suffix = suffix_of(self.path)[1:]
-        raise ValueError(f"{self.path}: not readable as {suffix}, cut or damaged? {said:.500}") from None
+        raise ValueError(f"{self.path}: not readable as {suffix}, cut or damaged? {_cut(said)}") from None
+
+
+def _cut(text: str) -> str:
+    """The text, or its beginning and its end where it is long."""
+    return text if len(text) <= LONGEST else f"{text[: 2 * LONGEST // 3]} ... {text[-LONGEST // 3 :]}"
 
 
 def open_bytes(path: Path) -> IO[bytes]:

@@ -202,7 +202,7 @@ def report(
 
     table = read_quietly(votes, left, right, winner, _prompt_column(prompt, no_prompt), drop)
     page, numbers = write_report(table, out, title=votes.name, resamples=bootstrap, seed=seed)
-    print_notes(table.notes)
+    print_notes([table.recognised, *table.notes])
     print(f"page: {page}\nnumbers: {numbers}")
 
 

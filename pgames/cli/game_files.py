@@ -56,7 +56,7 @@ def read_source(path: Path, symmetrise: bool, prompts: bool = True, drop: bool =
     votes = read_quietly(path, prompt=None if prompts else False, drop=drop)
     model = ranking_model(votes)
     worth = ranking_worth(votes, model)
-    return Source(shrunk(votes, model, worth), worth, votes.notes)
+    return Source(shrunk(votes, model, worth), worth, (votes.recognised, *votes.notes))
 
 
 def read_success(path: Path) -> NDArray[np.float64]:

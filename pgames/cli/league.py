@@ -49,7 +49,7 @@ def league(
     _check_one(results, members, out)
     if results is not None:
         votes = read_results(results)
-        print_notes(votes.notes)
+        print_notes([votes.recognised, *votes.notes])
         board = leaderboard(votes, k)
         print_board(str(results), board, None)
         _save(out, written(board, None, {"results": str(results)}))

@@ -201,6 +201,9 @@ def _labels(labels: Sequence[str] | None, responses: int) -> tuple[str, ...]:
         names = ()
     if not names:
         raise ValueError(f"labels must be a list of {responses} names, got {labels!r:.60}.")
+    gaps = ("None", "nan", "<NA>")
+    if any(not isinstance(given, str) and str(given) in gaps for given in labels):
+        raise ValueError("labels must be names, and one of them is missing (None or NaN): name every one.")
     if len(names) != responses:
         raise ValueError(f"labels must name each of the {responses} responses, got {len(names)} names.")
     if len(set(names)) < responses:

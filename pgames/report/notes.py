@@ -13,11 +13,11 @@ NAMED = 5  # items that a note names
 
 
 def notes_on(votes: Comparisons, points: NDArray[np.float64]) -> tuple[str, ...]:
-    """Warnings about votes: few on an item, none on a pair, scores that only the prior makes finite.
+    """Warnings: rows left out, few votes on an item, none on a pair, scores that only the prior makes finite.
 
     points float64[Y, Y] : votes for y against z, weighted, a tie being half a vote.
     """
-    notes = []
+    notes = list(votes.notes)
     cast = votes.pooled_counts.votes.sum(axis=1)
     thin = np.argsort(cast, kind="stable")[: int((cast < FEW).sum())]
     if thin.size:

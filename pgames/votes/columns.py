@@ -41,6 +41,8 @@ def distinct_names(kind: str, names: Sequence[str] | None, needed: int) -> tuple
     """
     if names is None:
         return tuple(str(i) for i in range(needed))
+    if any(name is None or name != name for name in names):
+        raise ValueError(f"{kind} must be names, and one of them is missing (None or NaN): name every one.")
     names = tuple(str(name) for name in names)
     if len(names) < needed:
         raise ValueError(f"{kind} has {len(names)} names, but the votes go up to number {needed - 1}.")

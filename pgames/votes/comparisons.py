@@ -42,8 +42,8 @@ class Comparisons:
     prompt : int32[N], the prompt of each vote; one prompt by default.
     prompts : the names of the X prompts.
 
-    `notes` holds lines on how votes were read from a file or from names: what was recognised, rows that were
-    left out, names that look alike.
+    `recognised` says what a file of votes was recognised as. `notes` holds lines on rows that were left out
+    and on names that look alike.
 
     Values are immutable; `+` concatenates two, matching items and prompts by name. Raises ValueError,
     naming the first wrong row, when a row is not a vote between two different items.
@@ -55,6 +55,7 @@ class Comparisons:
     prompt: NDArray[np.int32]
     items: tuple[str, ...]
     prompts: tuple[str, ...]
+    recognised: str = ""
     notes: tuple[str, ...] = ()
 
     def __init__(
@@ -126,8 +127,8 @@ class Comparisons:
         (Kaggle), or winner and loser. A column "prompt" is used when there is one; False leaves it unread.
         A winner is the name of the item that won, of its column, or a word: left, right, a, b, model_a, true,
         false, 1, 0, tie, draw, both_bad, ... in any case. Values are taken as the file writes them, and the
-        result does not depend on the order of the rows. Items and prompts are sorted by name. `notes` says
-        what was recognised.
+        result does not depend on the order of the rows. Items and prompts are sorted by name. `recognised`
+        says what was found.
 
         `drop` leaves out rows that are no votes, and warns with their number by reason. Raises ValueError,
         naming the row and the value, when the file is missing, empty, cut or not a table of votes, and
@@ -142,6 +143,7 @@ class Comparisons:
         """The votes of a reader, which has checked every row."""
         votes = object.__new__(cls)
         names = {"items": read.items, "prompts": read.prompts or ("0",), "notes": read.notes}
+        names["recognised"] = read.recognised
         columns = {name: getattr(read, name) for name in ("left", "right", "winner", "prompt")}
         for name, value in {**columns, **names}.items():
             object.__setattr__(votes, name, value)

@@ -18,8 +18,8 @@ SHOWN = 5  # numbers of rows in a message
 class Read(NamedTuple):
     """The arguments of Comparisons (left, right, prompt int32[N], winner int8[N]), and how they were read.
 
-    notes : what was recognised, what was left out, and names that look alike. dropped : the note on rows that
-    were left out, or "".
+    recognised : a line on the format of the file. notes : rows that were left out, and names that look alike.
+    dropped : the note on rows that were left out, or "".
     """
 
     left: NDArray[np.int32]
@@ -28,6 +28,7 @@ class Read(NamedTuple):
     items: tuple[str, ...]
     prompt: NDArray[np.int32]
     prompts: tuple[str, ...] | None
+    recognised: str = ""
     notes: tuple[str, ...] = ()
     dropped: str = ""
 
@@ -65,7 +66,7 @@ class Faults:
         if prompts is not None:
             prompts, (prompt,) = _used(prompts, prompt)
         line = f"{self._summary()}; they are left out."
-        return Read(left, right, found.winner[keep], items, prompt, prompts, (line,), line)
+        return Read(left, right, found.winner[keep], items, prompt, prompts, "", (line,), line)
 
     def _first(self, row: int) -> str:
         found, place = self.found, int(self._numbers(np.array([row]))[0])

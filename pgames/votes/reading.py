@@ -187,7 +187,7 @@ def read_votes(
         if isinstance(table, DelimitedTable) and path.suffix.lower() != ".gz":
             refuse_cut_end(path, encoder.items, encoder.left.values, encoder.right.values)
         read = encoder.settled(drop, sorted(ragged))
-        return read._replace(notes=(_recognised(path, table, layout, read), *read.notes))
+        return read._replace(recognised=_recognised(path, table, layout, read))
 
 
 def named_votes(

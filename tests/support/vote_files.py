@@ -171,7 +171,7 @@ def outcome(path: Path, layout: Layout, drop: bool) -> object:
             return str(error).removeprefix(f"{path}: ")
     sides = zip(votes.left, votes.right, votes.winner, votes.prompt, strict=True)
     seen = [(votes.items[i], votes.items[j], int(w), votes.prompts[x]) for i, j, w, x in sides]
-    return seen, votes.items, votes.prompts, votes.notes[1:]
+    return seen, votes.items, votes.prompts, votes.notes
 
 
 def plain(table: Table, order: list[int]) -> list[tuple[str, str, int, str]] | None:

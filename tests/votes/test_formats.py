@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from pgames.games.preference import PreferenceGame
 from pgames.rows import delimited, objects
 from pgames.rows import parquet as parquet_rows
 from pgames.votes.comparisons import Comparisons
@@ -254,8 +255,8 @@ def test_public_formats_need_no_options(tmp_path, name):
     path = text(tmp_path / name, SHAPES[name])
     votes = read(path)
     assert winners(votes) == SEEN
-    assert votes.notes[0].startswith(f"{name}: ") and "4 votes on 3 items" in votes.notes[0]
-    assert ("Kaggle one-hot" if name.startswith("kaggle") else "LMArena") in votes.notes[0]
+    assert votes.recognised.startswith(f"{name}: ") and "4 votes on 3 items" in votes.recognised
+    assert ("Kaggle one-hot" if name.startswith("kaggle") else "LMArena") in votes.recognised
     packed = tmp_path / f"{name}.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert winners(read(packed)) == SEEN
@@ -304,7 +305,7 @@ def test_dropped_rows_are_counted_and_named(tmp_path):
         votes = read(path, drop=True)
     assert winners(votes) == [("a", "b", 1), ("b", "c", -1)] and "x" not in votes.items
     said = str(caught[0].message)
-    assert said == votes.notes[1] and said == (
+    assert said == votes.notes[0] and said == (
         "7 of 9 rows are no votes: 1 with an item against itself (row 2), 1 with an unknown winner (row 7), "
         "1 without left (row 9), 1 without right (row 4), 1 without winner (row 5), "
         "2 with too many or too few cells (rows 3, 8); they are left out."
@@ -348,6 +349,15 @@ def test_a_gap_is_no_name(gap):
     for columns in ([["a", gap], ["b", "c"], ["a", "c"]], [["a", "b"], ["b", "c"], ["a", gap]]):
         with pytest.raises(ValueError, match="is empty in row 2"):
             from_names(*columns)
+
+
+@pytest.mark.parametrize("gap", [None, float("nan")])
+def test_a_gap_is_no_label(gap):
+    with pytest.raises(ValueError, match="items must be names, and one of them is missing"):
+        Comparisons([0], [1], [1], ["a", gap])
+    with pytest.raises(ValueError, match="labels must be names, and one of them is missing"):
+        PreferenceGame([[0.5, 0.5], [0.5, 0.5]], labels=["a", gap])
+    assert PreferenceGame([[0.5, 0.5], [0.5, 0.5]], labels=["None", "nan"]).labels == ("None", "nan")
 
 
 def test_columns_of_other_libraries(tmp_path):

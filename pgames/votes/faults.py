@@ -115,8 +115,8 @@ def refuse_cut_end(
 ) -> None:
     """Raises ValueError when the last line of a text is cut.
 
-    Such a line has no newline, and it ends inside quotes or in a name that occurs once and is a prefix of
-    another.
+    left, right : int32[N], numbers of `items`. Such a line has no newline, and it ends inside quotes or in a
+    name that occurs once and is a prefix of another.
     """
     with open(path, "rb") as file:
         file.seek(max(path.stat().st_size - 2**16, 0))

@@ -17,7 +17,7 @@ class Growing:
 
     @property
     def values(self) -> NDArray:
-        """The numbers so far, [N]."""
+        """The numbers so far, int32[N] or int8[N]."""
         return self._values[: self._rows]
 
     def add(self, codes: NDArray[np.int32], table: NDArray[np.int32]) -> None:

@@ -50,6 +50,7 @@ from pgames.solvers.oracle import (
 from pgames.solvers.outer import COMAL, MPO, Average, Best, ProximalPoint
 from pgames.solvers.pairs import DPO, GPO, IPO, RLHF, SPIN, OnlineDPO, OnlineGPO, OnlineIPO, SLiC
 from pgames.solvers.psro import PSRO, AnytimePSRO, BestResponse
+from pgames.solvers.regret_matching import PRMPlus, RegretMatching, RMPlus
 from pgames.solvers.search import ExpertIteration
 from pgames.sweeps.sweep import Sweep, sweep
 from pgames.table.arena import TableArena
@@ -114,12 +115,15 @@ __all__ = [
     "OnlineGPO",
     "OnlineIPO",
     "Optimistic",
+    "PRMPlus",
     "PairCounts",
     "PairLoss",
     "Passive",
     "PreferenceGame",
     "PromptRoles",
     "ProximalPoint",
+    "RMPlus",
+    "RegretMatching",
     "Rivals",
     "RoleArena",
     "RoleEquilibrium",

@@ -40,6 +40,7 @@ from pgames.solvers.mirror import EGPO, INPO, IPOMD, MMD, MNPO, ONPO, SPPO, Nash
 from pgames.solvers.oracle import OMG, VMG, Enhancer, ExploreThenCommit, Greedy, Optimistic
 from pgames.solvers.outer import Average, Best, ProximalPoint
 from pgames.solvers.pairs import GPO, RLHF, SPIN, OnlineGPO
+from pgames.solvers.regret_matching import PRMPlus, RegretMatching, RMPlus
 from pgames.table.arena import Policy, TableArena
 from pgames.table.beliefs import Belief
 from pgames.table.duels import Buffer, DuelArena, Evidence, Labels, Samples
@@ -100,6 +101,7 @@ def solvers(inner: Solver, loss: GPO) -> list[Solver]:
     """Every solver is one."""
     mirror: list[Solver] = [INPO(0.1, 0.5), MMD(0.1, 0.5), EGPO(0.1, 0.5), SPPO(0.5), NashMD(0.1)]
     mirror += [NashEMA(0.1, 0.5), ONPO(0.1, 0.5), MNPO(0.1, 0.5), IPOMD(0.1, 0.5), FictitiousPlay()]
+    mirror += [RegretMatching(), RMPlus(), PRMPlus(100)]
     outer: list[Solver] = [Average(inner), Best(inner), ProximalPoint(inner, 10)]
     outer += [Turns(inner, inner), Rivals(inner, inner)]
     pairs: list[Solver] = [loss, OnlineGPO(loss.loss, 0.1), RLHF(0.1), SPIN(1.0)]

@@ -17,6 +17,7 @@ from pgames.exact.certificates import (
     prompt_exploitability,
 )
 from pgames.exact.interior_point import PathEnd
+from pgames.exact.linear import limited
 from pgames.exact.one_game import Select, scaled, select_equilibrium, solve
 from pgames.exact.small import LARGEST, follow_paths
 from pgames.exact.tau_path import TauPath, check_path
@@ -72,6 +73,8 @@ def nash(
     method: Method = "newton",
     *,
     regulariser: Regulariser = PLAIN,
+    precision: float = 0.0,
+    threads: int | None = None,
 ) -> Equilibrium: ...
 
 
@@ -83,6 +86,8 @@ def nash(
     method: Method = "newton",
     *,
     regulariser: Regulariser = PLAIN,
+    precision: float = 0.0,
+    threads: int | None = None,
 ) -> TauPath: ...
 
 
@@ -93,6 +98,8 @@ def nash(
     method: Method = "newton",
     *,
     regulariser: Regulariser = PLAIN,
+    precision: float = 0.0,
+    threads: int | None = None,
 ) -> Equilibrium | TauPath:
     """The symmetric equilibrium pi of J_tau(p, q) = P(p > q) - tau KL(p || ref) + tau KL(q || ref).
 
@@ -108,6 +115,12 @@ def nash(
     `game` may be its table P float64[Y, Y] or float64[X, Y, Y]: an array, lists, a tensor or a data frame.
     tau float64[T] gives a `TauPath`, the equilibria along several values of tau.
 
+    precision : an exploitability that is enough, in units of win rates; 0 asks for the exact equilibrium.
+        Above 0, a game of more than 128 responses at tau = 0 is left at the first policy whose exploitability
+        is known to be at most this, whichever `select` names; other games are solved exactly.
+    threads : of the linear algebra, in games of more than 128 responses; None leaves them as they are. The
+        last bits of an answer may depend on them.
+
     `regulariser`, one of `pgames.regularisers`, takes the place of the KL for tau > 0; at tau = 0 it has no
     part in the game. method="cvxpy" solves the same problems by Clarabel, slowly and to about 1e-8, as a
     second opinion, for the KL alone.
@@ -120,7 +133,15 @@ def nash(
     regulariser = check_regulariser(regulariser)
     if np.ndim(tau) > 0:
         taus = check_path(tau)
-        at = functools.partial(nash, game, select=select, method=method, regulariser=regulariser)
+        at = functools.partial(
+            nash,
+            game,
+            select=select,
+            method=method,
+            regulariser=regulariser,
+            precision=precision,
+            threads=threads,
+        )
         found = [at(one) for one in taus.tolist()]
         return TauPath(
             game,
@@ -134,6 +155,8 @@ def nash(
     tau = check_tau(tau)  # pyright: ignore[reportArgumentType]
     _one_of("select", select, SELECTIONS)
     _one_of("method", method, tuple(TOLERANCE))
+    if not 0 <= precision < 0.5:
+        raise ValueError(f"precision must be at least 0 and below 1/2, got {precision}: 0 is exact.")
     unique: bool | None
     if tau > 0 and regulariser != PLAIN:
         if method != "newton":
@@ -144,12 +167,12 @@ def nash(
     elif game.responses <= LARGEST:
         policy, iterations, unique = _small_games(game, tau, select)
     else:
-        policy, iterations, unique = _large_games(game, tau, select)
+        with limited(threads):
+            policy, iterations, unique = _large_games(game, tau, select, precision)
     if 0 < tau < FROZEN and method == "newton" and regulariser == PLAIN:
         policy = _where_frozen(game, policy, tau)
-    return _certified(
-        game, policy, tau, iterations, TOLERANCE[method], True if tau > 0 else unique, regulariser
-    )
+    tolerance = max(TOLERANCE[method], precision)
+    return _certified(game, policy, tau, iterations, tolerance, True if tau > 0 else unique, regulariser)
 
 
 def _regularised_games(game: PreferenceGame, tau: float, regulariser: Regulariser) -> tuple[Array, int, bool]:
@@ -175,14 +198,16 @@ def _small_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Arra
     return policy, int(steps.max()), _all(unique)
 
 
-def _large_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Array, int, bool | None]:
+def _large_games(
+    game: PreferenceGame, tau: float, select: Select, precision: float = 0.0
+) -> tuple[Array, int, bool | None]:
     policy, most = np.zeros((game.prompts, game.responses)), 0
     unique: list[bool | None] = []
     for x in range(game.prompts):
         inside = np.flatnonzero(game.support[x])
         whole = len(inside) == game.responses
         A = game.skew[x] if whole else game.skew[x][np.ix_(inside, inside)]
-        policy[x, inside], steps, only = solve(A, game.reference[x, inside], tau, select)
+        policy[x, inside], steps, only = solve(A, game.reference[x, inside], tau, select, precision)
         most = max(most, steps)
         unique.append(only)
     return policy, most, _all(unique)

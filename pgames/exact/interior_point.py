@@ -11,9 +11,10 @@ reduces each step to one linear system for the change of x alone, with D = diag(
 
 which serves the predictor (r = -x s) and the correctors (r = sigma mu 1 - x s - dx ds) alike: one LU a step.
 
-The path is left early. At tau = 0, once the predictor separates the responses that are played from the
-others, the indifference equations of the played ones are solved; an equilibrium found in this way is exact
-and unique. At tau > 0 Newton's method takes over once mu is small compared with tau.
+At tau = 0 a large game starts at an average of regret matching (`start.py`), others in the middle. The
+path is left early. At tau = 0, once the predictor separates the responses that are played from the others,
+the indifference equations of the played ones are solved; an equilibrium found in this way is exact and
+unique. At tau > 0 Newton's method takes over once mu is small compared with tau.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from pgames.exact.flat import Embedded, SmallSide
 from pgames.exact.linear import LU, factor_resolvent, factor_transposed
 from pgames.exact.newton import FOUND, PATIENCE, STALLED, newton
+from pgames.exact.start import ENOUGH, SMALLEST, averaged, inside
 
 Array = NDArray[np.float64]
 
@@ -90,20 +92,34 @@ def linearised(
     return System(A, tau, x, target - s, d, lu, flow, float(flow.sum()))
 
 
-def follow_path(A: Array | Embedded, log_reference: Array, tau: float, rounding: float) -> PathEnd:
-    """Solve A float64[n, n], antisymmetric with largest entry 1 (or 0), whose entries err by `rounding`."""
+def follow_path(
+    A: Array | Embedded, log_reference: Array, tau: float, rounding: float, precision: float = 0.0
+) -> PathEnd:
+    """Solve A float64[n, n], antisymmetric with largest entry 1 (or 0), whose entries err by `rounding`.
+
+    At tau = 0 the path ends at the first point with max A x <= `precision`, and is then called exact.
+    """
     n = len(A)
     played, steps = np.ones(n, dtype=bool), 0
     factor: Callable[[Array], LU | SmallSide]
     factor = A.resolvent if isinstance(A, Embedded) else Resolvents(A)
-    x = np.full(n, 1 / n)
-    gradient = tau * (np.log(x) - log_reference) - A @ x
-    v = 1e-3 - 2 * min(0.0, float(gradient.min()))
+    if tau == 0 and n >= SMALLEST and isinstance(factor, Resolvents) and not isinstance(A, Embedded):
+        x = averaged(A, max(precision / 2, ENOUGH), factor.buffer)
+        if 0 < precision and float((A @ x).max()) <= precision:
+            return PathEnd(x, played, True, 0)
+        x, v = inside(A, x)
+        gradient = -(A @ x)
+    else:
+        x = np.full(n, 1 / n)
+        gradient = tau * (np.log(x) - log_reference) - A @ x
+        v = 1e-3 - 2 * min(0.0, float(gradient.min()))
     point = np.stack([x, v + gradient])
     handover = np.inf if tau >= WARM else HANDOVER * tau
     while True:
         x, s = point
         gap = float(x @ s)
+        if tau == 0 and 0 < precision and -float(gradient.min()) <= precision:
+            return PathEnd(x, played, True, steps)
         last = gap < CLOSED or steps >= MAX_STEPS
         if tau > 0 and not isinstance(A, Embedded) and (gap < handover or last):
             start = np.log(x) if steps else log_reference
@@ -172,13 +188,13 @@ def solve_support(A: Array | Embedded, played: NDArray[np.bool_], rounding: floa
     lu = factor_transposed(equations)
     right = np.zeros(k + 1)
     right[k] = 1
-    inside = lu.solve(right)[:k]
+    found = lu.solve(right)[:k]
     margin = 100 * k * rounding
-    if not inside.min() > margin or lu.reciprocal_condition(k) < margin:
+    if not found.min() > margin or lu.reciprocal_condition(k) < margin:
         return None
     x = np.zeros(len(A))
-    x[played] = inside
-    right[:k], right[k] = -(A @ x)[played], 1 - inside.sum()  # one step of iterative refinement
+    x[played] = found
+    right[:k], right[k] = -(A @ x)[played], 1 - found.sum()  # one step of iterative refinement
     x[played] += lu.solve(right)[:k]
     x = np.maximum(x, 0)
     x /= x.sum()

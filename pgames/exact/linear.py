@@ -6,14 +6,35 @@ A game of 10,000 responses is 800 MB, so no step may copy it.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.extras import need
 from pgames.kernels.blocks import njit
 
 Array = NDArray[np.float64]
+
+
+@contextmanager
+def limited(threads: int | None) -> Iterator[None]:
+    """Inside the block linear algebra runs on so many threads; None leaves them as they are.
+
+    Raises ValueError unless `threads` is a whole number of at least 1, and ModuleNotFoundError without the
+    package threadpoolctl.
+    """
+    if threads is None:
+        yield
+        return
+    if not (threads >= 1 and float(threads).is_integer()):
+        raise ValueError(f"threads must be a whole number of at least 1, or None, got {threads}.")
+    import scipy.linalg.lapack  # noqa: F401  (its library must be loaded to be limited)
+
+    with need("threadpoolctl", "threads").threadpool_limits(int(threads), "blas"):
+        yield
 
 
 class LU(NamedTuple):

@@ -17,13 +17,18 @@ Select = Literal["centre", "max_entropy", "closest"]
 WORSE = 1e-14  # largest exploitability (largest payoff 1) of an accepted choice among equilibria
 
 
-def solve(A: Array, reference: Array, tau: float, select: Select) -> tuple[Array, int, bool | None]:
+def solve(
+    A: Array, reference: Array, tau: float, select: Select, precision: float = 0.0
+) -> tuple[Array, int, bool | None]:
     """(x float64[n], linear systems factored, whether x is the only equilibrium) for A float64[n, n],
-    antisymmetric, of any scale; None where rounding leaves open whether it is."""
+    antisymmetric, of any scale; None where rounding leaves open whether it is.
+
+    At tau = 0 the first x with max A x <= `precision` is enough, whichever `select` names.
+    """
     A, scale, rounding = scaled(A)
-    end = follow_path(A, np.log(reference), min(tau / scale, FLAT), rounding)
+    end = follow_path(A, np.log(reference), min(tau / scale, FLAT), rounding, precision / scale)
     if end.exact:
-        return end.x, end.steps, True
+        return end.x, end.steps, None if tau == 0 and precision > 0 else True
     x, unique = select_equilibrium(A, end, rounding, reference, select)
     return x, end.steps, unique
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -59,13 +60,25 @@ def centre(face: Face) -> Array:
         if not (slack > 0).all():  # by rounding, where rows of the game are nearly equal
             return face.point
         scaled = G / slack[:, None]
-        dt = np.linalg.lstsq(scaled, np.ones(len(slack)), rcond=None)[0]
+        dt = _least_squares(scaled)
         relative = scaled @ dt
         decrement = np.linalg.norm(relative)
         x = x + Z @ dt / (1 + decrement if decrement > 0.25 else 1)
         if decrement < 1e-12:
             break
     return x
+
+
+def _least_squares(M: Array) -> Array:
+    """argmin |M t - 1|_2, float64[k], for M float64[m, k]: by Cholesky, or by SVD where that fails."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    try:
+        return np.asarray(
+            cho_solve(cho_factor(M.T @ M, check_finite=False), M.sum(axis=0), check_finite=False)
+        )
+    except LinAlgError:
+        return np.asarray(np.linalg.lstsq(M, np.ones(len(M)), rcond=None)[0], dtype=np.float64)
 
 
 def closest(face: Face, reference: Array) -> Array:

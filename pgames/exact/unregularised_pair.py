@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
 RESOLVED = 1e-12  # a gap of this share of the played payoffs is rounding
 ENOUGH = 1e-9  # a larger share is an error
+NOISE = 64 * EPS  # of the usual payoff, the rounding of large games whose played payoffs are 0 but for it
 FLAT = 4  # times as many strategies on one side as on the other: a flat game
 SMALL = 128  # strategies up to which the whole system is cheaper
 LEVELS = 10.0 ** np.arange(2, 15, 2)  # multiples of the usual payoff at which larger ones are cut
@@ -33,15 +34,19 @@ class Found(NamedTuple):
 def unregularised(payoff: Array) -> Found:
     """An equilibrium of payoffs float64[m, n], all finite: the centre where doubles resolve those played.
 
-    Raises RuntimeError when the gap exceeds 1e-9 of the payoffs that are played.
+    Raises RuntimeError when the gap of a game of more than 1600 cells exceeds 1e-9 of the payoffs that are
+    played. The value of a smaller game is exact, even where no pair of doubles holds it.
     """
     largest = float(np.abs(payoff).max())
     factor = 2.0**-16 if largest > 1e300 else 1.0  # differences of payoffs must not overflow
     payoff = payoff * factor
     found = measured(payoff, *centre(payoff))
-    if not found.gap <= RESOLVED * played(payoff, found):
+    exactly = payoff.size <= rational.LARGEST
+    noise = 0.0 if exactly else NOISE * float(np.quantile(np.abs(payoff), 0.75))
+    if not found.gap <= RESOLVED * played(payoff, found) + noise:
         found = min([found, *more_exact(payoff)], key=lambda one: relative(payoff, one))
-    if not (share := relative(payoff, found)) <= ENOUGH:
+    if not exactly and not found.gap <= ENOUGH * played(payoff, found) + noise:
+        share = relative(payoff, found)
         raise RuntimeError(
             f"no equilibrium to {ENOUGH:g} of the payoffs that are played: the best pair of doubles leaves "
             f"{share:.3g} of them, for the largest payoff is {largest:.3g}: leave out strategies that are "

@@ -50,9 +50,9 @@ def nash_zero_sum(
     is found by Newton's method to about 1e-16 / tau in both equations.
 
     Raises ValueError unless A is a finite matrix, every tau is finite and at least 0, or when a reference is
-    no distribution. Raises RuntimeError when the gap exceeds 1e-9 of the payoffs that are played, row |A|
-    column, which happens where a large game has payoffs of very different size, or tau is below 1e-17 of the
-    largest payoff.
+    no distribution. Raises RuntimeError when the gap of a game of more than 1600 cells, or of a regularised
+    one, exceeds 1e-9 of the payoffs that are played, row |A| column, which happens where payoffs are of very
+    different size, and when tau is below 1e-17 of the largest payoff.
     """
     payoff = _payoff(A)
     taus = check_taus(tau)

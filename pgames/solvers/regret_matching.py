@@ -18,6 +18,8 @@ from pgames.solvers.checks import check_numbers
 
 Table = NDArray[np.float64]
 
+ROUNDING = 1e-15  # a smaller regret is 0: the policy depends on the ratios of regrets, however small they are
+
 
 class Regrets(NamedTuple):
     """What a round of regret matching remembers, each float64[S, X, Y] or float64[X, Y].
@@ -141,7 +143,8 @@ def _looked(arena: Listed[Pi], state: State[Pi, Regrets]) -> tuple[Regrets, Tabl
     memory = state.memory
     pi, rates = arena.probs(state.policy), arena.rates(state.policy)
     inside = arena.probs(arena.reference) > 0
-    regret = np.where(inside, rates - (pi * rates).sum(axis=-1, keepdims=True), 0.0)
+    regret = rates - (pi * rates).sum(axis=-1, keepdims=True)
+    regret = np.where(inside & (np.abs(regret) > ROUNDING), regret, 0.0)
     return memory._replace(
         total=memory.total + (state.t + 1) * pi,
         energy=memory.energy + (regret**2).sum(axis=-1, keepdims=True),

@@ -69,11 +69,7 @@ def test_payoffs_of_any_size_against_fractions(seed, digits):
     rng = np.random.default_rng(seed)
     m, n = rng.integers(1, 5, 2)
     A = rng.integers(-3, 4, (m, n)) * 10.0 ** rng.integers(-digits, digits, (m, n))
-    try:
-        found = pg.nash_zero_sum(A)
-    except RuntimeError as refused:  # no pair of doubles is an equilibrium to 1e-9 of what is played
-        assert digits == 20 and "that are played" in str(refused)
-        return
+    found = pg.nash_zero_sum(A)
     size = float(found.row @ np.abs(A) @ found.column) + np.abs(A)[A != 0].min(initial=1.0)
     assert abs(found.value - float(value_by_enumeration(A))) <= 1e-9 * size
     assert found.exploitability >= 0

@@ -136,6 +136,7 @@ def test_opaque_arena():
     unclaimed = {row.promise.name for row in report.rows if row.status == "not claimed"}
     assert unclaimed == {
         "win_rate_formula",
+        "rates_formula",
         "mirror_formula",
         "per_run_weights",
         "runs",

@@ -154,15 +154,14 @@ def _looked(arena: Listed[Pi], state: State[Pi, Regrets]) -> tuple[Regrets, Tabl
 def _played(
     arena: Listed[Pi], state: State[Pi, Regrets], memory: Regrets, regrets: Table
 ) -> State[Pi, Regrets]:
-    """The state whose policy is proportional to the positive regrets, the reference where there are none."""
-    return State(state.t + 1, arena.policy(_normalised(arena, regrets)), memory)
+    """The state whose policy is proportional to the positive regrets, the policy as it was where none is."""
+    weights = np.maximum(regrets, 0.0)
+    return State(state.t + 1, arena.policy(_normalised(weights, arena.probs(state.policy))), memory)
 
 
-def _normalised(arena: Listed[Pi], weights: Table) -> Table:
-    reference = arena.probs(arena.reference)
-    weights = np.where(reference > 0, np.maximum(weights, 0.0), 0.0)
+def _normalised(weights: Table, otherwise: Table) -> Table:
     total = weights.sum(axis=-1, keepdims=True)
-    return np.where(total > 0, weights / np.where(total > 0, total, 1.0), reference)
+    return np.where(total > 0, weights / np.where(total > 0, total, 1.0), otherwise)
 
 
 def _restarted(
@@ -171,7 +170,7 @@ def _restarted(
     """The state of a restart, or None in a round without one."""
     if every == 0 or (state.t + 1) % every:
         return None
-    mean = _normalised(arena, memory.total)
+    mean = _normalised(memory.total, arena.probs(state.policy))
     size = np.maximum(memory.sums.sum(axis=-1, keepdims=True), np.sqrt(memory.energy))
     size = np.maximum(memory.size, size)  # a step size of 1 / size never grows
     nothing = np.zeros_like(mean)

@@ -24,7 +24,7 @@ def played(name, game, rounds):
         r = A @ x - x @ A @ x
         sums = sums + r if name == "RM" else np.maximum(sums + r, 0)
         z = np.maximum(sums + (r if name == "PRM+" else 0), 0)
-        x = z / z.sum() if z.sum() > 0 else game.reference[0]
+        x = z / z.sum() if z.sum() > 0 else x
     return np.array(policies)
 
 

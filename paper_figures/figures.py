@@ -17,6 +17,7 @@ FIGURES = (
     "fig14_league",
     "fig15_self_preference",
     "fig16_panels",
+    "fig17_regret_matching",
     "fig18_tau_paths",
     "fig19_regularisers",
     "fig21_smollm2_league",

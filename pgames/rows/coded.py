@@ -26,7 +26,7 @@ class Missing(Enum):
 
 GAP, ODD = Missing.GAP, Missing.ODD
 Text = str | Missing
-MIDNIGHT = re.compile(r"(?<=:\d\d)\.0+$")  # of a time: a fraction of a second that is 0
+MIDNIGHT = re.compile(r"(?<=:\d\d)\.0+$")  # the fraction of a second of a time, where it is 0
 
 
 class Coded(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from pgames.extras import need
 from pgames.files import check_growth
-from pgames.rows.coded import GAP, ODD, Coded, Text, text_of
+from pgames.rows.coded import GAP, MIDNIGHT, ODD, Coded, Text, text_of
 
 PIECE_ROWS = 2**18  # rows read at once: with more, memory is not reused between pieces
 JOINED = b"PAR1PAR1"  # the end of one Parquet file and the beginning of another
@@ -110,8 +110,9 @@ def _texts(dictionary: Any) -> list[Text]:
     pa = need("pyarrow", "votes")
     dictionary.validate(full=True)
     if pa.types.is_temporal(dictionary.type):
-        dictionary = dictionary.cast(pa.string())
-    elif pa.types.is_float32(dictionary.type) or pa.types.is_float16(dictionary.type):
+        said = dictionary.cast(pa.string()).to_pylist()
+        return [GAP if text is None else MIDNIGHT.sub("", text) for text in said]
+    if pa.types.is_float32(dictionary.type) or pa.types.is_float16(dictionary.type):
         return [text_of(value) for value in dictionary.to_numpy(zero_copy_only=False)]
     texts: list[Text] = []
     for value in dictionary.to_pylist():

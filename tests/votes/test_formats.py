@@ -1,5 +1,7 @@
 """Votes are read as the file writes them, whatever stands beside them; public formats need no options."""
 
+import datetime
+import decimal
 import gzip
 import json
 import subprocess
@@ -394,6 +396,27 @@ def test_a_name_that_is_no_unicode_is_refused(tmp_path):
 
 
 # -- Parquet ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([datetime.date(2024, 5, 13)], ("2024-05-13",)),
+        ([datetime.datetime(2024, 5, 13), datetime.datetime(2024, 5, 13, 1, 2, 3)],) * 2,
+        ([decimal.Decimal("1.10")], ("1.10",)),
+        ([b"x", b"y"], ("x", "y")),
+        ([2**63 - 1, -5], ("-5", str(2**63 - 1))),
+        (pa.array([2**64 - 1, 2**64 - 2], pa.uint64()), ("18446744073709551614", "18446744073709551615")),
+        (pa.array([0.1, 2.5], pa.float32()), ("0.1", "2.5")),
+        (pa.array(["x", "y"]).dictionary_encode(), ("x", "y")),
+        (pa.array(["x", "y"], pa.large_string()), ("x", "y")),
+    ],
+)
+def test_values_of_parquet_are_named_as_python_writes_them(tmp_path, values, names):
+    n = len(values)
+    columns = {"left": ["a"] * n, "right": ["b"] * n, "winner": ["a"] * n, "prompt": values}
+    parquet.write_table(pa.table(columns), tmp_path / "v.parquet")
+    assert read(tmp_path / "v.parquet").prompts == tuple(map(str, names))
 
 
 def test_joined_parquet_files_are_refused(tmp_path):

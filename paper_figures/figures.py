@@ -22,4 +22,5 @@ FIGURES = (
     "fig19_regularisers",
     "fig21_smollm2_league",
     "fig22_password",
+    "fig20_audit",
 )

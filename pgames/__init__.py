@@ -8,6 +8,7 @@ True
 """
 
 from pgames import bounds, games, losses, metrics, plot, population, ratings, regularisers
+from pgames.audits import Audit, audit
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.counts import PairCounts
 from pgames.curves import Curve
@@ -86,6 +87,7 @@ __all__ = [
     "VPO",
     "XPO",
     "AnytimePSRO",
+    "Audit",
     "Average",
     "Best",
     "BestResponse",
@@ -141,6 +143,7 @@ __all__ = [
     "Turns",
     "UniformAdversary",
     "ZeroSumEquilibrium",
+    "audit",
     "best_response",
     "bounds",
     "compare",

@@ -193,16 +193,34 @@ def report(
     ] = None,
     no_prompt: NoPrompt = False,
     drop: Drop = False,
+    annotator: Annotated[
+        str | None, typer.Option(help="Column of who cast the vote (default: annotator, judge or voter).")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(help="Column of the time, a number or ISO 8601 (default: time or timestamp)."),
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="Column of the weights of votes (default: all alike).")
+    ] = None,
+    anchor: Annotated[
+        str | None, typer.Option(help="Item at 0 of the Bradley-Terry scale (default: the mean).")
+    ] = None,
     bootstrap: Annotated[int, typer.Option(min=2, help="Resamples behind every interval.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
 ) -> None:
-    """Analyse votes: ratings, Nash mixture and cycles, as a page and JSON."""
+    """Analyse votes: an audit, ratings, Nash mixture and cycles, as a page and JSON."""
     from pgames.cli.notes import print_notes, read_quietly
-    from pgames.report.writing import write_report
+    from pgames.report.analyse import analyse
+    from pgames.report.writing import report_folder, write_numbers
+    from pgames.votes.beside import read_beside
 
+    folder = report_folder(out)
     table = read_quietly(votes, left, right, winner, _prompt_column(prompt, no_prompt), drop)
-    page, numbers = write_report(table, out, title=votes.name, resamples=bootstrap, seed=seed)
-    print_notes([table.recognised, *table.notes])
+    beside = read_beside(votes, table, annotator, time, weight)
+    found = analyse(table, bootstrap, seed, anchor, beside.weight, beside.annotator, beside.time)
+    page, numbers = write_numbers(found, folder, votes.name)
+    print_notes([table.recognised, *table.notes, *beside.notes, *found.warnings])
     print(f"page: {page}\nnumbers: {numbers}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pgames.ratings.redrawing import redrawn
 from pgames.ratings.scores import Ratings
@@ -18,6 +19,7 @@ def bootstrap(
     resamples: int = 200,
     seed: int = 0,
     level: float = 0.95,
+    clusters: ArrayLike | None = None,
 ) -> Ratings:
     """The ratings of `method(votes)` with percentile intervals over votes drawn again with replacement.
 
@@ -28,8 +30,11 @@ def bootstrap(
 
         bootstrap(lambda votes: bradley_terry(votes, prior=0.5), votes)
 
-    Raises TypeError when given a game, and ValueError when resamples < 2, when level is outside (0, 1), or
-    when the method refuses a resample, which is named.
+    clusters : integers[N], such as the annotator or the prompt of each vote. Whole clusters are then drawn,
+    which holds where the votes of a cluster depend on each other.
+
+    Raises TypeError when given a game, and ValueError when resamples < 2, when level is outside (0, 1), when
+    clusters are not one integer per vote, or when the method refuses a resample, which is named.
     """
     need_votes(votes, "bootstrap", "game.to_game on each of votes.bootstrap(...)")
     if resamples < 2 or not 0 < level < 1:
@@ -38,7 +43,7 @@ def bootstrap(
         )
     ratings = method(votes)
     scores = np.empty((resamples, len(ratings.items)))
-    for k, resample in enumerate(redrawn(votes, resamples, seed)):
+    for k, resample in enumerate(redrawn(votes, resamples, seed, clusters=clusters)):
         try:
             scores[k] = method(resample.votes).scores
         except ValueError as error:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.audits import audit
 from pgames.exact.certificates import exploitability, prompt_exploitability
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
@@ -24,6 +25,7 @@ from pgames.report.numbers import (
     Item,
     Mixture,
     Played,
+    Probe,
     PromptFacts,
     Prompts,
     Score,
@@ -38,6 +40,7 @@ LEVEL = 0.95  # of every interval
 ENDS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 ELO_SCALE = 400 / np.log(10)  # points per unit of Bradley-Terry strength
 CYCLES = 8
+AUDIT_RESAMPLES = 100
 PLAYED = 1e-6  # a smaller probability counts as 0
 Weights = NDArray[np.float64] | None
 
@@ -57,6 +60,8 @@ def analyse(
     seed: int = 0,
     anchor: str | None = None,
     weights: ArrayLike | None = None,
+    annotator: ArrayLike | None = None,
+    time: ArrayLike | None = None,
 ) -> Analysis:
     """All numbers of the report, as a function of the votes and the arguments.
 
@@ -70,8 +75,9 @@ def analyse(
     anchor : the item at 0 on the Bradley-Terry scale; by default the mean of the items is at 0.
     weights : float64[N], one per vote, for the game, the mixture and Bradley-Terry. Elo and win rates take
         every vote alike.
+    annotator, time : [N] and float64[N], for the audit (see `pgames.audits`).
 
-    Raises ValueError when no item has the name of the anchor, or when the weights are not those of the votes.
+    Raises ValueError when no item has the name of the anchor, or when a column is not that of the votes.
     """
     import pgames
 
@@ -90,6 +96,8 @@ def analyse(
     steps = [_around([place[name] for name in cycle.items]) for cycle in parts.cycles]
     samples = resample(votes, found, steps, resamples, seed, w)
     noise = shares_of_a_ranking(votes, rated.bradley_terry, found.worth, resamples, seed)
+    themselves = 0 if votes.left_out is None else votes.left_out.themselves
+    audited = audit(votes, annotator, time, themselves, seed, AUDIT_RESAMPLES, found if w is None else None)
     return Analysis(
         pgames=pgames.__version__,
         settings=Settings(
@@ -108,6 +116,10 @@ def analyse(
         ),
         votes=_vote_counts(votes),
         notes=notes_on(votes, found.counts.points),
+        audit=tuple(
+            Probe(one.probe, one.fires, one.p_value, one.line, one.measure, dict(one.details))
+            for one in audited.findings
+        ),
         names=votes.items,
         items=_items(votes, mixture, rated, samples),
         nash=Mixture(equilibrium.exploitability, int((mixture > PLAYED).sum())),

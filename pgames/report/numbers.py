@@ -40,6 +40,18 @@ class VoteCounts:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """What a probe of the audit found; `fires` is None where the votes lack what it needs."""
+
+    probe: str
+    fires: bool | None
+    p_value: float | None  # None where the answer is a fact
+    line: str
+    measure: str  # of the details
+    details: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Played:
     """How often the Nash mixture plays an item."""
 
@@ -137,6 +149,7 @@ class Analysis:
     settings: Settings
     votes: VoteCounts
     notes: tuple[str, ...]  # what to know before the numbers
+    audit: tuple[Probe, ...]
     names: tuple[str, ...]
     items: tuple[Item, ...]
     nash: Mixture
@@ -145,6 +158,12 @@ class Analysis:
     top_rated: tuple[TopRated, ...]
     prompts: Prompts | None
     win_rates: list[list[float]]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The lines that a reader must see first: the notes, and the probes that fire."""
+        fired = (f"audit, {one.probe}: {one.line}" for one in self.audit if one.fires)
+        return (*(f"note: {note}" for note in self.notes), *fired)
 
     def plain(self) -> dict[str, Any]:
         """The same as dictionaries and lists, for JSON."""

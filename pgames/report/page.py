@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from pgames.report.audited import audit_section
 from pgames.report.html import cards, grid, heading, page, paragraph, percent
 from pgames.report.numbers import Analysis
 from pgames.report.sections import matrix_section, prompts_section, ratings_section
@@ -21,6 +22,7 @@ def report_parts(numbers: Analysis) -> list[str]:
     """The sections of that page, for use in larger pages."""
     return [
         *_summary(numbers),
+        *audit_section(numbers.audit),
         *ratings_section(numbers),
         *_top_rated(numbers),
         *matrix_section(numbers),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pgames.files import atomic
 from pgames.report.analyse import analyse
+from pgames.report.numbers import Analysis
 from pgames.report.page import report_page
 from pgames.votes.comparisons import Comparisons
 
@@ -19,10 +20,20 @@ def write_report(
 
     Raises ValueError when `out` is a file.
     """
+    folder = report_folder(out)
+    return write_numbers(analyse(votes, resamples, seed), folder, title)
+
+
+def report_folder(out: str | os.PathLike[str]) -> Path:
+    """The folder of a report. Raises ValueError when `out` is a file."""
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file, and a folder is needed: pass another --out.")
-    numbers = analyse(votes, resamples, seed)
+    return folder
+
+
+def write_numbers(numbers: Analysis, folder: Path, title: str) -> tuple[Path, Path]:
+    """Write report.html and report.json into the folder; return their paths."""
     page = report_page(numbers, title).encode()
     text = json.dumps(numbers.plain(), indent=1, ensure_ascii=False, allow_nan=False).encode()
     targets = folder / "report.html", folder / "report.json"

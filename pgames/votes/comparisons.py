@@ -25,7 +25,7 @@ from pgames.votes.columns import (
 from pgames.votes.smoothing import NamedCounts, Ties, check_memory, reference_of, smoothed
 
 if TYPE_CHECKING:
-    from pgames.votes.faults import Read
+    from pgames.votes.faults import LeftOut, Read
 
 COUNTS_LIMIT = 8 * 2**30  # bytes that the tables of counts may take
 
@@ -57,6 +57,7 @@ class Comparisons:
     prompts: tuple[str, ...]
     recognised: str = ""
     notes: tuple[str, ...] = ()
+    left_out: LeftOut | None = None
 
     def __init__(
         self,
@@ -144,6 +145,7 @@ class Comparisons:
         votes = object.__new__(cls)
         names = {"items": read.items, "prompts": read.prompts or ("0",), "notes": read.notes}
         names["recognised"] = read.recognised
+        names["left_out"] = read.left_out
         columns = {name: getattr(read, name) for name in ("left", "right", "winner", "prompt")}
         for name, value in {**columns, **names}.items():
             object.__setattr__(votes, name, value)

@@ -15,11 +15,19 @@ from pgames.votes.settling import FAULT, ITSELF, NEITHER, NO_LEFT, NO_PROMPT, NO
 SHOWN = 5  # numbers of rows in a message
 
 
+class LeftOut(NamedTuple):
+    """Rows of a file that were left out: kept int64[N], the places of the others; how many met themselves."""
+
+    kept: NDArray[np.int64]
+    themselves: int
+
+
 class Read(NamedTuple):
     """The arguments of Comparisons (left, right, prompt int32[N], winner int8[N]), and how they were read.
 
     recognised : a line on the format of the file. notes : rows that were left out, and names that look alike.
-    dropped : the note on rows that were left out, or "".
+    dropped : the note on rows that were left out, or "". left_out : where the votes stood in the file; None
+    where no row was left out.
     """
 
     left: NDArray[np.int32]
@@ -31,6 +39,7 @@ class Read(NamedTuple):
     recognised: str = ""
     notes: tuple[str, ...] = ()
     dropped: str = ""
+    left_out: LeftOut | None = None
 
 
 class Faults:
@@ -66,7 +75,9 @@ class Faults:
         if prompts is not None:
             prompts, (prompt,) = _used(prompts, prompt)
         line = f"{self._summary()}; they are left out."
-        return Read(left, right, found.winner[keep], items, prompt, prompts, "", (line,), line)
+        left_out = LeftOut(self._numbers(np.flatnonzero(keep)) - 1, int((found.winner == ITSELF).sum()))
+        won = found.winner[keep]
+        return Read(left, right, won, items, prompt, prompts, "", (line,), line, left_out)
 
     def _first(self, row: int) -> str:
         found, place = self.found, int(self._numbers(np.array([row]))[0])

@@ -85,6 +85,7 @@ FIGURES = {
         ["attacks on held-out seeds", "trained"],
         ["the base", "trained against an attacker", "trained on fixed attacks"],
     ),
+    "fig20_audit": (["probe", "", ""], ["true score"]),
 }
 # relative slack on each comparison with a published number; where seeds decide, CLAIMS says what holds
 SLACK = {"fig2_square_root": 0.6, "fig3_logarithm": 0.12, "fig4_clones": 0.35}
@@ -226,6 +227,11 @@ def restarts_of_regret_matching_win_on_large_games(found):
         for peer in ("RM, averaged", "MWU, averaged", "OMWU", "EGPO", "COMAL of MMD"):
             assert restarted < 0.5 * found[f"{peer}, {n} responses, 0.5 CPU s"]
     assert found["PRM+, restarts of 100, 10 responses, 0.5 CPU s"] < 1e-9
+def probes_fire_on_their_boards_alone(found):
+    power = [share for what, share in found.items() if what.startswith("power")]
+    assert len(power) == 10 and min(power) >= 0.95
+    assert found["false alarms on a clean board"] < 0.03
+    assert found["coverage, draws single votes"] < 0.75 < found["coverage, draws whole annotators"]
 
 
 CLAIMS = {
@@ -245,6 +251,7 @@ CLAIMS = {
     "fig15_self_preference": self_play_leaves_uniform_play_at_the_threshold,
     "fig16_panels": remedies_work_and_fail,
     "fig17_regret_matching": restarts_of_regret_matching_win_on_large_games,
+    "fig20_audit": probes_fire_on_their_boards_alone,
 }
 
 

@@ -20,7 +20,7 @@ from pgames.votes.growing import Growing
 from pgames.votes.names import alike, sorted_names
 from pgames.votes.recognise import Layout, recognise
 from pgames.votes.settling import UNKNOWN, settle
-from pgames.votes.words import SYSTEMS, Word, number_words, plain, winner_words
+from pgames.votes.words import SYSTEMS, WORDS, Word, number_words, plain, winner_words
 
 MANY_PROMPTS = 1000  # prompts from which a reading says what they cost
 
@@ -115,7 +115,9 @@ class Encoder:
         words = number_words(others) | winner_words(self.layout.left, self.layout.right)
         unknown = Word(UNKNOWN, 0)
         said = [words.get(plain(name), unknown) for name in self.winners]
-        named = [self.items.get(name, -1) for name in self.winners]
+        if len(self.layout.winner) != 1:  # columns of 0 and 1 name no item
+            words, said = WORDS, [WORDS.get(name, unknown) for name in self.winners]
+        named = [self.items.get(name, -1) if words is not WORDS else -1 for name in self.winners]
         outcome, system = np.array(said or [unknown], dtype=np.int8).T.copy()
         return outcome, system, np.array(named or [-1], dtype=np.int32)
 

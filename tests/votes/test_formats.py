@@ -277,6 +277,15 @@ def test_one_hot_rows_need_exactly_one(tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize("name", ["left", "right", "tie"])
+def test_one_hot_columns_name_no_item(tmp_path, name):
+    header = ",".join(["model_a", "model_b", *HOT])
+    path = text(tmp_path / "v.csv", f"{header}\nx,{name},1,0,0\nx,{name},0,1,0\n{name},x,0,0,1\n")
+    assert [won for *_, won in winners(read(path))] == [1, -1, 0]
+    votes = read(text(tmp_path / "w.csv", f"winner,loser\nx,{name}\n{name},x\n"))
+    assert votes.winner.tolist() == [1, 1]
+
+
 def test_choices_of_choix(shared_data):
     votes = read(shared_data / "choix" / "testcase-top1-2.json")
     assert winners(votes) == [("0", "1", 1), ("1", "2", 1), ("2", "0", 1), ("2", "1", 1)]

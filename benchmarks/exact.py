@@ -7,7 +7,10 @@ memory.
 
 from __future__ import annotations
 
+import functools
+import os
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +39,9 @@ def rows() -> Iterator[Row]:
     yield from unregularised(
         1000, {"highs": highs, "piqp": piqp, "quantecon": None}, {"highs": 25, "piqp": 1.3}
     )
+    yield from before(1000)
+    yield from enough(1000)
+    yield from regret_matching(100, 1000)
     yield from unregularised(2000, {"piqp": piqp}, {})
     yield from unregularised(100, {"quantecon": quantecon, "piqp": piqp, "highs": highs}, {"quantecon": 0.5})
     yield from many_small_games(1024, 10)
@@ -50,6 +56,9 @@ def toy_rows() -> Iterator[Row]:
     yield from unregularised(9, {"quantecon": quantecon, "piqp": piqp, "highs": highs}, {"quantecon": 0.5})
     yield from many_small_games(8, 4)
     yield from regularised(9, 0.1)
+    yield from before(9)
+    yield from enough(9)
+    yield from regret_matching(9, 20)
 
 
 def unregularised(n: int, peers: dict[str, Callable | None], targets: dict[str, float]) -> Iterator[Row]:
@@ -76,6 +85,75 @@ def unregularised(n: int, peers: dict[str, Callable | None], targets: dict[str, 
             yield measure(name, lambda game, solve=solve: solve(game.skew[0]))
         except ImportError:
             yield {"what": "Nash", "n": n, "solver": name, "note": NOT_INSTALLED}
+
+
+def before(n: int) -> Iterator[Row]:
+    """`pgames.nash` of an older checkout, whose folder is PGAMES_BEFORE, on the same games."""
+    row: Row = {"what": "Nash", "n": n, "solver": "pgames before"}
+    folder = os.environ.get("PGAMES_BEFORE")
+    if folder is None:
+        yield row | {"note": "left out: set PGAMES_BEFORE to the folder of an older checkout"}
+        return
+    environment = os.environ | {"PYTHONPATH": folder}
+    told = subprocess.run(
+        [sys.executable, "-c", BEFORE, str(n), str(SEEDS)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    cpu, worst = map(float, told.stdout.split()[-2:])
+    yield row | {"cpu_s": cpu, "exploitability": worst}
+
+
+BEFORE = """
+import statistics, sys, time
+import pgames as pg
+n, seeds = map(int, sys.argv[1:])
+pg.nash(pg.games.random_skew(60, 99))
+times, worst = [], 0.0
+for seed in range(seeds):
+    game = pg.games.random_skew(n, seed)
+    for _ in range(3):
+        start = time.process_time()
+        found = pg.nash(game)
+        times.append(time.process_time() - start)
+    worst = max(worst, found.exploitability)
+print(statistics.median(times), worst)
+"""
+
+
+def enough(n: int) -> Iterator[Row]:
+    """A precision that is enough, with its certificate."""
+    games = [pg.games.random_skew(n, seed) for seed in range(SEEDS)]
+    for precision in (1e-3, 1e-4, 1e-6):
+        ask = functools.partial(pg.nash, precision=precision)
+        measured = [timed(functools.partial(ask, game), 5, 1.0) for game in games]
+        cpu = float(np.median([seconds for seconds, _ in measured]))
+        worst = max(found.exploitability for _, found in measured)
+        what = f"Nash, precision={precision:g}"
+        yield {"what": what, "n": n, "solver": "pgames", "cpu_s": cpu, "exploitability": worst}
+
+
+def regret_matching(n: int, rounds: int) -> Iterator[Row]:
+    """As many rounds of PRM+ with restarts, of its average, and of OpenSpiel's regret matching."""
+    game = pg.games.random_skew(n, 0)
+    arena, what = pg.TableArena(game), f"{rounds} rounds of regret matching"
+    for solver in (pg.PRMPlus(restart=100), pg.Average(pg.PRMPlus()), pg.Average(pg.RegretMatching())):
+        pg.solve(solver, arena, 2)
+        cpu, state = timed(lambda solver=solver: pg.solve(solver, arena, rounds), 3, 1.0)
+        gap = float(arena.exploitability(state.policy)[0])
+        yield {"what": what, "n": n, "solver": repr(solver), "cpu_s": cpu, "exploitability": gap}
+    row: Row = {"what": what, "n": n, "solver": "OpenSpiel regret_matching"}
+    try:
+        from open_spiel.python.algorithms import regret_matching as peer
+    except ImportError:
+        yield row | {"note": NOT_INSTALLED}
+        return
+    A = game.skew[0]
+    cpu, found = timed(lambda: peer.regret_matching([A, -A], iterations=rounds), 3, 1.0)
+    yield row | {"cpu_s": cpu, "exploitability": float((A @ found[0]).max())}
 
 
 def many_small_games(games: int, n: int) -> Iterator[Row]:
@@ -128,12 +206,14 @@ def regularised(n: int, tau: float) -> Iterator[Row]:
             yield {"what": what, "n": n, "solver": name, "note": NOT_INSTALLED}
 
 
-def huge(n: int = 10_000) -> dict[str, Any]:
+def huge(n: int = 10_000, threads: int = 2) -> dict[str, Any]:
     """One game of 10,000 responses, 800 MB a table: seconds and the largest memory of the whole process."""
     game = pg.games.random_skew(n, 0)
     start, wall = time.process_time(), time.perf_counter()
-    answer = pg.nash(game)
+    answer = pg.nash(game, threads=threads)
     row = {
+        "threads": threads,
+        "load": os.getloadavg()[0],
         "what": "Nash",
         "n": n,
         "solver": "pgames",

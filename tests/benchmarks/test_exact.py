@@ -15,11 +15,15 @@ def test_every_row_of_the_exact_benchmark_is_measured(tmp_path, capsys):
         "Nash",
         "Nash, batch of 8",
         "regularised Nash, tau = 0.1",
+        "Nash, precision=0.001",
+        "Nash, precision=0.0001",
+        "Nash, precision=1e-06",
     ]
     for row in rows:
         if "cpu_s" in row:
             error = row.get("exploitability", row.get("residual"))
-            assert abs(error) < (1e-12 if row["solver"] == "pgames" else 1e-3)
+            limit = 0.3 if "rounds of" in row["what"] else 1e-12 if row["solver"] == "pgames" else 1e-3
+            assert abs(error) < limit
     highs = next(row for row in rows if row["solver"] == "highs")
     assert highs["ratio"] == pytest.approx(highs["cpu_s"] / rows[0]["cpu_s"])
     assert "cpu_s" in capsys.readouterr().out

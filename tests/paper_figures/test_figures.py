@@ -227,6 +227,8 @@ def restarts_of_regret_matching_win_on_large_games(found):
         for peer in ("RM, averaged", "MWU, averaged", "OMWU", "EGPO", "COMAL of MMD"):
             assert restarted < 0.5 * found[f"{peer}, {n} responses, 0.5 CPU s"]
     assert found["PRM+, restarts of 100, 10 responses, 0.5 CPU s"] < 1e-9
+
+
 def probes_fire_on_their_boards_alone(found):
     power = [share for what, share in found.items() if what.startswith("power")]
     assert len(power) == 10 and min(power) >= 0.95
@@ -234,7 +236,22 @@ def probes_fire_on_their_boards_alone(found):
     assert found["coverage, draws single votes"] < 0.75 < found["coverage, draws whole annotators"]
 
 
+def learners_of_a_league_stay_apart(found):
+    """A toy's league of two rounds: learners start as one policy."""
+    assert found["mean distance of learners after the first round"] == 0
+    assert found["mean distance of learners at the end"] > 0.05
+    gaps = [value for what, value in found.items() if what.startswith(("exploitability", "of the"))]
+    assert len(gaps) == 3 and gaps[0] <= min(gaps) + 1e-12  # the best mixture has the smallest
+
+
+def a_password_game_has_a_base_and_two_defenders(found):
+    """A toy's game: rates alone."""
+    assert len(found) == 3 and all(0 <= value <= 1 for value in found.values())
+
+
 CLAIMS = {
+    "fig21_smollm2_league": learners_of_a_league_stay_apart,
+    "fig22_password": a_password_game_has_a_base_and_two_defenders,
     "fig18_tau_paths": supports_change_where_they_should,
     "fig19_regularisers": every_geometry_contracts,
     "fig14_league": populations_close_the_gap,

@@ -32,7 +32,7 @@ def cells(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def configuration(grid: Mapping[str, Sequence[Any]], simulate: Callable[..., Any]) -> dict[str, Any]:
-    """The grid, the defaults, the code and the versions that the results depend on.
+    """The defaults, the code and the versions that the results depend on, whatever the values of the grid.
 
     Raises ValueError when `simulate` lacks a parameter of the grid, or needs one outside it.
     """
@@ -43,7 +43,6 @@ def configuration(grid: Mapping[str, Sequence[Any]], simulate: Callable[..., Any
     if bare := [p.name for p in others.values() if p.default is p.empty]:
         raise ValueError(f"{name} needs {bare[0]}: put it in the grid, or give it a default.")
     return {
-        "grid": {field: [described(value) for value in values] for field, values in grid.items()},
         "defaults": {p.name: described(p.default) for p in others.values()},
         "simulate": {"name": name, "code": code_digest(simulate), "constants": constants(simulate)},
         "versions": {

@@ -65,6 +65,8 @@ def sweep(
 ) -> Sweep:
     """simulate(**cell) for every cell of a grid; cells that `out` already holds are read from it.
 
+    A sweep grows: with one more tau, or one more parameter in the grid, only the new cells are computed.
+
         def cell(tau, learner, rounds=100_000, seeds=200, seed=0):
             return pg.simulate(learner(tau), pg.games.hidden_rps(tau), rounds, seeds, seed=seed)
 
@@ -72,15 +74,15 @@ def sweep(
 
     Ctrl-C and kill -9 lose only the cells in flight.
 
-    Raises ValueError when the grid, `simulate` or n_jobs is unusable, or `out` holds a sweep of another
-    configuration (grid, defaults, code of `simulate`, versions), whose differing fields are named; TypeError
+    Raises ValueError when the grid, `simulate` or n_jobs is unusable, or `out` holds cells of another meaning
+    (defaults, code of `simulate`, versions), whose differing fields are named; TypeError
     when `simulate` returns no Curve; OSError when cells are lost.
 
     Parameters
     ----------
     grid : values to combine, by the name of the parameter of `simulate`: numbers, text, learners, games.
-    simulate : a function with a name that returns a Curve. Its parameters outside the grid need defaults,
-        which are recorded too.
+    simulate : a function with a name that returns a Curve, by `pg.simulate` or `pg.run`. Its parameters
+        outside the grid need defaults, which are recorded too.
     out : a folder that all workers see. A cell whose file is damaged is computed again, with a warning on the
         standard error.
     n_jobs : number of processes, started afresh by loky with one thread each. Inside
@@ -91,13 +93,13 @@ def sweep(
     if n_jobs == 0:
         raise ValueError("n_jobs must be at least 1, or -1 for one per processor, got 0.")
     store.claim()
-    found = {i: store.load(i, values) for i, values in enumerate(todo)}
+    found = {i: store.load(values) for i, values in enumerate(todo)}
     missing = [i for i, curve in found.items() if curve is None]
-    store.warn_of_edits([i for i in found if i not in missing])
+    store.warn_of_edits([todo[i] for i, curve in found.items() if curve is not None])
     if missing:
-        with _watched(store, missing, len(todo)):
-            _compute([(simulate, store, i, todo[i]) for i in missing], n_jobs)
-        found |= {i: store.load(i, todo[i]) for i in missing}
+        with _watched(store, [todo[i] for i in missing], len(todo)):
+            _compute([(simulate, store, todo[i]) for i in missing], n_jobs)
+        found |= {i: store.load(todo[i]) for i in missing}
     done = [Cell(values, curve) for values, curve in zip(todo, found.values(), strict=True) if curve]
     if len(done) < len(todo):
         raise OSError(
@@ -116,8 +118,8 @@ def _compute(todo: list[tuple[Any, ...]], n_jobs: int | None) -> None:
         joblib.Parallel(batch_size=1, max_nbytes=None, **jobs)(joblib.delayed(_work)(*one) for one in todo)
 
 
-def _work(simulate: Callable[..., Curve], store: Store, i: int, values: dict[str, Any]) -> None:
-    """Compute cell i and write it; runs in a worker."""
+def _work(simulate: Callable[..., Curve], store: Store, values: dict[str, Any]) -> None:
+    """Compute a cell and write it; runs in a worker."""
     begun = time.process_time()
     try:
         with silent():  # the sweep has its own bar
@@ -129,11 +131,11 @@ def _work(simulate: Callable[..., Curve], store: Store, i: int, values: dict[str
         raise TypeError(f"{named(simulate)} must return a Curve, got {type(curve).__name__}.")
     if curve.stopped:
         raise KeyboardInterrupt  # simulate returns part of a curve after Ctrl-C; a sweep keeps none
-    store.save(i, values, curve, time.process_time() - begun)
+    store.save(values, curve, time.process_time() - begun)
 
 
 @contextmanager
-def _watched(store: Store, missing: list[int], total: int) -> Iterator[None]:
+def _watched(store: Store, missing: list[dict[str, Any]], total: int) -> Iterator[None]:
     """A bar of finished cells and their rate, counted in the folder, where every process writes them."""
     before, begun, ended = total - len(missing), time.monotonic(), threading.Event()
     with progress("cells", total, done=before) as bar:

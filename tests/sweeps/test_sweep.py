@@ -39,6 +39,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((folder / "cells").glob("*.npz"))}
 
 
+def path_of(folder: Path, **cell) -> Path:
+    """The files of a cell, without their suffix."""
+    manifests = [path for path in (folder / "cells").glob("*.json")]
+    return next(p.with_suffix("") for p in manifests if json.loads(p.read_text())["cell"] == cell)
+
+
 def wait_until(condition, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -67,7 +73,7 @@ def test_finished_cells_are_not_computed_again(tmp_path: Path) -> None:
 
 def test_a_manifest_says_what_was_computed(tmp_path: Path) -> None:
     sweep({"tau": [0.1]}, functools.partial(cell, learner=Greedy), tmp_path / "runs")
-    noted_down = json.loads((tmp_path / "runs" / "cells" / "0000.json").read_text())
+    noted_down = json.loads(path_of(tmp_path / "runs", tau=0.1).with_suffix(".json").read_text())
     configuration = noted_down["configuration"]
     assert noted_down["cell"] == {"tau": 0.1}
     assert configuration["defaults"] == {
@@ -84,7 +90,7 @@ def test_a_manifest_says_what_was_computed(tmp_path: Path) -> None:
 def test_a_damaged_cell_is_computed_again_and_said_so(tmp_path: Path, capsys, end: str) -> None:
     sweep(TWO, noting(tmp_path), tmp_path / "runs")
     before = contents(tmp_path / "runs")
-    damaged = (tmp_path / "runs" / "cells" / "0002").with_suffix(end)
+    damaged = path_of(tmp_path / "runs", tau=0.2, learner="a").with_suffix(end)
     damaged.write_bytes(damaged.read_bytes()[:-40])
     assert sweep(TWO, noting(tmp_path), tmp_path / "runs").computed == 1
     said = capsys.readouterr().err
@@ -96,9 +102,10 @@ def test_a_damaged_cell_is_computed_again_and_said_so(tmp_path: Path, capsys, en
 
 def test_a_cell_whose_curve_is_gone_is_computed_again(tmp_path: Path, capsys) -> None:
     sweep(TWO, noting(tmp_path), tmp_path / "runs")
-    (tmp_path / "runs" / "cells" / "0001.npz").unlink()
+    gone = path_of(tmp_path / "runs", tau=0.1, learner="b").with_suffix(".npz")
+    gone.unlink()
     assert sweep(TWO, noting(tmp_path), tmp_path / "runs").computed == 1
-    assert "0001.npz is missing" in capsys.readouterr().err
+    assert f"{gone.name} is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("left", ["{", "[]"])
@@ -110,8 +117,9 @@ def test_a_damaged_configuration_is_written_again_and_cells_still_guard_theirs(
     assert sweep(TWO, noting(tmp_path), tmp_path / "runs").computed == 0
     assert "sweep.json is damaged" in capsys.readouterr().err
     (tmp_path / "runs" / "sweep.json").unlink()
-    with pytest.raises(ValueError, match=r"grid\.tau is \[0\.1, 0\.2\] there and \[0\.1, 0\.3\] now"):
-        sweep({**TWO, "tau": [0.1, 0.3]}, noting(tmp_path), tmp_path / "runs")
+    other = functools.partial(noted, notes=str(tmp_path / "other"))
+    with pytest.raises(ValueError, match=r"defaults\.notes is .* there and .*other"):
+        sweep(TWO, other, tmp_path / "runs")
 
 
 SOURCE = """
@@ -182,7 +190,7 @@ def test_an_error_names_its_cell_and_leaves_the_others(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tau") as error:
         sweep({"tau": [0.1, -1.0]}, functools.partial(cell, learner=Greedy), tmp_path / "runs")
     assert error.value.__notes__ == ["in the cell tau=-1.0"]
-    assert list(contents(tmp_path / "runs")) == ["0000.npz"]
+    assert len(contents(tmp_path / "runs")) == 1 and path_of(tmp_path / "runs", tau=0.1)
 
 
 def test_ctrl_c_inside_a_simulation_keeps_whole_cells_only(tmp_path: Path, monkeypatch) -> None:
@@ -195,7 +203,7 @@ def test_ctrl_c_inside_a_simulation_keeps_whole_cells_only(tmp_path: Path, monke
 
     with pytest.raises(KeyboardInterrupt):
         sweep({"tau": [0.1, 0.2, 0.3]}, stopped, tmp_path / "runs")
-    assert calls == [0.1, 0.2] and list(contents(tmp_path / "runs")) == ["0000.npz"]
+    assert calls == [0.1, 0.2] and len(contents(tmp_path / "runs")) == 1
 
 
 def hanging(tmp_path: Path, n_jobs: int) -> subprocess.Popen:
@@ -221,14 +229,16 @@ def test_a_killed_sweep_loses_only_cells_in_flight(tmp_path: Path, n_jobs: int, 
     assert resumed.computed == 2 and sorted(notes(tmp_path)[4 + n_jobs :]) == ["0.3 a", "0.3 b"]
     (tmp_path / "fresh").mkdir()
     run_slow(tmp_path / "fresh" / "runs", n_jobs=1)
-    assert contents(tmp_path / "runs") == contents(tmp_path / "fresh" / "runs")
+    whole, fresh = contents(tmp_path / "runs"), contents(tmp_path / "fresh" / "runs")
+    assert sorted(whole.values()) == sorted(fresh.values())  # other notes, so other names of the cells
     assert finished.items() <= contents(tmp_path / "runs").items()
 
 
 def test_killed_between_the_two_files_of_a_cell(tmp_path: Path, capsys) -> None:
     sweep(TWO, noting(tmp_path), tmp_path / "runs")
-    (tmp_path / "runs" / "cells" / "0003.json").unlink()
-    (tmp_path / "runs" / "cells" / ".0003.npz.half").write_bytes(b"half")
+    last = path_of(tmp_path / "runs", tau=0.2, learner="b")
+    last.with_suffix(".json").unlink()
+    last.with_name(f".{last.name}.npz.half").write_bytes(b"half")
     assert sweep(TWO, noting(tmp_path), tmp_path / "runs").computed == 1 and not capsys.readouterr().err
 
 

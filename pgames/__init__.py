@@ -7,7 +7,7 @@
 True
 """
 
-from pgames import bounds, games, losses, metrics, plot, population, ratings, regularisers
+from pgames import bounds, games, losses, metrics, peers, plot, population, ratings, regularisers
 from pgames.audits import Audit, audit
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.counts import PairCounts
@@ -159,6 +159,7 @@ __all__ = [
     "nash",
     "nash_roles",
     "nash_zero_sum",
+    "peers",
     "plot",
     "population",
     "ratings",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames import frames
 from pgames.curves import fit, saved
 from pgames.curves.fit import LogFit, Slope
 from pgames.curves.summary import Summary, summarise
+from pgames.frames import Kind
 from pgames.solver import State
 
 if TYPE_CHECKING:
@@ -205,6 +207,42 @@ class Curve:
         if name == "regret":
             return plot.compare(self, by, bound, title=title, ax=ax)
         return plot.convergence(self, name, bound, by=by, title=title, ax=ax)
+
+    # -- frames -----------------------------------------------------------------------------------------
+
+    def to_frame(self, kind: Kind | None = None) -> Any:
+        """A data frame with a row for each run and recorded round, of pandas or polars as installed.
+
+        Columns: run, round, bits where verdicts are counted, and every quantity with one number per run and
+        round; quantities with further axes are left to `to_xarray`. Raises ValueError for another kind, and
+        ModuleNotFoundError when narwhals or the library is missing.
+        """
+        S, R = max(self.seeds, 1), len(self.rounds)
+        columns: dict[str, NDArray[Any]] = {
+            "run": np.repeat(np.arange(S), R),
+            "round": np.tile(self.rounds, S),
+        }
+        if self.bits is not None:
+            columns["bits"] = np.tile(self.bits, S)
+        columns |= {name: value.reshape(-1) for name, value in self.values.items() if value.ndim == 2}
+        return frames.frame(columns, kind)
+
+    def to_xarray(self) -> Any:
+        """An xarray Dataset with the dimensions run and round, and axis0, axis1, ... of further axes.
+
+        Raises ModuleNotFoundError when xarray is not installed.
+        """
+        arrays = {}
+        for name, value in self.values.items():
+            further = tuple(f"{name}_axis{i}" for i in range(value.ndim - 2))
+            arrays[name] = (("run", "round", *further), value)
+        coordinates: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {
+            "run": (("run",), np.arange(self.seeds)),
+            "round": (("round",), self.rounds),
+        }
+        if self.bits is not None:
+            coordinates["bits"] = (("round",), self.bits)
+        return frames.dataset(arrays, coordinates, {"solver": self.solver, "tau": self.tau})
 
     # -- files ------------------------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@ too narrow. Read the median beside the mean, and take 200 runs or more.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pgames.frames import Kind, frame
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -39,6 +41,13 @@ class Summary(NamedTuple):
         """mean / median in the last row; far above 1 where a few runs hold most of the total."""
         mean, median = float(self.mean[-1]), float(self.median[-1])
         return mean / median if median > 0 else np.inf if mean > 0 else 1.0
+
+    def to_frame(self, kind: Kind | None = None) -> Any:
+        """A data frame with a row for each round, of pandas or polars as installed.
+
+        Raises ValueError for another kind, and ModuleNotFoundError when narwhals or the library is missing.
+        """
+        return frame({name: column for name, column in self._asdict().items() if column is not None}, kind)
 
     def __repr__(self) -> str:
         names = [f"{name:>10}" for name in self._fields]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.exact import convex
+from pgames.exact import convex, shown
 from pgames.exact.bregman import bregman_nash
 from pgames.exact.certificates import (
     PLAIN,
@@ -21,6 +21,7 @@ from pgames.exact.linear import limited
 from pgames.exact.one_game import Select, scaled, select_equilibrium, solve
 from pgames.exact.small import LARGEST, follow_paths
 from pgames.exact.tau_path import TauPath, check_path
+from pgames.frames import Kind, frame
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.regularisers import Regulariser, check_regulariser
 
@@ -63,6 +64,19 @@ class Equilibrium(NamedTuple):
         names = self.labels or tuple(str(y) for y in range(len(row)))
         order = np.argsort(-row, kind="stable")
         return {names[y]: float(row[y]) for y in order if row[y] > above}
+
+    def __repr__(self) -> str:
+        return shown.equilibrium_line(self.policy, self.exploitability, self.residual, self.labels)
+
+    def _repr_html_(self) -> str:
+        return shown.equilibrium_html(repr(self), self.policy, self.labels)
+
+    def to_frame(self, kind: Kind | None = None) -> Any:
+        """A data frame of prompt, response and probability, of pandas or polars as installed.
+
+        Raises ValueError for another kind, and ModuleNotFoundError when narwhals or the library is missing.
+        """
+        return frame(shown.equilibrium_columns(self.policy, self.labels), kind)
 
 
 @overload

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pgames.curves import Curve
 from pgames.extras import need
+from pgames.frames import Kind, frame
 from pgames.progress import progress, silent
 from pgames.sweeps.fingerprint import named
 from pgames.sweeps.grid import cells, configuration
@@ -39,6 +42,27 @@ class Sweep:
     def __repr__(self) -> str:
         return f"Sweep({len(self.cells)} cells in {self.folder}, {self.computed} computed now)"
 
+    def to_frame(self, kind: Kind | None = None) -> Any:
+        """A data frame with a row for each cell, run and recorded round: its values, then its quantities.
+
+        Values that are no numbers are written as text. Raises ValueError when cells recorded other
+        quantities, or for another kind than pandas or polars, and ModuleNotFoundError when narwhals or the
+        library is missing.
+        """
+        columns: dict[str, list[Any]] = {}
+        for values, curve in self.cells:
+            S, R = curve.seeds, len(curve.rounds)
+            shown = {name: _plain(value) for name, value in values.items()}
+            rows = {name: [value] * (S * R) for name, value in shown.items()}
+            rows |= {"run": np.repeat(np.arange(S), R).tolist(), "round": curve.rounds.tolist() * S}
+            rows |= {name: value.ravel().tolist() for name, value in curve.values.items() if value.ndim == 2}
+            if columns and rows.keys() != columns.keys():
+                odd = ", ".join(sorted(rows.keys() ^ columns.keys()))
+                raise ValueError(f"cells recorded other quantities ({odd}): take their curves one by one.")
+            for name, column in rows.items():
+                columns.setdefault(name, []).extend(column)
+        return frame(columns, kind)
+
     def curves(self, by: str, where: Mapping[str, Any] | None = None) -> dict[Any, Curve]:
         """The curves by the value of one field, where the other fields have the values in `where`.
 
@@ -55,6 +79,11 @@ class Sweep:
             free = ", ".join(name for name in names if name != by and name not in fixed)
             raise ValueError(f"several cells have the same {by}: fix {free} in `where`.")
         return found
+
+
+def _plain(value: Any) -> Any:
+    """A number or text as it is, anything else as text."""
+    return value if isinstance(value, bool | int | float | str) else spelled({"": value})[1:]
 
 
 def sweep(

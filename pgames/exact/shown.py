@@ -1,0 +1,64 @@
+"""Equilibria in one line, as a table for notebooks, and as columns of a data frame."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MOST = 4  # responses in a line
+ROWS = 20  # responses in a table of a notebook
+PLAYED = 1e-9  # the least probability that counts as played
+
+
+def in_line(p: Array, labels: Sequence[str] = ()) -> str:
+    """The likeliest of Y responses, float64[Y], and how many are played: "2: 0.36, 0: 0.36, ..., 3 of 9"."""
+    order = np.argsort(-p, kind="stable")
+    played = int((p > PLAYED).sum())
+    likeliest = ", ".join(f"{_name(labels, y)}: {p[y]:.4g}" for y in order[: min(MOST, max(played, 1))])
+    more = ", ..." if played > MOST else ""
+    return f"{likeliest}{more}, {played} of {len(p)} played"
+
+
+def equilibrium_line(policy: Array, exploitability: float, residual: float, labels: Sequence[str]) -> str:
+    """One line for a policy float64[X, Y] and its certificate; the first prompt stands for the others."""
+    prompts = "" if len(policy) == 1 else f"{len(policy)} prompts; the first: "
+    return (
+        f"Equilibrium({prompts}{in_line(policy[0], labels)}; exploitability={exploitability:.2g}, "
+        f"residual={residual:.2g})"
+    )
+
+
+def equilibrium_html(line: str, policy: Array, labels: Sequence[str]) -> str:
+    """The line above a table of the likeliest responses of a policy float64[X, Y], averaged over prompts."""
+    p = policy.mean(axis=0)
+    order = np.argsort(-p, kind="stable")[:ROWS]
+    rows = "".join(
+        f"<tr><td>{html.escape(_name(labels, y))}</td><td>{p[y]:.6f}</td></tr>"
+        for y in order
+        if p[y] > PLAYED
+    )
+    head = "<thead><tr><th>response</th><th>probability</th></tr></thead>"
+    return (
+        f"<details><summary>{html.escape(line)}</summary><table>{head}<tbody>{rows}</tbody></table></details>"
+    )
+
+
+def equilibrium_columns(policy: Array, labels: Sequence[str]) -> dict[str, list[Any]]:
+    """The columns prompt, response and probability, of X Y rows, of a policy float64[X, Y]."""
+    X, Y = policy.shape
+    names = [_name(labels, y) for y in range(Y)]
+    return {
+        "prompt": [x for x in range(X) for _ in range(Y)],
+        "response": names * X,
+        "probability": policy.ravel().tolist(),
+    }
+
+
+def _name(labels: Sequence[str], y: int | np.intp) -> str:
+    return str(labels[int(y)]) if labels else str(int(y))

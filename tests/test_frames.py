@@ -78,6 +78,17 @@ def test_equilibria_and_sweeps_have_frames(kind, tmp_path):
     assert found["tau"] == [0.1] * 6 + [0.2] * 6 and found["round"] == [1, 10, 100] * 4
 
 
+def test_a_quantity_that_a_cell_did_not_record_is_missing(kind):
+    from pgames.sweeps.sweep import Cell, Sweep
+
+    rounds, rows = np.array([1, 2]), np.array([[0.5, 0.25]])
+    made = [Cell({"tau": t}, pg.Curve("A", rounds, {name: rows})) for t, name in ((0.1, "a"), (0.2, "b"))]
+    found = columns(Sweep(made, None, 2).to_frame(kind))
+    assert list(found) == ["tau", "run", "round", "a", "b"]
+    np.testing.assert_array_equal(found["a"], [0.5, 0.25, np.nan, np.nan])
+    np.testing.assert_array_equal(found["b"], [np.nan, np.nan, 0.5, 0.25])
+
+
 def test_the_installed_library_is_taken_and_another_is_refused(curve):
     pytest.importorskip("narwhals")
     assert type(curve.to_frame()).__module__.startswith(("pandas", "polars"))

@@ -45,20 +45,19 @@ class Sweep:
     def to_frame(self, kind: Kind | None = None) -> Any:
         """A data frame with a row for each cell, run and recorded round: its values, then its quantities.
 
-        Values that are no numbers are written as text. Raises ValueError when cells recorded other
-        quantities, or for another kind than pandas or polars, and ModuleNotFoundError when narwhals or the
+        Values that are no numbers are written as text, and a quantity that a cell did not record is NaN.
+        Raises ValueError for another kind than pandas or polars, and ModuleNotFoundError when narwhals or the
         library is missing.
         """
+        tables = [curve.values.items() for _, curve in self.cells]
+        quantities = dict.fromkeys(name for table in tables for name, value in table if value.ndim == 2)
         columns: dict[str, list[Any]] = {}
         for values, curve in self.cells:
             S, R = curve.seeds, len(curve.rounds)
-            shown = {name: _plain(value) for name, value in values.items()}
-            rows = {name: [value] * (S * R) for name, value in shown.items()}
+            rows = {name: [_plain(value)] * (S * R) for name, value in values.items()}
             rows |= {"run": np.repeat(np.arange(S), R).tolist(), "round": curve.rounds.tolist() * S}
-            rows |= {name: value.ravel().tolist() for name, value in curve.values.items() if value.ndim == 2}
-            if columns and rows.keys() != columns.keys():
-                odd = ", ".join(sorted(rows.keys() ^ columns.keys()))
-                raise ValueError(f"cells recorded other quantities ({odd}): take their curves one by one.")
+            nothing = np.full((S, R), np.nan)
+            rows |= {name: curve.values.get(name, nothing).ravel().tolist() for name in quantities}
             for name, column in rows.items():
                 columns.setdefault(name, []).extend(column)
         return frame(columns, kind)

@@ -34,6 +34,7 @@ def _played(folder: Path, tiny: bool) -> Path:
     from llm_backend.league.loop import run
 
     config = settings.read(RECIPE)
+    assert isinstance(config, settings.LeagueConfiguration)
     config = config.tiny() if tiny else config
     placed = config.run.model_copy(update={"out": str(folder)})
     if not (folder / "page.json").is_file():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.numerics import real
+from pgames.numerics import check_whole, real
 
 Array = NDArray[np.float64]
 
@@ -138,9 +138,9 @@ RATES = "in [0, 1] where two met and NaN where they did not"
 
 
 def no_meetings(members: int, runs: int = 1) -> Meetings:
-    """K members of which no two have met. Raises ValueError when a number is below 1."""
-    if members < 1 or runs < 1:
-        raise ValueError(f"members and runs must be at least 1, got {members} and {runs}.")
+    """K members of which no two have met. Raises ValueError when either is no whole number of at least 1."""
+    check_whole("members", members, 1)
+    check_whole("runs", runs, 1)
     own = np.broadcast_to(np.eye(members, dtype=bool), (runs, members, members))
     return Meetings(np.where(own, 0.5, np.nan), np.where(own, np.inf, 0.0))
 

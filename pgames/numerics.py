@@ -2,18 +2,81 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import re
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
 SUM_TOLERANCE = 1e-6  # the largest |sum - 1| of a distribution that counts as rounding
+NUMBERS = re.compile(r"[A-Za-z_][\w.]*")
 SERIES = 1e-3  # |log p / q| below which `kl_to_logs` expands the exponential
 
 
 def whole(value: object) -> bool:
     """Whether the value is a whole number, of Python or of NumPy; True and False are none."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def number(value: object) -> float:
+    """A real number of Python or NumPy as a float; NaN for text, None, a list and all else that is none.
+
+    A check of a range, such as `low <= number(value) < high`, refuses what is no number.
+    """
+    try:
+        if isinstance(value, str | bytes) or np.ndim(value) or np.iscomplexobj(value):  # type: ignore[arg-type]
+            return math.nan
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError:  # an int above every float
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Raise ValueError, whose message calls it `name`, unless the value is a whole number >= `least`."""
+    if not whole(value) or value < least:  # type: ignore[operator]
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r:.60}.")
+
+
+def check_numbers(settings: Any) -> None:
+    """Check the fields of a dataclass that are annotated as numbers: int, float or Weight, maybe with None.
+
+    Raises ValueError naming the field that holds text, a complex number, an int above every float, or
+    anything else that is no number; a field of whole numbers takes no fraction and no bool.
+    """
+    for one in dataclasses.fields(settings):
+        value: Any = getattr(settings, one.name)
+        words = set(NUMBERS.findall(str(one.type)))
+        kinds = words & {"int", "float", "Weight"}
+        if not kinds or words - {"int", "float", "Weight", "None"} or (value is None and "None" in words):
+            continue
+        if _is_text(value):
+            why = f"a number, got the text {value!r:.60}: pass it without quotes"
+        elif kinds == {"int"}:
+            why = "" if whole(value) else f"a whole number, got {value!r:.60}"
+        elif "Weight" in words and value is not None and np.ndim(value):
+            why = "" if np.asarray(value).dtype.kind in "iuf" else f"numbers, got {value!r:.60}"
+        else:
+            why = "" if _is_number(value) else f"a number, got {value!r:.60}"
+        if why:
+            raise ValueError(f"{type(settings).__name__}: {one.name} must be {why}.")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str | bytes) or (
+        isinstance(value, np.ndarray | list) and np.asarray(value).dtype.kind in "SU"
+    )
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, float | np.floating):  # NaN and infinity are left to the check of the range
+        return True
+    return math.isfinite(number(value)) or isinstance(value, np.ndarray)
 
 
 def real(name: str, values: ArrayLike) -> Array:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from pgames.arena import Comparing, Streaming
 from pgames.bandits.exp3_kernels import exp3_draws, exp3_rounds, exp3_update
 from pgames.bandits.pair_rules import RUCB_RULE, THOMPSON_RULE, choose_pairs, pair_rounds
+from pgames.numerics import check_numbers, number
 from pgames.regret.ledger import Ledger
 from pgames.solver import State, require
-from pgames.solvers.checks import check_numbers, require_table
+from pgames.solvers.checks import require_table
 
 Policies = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
 Losses = tuple[NDArray[np.float64], NDArray[np.float64]]  # float64[S, X, Y] of the left and right player
@@ -56,8 +57,8 @@ class SparringEXP3:
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        if self.eta is not None and not 0 < self.eta < np.inf:
-            raise ValueError(f"SparringEXP3: eta must be finite and above 0, or None, got {self.eta}.")
+        if self.eta is not None and not 0 < number(self.eta) < np.inf:
+            raise ValueError(f"SparringEXP3: eta must be finite and above 0, or None, got {self.eta!r:.60}.")
 
     @property
     def target(self) -> float:
@@ -215,5 +216,5 @@ def _counted(arena: Streaming, rounds: int, ledger: Ledger) -> None:
 
 def _check_alpha(learner: object, alpha: float) -> None:
     check_numbers(learner)
-    if not 0.5 < alpha < np.inf:
-        raise ValueError(f"{type(learner).__name__}: alpha must be finite and above 1/2, got {alpha}.")
+    if not 0.5 < number(alpha) < np.inf:
+        raise ValueError(f"{type(learner).__name__}: alpha must be finite and above 1/2, got {alpha!r:.60}.")

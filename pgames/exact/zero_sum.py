@@ -73,10 +73,10 @@ def check_taus(tau: float | tuple[float, float], *, alike: bool = True) -> tuple
     Raises ValueError unless both are finite and at least 0, and where they must be `alike`, both 0 or both
     above 0.
     """
-    both = np.ravel(np.asarray(tau, dtype=np.float64))
-    if both.size not in (1, 2) or not (np.isfinite(both) & (both >= 0)).all():
+    both = real("tau", tau)
+    if both.shape not in ((), (2,)) or not (np.isfinite(both) & (both >= 0)).all():
         raise ValueError(f"tau must be one number or one for each player, finite and at least 0, got {tau}.")
-    first, second = float(both[0]), float(both[-1])
+    first, second = (float(one) for one in np.broadcast_to(both, 2))
     if alike and (first == 0) != (second == 0):
         raise ValueError(
             f"tau must be 0 for both players or above 0 for both, got {tau}: pass a small tau, such as 1e-4, "

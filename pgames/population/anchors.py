@@ -106,8 +106,11 @@ class Anchors:
         """Every pair that people voted on, as one anchor each.
 
         `responses` and `prompts` are the names of the game's responses and prompts, in order; without
-        `prompts` the votes are on the game's only prompt. Raises ValueError for a vote on anything else.
+        `prompts` the votes are on the game's only prompt. Raises ValueError for a vote on anything else, and
+        TypeError for what is not votes.
         """
+        if not isinstance(votes, Comparisons):
+            raise TypeError(f"of_votes needs Comparisons, got {type(votes).__name__}: pass the votes.")
         place = _places("item", votes.items, responses)
         row = np.zeros(1, np.int64) if prompts is None else _places("prompt", votes.prompts, prompts)
         if prompts is None and len(votes.prompts) > 1:
@@ -121,8 +124,13 @@ class Anchors:
     def of_rule(cls, rule: PreferenceGame, pairs: ArrayLike) -> Anchors:
         """Pairs int64[N, 3] of (prompt, first, second) that a rule decides: the winner is whom it prefers.
 
-        Raises ValueError for pairs outside the game, and for one that the rule calls a tie.
+        Raises ValueError for pairs outside the game, and for one that the rule calls a tie, and TypeError
+        for a rule that is no game.
         """
+        if not isinstance(rule, PreferenceGame):
+            raise TypeError(
+                f"of_rule needs a PreferenceGame, got {type(rule).__name__}: pass PreferenceGame(P)."
+            )
         listed = np.asarray(pairs)
         if listed.ndim != 2 or listed.shape[1] != 3 or listed.dtype.kind not in "iu":
             raise ValueError(f"pairs must be whole numbers of shape [N, 3], got shape {list(listed.shape)}.")
@@ -160,6 +168,8 @@ class Anchors:
 
 
 def _places(what: str, names: Sequence[str], known: Sequence[str]) -> Ints:
+    if known is None or isinstance(known, str):
+        raise ValueError(f"{what}s must be a list of names, got {known!r:.40}.")
     place = {name: i for i, name in enumerate(known)}
     if unknown := [name for name in names if name not in place]:
         raise ValueError(f"the votes name the {what} {unknown[0]!r}, which is not among {list(known)[:8]}.")

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.numerics import number
 from pgames.population.rates import check_rates
 from pgames.ratings.settled import settled
 
@@ -57,8 +58,8 @@ class Hard:
     self_play: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.p < np.inf:
-            raise ValueError(f"Hard: p must be finite and above 0, got {self.p}.")
+        if not 0 < number(self.p) < np.inf:
+            raise ValueError(f"Hard: p must be finite and above 0, got {self.p!r:.60}.")
         _check_share(self, self.self_play)
 
     def __call__(self, rates: Array) -> Array:
@@ -112,8 +113,8 @@ class Near:
     self_play: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.width < np.inf:
-            raise ValueError(f"Near: width must be finite and above 0, got {self.width}.")
+        if not 0 < number(self.width) < np.inf:
+            raise ValueError(f"Near: width must be finite and above 0, got {self.width!r:.60}.")
         _check_share(self, self.self_play)
 
     def __call__(self, rates: Array) -> Array:
@@ -137,5 +138,5 @@ def _shares(weights: Array, self_play: float) -> Array:
 
 
 def _check_share(matchmaker: object, share: float) -> None:
-    if not 0 <= share <= 1:
-        raise ValueError(f"{type(matchmaker).__name__}: self_play must be in [0, 1], got {share}.")
+    if not 0 <= number(share) <= 1:
+        raise ValueError(f"{type(matchmaker).__name__}: self_play must be in [0, 1], got {share!r:.60}.")

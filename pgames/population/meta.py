@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pgames.exact.equilibrium import SELECTIONS, nash
 from pgames.exact.one_game import Select
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import softmax
+from pgames.numerics import check_numbers, number, softmax
 from pgames.population.rates import check_rates
 from pgames.ratings.alpha_rank import alpha_rank
 
@@ -61,10 +61,10 @@ class Nash:
     select: Select = "centre"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.tau < np.inf or self.select not in SELECTIONS:
+        if not 0 <= number(self.tau) < np.inf or self.select not in SELECTIONS:
             raise ValueError(
                 f"Nash: tau must be finite and at least 0 and select one of {', '.join(SELECTIONS)}, got "
-                f"tau={self.tau}, select={self.select!r}."
+                f"tau={self.tau!r:.60}, select={self.select!r:.60}."
             )
 
     def __call__(self, rates: Array) -> Array:
@@ -77,13 +77,14 @@ class Nash:
 class AlphaRank:
     """The stationary distribution of alpha-rank (`pgames.ratings.alpha_rank`, arXiv:1903.01373).
 
-    Raises ValueError when alpha is negative or the population smaller than 2.
+    Raises ValueError when alpha is negative or the population no whole number of at least 2.
     """
 
     alpha: float
     population: int = 50
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not self.alpha >= 0 or self.population < 2:
             raise ValueError(
                 f"AlphaRank: alpha must be at least 0 and population at least 2, got {self.alpha} and "
@@ -102,13 +103,14 @@ class Replicator:
     w' is proportional to w exp(dt P w). The last point spirals outwards on a cycle; the average approaches
     the Nash at rate 1 / (steps dt).
 
-    Raises ValueError when steps is below 1 or dt not above 0.
+    Raises ValueError when steps is no whole number of at least 1 or dt is not above 0.
     """
 
     steps: int = 1000
     dt: float = 0.1
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.steps < 1 or not 0 < self.dt < np.inf:
             raise ValueError(
                 "Replicator: steps must be at least 1 and dt finite and above 0, got "

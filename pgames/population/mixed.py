@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.arena import Mixing
+from pgames.numerics import real
 from pgames.solver import Pi
 
 
@@ -18,7 +19,7 @@ def mixed(arena: Mixing[Pi], weights: NDArray[np.float64], members: Sequence[Pi]
     one run the weights are numbers, as text needs them. Raises ValueError when there are not as many weights
     as members.
     """
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = real("weights", weights)
     if weights.ndim != 2 or weights.shape[1] != len(members):
         raise ValueError(f"weights must have shape [S, {len(members)}], got {list(weights.shape)}.")
     columns = np.ascontiguousarray(weights.T)

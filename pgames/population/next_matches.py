@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.meetings import Meetings
-from pgames.numerics import real, whole
+from pgames.numerics import check_whole, real, whole
 from pgames.population.meta import Meta, Nash
 
 Array = NDArray[np.float64]
@@ -41,16 +41,19 @@ def matches_of(shares: ArrayLike, games: int, seed: int) -> NDArray[np.int64]:
 
     Each pair gets its share of the games rounded down; the rest are drawn in proportion to what was cut off.
 
-    Raises ValueError when games is no whole number above 0, or the shares are negative or no pair has one.
+    Raises ValueError when games is no whole number above 0, seed none of at least 0, or the shares are
+    negative or no pair has one.
     """
     table = real("shares", shares)
+    check_whole("seed", seed, 0)
     if not whole(games) or games < 1 or table.ndim != 2 or table.shape[0] != table.shape[1]:
         raise ValueError(
             "matches_of needs a whole number of games >= 1 and shares of shape [K, K], got "
             f"{games!r} and {list(table.shape)}."
         )
-    if not ((table >= 0).all() and np.isfinite(table).all() and table.sum() > 0):
+    if not ((table >= 0).all() and np.isfinite(table).all() and table.max(initial=0) > 0):
         raise ValueError("shares must be at least 0 and finite, and some pair must have one.")
+    table = table / table.max()
     pairs = np.argwhere(table > 0)
     wanted = games * table[tuple(pairs.T)] / table.sum()
     times = np.floor(wanted).astype(np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.arena import Arena, Judging, SelfPreferring
+from pgames.numerics import SUM_TOLERANCE, number, whole
 from pgames.population.anchors import Agreement, Anchors
 from pgames.solver import Pi, Solver, State, Weight, require
 
@@ -22,8 +23,8 @@ def outside(members: int, i: int, j: int) -> tuple[int, ...]:
 
     Raises ValueError when a number names no member, and when nobody is left.
     """
-    if not (0 <= i < members and 0 <= j < members):
-        raise ValueError(f"a pair names members 0 to {members - 1}, got {i} and {j}.")
+    if not (whole(members) and whole(i) and whole(j) and 0 <= i < members and 0 <= j < members):
+        raise ValueError(f"a pair names two of {members!r} members, numbered from 0, got {i!r} and {j!r}.")
     others = tuple(k for k in range(members) if k not in (i, j))
     if not others:
         raise ValueError(
@@ -40,12 +41,15 @@ class FacingEach(Generic[Pi]):
     its share: on a table exactly the step against the shared win rate. Whichever opponent a solver names,
     these are met.
 
-    Raises ValueError without a meeting.
+    Raises ValueError without a meeting, and when the shares are negative or not of sum 1.
     """
 
     def __init__(self, meetings: Sequence[tuple[float, Arena[Pi], Pi]]):
         if not len(meetings):
             raise ValueError("FacingEach needs at least one opponent, got none.")
+        shares = [number(meeting[0]) for meeting in meetings]
+        if not (min(shares) >= 0 and abs(sum(shares) - 1) <= SUM_TOLERANCE):
+            raise ValueError(f"the shares of FacingEach must be at least 0 and of sum 1, got {shares}.")
         self.meetings = tuple(meetings)
 
     @property

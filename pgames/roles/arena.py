@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.arena import Pair, Role
 from pgames.mixing import Policy, Simplices
-from pgames.numerics import real
+from pgames.numerics import check_whole, real
 from pgames.roles import certificates
 from pgames.roles.matrix import MatrixRoles
 from pgames.roles.prompts import PromptRoles
@@ -52,12 +52,11 @@ class RoleArena:
                 f"RoleArena needs a game of two roles, got {type(game).__name__}: pass MatrixRoles(A) or "
                 "PromptRoles(R)."
             )
-        if runs < 1:
-            raise ValueError(f"runs must be at least 1, got {runs}.")
-        if samples is not None and samples < 1:
-            raise ValueError(f"samples must be at least 1, or None for exact feedback, got {samples}.")
-        if seed < 0 or first_run < 0:
-            raise ValueError(f"seed and first_run must be at least 0, got {seed} and {first_run}.")
+        check_whole("runs", runs, 1)
+        if samples is not None:
+            check_whole("samples (None for exact feedback)", samples, 1)
+        check_whole("seed", seed, 0)
+        check_whole("first_run", first_run, 0)
         factors = np.asarray(tempers, dtype=np.float64)
         if factors.shape != (2,) or not (np.isfinite(factors) & (factors > 0)).all():
             raise ValueError(f"tempers must be two numbers above 0, of attacker and defender, got {tempers}.")

@@ -92,7 +92,7 @@ def distributions(name: str, values: ArrayLike | None, shape: tuple[int, ...]) -
 def labels(name: str, given: Sequence[str] | None, word: str, count: int) -> tuple[str, ...]:
     """The names of `count` strategies; "word 0", "word 1", ... when None.
 
-    Raises ValueError when their number is another.
+    Raises ValueError when their number is another, or two are equal.
     """
     if given is None:
         return tuple(f"{word} {i}" for i in range(count))
@@ -102,7 +102,10 @@ def labels(name: str, given: Sequence[str] | None, word: str, count: int) -> tup
         right = False
     if not right:
         raise ValueError(f"{name} must be a list of {count} names, got {given!r:.60}.")
-    return tuple(str(one) for one in given)
+    names = tuple(str(one) for one in given)
+    if twice := [one for one in names if names.count(one) > 1]:
+        raise ValueError(f"{name} must be different names, got {twice[0]!r:.60} twice.")
+    return names
 
 
 def check_halves(

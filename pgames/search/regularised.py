@@ -24,15 +24,20 @@ def regularised_policy(prior: ArrayLike, value: ArrayLike, lam: ArrayLike) -> ND
 
     alpha is found by Newton from max(value + lam prior), where the policy sums to at least 1. The sum is
     convex and falls in alpha, so Newton never passes the root.
-    Raises ValueError when the prior is no distribution, a value is not finite, or lam is not above 0.
+    Raises ValueError when the prior is no distribution or over other actions than the value, a value is
+    not finite, or lam is not above 0.
     """
     p, q = real("the prior", prior), real("the value", value)
     check_distribution("the prior", p)
+    if p.shape[-1:] != q.shape[-1:]:
+        raise ValueError(
+            f"the prior and the value must be over the same actions, got {p.shape} and {q.shape}."
+        )
     if not np.isfinite(q).all():
         raise ValueError(
             "a value of a regularised policy must be finite: give unvisited actions their node's."
         )
-    weight = np.asarray(lam, dtype=np.float64)[..., None]
+    weight = real("lam", lam)[..., None]
     if not (np.isfinite(weight) & (weight > 0)).all():
         raise ValueError(f"lam must be finite and above 0, got {lam}: the limit 0 is the greedy policy.")
     p, q, weight = np.broadcast_arrays(p, q, weight)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.numerics import softmax, whole
+from pgames.numerics import number, softmax, whole
 
 Floats = NDArray[np.float64]
 
@@ -125,7 +125,7 @@ class Halving:
 
     def __post_init__(self) -> None:
         if not whole(self.actions) or self.actions < 1:
-            raise ValueError(f"Halving: actions must be at least 1, got {self.actions!r}.")
+            raise ValueError(f"Halving: actions must be at least 1, got {self.actions!r:.60}.")
         _above_zero("Halving: visit", self.visit)
         _above_zero("Halving: scale", self.scale)
 
@@ -202,5 +202,5 @@ def check_budget(budget: int, actions: int, choose: Choice) -> None:
 
 
 def _above_zero(name: str, value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{name} must be finite and above 0, got {value}.")
+    if not 0 < number(value) < math.inf:
+        raise ValueError(f"{name} must be finite and above 0, got {value!r:.60}.")

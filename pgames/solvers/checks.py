@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from typing import Any
-
 import numpy as np
 
-from pgames.numerics import whole
+from pgames.numerics import check_numbers, whole
 from pgames.solver import Weight
-
-NUMERIC = re.compile(r"\b(Weight|float|int)\b")
-
-
-def check_numbers(solver: Any) -> None:
-    """Raise ValueError when a field that takes a number holds text, which NumPy would read as one."""
-    for one in dataclasses.fields(solver):
-        value = getattr(solver, one.name)
-        text = isinstance(value, str) or np.asarray(value).dtype.kind in "SU"
-        if text and NUMERIC.search(str(one.type)) and "Literal" not in str(one.type):
-            raise ValueError(
-                f"{type(solver).__name__}: {one.name} must be a number, got the text {value!r}: pass it "
-                "without quotes."
-            )
 
 
 def check_steps(

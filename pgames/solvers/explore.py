@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pgames.arena import Buffer, Buffering, Exploring, Labels, Mixing
+from pgames.numerics import check_numbers
 from pgames.solver import Pi, Regularised, State, require
-from pgames.solvers.checks import check_numbers, check_steps
+from pgames.solvers.checks import check_steps
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,8 @@ def check_learner(learner: Learner) -> None:
             f"{name}: pairs, labels and comparators must be at least 1, got {learner.pairs}, "
             f"{learner.labels} and {learner.comparators}."
         )
-    if learner.sft < 0 or learner.ridge <= 0:
+    if not (0 <= learner.sft < math.inf and 0 < learner.ridge < math.inf):
         raise ValueError(
-            f"{name}: sft must be at least 0 and ridge above 0, got {learner.sft} and {learner.ridge}."
+            f"{name}: sft must be at least 0 and ridge above 0, both finite, got {learner.sft} and "
+            f"{learner.ridge}."
         )

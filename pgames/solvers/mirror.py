@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pgames.arena import Averaging, Blending, Preferring
+from pgames.numerics import check_numbers
 from pgames.solver import Memory, Memoryless, Pi, Regularised, Solver, State, Weight, require
-from pgames.solvers.checks import check_numbers, check_steps
+from pgames.solvers.checks import check_steps
 
 
 def _start(solver: Solver, arena: Preferring[Pi], memory: Memory) -> State[Pi, Memory]:

@@ -6,6 +6,7 @@ are accepted: a step may stand for several rounds.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pgames.arena import Believing, Duels, Enumerating, Width
@@ -93,9 +94,9 @@ class Optimistic(OnPolicyGreedy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.optimism > 0:
+        if not 0 < self.optimism < math.inf:
             raise ValueError(
-                f"Optimistic: optimism must be above 0, got {self.optimism}: use Greedy, which has none."
+                f"Optimistic: optimism must be finite and above 0, got {self.optimism}: Greedy has none."
             )
 
     def explorer(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> Pi:
@@ -121,9 +122,16 @@ class OMG(OnPolicyGreedy):
 
     Two duels a round: (answer, nash) and (nash, answer). Proved (abstract): min of O(sqrt T) and
     polylog(T) / tau. Observed: `Optimistic` at twice the bits.
+
+    Raises ValueError when optimism is not finite.
     """
 
     optimism: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not math.isfinite(self.optimism):
+            raise ValueError(f"OMG: optimism must be finite, got {self.optimism}.")
 
     def step(self, arena: Believing[Pi, Duels], state: State[Pi, Duels]) -> State[Pi, Duels]:
         pi, optimistic = state.policy, arena.believe(state.memory, self.optimism)

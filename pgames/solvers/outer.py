@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from pgames.arena import Anchoring, Measuring, Mixing
+from pgames.numerics import check_numbers
 from pgames.solver import Pi, Solver, State, Weight, require, target_of
-from pgames.solvers.checks import check_numbers, check_steps
+from pgames.solvers.checks import check_steps
 from pgames.solvers.mirror import INPO, MMD
 
 Record = tuple[State, Weight]  # the state of the inner solver, and the smallest exploitability so far

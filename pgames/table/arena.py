@@ -18,6 +18,7 @@ from pgames.losses import PairLoss, logistic, minimise
 from pgames.meetings import Meetings
 from pgames.mixing import Policy as Policy
 from pgames.mixing import Simplices
+from pgames.numerics import check_whole
 from pgames.regularisers import KL, Regulariser, check_regulariser
 from pgames.solver import Weight
 from pgames.table import populations
@@ -56,12 +57,11 @@ class TableArena:
         regulariser: Regulariser = KL(),  # noqa: B008
     ):
         game = as_game(game)
-        if runs < 1:
-            raise ValueError(f"runs must be at least 1, got {runs}.")
-        if samples is not None and samples < 1:
-            raise ValueError(f"samples must be at least 1, or None for exact feedback, got {samples}.")
-        if seed < 0 or first_run < 0:
-            raise ValueError(f"seed and first_run must be at least 0, got {seed} and {first_run}.")
+        check_whole("runs", runs, 1)
+        if samples is not None:
+            check_whole("samples (None for exact feedback)", samples, 1)
+        check_whole("seed", seed, 0)
+        check_whole("first_run", first_run, 0)
         self.game, self.runs, self.seed, self.samples, self.first_run = game, runs, seed, samples, first_run
         self.round = 0
         self.regulariser = check_regulariser(regulariser)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from pgames.arena import Evidence
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import whole
+from pgames.numerics import number, whole
 from pgames.table.arena import Policy
 from pgames.table.duels import Buffer, DuelArena, Labels
 
@@ -60,8 +60,8 @@ class Corrupted:
     def __post_init__(self) -> None:
         if not whole(self.rounds) or self.rounds < 0:
             raise ValueError(f"Corrupted: rounds must be a whole number of at least 0, got {self.rounds!r}.")
-        if not 0 <= self.share <= 0.5:
-            raise ValueError(f"Corrupted: share must be in [0, 1/2], got {self.share!r}.")
+        if not 0 <= number(self.share) <= 0.5:
+            raise ValueError(f"Corrupted: share must be in [0, 1/2], got {self.share!r:.60}.")
 
     def __call__(
         self,

@@ -97,7 +97,7 @@ def test_one_seed_and_no_regret_are_written_without_nan(tmp_path: Path) -> None:
         (("--learner", "enpo", "--refresh", "0.5"), "refresh must be above 1"),
         (("--learner", "greedy", "--learner", "greedy"), "given twice"),
         (("--learner", "enpo:speed=3"), "it takes tau"),
-        (("--learner", "optimistic:optimism=0"), "optimism must be above 0, got 0"),
+        (("--learner", "optimistic:optimism=0"), "optimism must be finite and above 0, got 0"),
         (("--learner", "greedy", "--game", "nosuch"), "no game or file is named 'nosuch'"),
         ((), "--learner"),
     ],

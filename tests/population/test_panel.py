@@ -175,7 +175,7 @@ def test_who_may_judge():
     assert outside(6, 4, 1) == (0, 2, 3, 5)
     with pytest.raises(ValueError, match=r"no member is outside the pair \(0, 1\) of a population of 2"):
         outside(2, 0, 1)
-    with pytest.raises(ValueError, match="members 0 to 2, got 0 and 3"):
+    with pytest.raises(ValueError, match="two of 3 members, numbered from 0, got 0 and 3"):
         outside(3, 0, 3)
 
 

@@ -131,7 +131,7 @@ def test_a_learner_that_counts_rounds_wrongly_is_told():
         (lambda: pg.Schedule("cubic"), "sqrt, linear or constant"),
         (lambda: pg.DENPO(0.1, sign=2), "sign 1 or -1"),
         (lambda: pg.Passive(0.1, loss="both"), "'triple' or 'pair'"),
-        (lambda: Optimistic(0.1, optimism=0), "optimism must be above 0"),
+        (lambda: Optimistic(0.1, optimism=0), "optimism must be finite and above 0"),
         (lambda: pg.VMG(0.1, alpha=0), "alpha must be above 0"),
         (lambda: pg.ExploreThenCommit(0.1, explore=0), "explore must be at least 1"),
     ],

@@ -228,9 +228,9 @@ def test_verdicts_follow_from_seed_run_and_round():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: pg.RoleArena(MATRIX, runs=0), "runs must be at least 1, got 0"),
-        (lambda: pg.RoleArena(MATRIX, samples=0), "samples must be at least 1, or None"),
-        (lambda: pg.RoleArena(MATRIX, seed=-1), "seed and first_run must be at least 0, got -1 and 0"),
+        (lambda: pg.RoleArena(MATRIX, runs=0), "runs must be a whole number of at least 1, got 0"),
+        (lambda: pg.RoleArena(MATRIX, samples=0), "samples .None for exact feedback. must be a whole number"),
+        (lambda: pg.RoleArena(MATRIX, seed=-1), "seed must be a whole number of at least 0, got -1"),
         (
             lambda: pg.RoleArena(MATRIX, tempers=(1.0, 0.0)),
             r"tempers must be two .*got \(1.0, 0.0\)",

@@ -167,7 +167,7 @@ def test_a_run_of_no_rounds_cannot_be_drawn():
         pg.run(EGPO, pg.TableArena(GAME), 0).plot()
 
 
-def test_compilation_is_said_once_and_not_counted(capsys):
+def test_compilation_is_said_once_and_not_counted(capsys, monkeypatch):
     class Dispatcher:
         py_func = pg.run
 
@@ -175,6 +175,7 @@ def test_compilation_is_said_once_and_not_counted(capsys):
     class Event:
         data: dict
 
+    monkeypatch.setattr("pgames.kernels.compiling.PATIENCE", 1000.0)  # however busy the machine is
     listener, event = Compiling(), Event({"dispatcher": Dispatcher})
     listener.on_start(event)
     listener.on_start(event)  # a function that the first one calls
@@ -183,7 +184,7 @@ def test_compilation_is_said_once_and_not_counted(capsys):
     assert listener.seconds == 0
     listener.on_end(event)
     assert 0 < listener.seconds < 5 and not capsys.readouterr().err
-    listener.seconds = 1.5
+    listener.seconds = 1500.0
     for _ in range(2):
         listener.on_start(event)
         listener.on_end(event)

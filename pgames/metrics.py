@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pgames.arena import Role
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import kl
+from pgames.numerics import check_numbers, kl
 from pgames.regularisers import KL, Regulariser
 from pgames.roles.arena import RoleArena
 from pgames.roles.certificates import by_role
@@ -124,6 +124,9 @@ class Exploitability:
 
     tau: Weight = 0.0
 
+    def __post_init__(self) -> None:
+        check_numbers(self)
+
     @property
     def name(self) -> str:
         return f"exploitability (tau {'per run' if np.ndim(self.tau) else f'= {self.tau:g}'})"
@@ -137,6 +140,9 @@ class DualityGap:
     """max_p J_tau(p, pi) - min_q J_tau(pi, q), twice the exploitability."""
 
     tau: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
 
     @property
     def name(self) -> str:
@@ -152,6 +158,9 @@ class Gain:
 
     role: Role
     tau: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
 
     @property
     def name(self) -> str:
@@ -187,6 +196,9 @@ class KLToNash:
 
     tau: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_numbers(self)
+
     @property
     def name(self) -> str:
         return f"KL to the Nash (tau = {self.tau:g})"
@@ -201,6 +213,9 @@ class DivergenceToNash:
     """D(Nash at tau, pi) by the arena's regulariser D, averaged over prompts; with KL it is `KLToNash`."""
 
     tau: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
 
     @property
     def name(self) -> str:
@@ -240,6 +255,9 @@ class Support:
     """Number of responses with probability above `threshold`, averaged over prompts."""
 
     threshold: float = 1e-9
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.exact.bregman_gap import bregman_answer, bregman_gap
 from pgames.games.preference import PreferenceGame, as_game
-from pgames.numerics import check_distribution, indices, kl_to_logs, normalise, real
+from pgames.numerics import check_distribution, indices, kl_to_logs, normalise, number, real
 from pgames.regularisers import KL, Regulariser, check_regulariser
 
 TINY = 1e-290  # advantages divided by a smaller tau overflow
@@ -139,8 +139,10 @@ def advantages(game: PreferenceGame, pi: NDArray[np.float64]) -> NDArray[np.floa
 
 def check_tau(tau: float) -> float:
     """tau as a float. Raises ValueError when it is not finite or below 0."""
-    if not (math.isfinite(tau) and tau >= 0):
-        raise ValueError(f"tau must be finite and at least 0, got {tau}: 0 means the unregularised game.")
+    if not 0 <= number(tau) < math.inf:
+        raise ValueError(
+            f"tau must be finite and at least 0, got {tau!r:.60}: 0 means the unregularised game."
+        )
     return float(tau)
 
 

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.games.preference import PreferenceGame
 from pgames.kernels.elementary import njit
 from pgames.kernels.rows import softmax
-from pgames.numerics import real
+from pgames.numerics import number, real
 from pgames.ratings.scores import Ratings
 from pgames.ratings.sources import pair_counts
 
+LARGEST = 10**6  # population, whose every size is a step of the computation
 STRONGEST = 1e8  # selection x payoff range beyond which only rounding changes
 
 
@@ -30,7 +31,7 @@ def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int =
     above 1e8, infinity included, 1e8 is used, which equals the limit of strong selection to 1e-6.
 
     Raises ValueError when the payoffs are not a finite square table, alpha < 0, or the population is not a
-    whole number of at least 2.
+    whole number from 2 to 10^6.
     """
     if isinstance(game, PreferenceGame):
         labels, payoffs = game.labels, _mean_preferences(game)
@@ -39,16 +40,18 @@ def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int =
         if payoffs.ndim != 2 or payoffs.shape[0] != payoffs.shape[1] or not np.isfinite(payoffs).all():
             raise ValueError(f"payoffs must be a finite square table, got shape {payoffs.shape}.")
         labels = tuple(str(i) for i in range(len(payoffs)))
-    if not alpha >= 0 or not (population >= 2 and float(population).is_integer()):
+    alpha, size = number(alpha), number(population)
+    if not alpha >= 0 or not (2 <= size <= LARGEST and size.is_integer()):
         raise ValueError(
-            f"alpha_rank needs alpha >= 0 and population >= 2, a whole number, got {alpha} and {population}."
+            f"alpha_rank needs alpha >= 0 and a whole population of 2 to {LARGEST}, got {alpha} and "
+            f"{population!r:.60}."
         )
     largest = float(np.abs(payoffs).max())
     if largest > 1e300:  # differences of payoffs must not overflow
         payoffs, alpha = payoffs / largest, alpha * largest
     spread = float(np.ptp(payoffs))
     strength = min(alpha, STRONGEST / spread) if spread > 0 else 0.0
-    return Ratings(labels, _stationary(_log_fixation(payoffs, strength, int(population))))
+    return Ratings(labels, _stationary(_log_fixation(payoffs, strength, int(size))))
 
 
 def _mean_preferences(game: PreferenceGame) -> NDArray[np.float64]:

@@ -7,11 +7,13 @@ import math
 import numpy as np
 
 from pgames.kernels.blocks import njit
+from pgames.numerics import number
 from pgames.ratings.scores import Ratings
 from pgames.ratings.sources import need_votes
 from pgames.votes.comparisons import Comparisons
 
 SHORT = 0.03  # largest change of rate * R that the series of exp is exact for
+LARGEST = 1e100  # of k and initial: no rating overflows
 BLOCK = 2**14  # votes between recomputations of the strengths, which keeps rounding from adding up
 
 
@@ -28,10 +30,16 @@ def elo(
     Raises TypeError when given a game, and ValueError when an argument is out of its range.
     """
     need_votes(votes, "elo", "bradley_terry")
-    if not (base > 1 and scale > 0 and k > 0 and math.isfinite(initial + k)):
+    if not (
+        1 < number(base) < math.inf
+        and 0 < number(scale) < math.inf
+        and 0 < number(k) <= LARGEST
+        and abs(number(initial)) <= LARGEST
+    ):
         raise ValueError(
-            f"elo needs base > 1, scale > 0, k > 0 and finite initial and k, got base={base}, scale={scale}, "
-            f"k={k}, initial={initial}."
+            f"elo needs base > 1, scale > 0, k > 0 and k and initial of at most {LARGEST:g}, got "
+            f"base={base!r:.60}, "
+            f"scale={scale!r:.60}, k={k!r:.60}, initial={initial!r:.60}."
         )
     scores = np.full(len(votes.items), float(initial))
     rate = math.log(base) / scale

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import number
 from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
-from pgames.ratings.sources import effective_weights, weighted_counts
+from pgames.ratings.sources import effective_weights, need_votes, weighted_counts
 from pgames.votes.comparisons import Comparisons
 from pgames.votes.smoothing import check_memory
 
@@ -60,8 +61,8 @@ def estimate(
         greatest likelihood (`ranking_worth`), which is small where cycles are strong.
     weights : float64[N], at least 0, one per vote; only their ratios count (see `bradley_terry`).
 
-    Raises ValueError when worth is not above 0 and finite, or when the counts of all prompts would need more
-    than 8 GiB.
+    Raises TypeError when given a game, and ValueError when worth is not above 0 and finite, or when the
+    counts of all prompts would need more than 8 GiB.
     """
     return estimated(votes, worth, weights, level=None).game
 
@@ -76,8 +77,9 @@ def estimated(
 
     weights : float64[N], one per vote, or None.
 
-    Raises ValueError as `estimate` does.
+    Raises ValueError and TypeError as `estimate` does.
     """
+    need_votes(votes, "estimate", "the game itself")
     if worth is not None:
         _check_worth(worth)
     w = None if weights is None else effective_weights(votes, weights)
@@ -156,5 +158,5 @@ def _game(
 
 
 def _check_worth(worth: float) -> None:
-    if not 0 < worth < np.inf:
-        raise ValueError(f"worth must be a number of votes, above 0 and finite, got {worth}.")
+    if not 0 < number(worth) < np.inf:
+        raise ValueError(f"worth must be a number of votes, above 0 and finite, got {worth!r:.60}.")

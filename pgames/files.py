@@ -90,6 +90,10 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+    except ValueError as error:
+        if "set_int_max_str_digits" in str(error):
+            raise ValueError("it holds a number of more than 4,000 digits") from None
+        raise
 
 
 def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, Any]:

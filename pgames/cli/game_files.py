@@ -69,7 +69,7 @@ def read_success(path: Path) -> NDArray[np.float64]:
     if suffix_of(path) != ".npz":
         if suffix_of(path) != ".npy" and not looks_like_a_matrix(path):
             raise ValueError(f"{path} is no matrix of success rates: its first line has no numbers.")
-        return read_matrix(path).values
+        return read_matrix(path).values.astype(np.float64)
     arrays = read_npz(path, "a readable .npz file (cut or damaged?)")
     if set(arrays) != {"A"}:
         raise ValueError(
@@ -96,6 +96,6 @@ def _read_npz(path: Path, symmetrise: bool) -> PreferenceGame:
             arrays["P"],
             arrays.get("reference"),
             arrays.get("prompt_weights"),
-            None if labels is None else [str(name) for name in labels],
+            None if labels is None else labels.tolist(),
             symmetrise=symmetrise,
         )

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
-from pgames.files import SMALL, parse_json
 from pgames.numerics import whole
 from pgames.rows.coded import Coded, coded, text_of
-from pgames.rows.table import open_bytes
 
 WINNER, LOSER = "winner", "loser"
 
@@ -34,19 +31,12 @@ class ChoiceTable:
         yield [coded([pair[sides[name]] for pair in self._pairs], text_of) for name in names]
 
 
-def choice_table(path: Path) -> ChoiceTable | None:
-    """The table of a file that holds one JSON object with a list `data`; None for any other file.
+def choice_table(found: dict[str, Any]) -> ChoiceTable | None:
+    """The table of a JSON object with a list `data` of lists and no names of columns; None for any other.
 
     Raises ValueError when an entry of the list is no choice.
     """
-    if path.stat().st_size > SMALL:
-        return None
-    with open_bytes(path) as file:
-        try:
-            found = parse_json(file.read().decode("utf-8-sig"))
-        except ValueError:
-            return None
-    if not isinstance(found, dict) or not isinstance(found.get("data"), list):
+    if not isinstance(found.get("data"), list) or "columns" in found:
         return None
     return ChoiceTable(found["data"])
 

@@ -19,6 +19,7 @@ from pgames.rows.coded import GAP, ODD, Coded, Text, coded
 from pgames.rows.table import Damaged, open_bytes
 
 PIECE = 8 * 2**20  # bytes read at once
+ESCAPED_KEY = re.compile(rb'[{,]\s*("[^"\\]*\\u[^"]*")\s*:')
 ABSENT = b""  # the raw value of a key that a row lacks
 
 
@@ -45,9 +46,9 @@ class ObjectTable:
             columns = None if fast is None else _decoded(text, fast, names, self.array)
             if columns is None:
                 rows = [dict(pairs) for pairs in self._slow(text, before, names)]
-                columns = [[_raw(row[name]) if name in row else ABSENT for row in rows] for name in names]
+                columns = [[raw_json(row[name]) if name in row else ABSENT for row in rows] for name in names]
             before += len(columns[0]) if columns else 0
-            yield [coded(column, _text) for column in columns]
+            yield [coded(column, json_text) for column in columns]
 
     def _keys(self) -> dict[str, None]:
         msgspec = need("msgspec", "votes")
@@ -81,16 +82,16 @@ class ObjectTable:
                     yield piece
                 piece = file.read(PIECE) + file.readline()
 
-    def _slow(self, text: bytes, before: int, names: Sequence[str]) -> list[_Pairs]:
+    def _slow(self, text: bytes, before: int, names: Sequence[str]) -> list[Pairs]:
         """The keys and values of each row, by Python's json. Raises ValueError naming a row that is bad."""
-        rows: list[_Pairs] = []
+        rows: list[Pairs] = []
         for line in [text] if self.array else text.split(b"\n"):
             if not line.strip():
                 continue
             place = "the array" if self.array else f"row {before + len(rows) + 1}"
             try:
                 value = json.loads(
-                    line.decode(), parse_int=_Number, parse_float=_Number, object_pairs_hook=_Pairs
+                    line.decode(), parse_int=Number, parse_float=Number, object_pairs_hook=Pairs
                 )
             except RecursionError:
                 raise Damaged(f"{place} is nested too deep.") from None
@@ -100,7 +101,7 @@ class ObjectTable:
                 raise Damaged(f"{place} is not JSON ({error}).") from None
             rows += value if self.array else [value]
         for number, row in enumerate(rows, before + 1):
-            if not isinstance(row, _Pairs):
+            if not isinstance(row, Pairs):
                 raise ValueError(f"row {number} is no object but {_said(row)}: write {{...}}.")
             keys = [key for key, _ in row]
             if twice := [name for name in names if keys.count(name) > 1]:
@@ -108,11 +109,11 @@ class ObjectTable:
         return rows
 
 
-class _Pairs(list[tuple[str, Any]]):
+class Pairs(list[tuple[str, Any]]):
     """The keys and values of a JSON object, of which some keys may be equal."""
 
 
-class _Number(str):
+class Number(str):
     """A JSON number as it is written."""
 
 
@@ -157,12 +158,14 @@ def _decoded(text: bytes, fast: Any, names: Sequence[str], array: bool) -> list[
         there = len(column) - column.count(ABSENT)
         if sum(1 for _ in re.finditer(key + rb"\s*:", text)) != there:
             return None
+    if b"\\u" in text and any(json_text(key) in names for key in set(ESCAPED_KEY.findall(text))):
+        return None
     return columns
 
 
-def _raw(value: object) -> bytes:
+def raw_json(value: object) -> bytes:
     """The JSON of a value that Python read."""
-    if isinstance(value, _Number):
+    if isinstance(value, Number):
         return value.encode()
     if isinstance(value, float):  # NaN and Infinity, which are no JSON numbers
         return b"null" if value != value else str(value).encode()
@@ -171,7 +174,7 @@ def _raw(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def _text(raw: bytes) -> Text:
+def json_text(raw: bytes) -> Text:
     """The text of a raw JSON value. Raises ValueError when it is not UTF-8."""
     if raw[:1] == b'"':
         return json.loads(raw.decode(), strict=False) or GAP

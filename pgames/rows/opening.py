@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pgames.rows.choices import choice_table
 from pgames.rows.delimited import DelimitedTable
+from pgames.rows.frames import frame_table, json_object
 from pgames.rows.objects import ObjectTable
 from pgames.rows.parquet import ParquetTable
 from pgames.rows.table import OBJECTS, SUFFIXES, Table, reading, suffix_of
@@ -30,8 +31,9 @@ def open_table(path: Path) -> Table:
 def _table(path: Path, suffix: str) -> Table:
     if suffix == ".parquet":
         return ParquetTable(path)
-    if suffix == ".json":
-        if (table := choice_table(path)) is not None:
+    if suffix == ".json" and (one := json_object(path)) is not None:
+        text, found = one
+        if (table := choice_table(found) or frame_table(text, found)) is not None:
             return table
     if suffix in OBJECTS:
         return ObjectTable(path)

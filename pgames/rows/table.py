@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Protocol
@@ -14,6 +15,15 @@ from pgames.rows.coded import Coded
 OBJECTS = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".csv", *OBJECTS, ".parquet", ".tsv", ".txt")
 LONGEST = 600  # characters of a message
+AS_UTF_8 = "save it as UTF-8"
+STARTS = {  # how files that are no text begin, what they are, and the remedy
+    b"PAR1": ("a Parquet file", "let its name end in .parquet"),
+    b"\x1f\x8b": ("a gzip file", "let its name end in .gz after the format within"),
+    b"PK\x03\x04": ("a zip file or a workbook", "unpack it, or export CSV"),
+    b"\x93NUMPY": ("a .npy file", "let its name end in .npy"),
+    b"\xff\xfe": ("UTF-16", AS_UTF_8),
+    b"\xfe\xff": ("UTF-16", AS_UTF_8),
+}
 
 
 class Damaged(ValueError):
@@ -86,6 +96,20 @@ def open_bytes(path: Path) -> IO[bytes]:
     if path.suffix.lower() != ".gz":
         return open(path, "rb")
     return io.BufferedReader(_Unzipped(path))  # pyright: ignore[reportArgumentType]
+
+
+def check_text(start: bytes, separated: bool = False) -> None:
+    """Refuse a file that begins as no text does, or, where its cells are to be `separated`, as JSON does.
+
+    Raises ValueError that says what the file is, and the remedy.
+    """
+    found = next((about for sign, about in STARTS.items() if start.startswith(sign)), None)
+    if found is None and b"\0" in start:
+        found = ("UTF-16, or no text", AS_UTF_8)
+    if found is None and separated and re.match(rb"(\xef\xbb\xbf)?\s*(\{\s*\"|\[\s*[\[{])", start):
+        found = ("JSON", "let its name end in .json, or in .jsonl with one object a line")
+    if found is not None:
+        raise ValueError(f"it is {found[0]}: {found[1]}.")
 
 
 class _Unzipped(io.RawIOBase):

@@ -38,6 +38,10 @@ PLAIN = {
     "comma.csv": text(";", names=None, rows=None, decimal=","),
     "empty_diagonal.csv": text(",", blank, names=None, rows=None),
     "list.json": json.dumps(P.tolist()),
+    "split.json": json.dumps({"columns": [0, 1, 2], "index": [0, 1, 2], "data": P.tolist()}),
+    "decimal.tsv": text("\t", names=None, rows=None, decimal=","),
+    "savetxt.txt": "# a remark of numpy.savetxt\n# on two\n" + text(" ", names=None, rows=None),
+    "savetxt.csv": "# one remark\n" + text(",", names=None, rows=None),
 }
 NAMED = {
     "pandas.csv": text(","),
@@ -48,6 +52,13 @@ NAMED = {
     "trailing.csv": text(",", end=","),
     "empty_diagonal.csv": text(",", blank),
     "zero_diagonal.csv": text(",", zero),
+    "comment.txt": "# rock paper scissors\n" + text(" ", names=None, rows=None),
+    "comment.csv": "# " + text(",", rows=None),
+    "hash_corner.csv": text(",", corner="#"),
+    "split.json": json.dumps({"index": NAMES, "data": P.tolist(), "columns": NAMES}),
+    "split_turned.json": json.dumps(
+        {"columns": NAMES, "index": [NAMES[i] for i in order], "data": P[order].tolist()}
+    ),
     "other_order.csv": text(",", P[order], rows=tuple(NAMES[i] for i in order)),
 }
 
@@ -85,16 +96,18 @@ def test_pandas_and_numpy_themselves(tmp_path):
 
 
 KINDS = {
-    "margins": (MARGINS, 0.5 + MARGINS / 6, "margins A, read as P = 1/2 + A / 6"),
+    "margins": (MARGINS, 0.5 + MARGINS / 6, "margins A, read as P = (1 + A / 3) / 2"),
     "payoffs": (MARGINS / 3, 0.5 + MARGINS / 6, "payoffs A, read as P = (1 + A) / 2"),
     "differences": (P - 0.5, P, "matrix A of P - 1/2"),
     "support": (np.where(np.eye(3), 0, 8 * P), P, "support A of 8 votes a pair, read as P = A / 8"),
+    "halves": (100 * P, P, "support A of 100 votes a pair, read as P = A / 100"),
+    "ties": (np.zeros((3, 3)), np.full((3, 3), 0.5), "matrix of 0, read as ties"),
     "percent": (
         np.where(np.eye(3), np.nan, 100 * P),
         P,
         "support A of 100 votes a pair, read as P = A / 100",
     ),
-    "huge": (MARGINS * 5e307, 0.5 + MARGINS / 6, "margins A, read as P = 1/2 + A / "),
+    "huge": (MARGINS * 5e307, 0.5 + MARGINS / 6, "margins A, read as P = (1 + A / "),
 }
 
 
@@ -126,7 +139,20 @@ BAD = {
     "rows.csv": (text(",", P[:2]), "2 x 3 numbers, and P must be square"),
     "objects.json": ('[[0.5, "x"], [1, 2]]', "every cell must be a number"),
     "deep.json": ("[" * 100_000, "nested too deep"),
-    "counts.csv": (text(",", np.array([[0, 3.0, 1], [2, 0, 5], [9, 1, 0]])), r"P must lie in \[0, 1\]"),
+    "counts.csv": (text(",", np.array([[0, 3.0, 1], [2, 0, 5], [9, 1, 0]])), "it holds 9, .* save W / "),
+    "infinite.csv": ("0.5,inf\n-inf,0.5\n", "row 1 has inf in column 2"),
+    "infinite.json": ("[[0.5,1e999],[0,0.5]]", "row 1 has inf in column 2"),
+    "overflow.csv": ("0,1e308\n1e308,0\n", "a win rate is at most 1"),
+    "digits.json": ("[[" + 5000 * "9" + "]]", "more than 4,000 digits"),
+    "nothing.json": ("[[]]", "row 1 is empty"),
+    "cells.csv": (",a,b\na,0.5,50%\nb,50%,0.5\n", "line 2 has '50%'"),
+    "underscore.csv": ("0.5,1_0\n0,0.5\n", "line 1 has '1_0'"),
+    "split.json": ('{"columns":["a","b"],"index":["a","b"],"data":[[0,3]]}', "2 rows and 2 columns"),
+    "utf16.csv": ("0.5,1\n0,0.5\n".encode("utf-16"), "it is UTF-16: save it as UTF-8"),
+    "latin.csv": (",é\né,0.5\n".encode("latin-1"), "no text in UTF-8: save it as UTF-8"),
+    "array.csv": ("[[0.5]]", "it is JSON: let its name end in .json"),
+    "parquet.csv": (b"PAR1\x15\x04", "it is a Parquet file: let its name end in .parquet"),
+    "packed.csv": (gzip.compress(b"0.5"), "it is a gzip file: let its name end in .gz"),
 }
 
 
@@ -134,13 +160,58 @@ BAD = {
 def test_bad_matrices_are_refused_in_one_line(tmp_path, name):
     content, said = BAD[name]
     path = tmp_path / name
-    if isinstance(content, str):
-        path.write_text(content)
+    if isinstance(content, str | bytes):
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
     else:
         np.save(path, content, allow_pickle=True)
     with pytest.raises(ValueError, match=said) as caught:
         read_source(path, symmetrise=False)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "P"),
+    [
+        ("m.csv", ",0.5\n0.5,\n", [[0.5, 0.5], [0.5, 0.5]]),
+        ("m.json", "[[null,0.5],[0.5,null]]", [[0.5, 0.5], [0.5, 0.5]]),
+        ("m.csv", "-,1\n0,-\n", [[0.5, 1], [0, 0.5]]),
+        ("m.json", "[[NaN,1],[0,0.5]]", [[0.5, 1], [0, 0.5]]),
+        ("m.csv", "0,1e308\n-1e308,0\n", [[0.5, 1], [0, 0.5]]),
+        ("m.csv", "0\n", [[0.5]]),
+    ],
+)
+def test_small_matrices_without_a_diagonal_have_no_names(tmp_path, name, content, P):
+    (tmp_path / name).write_text(content)
+    source = read_source(tmp_path / name, symmetrise=False)
+    np.testing.assert_array_equal(source.game.P[0], P)
+    assert source.game.labels == ("0", "1")[: len(P)] and "inf" not in source.notes[0]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_arrays_keep_the_rounding_of_their_type(tmp_path, kind):
+    values = np.array([[0.5, 0.7, 0.1], [0.3, 0.5, 0.6], [0.9, 0.4, 0.5]], dtype=kind)
+    np.save(tmp_path / "m.npy", values)
+    (tmp_path / "m.npy.gz").write_bytes(gzip.compress((tmp_path / "m.npy").read_bytes()))
+    for name in ("m.npy", "m.npy.gz"):
+        game = read_source(tmp_path / name, symmetrise=False).game
+        np.testing.assert_allclose(game.P[0], values, atol=np.finfo(kind).eps)
+    np.save(tmp_path / "s.npy", 100 * values)
+    assert "support A of 100" in read_source(tmp_path / "s.npy", symmetrise=False).notes[0]
+    np.save(tmp_path / "off.npy", values + np.array([[0, 0.01, 0]] * 3, dtype=kind))
+    with pytest.raises(ValueError, match="P \\+ P' must be 1"):
+        read_source(tmp_path / "off.npy", symmetrise=False)
+
+
+def test_an_npz_file_that_is_called_npy_is_named(tmp_path):
+    np.savez(tmp_path / "m.npz", P=P)
+    (tmp_path / "m.npz").rename(tmp_path / "m.npy")
+    with pytest.raises(ValueError, match=r"it is an .npz file"):
+        read_source(tmp_path / "m.npy", symmetrise=False)
+
+
+def test_success_rates_of_json_have_no_header(tmp_path):
+    (tmp_path / "a.json").write_text("[[0, 1], [1, 0], [0.5, 0.5]]")
+    np.testing.assert_array_equal(read_success(tmp_path / "a.json"), [[0, 1], [1, 0], [0.5, 0.5]])
 
 
 def test_a_header_of_npy_that_promises_too_much_is_refused(tmp_path):
@@ -164,7 +235,7 @@ def test_the_first_line_says_what_was_recognised(tmp_path):
     (tmp_path / "v.csv").write_text("model_a,model_b,winner\nx,y,both_bad\nx,x,tie\nx,y,model_a\n")
     run = CliRunner().invoke
     done = run(app, ["solve", str(tmp_path / "m.csv"), "--rounds", "2"])
-    assert done.stdout.splitlines()[0] == "m.csv: 3 x 3 margins A, read as P = 1/2 + A / 6."
+    assert done.stdout.splitlines()[0] == "m.csv: 3 x 3 margins A, read as P = (1 + A / 3) / 2."
     assert run(app, ["solve", str(tmp_path / "v.csv"), "--rounds", "2"]).exit_code == 2
     done = run(app, ["solve", str(tmp_path / "v.csv"), "--rounds", "2", "--drop"])
     first, second, *_ = done.stdout.splitlines()

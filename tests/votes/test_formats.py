@@ -453,3 +453,46 @@ def test_a_header_that_is_no_table_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(delimited, "LONGEST", 100)
     with pytest.raises(ValueError, match="longer than 100 characters"):
         read(text(tmp_path / "v.csv", "left,right,winner," + "x" * 200))
+
+
+FRAMES = {
+    "columns": {"left": {"0": "a", "1": "b"}, "right": {"0": "b", "1": "c"}, "winner": {"0": "a", "1": "tie"}},
+    "lists": {"left": ["a", "b"], "right": ["b", "c"], "winner": ["a", "tie"]},
+    "split": {
+        "columns": ["left", "right", "winner"],
+        "index": [0, 1],
+        "data": [["a", "b", "a"], ["b", "c", "tie"]],
+    },
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_frames_in_one_json_object_are_votes(tmp_path, name):
+    path = text(tmp_path / "v.json", json.dumps(FRAMES[name]))
+    assert winners(read(path)) == [("a", "b", 1), ("b", "c", 0)]
+
+
+def test_numbers_of_a_frame_in_json_are_no_choices(tmp_path):
+    data = {"columns": ["left", "right", "winner"], "index": [0], "data": [[1, 2.50, 1]]}
+    path = text(tmp_path / "v.json", json.dumps(data).replace("2.5", "2.50"))
+    assert winners(read(path)) == [("1", "2.50", 1)]
+
+
+def test_frames_whose_columns_differ_are_refused(tmp_path):
+    data = {"left": ["a"], "right": ["b", "c"], "winner": ["a"]}
+    with pytest.raises(ValueError, match="column 'right' has other rows than 'left'"):
+        read(text(tmp_path / "v.json", json.dumps(data)))
+    data = {"columns": ["left", "right", "winner"], "data": [["a", "b", "a"], ["a", "b"]]}
+    path = text(tmp_path / "w.json", json.dumps(data))
+    with pytest.raises(ValueError, match="row 2 of data must have 3 cells"):
+        read(path)
+    with pytest.warns(UserWarning, match="1 with too many or too few cells"):
+        assert len(read(path, drop=True)) == 1
+
+
+def test_a_key_that_stands_twice_with_escapes_is_refused(tmp_path):
+    row = '{"left":"a","le\\u0066t":"c","right":"b","winner":"b"}\n'
+    with pytest.raises(ValueError, match="row 1 has 'left' twice"):
+        read(text(tmp_path / "v.jsonl", row))
+    once = '{"le\\u0066t":"a","right":"b","winner":"b","c\\u0066":"\\u0066"}\n'
+    assert winners(read(text(tmp_path / "w.jsonl", once))) == [("a", "b", -1)]

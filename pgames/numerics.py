@@ -79,6 +79,12 @@ def _is_number(value: object) -> bool:
     return math.isfinite(number(value)) or isinstance(value, np.ndarray)
 
 
+def check_bool(name: str, value: object) -> None:
+    """Raises ValueError, whose message calls the value `name`, when it is neither True nor False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r:.60}.")
+
+
 def real(name: str, values: ArrayLike) -> Array:
     """The values as float64[...].
 

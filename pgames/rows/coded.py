@@ -1,7 +1,7 @@
 """Coded columns: the distinct texts of a piece of a column, and the place of each row among them.
 
 A text is what the file says. `GAP` stands for a cell without a value: an empty one, null, None or NaN. `ODD`
-stands for a value that is no text and no number: a list or an object.
+stands for a value that is no text and no number: a list, an object, bytes that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Missing(Enum):
     """What a cell holds that has no text."""
 
     GAP = "no value"
-    ODD = "a list or an object"
+    ODD = "a list or an object, or bytes that are not UTF-8,"
 
 
 GAP, ODD = Missing.GAP, Missing.ODD
@@ -47,6 +47,14 @@ def coded(values: Iterable[Any], text: Callable[[Any], Text]) -> Coded:
     return Coded(np.array(codes, dtype=np.int32), [text(value) for value in places])
 
 
+def decoded(value: bytes) -> Text:
+    """The text of bytes in UTF-8; ODD for other bytes."""
+    try:
+        return value.decode() or GAP
+    except UnicodeDecodeError:
+        return ODD
+
+
 def text_of(value: object) -> Text:
     """The text of a Python or NumPy value: an int as its digits, a float as its shortest decimal.
 
@@ -62,8 +70,12 @@ def text_of(value: object) -> Text:
         return str(int(value))
     if isinstance(value, float | np.floating):
         return GAP if math.isnan(value) else str(value)
-    if isinstance(value, list | tuple | dict | set | np.ndarray):
+    if isinstance(value, bytes):
+        return decoded(value)
+    if isinstance(value, list | tuple | dict | set | frozenset | np.ndarray | complex):
         return ODD
+    if hasattr(value, "detach") and hasattr(value, "item"):  # a tensor of one number
+        return text_of(value.item())  # pyright: ignore[reportAttributeAccessIssue]
     try:
         if value != value:  # NaT, and the NaN of other types
             return GAP

@@ -13,7 +13,7 @@ import numpy as np
 
 from pgames.extras import need
 from pgames.rows.coded import GAP, Coded
-from pgames.rows.table import open_bytes
+from pgames.rows.table import beginning, check_text, open_bytes
 
 PIECE = 8 * 2**20  # bytes read at once
 LONGEST = 2**20  # characters of a line of the header
@@ -31,6 +31,7 @@ class DelimitedTable:
     def __init__(self, path: Path, separator: str | None = None):
         self.path = path
         with open_bytes(path) as file:
+            check_text(beginning(file), separated=True)
             start = _Start(file)
             start.read(separator or ",")
             self.separator = separator or max(SEPARATORS, key=lambda sep: len(start.cells(sep)))
@@ -105,9 +106,11 @@ class _Start:
         return next((r for r in plain_csv.reader(iter(self._lines), delimiter=separator) if r), [])
 
     def _more(self) -> Iterator[str]:
+        length = 0
         while line := self._file.readline(LONGEST):
-            if len(line) == LONGEST:
-                raise ValueError(f"its first lines are longer than {LONGEST} characters: it is no table.")
+            length += len(line)
+            if length >= LONGEST:
+                raise ValueError(f"its first {LONGEST} characters are one line, or blank: it is no table.")
             self._lines.append(line)
             self.size += len(line.encode())
             yield line

@@ -16,10 +16,11 @@ from typing import IO, Any
 
 from pgames.extras import need
 from pgames.rows.coded import GAP, ODD, Coded, Text, coded
-from pgames.rows.table import Damaged, open_bytes
+from pgames.rows.table import Damaged, beginning, check_text, open_bytes
 
 PIECE = 8 * 2**20  # bytes read at once
 ESCAPED_KEY = re.compile(rb'[{,]\s*("[^"\\]*\\u[^"]*")\s*:')
+BLANK = 2**20  # bytes without content at the beginning of a file
 ABSENT = b""  # the raw value of a key that a row lacks
 
 
@@ -122,8 +123,12 @@ def _content(file: IO[bytes]) -> bytes:
     mark = file.peek(3)[:3]  # pyright: ignore[reportAttributeAccessIssue]
     if mark == codecs.BOM_UTF8:
         file.read(3)
+    check_text(beginning(file))
     line = file.readline(64)
+    blank = 0
     while line and not line.strip():
+        if (blank := blank + len(line)) > BLANK:
+            raise ValueError(f"its first {BLANK} bytes are blank: it is no table.")
         line = file.readline(64)
     return line.lstrip()
 

@@ -19,8 +19,10 @@ def open_table(path: Path) -> Table:
     """
     suffix = suffix_of(path)
     with reading(path):
+        if path.is_dir():
+            raise ValueError("it is a folder: name a file in it.")
         if not path.is_file():
-            raise ValueError("no such file.")
+            raise ValueError("it is no regular file: save it first." if path.exists() else "no such file.")
         if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() == ".gz"):
             raise ValueError(f"cannot tell the format from {path.suffix!r}: need {', '.join(SUFFIXES)}.")
         if path.stat().st_size == 0:

@@ -95,7 +95,10 @@ def _coded(column: Any, name: str, known: dict[str, tuple[Any, list[Text]]]) -> 
         column = column.dictionary_encode()
     dictionary = column.dictionary
     if name not in known or not known[name][0].equals(dictionary):
-        known[name] = dictionary, [*_texts(dictionary), GAP]
+        try:
+            known[name] = dictionary, [*_texts(dictionary), GAP]
+        except pa.ArrowException as error:
+            raise ValueError(f"column {name!r} holds {kind} and is not readable: {error!s:.200}") from None
     texts = known[name][1]
     codes = column.indices
     if codes.null_count:
@@ -116,5 +119,5 @@ def _texts(dictionary: Any) -> list[Text]:
         return [text_of(value) for value in dictionary.to_numpy(zero_copy_only=False)]
     texts: list[Text] = []
     for value in dictionary.to_pylist():
-        texts.append(text_of(value.decode() if isinstance(value, bytes) else value))
+        texts.append(text_of(value))
     return texts

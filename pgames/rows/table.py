@@ -79,6 +79,8 @@ class reading:
         said = " ".join(str(error).split()) or type(error).__name__
         if said.startswith(f"{self.path}: "):
             raise error
+        if isinstance(error, UnicodeDecodeError) or "invalid UTF8" in said:
+            raise ValueError(f"{self.path}: it is no text in UTF-8: {AS_UTF_8}.") from None
         if type(error) is ValueError:
             raise ValueError(f"{self.path}: {_cut(said)}") from None
         # pyarrow, csv, zlib and gzip raise many kinds of errors on a damaged file
@@ -96,6 +98,11 @@ def open_bytes(path: Path) -> IO[bytes]:
     if path.suffix.lower() != ".gz":
         return open(path, "rb")
     return io.BufferedReader(_Unzipped(path))  # pyright: ignore[reportArgumentType]
+
+
+def beginning(file: IO[bytes]) -> bytes:
+    """The next bytes of a buffered file, at most 64, which stay to be read."""
+    return file.peek(64)[:64]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def check_text(start: bytes, separated: bool = False) -> None:

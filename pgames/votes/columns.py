@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.kernels.blocks import njit
+from pgames.rows.coded import GAP, ODD, text_of
+
+MOST_UNNAMED = 2**20  # numbers of items or prompts that need no names, whatever the votes
 
 
 def integer_column(name: str, values: ArrayLike, dtype: type) -> NDArray:
@@ -15,11 +18,14 @@ def integer_column(name: str, values: ArrayLike, dtype: type) -> NDArray:
 
     Raises ValueError when the values are not one-dimensional integers, or do not fit in `dtype`.
     """
-    column = np.asarray(values)
+    try:
+        column = np.asarray(values)
+        said = f"shape {column.shape} of {column.dtype}"
+    except ValueError:  # rows of different lengths
+        column, said = np.empty((0, 0)), f"{values!r:.40}"
     if column.ndim != 1 or not (np.issubdtype(column.dtype, np.integer) or column.size == 0):
         raise ValueError(
-            f"{name} must be one-dimensional integers, got shape {column.shape} of {column.dtype}; "
-            "use Comparisons.from_names for names."
+            f"{name} must be one-dimensional integers, got {said}; use Comparisons.from_names for names."
         )
     if column.dtype != dtype:
         narrow = column.astype(dtype)
@@ -34,16 +40,27 @@ def integer_column(name: str, values: ArrayLike, dtype: type) -> NDArray:
     return column
 
 
-def distinct_names(kind: str, names: Sequence[str] | None, needed: int) -> tuple[str, ...]:
+def distinct_names(kind: str, names: Sequence[str] | None, needed: int, votes: int) -> tuple[str, ...]:
     """At least `needed` different names; the numbers themselves when `names` is None.
 
-    Raises ValueError when there are fewer names, or when a name occurs twice.
+    Raises ValueError when there are fewer names, when a name occurs twice or is a gap, or when numbers
+    without names are far more than the votes.
     """
     if names is None:
+        if needed > max(MOST_UNNAMED, 4 * votes):
+            raise ValueError(
+                f"{kind} go up to number {needed - 1} in {votes} votes: number them from 0, or use "
+                "Comparisons.from_names."
+            )
         return tuple(str(i) for i in range(needed))
-    if any(name is None or name != name for name in names):
+    if not isinstance(names, Iterable) or isinstance(names, str | bytes):
+        raise ValueError(f"{kind} must be a list of names, got {names!r:.60}.")
+    texts = [name if isinstance(name, str) else text_of(name) for name in names]
+    if GAP in texts:
         raise ValueError(f"{kind} must be names, and one of them is missing (None or NaN): name every one.")
-    names = tuple(str(name) for name in names)
+    if ODD in texts:
+        raise ValueError(f"{kind} must be names, got {ODD.value} in {names!r:.60}.")
+    names = tuple(map(str, texts))
     if len(names) < needed:
         raise ValueError(f"{kind} has {len(names)} names, but the votes go up to number {needed - 1}.")
     if len(set(names)) < len(names):

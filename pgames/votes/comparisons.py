@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import check_bool, check_whole
 from pgames.votes.columns import (
     distinct_names,
     fault,
@@ -82,8 +83,8 @@ class Comparisons:
         if rows == 0:
             raise ValueError("there are no votes: at least one comparison is needed.")
         bad, most_item, most_prompt = first_bad_row(**columns)
-        item_names = distinct_names("items", items, most_item + 1)
-        prompt_names = distinct_names("prompts", prompts, most_prompt + 1)
+        item_names = distinct_names("items", items, most_item + 1, rows)
+        prompt_names = distinct_names("prompts", prompts, most_prompt + 1, rows)
         if bad >= 0:
             raise ValueError(fault(bad, *(int(column[bad]) for column in columns.values())))
         for name, value in {**columns, "items": item_names, "prompts": prompt_names}.items():
@@ -180,7 +181,9 @@ class Comparisons:
 
         Raises ValueError when no prompt has that name, or no name is passed.
         """
-        wanted = [prompt] if isinstance(prompt, str) else [str(name) for name in prompt]
+        if not isinstance(prompt, Iterable):
+            raise ValueError(f"subset needs the names of prompts, got {prompt!r:.60}.")
+        wanted = [prompt] if isinstance(prompt, str) else list(dict.fromkeys(str(name) for name in prompt))
         unknown = [name for name in wanted if name not in self.prompts]
         if unknown:
             known = ", ".join(self.prompts[:8]) + (", ..." if len(self.prompts) > 8 else "")
@@ -197,10 +200,14 @@ class Comparisons:
         return Comparisons(self.left, self.right, self.winner, self.items)
 
     def bootstrap(self, resamples: int, seed: int) -> Iterator[Comparisons]:
-        """`resamples` samples of N votes drawn with replacement; the k-th depends on (seed, k) alone."""
-        for k in range(resamples):
-            rows = np.random.default_rng([seed, k]).integers(len(self), size=len(self))
-            yield self._rows(rows)
+        """`resamples` samples of N votes drawn with replacement; the k-th depends on (seed, k) alone.
+
+        Raises ValueError when resamples or seed is no whole number of at least 0.
+        """
+        check_whole("resamples", resamples, 0)
+        check_whole("seed", seed, 0)
+        draws = (np.random.default_rng([seed, k]) for k in range(resamples))
+        return (self._rows(draw.integers(len(self), size=len(self))) for draw in draws)
 
     def _rows(
         self, rows: NDArray, place: NDArray[np.int32] | None = None, prompts: Sequence[str] | None = None
@@ -286,6 +293,7 @@ class Comparisons:
         """
         if ties not in ("half", "drop"):
             raise ValueError(f'ties must be "half" or "drop", got {ties!r}.')
+        check_bool("only_seen", only_seen)
         votes = NamedCounts(self.counts, self.items, self.prompts)
         check_memory(len(self.prompts), len(self.items))
         policy = reference_of(votes, reference, only_seen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.extras import need
+from pgames.numerics import check_bool
 from pgames.rows.coded import GAP, ODD, Coded, Text, coded, text_of
 from pgames.rows.delimited import DelimitedTable
 from pgames.rows.opening import open_table
@@ -93,7 +94,7 @@ class Encoder:
         prompt = self.prompt.values if self.layout.prompt else np.zeros(self.rows, np.int32)
         won = self.won.values
         winner = won if won.dtype == np.int8 else np.empty(self.rows, np.int8)
-        seen = np.zeros((2, SYSTEMS), np.int64)
+        seen = np.zeros((2, 2 * SYSTEMS), np.int64)  # of words, and of words that are items in another case
         if self.layout.prompt and not prompts:
             prompt_place = np.zeros(1, np.int32)  # no row has a prompt
         tables = (np.append(place, np.int32(0)), *self._meanings(), prompt_place)
@@ -118,12 +119,17 @@ class Encoder:
         if len(self.layout.winner) != 1:  # columns of 0 and 1 name no item
             words, said = WORDS, [WORDS.get(name, unknown) for name in self.winners]
         named = [self.items.get(name, -1) if words is not WORDS else -1 for name in self.winners]
+        items = {name.casefold(): number for name, number in self.items.items() if words is not WORDS}
+        for k, (name, word) in enumerate(zip(self.winners, said, strict=True)):
+            if named[k] < 0 and word != unknown and name.casefold() in items:
+                named[k], said[k] = items[name.casefold()], Word(word.outcome, SYSTEMS + word.system)
         outcome, system = np.array(said or [unknown], dtype=np.int8).T.copy()
         return outcome, system, np.array(named or [-1], dtype=np.int32)
 
     def _refuse_doubt(self, seen: NDArray[np.int64]) -> None:
         """Raises ValueError when a winner that names an item is a word too, and other rows use such words."""
-        if ((seen[0] > 0) & (seen[1] > 0)).any():
+        both = seen[:, :SYSTEMS] + seen[:, SYSTEMS:]
+        if seen[0, SYSTEMS:].any() or ((both[0] > 0) & (both[1] > 0)).any():
             words = winner_words(self.layout.left, self.layout.right) | number_words(())
             names = sorted(name for name in self.items if plain(name) in words)
             raise ValueError(
@@ -141,7 +147,7 @@ class Encoder:
                 "pass prompt=False (--no-prompt) to read the votes without prompts, or name another column"
             )
         row = self.rows + int(rows[0]) + 1
-        raise ValueError(f"column {name!r} must hold names, got a list or an object in row {row}: {remedy}.")
+        raise ValueError(f"column {name!r} must hold names, got {ODD.value} in row {row}: {remedy}.")
 
 
 def _one_hot(columns: Sequence[Coded], rows: int) -> Coded:
@@ -175,6 +181,7 @@ def read_votes(
     ModuleNotFoundError when a package of the extra `votes` is not installed.
     """
     need("pyarrow", "votes")
+    check_bool("drop", drop)
     path = Path(path)
     table = open_table(path)
     with reading(path):
@@ -200,6 +207,7 @@ def named_votes(
     drop: bool,
 ) -> Read:
     """The votes of columns of names. Raises ValueError when a row is no vote and `drop` is false."""
+    check_bool("drop", drop)
     layout = Layout("left", "right", ("winner",), None if prompt is None else "prompt", "votes")
     encoder = Encoder(layout)
     columns = [left, right, winner, *([] if prompt is None else [prompt])]
@@ -211,12 +219,15 @@ def named_votes(
 
 def _column(values: Any) -> Coded:
     """A column of Python, NumPy, pandas or pyarrow values."""
-    if isinstance(values, str):
-        raise ValueError(f"a column must be a list of names, got the text {values!r:.40}.")
     if hasattr(values, "to_pylist"):
         values = values.to_pylist()
-    elif isinstance(values, np.ndarray):
+    elif isinstance(values, np.ndarray) or hasattr(values, "detach"):  # also a tensor of torch
         values = values.tolist()
+    if isinstance(values, str | bytes):
+        raise ValueError(f"a column must be a list of names, got the text {values!r:.40}.")
+    table = hasattr(values, "columns") or isinstance(values, set | frozenset | dict)
+    if table or not isinstance(values, Iterable):
+        raise ValueError(f"a column must be a list of names, got {type(values).__name__}.")
     texts = list(values)
     if set(map(type, texts)) != {str}:  # equal values of other types, such as 1 and True, differ in text
         texts = [text_of(value) for value in texts]

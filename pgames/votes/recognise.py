@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,9 +47,13 @@ def recognise(
 ) -> Layout:
     """The columns of votes among those found; names that are given are taken as they are.
 
-    A name is found in any case, with or without blanks around it. Raises ValueError when a column is missing,
-    stands twice, or is named for two things.
+    A name is found in any case, with or without blanks, _ and - in it. Raises ValueError when a column is
+    missing, stands twice, is named for two things, or what is given is no name.
     """
+    for asked, name in {"left": left, "right": right, "winner": winner, "prompt": prompt}.items():
+        if not isinstance(name, str | None) and not (asked == "prompt" and name is False):
+            off = ", False for none, or None" if asked == "prompt" else " or None"
+            raise ValueError(f"{asked} must be the name of a column{off}: got {name!r:.60}.")
     if (left is None) != (right is None):
         raise ValueError("left and right must be given together, or neither: name both columns.")
     if left is None or right is None:
@@ -65,8 +70,6 @@ def recognise(
     first, second = _column(found, left), _column(found, right)
     winners, kind = _winner(found, (first, second), winner)
     asked = PROMPT if prompt is None and _places(found, PROMPT) else prompt
-    if asked is True:
-        raise ValueError("prompt must be the name of a column, False for none, or None: got True.")
     about = _column(found, asked) if isinstance(asked, str) else None
     layout = Layout(first, second, winners, about, kind)
     if len(set(layout.columns)) < len(layout.columns):
@@ -75,24 +78,24 @@ def recognise(
 
 
 def _winner(found: Sequence[str], pair: tuple[str, str], winner: str | None) -> tuple[tuple[str, ...], str]:
-    left, right = (name.strip().lower() for name in pair)
+    left, right = map(_folded, pair)
     if winner is None and (left, right) == ENDS:
         return (), "winners and losers"
     hot = [f"{WINNER}_{left}", f"{WINNER}_{right}", TIE]
     if winner is None and not _places(found, WINNER) and all(_places(found, name) for name in hot[:2]):
         there = [name for name in hot if _places(found, name)]
         return tuple(_column(found, name) for name in there), "Kaggle one-hot votes"
-    kind = "LMArena votes" if (left, right) == ("model_a", "model_b") else "votes"
+    kind = "LMArena votes" if (left, right) == ("modela", "modelb") else "votes"
     return (_column(found, WINNER if winner is None else winner),), kind
 
 
 def _places(found: Sequence[str], name: str) -> list[str]:
-    """The columns of this name: those that are equal to it, or else in any case and without blanks."""
+    """The columns of this name: those that are equal to it, or else those that differ in case and blanks."""
     return [c for c in found if c == name] or [c for c in found if _folded(c) == _folded(name)]
 
 
 def _folded(name: str) -> str:
-    return name.strip().lower().replace(" ", "_")
+    return re.sub(r"[\s_\-]", "", name).lower()
 
 
 def _column(found: Sequence[str], name: str) -> str:

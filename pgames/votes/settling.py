@@ -26,8 +26,8 @@ def settle(left, right, won, prompt, tables, winner, seen):
     tables : (places of items, outcome of each winner as a word: 1, 0, -1 or UNKNOWN, the system of that word,
     the number of the item of that name or -1, places of prompts). An item that is named has won, whatever
     the word means. Without prompts the last is empty and `prompt` is not read.
-    seen : int64[2, systems], to which are added rows where name and word differ, and rows that use a word
-    alone. A row with an unknown winner gets the number of that winner in place of its prompt.
+    seen : int64[2, systems of words], to which are added rows where name and word differ, and rows that use
+    a word alone. A row with an unknown winner gets the number of that winner in place of its prompt.
     """
     place, outcome, system, named, prompt_place = tables
     faults = 0

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.counts import PairCounts
+from pgames.numerics import real
 
 Ties = Literal["half", "drop"]
 TABLES = 10  # float64[X, Y, Y] at the peak of `Comparisons.to_game`
 LARGE = 2**30  # bytes
+MOST = 1e100  # pseudo-votes, far from overflow
 
 
 class NamedCounts(NamedTuple):
@@ -63,8 +65,8 @@ def smoothed(
     has no votes.
     """
     for name, value in {"prior": prior, "pooling": pooling}.items():
-        if not 0 <= value < np.inf:
-            raise ValueError(f"{name} must be a number of votes, at least 0 and finite, got {value}.")
+        if not isinstance(value, int | float | np.integer | np.floating) or not 0 <= float(value) <= MOST:
+            raise ValueError(f"{name} must be a number of votes in [0, {MOST:g}], got {value!r:.60}.")
     Y = len(votes.items)
     won = (votes.counts if ties == "half" else votes.counts.without_ties()).points
     cast = won + won.transpose(0, 2, 1)
@@ -86,11 +88,16 @@ def smoothed(
 def reference_of(votes: NamedCounts, reference: ArrayLike | None, only_seen: bool) -> NDArray[np.float64]:
     """The reference float64[X, Y], uniform by default; with only_seen, 0 for items without votes on a prompt.
 
-    Raises ValueError when only_seen leaves a prompt without items.
+    Raises ValueError when the reference has another shape, or only_seen leaves a prompt without items.
     """
     shape = len(votes.prompts), len(votes.items)
     uniform = np.full(shape, 1 / shape[1])
-    policy = uniform if reference is None else np.broadcast_to(np.asarray(reference, float), shape)
+    policy = uniform if reference is None else real("reference", reference)
+    if policy.shape not in (shape, shape[1:], (1, *shape[1:])):
+        raise ValueError(
+            f"reference must have shape {list(shape)} or {[shape[1]]}, got {list(policy.shape)}."
+        )
+    policy = np.broadcast_to(policy, shape)
     if not only_seen:
         return policy
     policy = policy * (votes.counts.votes.sum(axis=2) > 0)

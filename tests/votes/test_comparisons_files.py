@@ -138,7 +138,7 @@ BAD = {
     "no JSON": ("v.jsonl", "left,right,winner\n", r"not readable as jsonl"),
     "nested JSON": ("v.jsonl", '{"left": [1], "right": "b", "winner": "tie"}\n', r"'left' must hold names"),
     "no Parquet": ("v.parquet", "PAR1 nonsense", r"not readable as parquet"),
-    "not UTF-8": ("v.csv", b"left,right,winner\n\xff,b,left\n", r"not readable as csv"),
+    "not UTF-8": ("v.csv", b"left,right,winner\n\xff,b,left\n", r"no text in UTF-8: save it as UTF-8"),
     "unknown format": ("v.xlsx", "?", r"cannot tell the format from '.xlsx': need .csv, .jsonl"),
 }
 
@@ -156,7 +156,7 @@ def test_bad_files_are_refused_in_one_line_that_begins_with_the_path(tmp_path, c
 
 def test_missing_file_and_folder(tmp_path):
     for path in (tmp_path / "nowhere.csv", tmp_path):
-        with pytest.raises(ValueError, match=r"no such file|cannot tell the format"):
+        with pytest.raises(ValueError, match=r"no such file|it is a folder"):
             Comparisons.read(path)
 
 

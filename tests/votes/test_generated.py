@@ -12,8 +12,8 @@ def test_generated_tables_agree_in_every_format(tmp_path):
 
 def test_the_search_finds_a_reader_that_guesses(tmp_path, monkeypatch):
     """Negative control: a reader of JSON that changes a name which looks like a date."""
-    text = objects._text
-    monkeypatch.setattr(objects, "_text", lambda raw: "2" if raw == b'"2024-05-13"' else text(raw))
+    text = objects.json_text
+    monkeypatch.setattr(objects, "json_text", lambda raw: "2" if raw == b'"2024-05-13"' else text(raw))
     table = vote_files.Table([("2024-05-13", "b", 1, None)], "words", False, [None])
     layout = vote_files.Layout([0], 200, ",", True, False)
     with pytest.raises(AssertionError, match="2024-05-13"):

@@ -13,7 +13,15 @@ from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3
 from pgames.counts import PairCounts
 from pgames.curves import Curve
 from pgames.dynamics.stability import Stability, stability
-from pgames.exact import Equilibrium, TauPath, ZeroSumEquilibrium, extreme_equilibria, nash, nash_zero_sum
+from pgames.exact import (
+    Equilibrium,
+    TauPath,
+    ZeroSumEquilibrium,
+    ZeroSumPath,
+    extreme_equilibria,
+    nash,
+    nash_zero_sum,
+)
 from pgames.exact.certificates import best_response, duality_gap, exploitability
 from pgames.games.preference import PreferenceGame
 from pgames.loop import iterate, run, solve
@@ -143,6 +151,7 @@ __all__ = [
     "Turns",
     "UniformAdversary",
     "ZeroSumEquilibrium",
+    "ZeroSumPath",
     "audit",
     "best_response",
     "bounds",

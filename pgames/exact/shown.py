@@ -38,15 +38,48 @@ def equilibrium_html(line: str, policy: Array, labels: Sequence[str]) -> str:
     """The line above a table of the likeliest responses of a policy float64[X, Y], averaged over prompts."""
     p = policy.mean(axis=0)
     order = np.argsort(-p, kind="stable")[:ROWS]
-    rows = "".join(
+    rows = [
         f"<tr><td>{html.escape(_name(labels, y))}</td><td>{p[y]:.6f}</td></tr>"
         for y in order
         if p[y] > PLAYED
-    )
-    head = "<thead><tr><th>response</th><th>probability</th></tr></thead>"
+    ]
+    return _folded(line, ("response", "probability"), rows)
+
+
+def _folded(line: str, head: Sequence[str], rows: Sequence[str]) -> str:
+    names = "".join(f"<th>{one}</th>" for one in head)
     return (
-        f"<details><summary>{html.escape(line)}</summary><table>{head}<tbody>{rows}</tbody></table></details>"
+        f"<details><summary>{html.escape(line)}</summary><table><thead><tr>{names}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></details>"
     )
+
+
+def pair_line(row: Array, column: Array, value: float, exploitability: float) -> str:
+    """One line for strategies float64[m] and float64[n], their value and certificate."""
+    return (
+        f"ZeroSumEquilibrium(value={value:.6g}; row: {in_line(row)}; column: {in_line(column)}; "
+        f"exploitability={exploitability:.2g})"
+    )
+
+
+def pair_html(line: str, row: Array, column: Array) -> str:
+    """The line above a table of the likeliest strategies of both players, float64[m] and float64[n]."""
+    rows = [
+        f"<tr><td>{player}</td><td>{i}</td><td>{p[i]:.6f}</td></tr>"
+        for player, p in (("row", row), ("column", column))
+        for i in np.argsort(-p, kind="stable")[:ROWS]
+        if p[i] > PLAYED
+    ]
+    return _folded(line, ("player", "strategy", "probability"), rows)
+
+
+def pair_columns(row: Array, column: Array) -> dict[str, list[Any]]:
+    """The columns player, strategy and probability, of m + n rows, of float64[m] and float64[n]."""
+    return {
+        "player": ["row"] * len(row) + ["column"] * len(column),
+        "strategy": [*range(len(row)), *range(len(column))],
+        "probability": [*row.tolist(), *column.tolist()],
+    }
 
 
 def equilibrium_columns(policy: Array, labels: Sequence[str]) -> dict[str, list[Any]]:

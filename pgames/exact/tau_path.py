@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PLAYED = 1e-3  # the probability above which a response counts as played, by default
+LEAST = 1e-9  # the smallest tau at which a change between a tau and 0 is located
 
 
 class Change(NamedTuple):
@@ -87,29 +88,8 @@ class TauPath:
         changes of one response between neighbours cancel and are not seen. Raises ValueError unless
         precision is in (0, 1) and above in [0, 1).
         """
-        if not (0 < precision < 1 and 0 <= above < 1):
-            raise ValueError(f"precision must be in (0, 1) and above in [0, 1), got {precision} and {above}.")
-        order = np.argsort(-self.tau, kind="stable")
-        played = self.played(above)[order]
-        found = []
-        for i, x, y in np.argwhere(played[1:] != played[:-1]).tolist():
-            high, low = float(self.tau[order[i]]), float(self.tau[order[i + 1]])
-            enters = bool(played[i + 1, x, y])
-            at = self._located(high, low, x, y, enters, above, precision)
-            found.append(Change(at, x, self.labels[y], enters))
-        return sorted(found, key=lambda one: -one.tau)
-
-    def _located(
-        self, high: float, low: float, x: int, y: int, enters: bool, above: float, precision: float
-    ) -> float:
-        floor = min(high * precision, 1e-9) if low == 0 else low
-
-        def plays(tau: float) -> bool:
-            return bool(self.at(tau).policy[x, y] > above)
-
-        if low == 0 and plays(floor) != enters:
-            return 0.0
-        return bisect(plays, high, floor, enters, precision)
+        found = crossings(self.tau, self.policy, lambda tau: self.at(tau).policy, above, precision)
+        return [Change(tau, x, self.labels[y], enters) for tau, (x, y), enters in found]
 
     def plot(self, prompt: int = 0, *, above: float = PLAYED, ax: Axes | None = None) -> Figure:
         """The probability of each response along tau, with a line where a response enters or leaves.
@@ -120,6 +100,33 @@ class TauPath:
 
         changes = [(one.tau, one.label, one.enters) for one in self.changes(above) if one.prompt == prompt]
         return tau_path(self.tau, self.policy[:, prompt], self.labels, changes, ax=ax)
+
+
+def crossings(
+    tau: Array, p: Array, at: Callable[[float], Array], above: float, precision: float, least: float = LEAST
+) -> list[tuple[float, tuple[int, ...], bool]]:
+    """(tau, index, enters as tau falls) of each entry of p that crosses `above`, the largest tau first.
+
+    tau float64[T]; p float64[T, ...], the probabilities at these taus; `at(tau)` : at another, float64[...].
+    Between a tau and 0, crossings are located down to `least`. Raises ValueError unless precision is in
+    (0, 1) and above in [0, 1).
+    """
+    if not (0 < precision < 1 and 0 <= above < 1):
+        raise ValueError(f"precision must be in (0, 1) and above in [0, 1), got {precision} and {above}.")
+    order = np.argsort(-tau, kind="stable")
+    played = p[order] > above
+    found = []
+    for i, *place in np.argwhere(played[1:] != played[:-1]).tolist():
+        index = tuple(place)
+        high, low, enters = float(tau[order[i]]), float(tau[order[i + 1]]), bool(played[(i + 1, *index)])
+
+        def plays(one: float, index: tuple[int, ...] = index) -> bool:
+            return bool(at(one)[index] > above)
+
+        floor = min(high * precision, least) if low == 0 else low
+        jumps = low == 0 and plays(floor) != enters
+        found.append((0.0 if jumps else bisect(plays, high, floor, enters, precision), index, enters))
+    return sorted(found, key=lambda one: -one[0])
 
 
 def bisect(plays: Callable[[float], bool], high: float, low: float, enters: bool, precision: float) -> float:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.exact import shown
 from pgames.exact.newton import FLAT
+from pgames.exact.pair_path import ZeroSumPath
 from pgames.exact.regularised_pair import regularised_pair
+from pgames.exact.tau_path import check_path
 from pgames.exact.unregularised_pair import ENOUGH, Found, played, unregularised
+from pgames.frames import Kind, frame
 from pgames.numerics import check_distribution, kl_to_logs, normalise, real
 
 Array = NDArray[np.float64]
@@ -30,16 +35,46 @@ class ZeroSumEquilibrium(NamedTuple):
     value: float
     exploitability: float
 
+    def __repr__(self) -> str:
+        return shown.pair_line(self.row, self.column, self.value, self.exploitability)
 
+    def _repr_html_(self) -> str:
+        return shown.pair_html(repr(self), self.row, self.column)
+
+    def to_frame(self, kind: Kind | None = None) -> Any:
+        """A data frame of player, strategy and probability, of pandas or polars as installed.
+
+        Raises ValueError for another kind, and ModuleNotFoundError when narwhals or the library is missing.
+        """
+        return frame(shown.pair_columns(self.row, self.column), kind)
+
+
+@overload
 def nash_zero_sum(
     A: ArrayLike,
     tau: float | tuple[float, float] = 0.0,
     references: tuple[ArrayLike, ArrayLike] | None = None,
-) -> ZeroSumEquilibrium:
+) -> ZeroSumEquilibrium: ...
+
+
+@overload
+def nash_zero_sum(
+    A: ArrayLike,
+    tau: list[float] | NDArray[Any],
+    references: tuple[ArrayLike, ArrayLike] | None = None,
+) -> ZeroSumPath: ...
+
+
+def nash_zero_sum(
+    A: ArrayLike,
+    tau: float | tuple[float, float] | list[float] | NDArray[Any] = 0.0,
+    references: tuple[ArrayLike, ArrayLike] | None = None,
+) -> ZeroSumEquilibrium | ZeroSumPath:
     """The equilibrium of the zero-sum game in which the row player gets A[i, j], float64[m, n] of any scale.
 
     tau : the weight of the KL of each player to its reference, in units of A: one number, or one for the row
-        and one for the column player; both 0, or both above 0.
+        and one for the column player; both 0, or both above 0. A tuple is one for each player; a list or an
+        array float64[T] gives a `ZeroSumPath`, the equilibria along several taus, each for both players.
     references : float64[m] and float64[n], uniform by default. A strategy of reference 0 is outside the game.
 
     At tau = 0 the game is solved as the symmetric game of size m + n + 1 of Gale, Kuhn and Tucker; among
@@ -55,7 +90,13 @@ def nash_zero_sum(
     different size, and when tau is below 1e-17 of the largest payoff.
     """
     payoff = _payoff(A)
-    taus = check_taus(tau)
+    if not isinstance(tau, tuple) and np.ndim(tau) > 0:
+        return _path(payoff, check_path(tau), references)
+    if isinstance(tau, tuple) and len(tau) != 2:
+        raise ValueError(
+            f"tau must be one number or one for each player, got {tau}: give the taus of a path as a list."
+        )
+    taus = check_taus(tau)  # pyright: ignore[reportArgumentType]
     if references is None and taus == (0, 0):
         return ZeroSumEquilibrium(*unregularised(payoff))
     row, column = _references(references, payoff.shape)
@@ -65,6 +106,13 @@ def nash_zero_sum(
     else:
         found = _regularised(payoff[inside], (row[row > 0], column[column > 0]), taus)
     return found._replace(row=_placed(found.row, row > 0), column=_placed(found.column, column > 0))
+
+
+def _path(payoff: Array, taus: Array, references: tuple[ArrayLike, ArrayLike] | None) -> ZeroSumPath:
+    at = functools.partial(nash_zero_sum, payoff, references=references)
+    found = [at(one) for one in taus.tolist()]
+    row, column, value, exploitability = (np.array(part) for part in zip(*found, strict=True))
+    return ZeroSumPath(payoff, taus, row, column, value, exploitability, at)
 
 
 def check_taus(tau: float | tuple[float, float], *, alike: bool = True) -> tuple[float, float]:

@@ -83,7 +83,7 @@ def test_every_member_may_have_its_own_solver():
     [
         ((pg.SPPO(1.0), 0), "size must be a whole number of at least 1, got 0"),
         ((pg.SPPO(1.0),), "size must be a whole number of at least 1, got None"),
-        ((pg.SPPO(1.0), 1.5), "size must be a whole number of at least 1, got 1.5"),
+        ((pg.SPPO(1.0), 1.5), "size must be a whole number, got 1.5"),
         (([pg.SPPO(1.0)], 1), "the solvers of the members are a tuple, got a list"),
         (((),), "a tuple of 0 solvers makes as many members, at least 1"),
         (((pg.SPPO(1.0),), 2), "a tuple of 1 solvers .* got size 2: leave size out"),

@@ -44,9 +44,9 @@ def ties_by_annotator(board: Board) -> Finding:
     fires = p < LEVEL
     line = (
         f"annotators differ in ties: {board.annotators[worst]} ties {share[worst]:.0%} of {cast[worst]} "
-        f"votes, all together {tied.mean():.0%}; look at these annotators, or count ties out (ties='drop')."
+        f"votes, all annotators {tied.mean():.0%}; look at these annotators, or leave ties out (ties='drop')."
         if fires
-        else f"ties of {people} annotators differ no more than chance makes them."
+        else f"the shares of ties of {people} annotators differ no more than by chance."
     )
     details = tuple((board.annotators[a], float(share[a])) for a in order)
     return Finding(probe, fires, p, line, details, "share of ties")

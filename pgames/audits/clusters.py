@@ -78,7 +78,7 @@ def _dependence(
     fires = p < LEVEL
     if not fires:
         return Finding(
-            probe, False, p, f"votes of one of the {len(names)} {probe} agree no more than chance makes them."
+            probe, False, p, f"votes within one of the {len(names)} {probe} agree no more than by chance."
         )
     ratio = _widening(board, cluster, resamples)
     sums = np.bincount(left, e, len(used)) - np.bincount(right, e, len(used))

@@ -9,12 +9,12 @@ from pgames.audits.board import Board
 from pgames.audits.finding import Finding
 from pgames.ratings.finite import infinite_scores
 
-BRIDGE = 5  # votes between two halves of a board up to which they hang by a thread
+BRIDGE = 5  # the probe fires when two parts of a board meet in so many votes or fewer
 PROBE = "connectivity"
 
 
 def connectivity(board: Board) -> Finding:
-    """Groups never compared, items that never lost or won, and groups held together by few votes."""
+    """Groups never compared, items that never lost or won, and groups linked by few votes."""
     counts = board.votes.pooled_counts
     votes, items = counts.votes, board.votes.items
     if why := infinite_scores(counts.points, items):
@@ -22,7 +22,7 @@ def connectivity(board: Board) -> Finding:
             PROBE,
             True,
             None,
-            f"{why}: ratings between these items rest on the prior; ask for votes between them.",
+            f"{why}: ratings between these items rest on the prior; collect votes between them.",
         )
     side, crossing = _weakest_cut(votes)
     if side is not None and crossing <= BRIDGE:
@@ -33,7 +33,7 @@ def connectivity(board: Board) -> Finding:
             True,
             None,
             f"{len(inside)} items ({shown}) and "
-            f"the other {len(items) - len(inside)} meet in {int(crossing)} votes alone: ask for more.",
+            f"the other {len(items) - len(inside)} meet in only {int(crossing)} votes: collect more.",
             (("votes between the groups", float(crossing)),),
             "votes",
         )

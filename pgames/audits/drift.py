@@ -19,7 +19,7 @@ def drift(board: Board) -> Finding:
     """
     probe, votes = "drift", board.votes
     if len(votes) < FEWEST:
-        return not_asked(probe, f"{len(votes)} votes are too few to see a drift.")
+        return not_asked(probe, f"{len(votes)} votes are too few to detect drift.")
     if board.time is None:
         rank = np.arange(len(votes), dtype=float)
         clock = "the order of the rows"
@@ -53,7 +53,7 @@ def drift(board: Board) -> Finding:
     first = int(order[0])
     line = (
         f"preferences change with {clock}: {votes.items[first]} {'rises' if z[first] > 0 else 'falls'} most "
-        f"(z = {z[first]:+.1f}); rate recent votes alone, or weigh them (weights=)."
+        f"(z = {z[first]:+.1f}); rate recent votes alone, or weight them (weights=)."
         if fires
         else f"no change of preferences with {clock} beyond chance."
     )

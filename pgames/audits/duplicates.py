@@ -33,7 +33,7 @@ def duplicates(board: Board) -> Finding:
         return Finding(probe, False, None, "no stretch of rows occurs twice.")
     fires = p < LEVEL
     line = (
-        f"{again:,} times an annotator answers the same question again, where chance makes {expected:.1f}: "
+        f"{again:,} times an annotator answers the same question again, where chance gives {expected:.1f}: "
         "keep one answer each."
         if fires
         else f"no stretch of rows occurs twice; {again:,} repeated answers, {expected:.1f} by chance."

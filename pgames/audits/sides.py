@@ -33,7 +33,7 @@ def self_votes(board: Board, dropped: int) -> Finding:
             probe,
             True,
             None,
-            f"{dropped} rows compare an item with itself and count for nothing: look at what wrote them.",
+            f"{dropped} rows compare an item with itself and are not counted: find out what wrote them.",
             (("rows", float(dropped)),),
             "rows",
         )
@@ -52,7 +52,7 @@ def self_votes(board: Board, dropped: int) -> Finding:
     spread = float(np.sqrt(e @ e))
     p = 0.5 * erfc(float(e.sum()) / spread / sqrt(2)) if spread > 0 else 1.0
     line = (
-        f"judges give their own answers {e.mean():+.3f} points a vote beyond the expected ({len(rows)} votes)"
+        f"judges give their own answers {e.mean():+.3f} points a vote more than expected ({len(rows)} votes)"
     )
     fires = p < LEVEL
     line += ": leave the votes of judges on themselves out." if fires else "."

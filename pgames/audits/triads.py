@@ -40,7 +40,7 @@ def cyclic_triads(board: Board) -> Finding:
         made[k], strengths[k], _ = _cycles(_margins(wins, asked))
     p = (1 + int((strengths >= strength - 1e-9).sum())) / (1 + boards)
     fires = p < LEVEL
-    line = f"{int(seen)} of {triads:,} triads are cyclic; votes on a ranking would make {made.mean():.1f}"
+    line = f"{int(seen)} of {triads:,} triads are cyclic; votes on a ranking would give {made.mean():.1f}"
     line += ": a ranking is not enough, read the Nash mixture." if fires else "."
     names = votes.items
     details = tuple(

@@ -16,9 +16,9 @@ def audit_section(probes: Sequence[Probe]) -> list[str]:
     order = sorted(probes, key=lambda one: {True: 0, False: 1, None: 2}[one.fires])
     fired = [one for one in probes if one.fires]
     lead = (
-        f"{len(fired)} of {len(probes)} probes found something to look at before the ratings are believed."
+        f"{len(fired)} of {len(probes)} probes found something to check before the ratings are used."
         if fired
-        else f"None of {len(probes)} probes found anything to look at."
+        else f"None of {len(probes)} probes found anything to check."
     )
     rows = [
         [

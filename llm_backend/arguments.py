@@ -98,7 +98,7 @@ def answers_of(
 
 
 def check_answers(lm: LanguageModel, expert: Answers, prompts: Sequence[list[int]]) -> None:
-    """Raises ValueError for an answer that is no response of the model to its prompt, given in tokens."""
+    """Raises ValueError for an answer that is not a response of the model to its prompt, given in tokens."""
     for prompt, texts in zip(prompts, expert.texts, strict=True):
         for text in texts:
             lm.encode_response(text, prompt)

@@ -134,7 +134,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     steps, budget, seeds = SIZES[size]
     lm = llama(steps)
     game = TextArena(lm, PROMPTS, majority(), samples=None, responses=REPLIES).game
-    with warnings.catch_warnings():  # three votes often tie, and a step of ties is no fault of this judge
+    with warnings.catch_warnings():  # three votes often tie, and a step of ties is not a fault of this judge
         warnings.filterwarnings("ignore", message="the judge preferred nothing")
         runs = [curves(lm, budget, seed) for seed in range(seeds)]
     figure = new_figure(11.4, 4.4)

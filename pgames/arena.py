@@ -397,7 +397,7 @@ class Believed(Preferring[Pi], Protocol[Pi]):
     """The game estimated from evidence: its mirror steps use the believed preference and ask no judge."""
 
     def nash(self, tau: float, start: Pi) -> Pi:
-        """The regularised Nash of the belief, from a warm start. An optimistic belief is no game."""
+        """The regularised Nash of the belief, from a warm start. An optimistic belief is not a game."""
         ...
 
     def least_known(self, opponent: Pi) -> Pi:

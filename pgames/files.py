@@ -109,7 +109,7 @@ def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
             with np.load(file, allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
         if odd := [name for name, value in found.items() if not isinstance(value, np.ndarray)]:
-            raise ValueError(f"{odd[0]!r:.60} is no array")
+            raise ValueError(f"{odd[0]!r:.60} is not an array")
         return found
     except FileNotFoundError:
         raise

@@ -138,7 +138,10 @@ RATES = "in [0, 1] where two met and NaN where they did not"
 
 
 def no_meetings(members: int, runs: int = 1) -> Meetings:
-    """K members of which no two have met. Raises ValueError when either is no whole number of at least 1."""
+    """K members of which no two have met.
+
+    Raises ValueError when either is not a whole number of at least 1.
+    """
     check_whole("members", members, 1)
     check_whole("runs", runs, 1)
     own = np.broadcast_to(np.eye(members, dtype=bool), (runs, members, members))

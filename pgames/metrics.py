@@ -58,7 +58,7 @@ class OfState:
     function: Callable[[Any, State], Any]
 
     def __call__(self, arena: Any, policy: Policy) -> Array:
-        """Raises TypeError: a policy is no state."""
+        """Raises TypeError: a policy is not a state."""
         raise TypeError(f"metric {self.name!r} reads the state: pass it to run or simulate.")
 
 

@@ -30,7 +30,7 @@ class Simplices:
     def policy(self, probabilities: ArrayLike) -> Policy:
         """The handle float64[S, X, Y] of probabilities float64[Y], float64[X, Y] or float64[S, X, Y].
 
-        Raises ValueError when the shape differs, a row is no distribution, or mass lies outside the game.
+        Raises ValueError when the shape differs, a row is not a distribution, or mass lies outside the game.
         """
         p = real("a policy", probabilities)
         shape = (self.runs, *self.support.shape)

@@ -25,7 +25,7 @@ def whole(value: object) -> bool:
 def number(value: object) -> float:
     """A real number of Python or NumPy as a float; NaN for text, None, a list and all else that is none.
 
-    A check of a range, such as `low <= number(value) < high`, refuses what is no number.
+    A check of a range, such as `low <= number(value) < high`, refuses what is not a number.
     """
     try:
         if isinstance(value, str | bytes) or np.ndim(value) or np.iscomplexobj(value):  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def check_numbers(settings: Any) -> None:
     """Check the fields of a dataclass that are annotated as numbers: int, float or Weight, maybe with None.
 
     Raises ValueError naming the field that holds text, a complex number, an int above every float, or
-    anything else that is no number; a field of whole numbers takes no fraction and no bool.
+    anything else that is not a number; a field of whole numbers takes no fraction and no bool.
     """
     for one in dataclasses.fields(settings):
         value: Any = getattr(settings, one.name)

@@ -32,9 +32,9 @@ def test_arrays_cut_short_are_refused(tmp_path):
 
 DAMAGED = {
     "a .npy file": lambda path: path.write_bytes(npy((0,))),
-    "a member that is no array": lambda path: zipped(path, {"x.npy": b"plain text"}),
+    "a member that is not an array": lambda path: zipped(path, {"x.npy": b"plain text"}),
     "a header of an absurd shape": lambda path: zipped(path, {"x.npy": npy((10**15,))}),
-    "a header that is no dictionary": lambda path: zipped(path, {"x.npy": npy((1,)).replace(b"{", b"(")}),
+    "a header that is not a dictionary": lambda path: zipped(path, {"x.npy": npy((1,)).replace(b"{", b"(")}),
     "a member with a damaged stream": lambda path: path.write_bytes(flipped(np.zeros(10**5))),
 }
 

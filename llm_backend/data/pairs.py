@@ -35,7 +35,7 @@ class Pair(NamedTuple):
 
 
 class _Unfit(ValueError):
-    """A row that is no pair, by a reason that others may share."""
+    """A row that is not a pair, by a reason that others may share."""
 
 
 def read_pairs(
@@ -66,7 +66,7 @@ def read_pairs(
         chosen_score, chosen_rating, chosen-rating).
     split, limit : as for `read_prompts`.
 
-    Rows that are no pairs are left out, and a warning counts and names them: equal responses, responses to
+    Rows that are not pairs are left out, and a warning counts and names them: equal responses, responses to
     different conversations, scores that contradict the order, empty responses. Raises ValueError when a
     column is missing, or no row is a pair.
     """

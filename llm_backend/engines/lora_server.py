@@ -39,7 +39,7 @@ class LoraServer:
 
         An adapter that the server has lost, for example in a restart, is loaded again. Raises EngineError
         when the server cannot be reached or refuses, ValueError when the leaf is not a LoRA adapter or there
-        is no folder.
+        is not a folder.
         """
         try:
             return self._completions(self._name(lm, leaf), bodies)

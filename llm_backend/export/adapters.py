@@ -21,8 +21,8 @@ def write_peft(
     """Write a policy as an adapter folder: adapter_config.json, adapter_model.safetensors, README.md.
 
     `PeftModel.from_pretrained(base, folder)` is then the policy, and vLLM loads the folder beside the base.
-    The folder appears when it is complete. Raises ValueError when the policy is no adapter or the folder is
-    not empty, and OSError naming the file when it cannot be written.
+    The folder appears when it is complete. Raises ValueError when the policy is not an adapter or the folder
+    is not empty, and OSError naming the file when it cannot be written.
     """
     if not isinstance(policy, Adapter) or lm.lora is None:
         what = "a full set of weights" if isinstance(policy, Adapter) else f"a {type(policy).__name__}"

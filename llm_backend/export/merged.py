@@ -23,7 +23,7 @@ def merge(
     """Write a policy as a plain Hugging Face model: weights, configuration, tokenizer and README.md.
 
     Its logits are the policy's, up to the rounding of the model's dtype. The folder appears when it is
-    complete. Raises ValueError when the policy is no leaf, the weights are sharded or the folder is not
+    complete. Raises ValueError when the policy is not a leaf, the weights are sharded or the folder is not
     empty, and OSError naming the file when it cannot be written.
     """
     if not isinstance(policy, Base | Adapter):

@@ -146,9 +146,9 @@ Modules = list[tuple[torch.nn.Linear, str]]
 
 
 def _linear(model: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter]) -> Modules | None:
-    """(linear layer, name of its weight) of all trained parameters; None if one is no weight of such a layer.
+    """(linear layer, name of its weight) of all trained parameters, or None.
 
-    A shard of a weight is none.
+    None if one is not a weight of such a layer, such as a shard of a weight.
     """
     names = {id(p): name for name, p in parameters.items()}
     modules = [

@@ -42,7 +42,7 @@ SECRET = re.compile(r"(?i)api.?key|authori[sz]ation|secret|password|(access|auth
 def verdict(answer: str) -> float | None:
     """1, 0 or 1/2 for the last [[A]], [[B]] or [[C]] of an answer; None when there is none.
 
-    What stands in <think> is no verdict; a thought that does not end leaves none.
+    What stands in <think> is not a verdict; a thought that does not end leaves none.
     """
     for mark in reversed(list(THOUGHT.finditer(answer))):
         if not mark[1]:

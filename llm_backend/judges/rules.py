@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-LONGEST = 4000  # most digits of a number in a response; a longer one is no right answer
+LONGEST = 4000  # most digits of a number in a response; a longer one is not a right answer
 SECONDS = 1.0  # most time that a pattern may take with one response
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+/0*[1-9]\d*|(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
 EXPRESSION = re.compile(r"[-(\d][\d\s.+*/()-]*[\d)]")

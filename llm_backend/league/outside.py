@@ -40,8 +40,8 @@ class Outside:
     max_tokens : most tokens of a reply; 0 is the limit of the arena.
     timeout, retries, backoff, workers : as for a judge on a server.
 
-    Raises ValueError for a url that is no plain address, a variable without a key, a number out of range, and
-    a setting that the league makes itself.
+    Raises ValueError for a url that is not a plain address, a variable without a key, a number out of range,
+    and a setting that the league makes itself.
     """
 
     url: str

@@ -81,7 +81,7 @@ def read_questions(path: str | Path, first: str = "first", second: str = "second
     `first_name` and `second_name` where the file has them, and by the columns of the texts otherwise. A
     column `game` says which rows compare the same items; by default all do.
 
-    Raises ValueError naming the row that is no pair, or the column that is missing.
+    Raises ValueError naming the row that is not a pair, or the column that is missing.
     """
     rows = read_rows(path, ["prompt", first, second], "train", None, ["first_name", "second_name", "game"])
     return distinct(
@@ -106,7 +106,7 @@ def write_questions(path: Path, questions: Sequence[Question]) -> None:
 
 
 def _question(row: dict[str, Any], place: str, first: str, second: str) -> Question:
-    """Raises ValueError naming the place of a row that is no pair."""
+    """Raises ValueError naming the place of a row that is not a pair."""
     texts = row[first], row[second]
     for column, text in zip((first, second), texts, strict=True):
         if not isinstance(text, str):

@@ -46,7 +46,7 @@ class VoteFile:
     """A file of votes that one process appends to. Each line is on the disk (fsync) before `add` returns.
 
     A line that a kill has cut at the end of the file is removed; `cut` says so. Raises ValueError naming the
-    line that is no vote, and OSError when the file cannot be written.
+    line that is not a vote, and OSError when the file cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
@@ -93,7 +93,7 @@ class VoteFile:
 class Tail:
     """The votes of a file that another process writes; `votes()` reads what is new.
 
-    Raises ValueError naming the line that is no vote.
+    Raises ValueError naming the line that is not a vote.
     """
 
     def __init__(self, path: Path):
@@ -122,7 +122,7 @@ class Tail:
 
 
 def read_votes(path: Path) -> Iterator[Vote]:
-    """The votes of a file. Raises ValueError naming the line that is no vote of this format."""
+    """The votes of a file. Raises ValueError naming the line that is not a vote of this format."""
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             yield _vote(line, f"{path}, line {number}")
@@ -143,5 +143,6 @@ def _vote(line: bytes, place: str) -> Vote:
         return vote
     except ValueError as error:
         raise ValueError(
-            f"{place} is no vote of this page ({error}): repair the line, or name another file with --votes."
+            f"{place} is not a vote of this page ({error}): repair the line, or name another file with "
+            "--votes."
         ) from None

@@ -53,7 +53,7 @@ class TextRoleArena:
     attack_tokens, answer_tokens : the most tokens. An attack that is cut there, is empty, holds the secret of
         its seed or a control token, or does not fit the model's context is refused: the attacker scores 0
         with it and no defender reads it. `refused` names those of the last round.
-    ordinary : prompts that are no attacks, read under the system texts of the seeds in turn.
+    ordinary : prompts that are not attacks, read under the system texts of the seeds in turn.
     judge : compares answers to them; a defender's answer is scored by how often it beats the others. None
         scores all alike, which trains the defender to answer as its prior does.
     quality : the share of the defender's prompts that are ordinary, in [0, 1).

@@ -38,7 +38,7 @@ class Rules:
     attacks, answers : the texts of an enumerable game, or None for free text.
     samples, replies : attacks on each seed, and answers to each attack; None plays exactly.
     attack_tokens, answer_tokens : the most tokens of an attack and of an answer.
-    ordinary : prompts that are no attacks. judge : compares answers to them; None trains the defender to
+    ordinary : prompts that are not attacks. judge : compares answers to them; None trains the defender to
         keep its answers. quality : the share of the defender's prompts that are ordinary, in [0, 1).
     seed, fit, temperature, folder : as in `TextArena`.
     meter : counts draws and scores, or None.

@@ -133,7 +133,7 @@ def plan(config: Configuration) -> Plan:
         folder, how = Path(name), config.evaluate
         parts = build(config, folder, few=True)
         gap_tau(parts, how)
-        importlib.import_module("scipy.stats")  # for intervals; its import is no cost of a round
+        importlib.import_module("scipy.stats")  # for intervals; its import is not a cost of a round
         judge = _MadeUp(parts.arena.judge, timed=config.judge.get("kind") not in SLOW)
         say(f"measuring two rounds of {parts.arena.context.per_round} prompts ...")
         parts = parts.metered(meter)

@@ -80,8 +80,8 @@ class Searched:
         the mean of so many verdicts. In exact play values are exact, and it is not used.
     room : bytes of keys and values of prefixes to keep.
 
-    Raises TypeError when `arena` is no TextArena, and ValueError when a number is out of range, or `verdicts`
-    is below the tokens to choose from and the rule is not `Halving`.
+    Raises TypeError when `arena` is not a TextArena, and ValueError when a number is out of range, or
+    `verdicts` is below the tokens to choose from and the rule is not `Halving`.
     """
 
     def __init__(

@@ -52,8 +52,8 @@ def given(context: Context, pairs: Sequence[Pair]) -> Duels:
     for m, pair in enumerate(pairs):
         if (x := places.get(as_asked(pair.prompt))) is None:
             raise ValueError(
-                f"pair {m} answers {as_asked(pair.prompt)!r:.60}, which is no prompt of this arena: make the "
-                "arena with prompts_of(pairs)."
+                f"pair {m} answers {as_asked(pair.prompt)!r:.60}, which is not a prompt of this arena: make "
+                "the arena with prompts_of(pairs)."
             )
         met[m] = [rows.setdefault((x, text), len(rows)) for text in (pair.chosen, pair.rejected)]
     wins = np.array([pair.win for pair in pairs], np.float64)

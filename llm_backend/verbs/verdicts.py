@@ -144,7 +144,7 @@ def _equal(first: Draws, rows: Ints, second: Draws, columns: Ints) -> NDArray[np
 
 
 def _of_some(table: Floats, equal: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The means of the rows of float64[n, m], in which NaN is no verdict, and the variances of these.
+    """The means of the rows of float64[n, m], in which NaN is not a verdict, and the variances of these.
 
     Among the pairs that a judge is asked about, the known ones stand for the others; pairs of `equal` texts
     are 1/2 without asking and keep their share. The variance of a verdict is pooled over the rows, without

@@ -92,7 +92,7 @@ def read_adapter(
                 kind, _, rest = name.partition(".")
                 if kind not in split:
                     raise ValueError(
-                        f"{path} holds {name!r:.60}, which is no weight or moment: train it again."
+                        f"{path} holds {name!r:.60}, which is not a weight or moment: train it again."
                     )
                 split[kind][rest] = read(file, name)
     except (SafetensorError, OSError) as error:

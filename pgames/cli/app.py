@@ -52,7 +52,7 @@ app = typer.Typer(
 
 NoPrompt = Annotated[bool, typer.Option("--no-prompt", help="Read votes without their prompts.")]
 Drop = Annotated[
-    bool, typer.Option("--drop", help="Leave out rows that are no votes, and say how many and why.")
+    bool, typer.Option("--drop", help="Leave out rows that are not votes, and say how many and why.")
 ]
 
 

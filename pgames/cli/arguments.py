@@ -68,7 +68,9 @@ def parse_roles(text: str, prompts: bool = False) -> MatrixRoles | PromptRoles:
         )
     game = _construct(call.name, known[call.name], call)
     if prompts and not isinstance(game, PromptRoles):
-        raise ValueError(f"{call.name} is no game of prompts: leave out --prompts, or pass random_prompts.")
+        raise ValueError(
+            f"{call.name} is not a game of prompts: leave out --prompts, or pass random_prompts."
+        )
     return game
 
 

@@ -68,7 +68,7 @@ def read_success(path: Path) -> NDArray[np.float64]:
         raise ValueError(f"{path} is not a file: check the path.")
     if suffix_of(path) != ".npz":
         if suffix_of(path) != ".npy" and not looks_like_a_matrix(path):
-            raise ValueError(f"{path} is no matrix of success rates: its first line has no numbers.")
+            raise ValueError(f"{path} is not a matrix of success rates: its first line has no numbers.")
         return read_matrix(path).values.astype(np.float64)
     arrays = read_npz(path, "a readable .npz file (cut or damaged?)")
     if set(arrays) != {"A"}:

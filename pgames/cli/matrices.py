@@ -93,7 +93,7 @@ def understand(matrix: Matrix, symmetrise: bool) -> Understood:
     up to the same number c holds the support by c voters (P = A / c). In a matrix of 0 alone every pair is
     tied. Any other must be win rates P. What stands on the diagonal does not matter if it is empty or 0.
 
-    Raises ValueError when the matrix is not square, its names differ, or it is no preference game.
+    Raises ValueError when the matrix is not square, its names differ, or it is not a preference game.
     """
     values, names = _square(matrix)
     if values.ndim == 3:
@@ -175,7 +175,7 @@ def _square(matrix: Matrix) -> tuple[NDArray[np.floating], tuple[str, ...] | Non
 
 
 def _labelled(rows: list[list[str]]) -> Matrix:
-    """The matrix of rows of cells, with a row and a column of names where they are no numbers."""
+    """The matrix of rows of cells, with a row and a column of names where they are not numbers."""
     if not rows:
         raise ValueError("the file is empty: a matrix of win rates or a table of votes is expected.")
     if len(rows) > 1 and all(row and row[-1] == "" for row in rows):
@@ -227,7 +227,7 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"it is no text in UTF-8: {AS_UTF_8}.") from None
+        raise ValueError(f"it is not text in UTF-8: {AS_UTF_8}.") from None
 
 
 def _cells(text: str, limit: int | None = None) -> list[list[str]]:
@@ -284,7 +284,7 @@ def _json_matrix(text: str) -> Matrix:
 
 def _json_values(rows: Any) -> Array:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
-        raise ValueError("it is no list of lists of numbers.")
+        raise ValueError("it is not a list of lists of numbers.")
     for n, row in enumerate(rows, 1):
         for cell in row:
             if isinstance(cell, bool) or not isinstance(cell, int | float | None):

@@ -45,7 +45,7 @@ def write(
 def read(path: str | os.PathLike[str]) -> Parts:
     """About (dict), rounds [R], values [S, R, ...] by name, and bits [R] or None, not yet checked.
 
-    Raises ValueError when the file is cut short, is no saved curve, or has a newer format.
+    Raises ValueError when the file is cut short, is not a saved curve, or has a newer format.
     """
     arrays = read_npz(path, "a saved curve")
     try:

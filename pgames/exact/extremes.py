@@ -23,7 +23,7 @@ def extreme_equilibria(game: PreferenceGame | ArrayLike) -> tuple[Array, ...]:
     Every mixture of the corners of a prompt is an equilibrium, and there are no others; a game with one
     equilibrium has one corner. Corners are sorted, the one that plays the first responses most first.
 
-    Raises TypeError when `game` is no game, ValueError for equilibria of more than 8 dimensions,
+    Raises TypeError when `game` is not a game, ValueError for equilibria of more than 8 dimensions,
     which can have too many corners, and RuntimeError when rounding hides the polytope.
     """
     game = as_game(game)

@@ -24,7 +24,7 @@ def read_table(P: ArrayLike) -> Read:
     The rows of a frame of pandas or an array of xarray are put in the order of its columns, where its index
     has the same names. A first column of text, as polars and pyarrow have it, is that index.
 
-    Raises ValueError when the names of rows and columns differ, or a value is no real number.
+    Raises ValueError when the names of rows and columns differ, or a value is not a real number.
     """
     if hasattr(P, "to_numpy") and hasattr(P, "columns"):
         return Read(*_read_frame(P), 0.0)

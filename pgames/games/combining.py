@@ -49,6 +49,6 @@ def stack(games: Sequence[PreferenceGame]) -> PreferenceGame:
 
 
 def _joined(games: Sequence[PreferenceGame], y: int) -> str:
-    """The names of response y in the games that have one; a number alone is no name."""
+    """The names of response y in the games that have one; a number alone is not a name."""
     given = dict.fromkeys(game.labels[y] for game in games if game.responses > y)
     return " / ".join([name for name in given if name != str(y)] or given)

@@ -144,7 +144,7 @@ def _remedy(table: NDArray[np.float64]) -> str:
     """What a table with entries outside [0, 1] may be, and what to pass instead."""
     size = float(np.abs(table).max())
     if not np.isfinite(size):
-        return "An infinite entry is no probability that the row beats the column."
+        return "An infinite entry is not a probability that the row beats the column."
     with np.errstate(over="ignore"):
         pairs = table + np.swapaxes(table, -1, -2)
     payoffs = np.abs(pairs).max() <= 1e-9 * size

@@ -84,7 +84,7 @@ def from_margins(
 def to_margins(game: PreferenceGame, voters: int) -> NDArray[np.int64]:
     """The margin matrix int64[Y, Y] of a game of one prompt: voters (2 P - 1), for social choice libraries.
 
-    Raises ValueError for several prompts, and when a margin of so many voters is no whole number.
+    Raises ValueError for several prompts, and when a margin of so many voters is not a whole number.
     """
     if game.prompts != 1:
         raise ValueError(

@@ -31,7 +31,7 @@ def tau_path(
 
     tau float64[T], policy float64[T, Y]. A dotted line marks the tau of a change (tau, label, enters). The
     seven responses with the largest probability anywhere have a colour, the others are grey. Draws on `ax`
-    when one is given, and returns its figure. Raises TypeError when `ax` is no Axes.
+    when one is given, and returns its figure. Raises TypeError when `ax` is not an Axes.
     """
     figure, axes = own_axes(ax, 5.2, 3.4)
     order = np.argsort(tau)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def spectrum(values: NDArray[np.complex128], name: str = "", *, ax: Axes | None = None) -> Figure:
     """Eigenvalues complex128[K] beside the unit circle; those outside it are drawn in another colour.
 
-    Draws on `ax` when one is given, and returns its figure. Raises TypeError when `ax` is no Axes.
+    Draws on `ax` when one is given, and returns its figure. Raises TypeError when `ax` is not an Axes.
     """
     figure, axes = own_axes(ax, 3.4, 3.4)
     turn = np.linspace(0, 2 * np.pi, 241)

@@ -102,7 +102,7 @@ def new_figure(width: float, height: float) -> Figure:
 def own_axes(ax: Any, width: float, height: float) -> tuple[Figure, Any]:
     """The figure and the axes to draw in: those of `ax`, or new ones of that many inches.
 
-    Raises TypeError when `ax` is no matplotlib Axes.
+    Raises TypeError when `ax` is not a matplotlib Axes.
     """
     if ax is None:
         figure = new_figure(width, height)

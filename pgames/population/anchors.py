@@ -125,7 +125,7 @@ class Anchors:
         """Pairs int64[N, 3] of (prompt, first, second) that a rule decides: the winner is whom it prefers.
 
         Raises ValueError for pairs outside the game, and for one that the rule calls a tie, and TypeError
-        for a rule that is no game.
+        for a rule that is not a game.
         """
         if not isinstance(rule, PreferenceGame):
             raise TypeError(

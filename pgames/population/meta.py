@@ -54,7 +54,7 @@ class Nash:
     `select` chooses among several, as in `pgames.nash`. It is unexploitable by members only: among all
     responses it can be more exploitable than the best single member. `against_all` cannot.
 
-    Raises ValueError when tau is negative or not finite, or `select` is no selection.
+    Raises ValueError when tau is negative or not finite, or `select` is not a selection.
     """
 
     tau: float = 0.0
@@ -103,7 +103,7 @@ class Replicator:
     w' is proportional to w exp(dt P w). The last point spirals outwards on a cycle; the average approaches
     the Nash at rate 1 / (steps dt).
 
-    Raises ValueError when steps is no whole number of at least 1 or dt is not above 0.
+    Raises ValueError when steps is not a whole number of at least 1 or dt is not above 0.
     """
 
     steps: int = 1000

@@ -41,7 +41,7 @@ def matches_of(shares: ArrayLike, games: int, seed: int) -> NDArray[np.int64]:
 
     Each pair gets its share of the games rounded down; the rest are drawn in proportion to what was cut off.
 
-    Raises ValueError when games is no whole number above 0, seed none of at least 0, or the shares are
+    Raises ValueError when games is not a whole number above 0, seed none of at least 0, or the shares are
     negative or no pair has one.
     """
     table = real("shares", shares)

@@ -84,7 +84,7 @@ def matrix_section(numbers: Analysis) -> list[str]:
     beyond = (
         "The share is below that range: part of what the ranking leaves unexplained is real."
         if share.value < low
-        else "The share is not below that range, so these votes are no evidence of cycles."
+        else "The share is not below that range, so these votes are not evidence of cycles."
     )
     parts = [
         heading("Who beats whom"),

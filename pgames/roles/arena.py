@@ -35,7 +35,7 @@ class RoleArena:
         The tau of a solver is then tau / temper for that role.
     first_run : the number of the first run, so that an experiment can be split without repeating streams.
 
-    Raises TypeError when `game` is no game of two roles, and ValueError when a number is out of range.
+    Raises TypeError when `game` is not a game of two roles, and ValueError when a number is out of range.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RoleArena:
     def policy(self, probabilities: ArrayLike) -> Policy:
         """The handle of probabilities float64[C, N] or float64[S, C, N], padded by zeros.
 
-        Raises ValueError when the shape differs, a row is no distribution, or mass lies outside the game.
+        Raises ValueError when the shape differs, a row is not a distribution, or mass lies outside the game.
         """
         return self._kept(self.simplices.policy(probabilities))
 

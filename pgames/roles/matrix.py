@@ -30,7 +30,7 @@ class MatrixRoles:
     J(p, q) = p'Aq - tau_a KL(p || p0) + tau_d KL(q || q0), with the equilibrium p = softmax(log p0 +
     A q / tau_a), q = softmax(log q0 - A'p / tau_d), unique for positive weights (`pgames.nash_roles`).
 
-    Raises ValueError, naming the value found and the remedy, when A is no table of probabilities, a
+    Raises ValueError, naming the value found and the remedy, when A is not a table of probabilities, a
     reference no distribution, or the names do not fit.
     """
 

@@ -25,7 +25,7 @@ class PromptRoles:
         for every prompt) over answers; uniform by default. What has reference probability 0 is outside.
     prompts, answers : X and Y names; "prompt 0", "answer 0", ... by default.
 
-    The defender answers each prompt independently, so **this is no game but contextual RLHF**: the best
+    The defender answers each prompt independently, so **this is not a game but contextual RLHF**: the best
     answer to prompt x does not depend on how often x is asked, and the attacker ends on the worst prompt.
     The equilibrium has a closed form (`pgames.nash_roles`): q(.|x) = softmax(log q0 - R[x] / tau_d), and
     p = softmax(log p0 + r / tau_a), r[x] the success of x against that q. A game appears only where answers
@@ -35,7 +35,7 @@ class PromptRoles:
     The attacker's reward is the verdict alone, without the KL of the defender. The defender's gain is
     weighted by how often each prompt is asked.
 
-    Raises ValueError, naming the value found and the remedy, when R is no table of probabilities, a
+    Raises ValueError, naming the value found and the remedy, when R is not a table of probabilities, a
     reference no distribution, or the names do not fit.
     """
 

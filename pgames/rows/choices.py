@@ -34,7 +34,7 @@ class ChoiceTable:
 def choice_table(found: dict[str, Any]) -> ChoiceTable | None:
     """The table of a JSON object with a list `data` of lists and no names of columns; None for any other.
 
-    Raises ValueError when an entry of the list is no choice.
+    Raises ValueError when an entry of the list is not a choice.
     """
     if not isinstance(found.get("data"), list) or "columns" in found:
         return None

@@ -1,7 +1,7 @@
 """Coded columns: the distinct texts of a piece of a column, and the place of each row among them.
 
 A text is what the file says. `GAP` stands for a cell without a value: an empty one, null, None or NaN. `ODD`
-stands for a value that is no text and no number: a list, an object, bytes that are not UTF-8.
+stands for a value that is neither text nor a number: a list, an object, bytes that are not UTF-8.
 """
 
 from __future__ import annotations

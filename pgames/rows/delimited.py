@@ -23,7 +23,7 @@ SEPARATORS = {",": "CSV", ";": "CSV with ';'", "\t": "TSV"}
 class DelimitedTable:
     """A .csv, .tsv or .txt file. Without `separator`, it is the one that makes most cells of the header.
 
-    Raises ValueError when the header is no text in UTF-8.
+    Raises ValueError when the header is not text in UTF-8.
     """
 
     rows = None
@@ -110,7 +110,7 @@ class _Start:
         while line := self._file.readline(LONGEST):
             length += len(line)
             if length >= LONGEST:
-                raise ValueError(f"its first {LONGEST} characters are one line, or blank: it is no table.")
+                raise ValueError(f"its first {LONGEST} characters are one line, or blank: it is not a table.")
             self._lines.append(line)
             self.size += len(line.encode())
             yield line

@@ -27,7 +27,7 @@ ABSENT = b""  # the raw value of a key that a row lacks
 class ObjectTable:
     """A .jsonl, .ndjson or .json file. `columns` are the keys of all rows, in order of appearance.
 
-    Raises ValueError naming the row that is no object in JSON.
+    Raises ValueError naming the row that is not an object in JSON.
     """
 
     rows = None
@@ -103,7 +103,7 @@ class ObjectTable:
             rows += value if self.array else [value]
         for number, row in enumerate(rows, before + 1):
             if not isinstance(row, Pairs):
-                raise ValueError(f"row {number} is no object but {_said(row)}: write {{...}}.")
+                raise ValueError(f"row {number} is not an object but {_said(row)}: write {{...}}.")
             keys = [key for key, _ in row]
             if twice := [name for name in names if keys.count(name) > 1]:
                 raise ValueError(f"row {number} has {twice[0]!r} twice: keep one of them.")
@@ -128,7 +128,7 @@ def _content(file: IO[bytes]) -> bytes:
     blank = 0
     while line and not line.strip():
         if (blank := blank + len(line)) > BLANK:
-            raise ValueError(f"its first {BLANK} bytes are blank: it is no table.")
+            raise ValueError(f"its first {BLANK} bytes are blank: it is not a table.")
         line = file.readline(64)
     return line.lstrip()
 
@@ -172,7 +172,7 @@ def raw_json(value: object) -> bytes:
     """The JSON of a value that Python read."""
     if isinstance(value, Number):
         return value.encode()
-    if isinstance(value, float):  # NaN and Infinity, which are no JSON numbers
+    if isinstance(value, float):  # NaN and Infinity, which are not JSON numbers
         return b"null" if value != value else str(value).encode()
     if isinstance(value, list):  # also an object, as pairs
         return b"[]"

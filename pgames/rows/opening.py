@@ -15,14 +15,14 @@ from pgames.rows.table import OBJECTS, SUFFIXES, Table, reading, suffix_of
 def open_table(path: Path) -> Table:
     """The table of a file .csv, .tsv, .txt, .jsonl, .ndjson, .json (each may end in .gz) or .parquet.
 
-    Raises ValueError, in one line that begins with the path, when there is no such file, or it is no table.
+    Raises ValueError, in one line that begins with the path, when there is no such file or it is not a table.
     """
     suffix = suffix_of(path)
     with reading(path):
         if path.is_dir():
             raise ValueError("it is a folder: name a file in it.")
         if not path.is_file():
-            raise ValueError("it is no regular file: save it first." if path.exists() else "no such file.")
+            raise ValueError("it is not a regular file: save it first." if path.exists() else "no such file.")
         if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() == ".gz"):
             raise ValueError(f"cannot tell the format from {path.suffix!r}: need {', '.join(SUFFIXES)}.")
         if path.stat().st_size == 0:

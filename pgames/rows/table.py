@@ -16,7 +16,7 @@ OBJECTS = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".csv", *OBJECTS, ".parquet", ".tsv", ".txt")
 LONGEST = 600  # characters of a message
 AS_UTF_8 = "save it as UTF-8"
-STARTS = {  # how files that are no text begin, what they are, and the remedy
+STARTS = {  # how files that are not text begin, what they are, and the remedy
     b"PAR1": ("a Parquet file", "let its name end in .parquet"),
     b"\x1f\x8b": ("a gzip file", "let its name end in .gz after the format within"),
     b"PK\x03\x04": ("a zip file or a workbook", "unpack it, or export CSV"),
@@ -80,7 +80,7 @@ class reading:
         if said.startswith(f"{self.path}: "):
             raise error
         if isinstance(error, UnicodeDecodeError) or "invalid UTF8" in said:
-            raise ValueError(f"{self.path}: it is no text in UTF-8: {AS_UTF_8}.") from None
+            raise ValueError(f"{self.path}: it is not text in UTF-8: {AS_UTF_8}.") from None
         if type(error) is ValueError:
             raise ValueError(f"{self.path}: {_cut(said)}") from None
         # pyarrow, csv, zlib and gzip raise many kinds of errors on a damaged file

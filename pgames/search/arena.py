@@ -56,7 +56,7 @@ class Searched:
     tokens : the tokens of each of the Y responses, none the beginning of another; by default each response
         is one token, and the tree is a bandit.
 
-    Raises TypeError when `arena` is no TableArena, and ValueError when `verdicts` is below the number of
+    Raises TypeError when `arena` is not a TableArena, and ValueError when `verdicts` is below the number of
     tokens that the rule chooses among, unless the rule is `Halving`, and when `tokens` do not fit.
     """
 

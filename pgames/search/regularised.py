@@ -24,7 +24,7 @@ def regularised_policy(prior: ArrayLike, value: ArrayLike, lam: ArrayLike) -> ND
 
     alpha is found by Newton from max(value + lam prior), where the policy sums to at least 1. The sum is
     convex and falls in alpha, so Newton never passes the root.
-    Raises ValueError when the prior is no distribution or over other actions than the value, a value is
+    Raises ValueError when the prior is not a distribution or over other actions than the value, a value is
     not finite, or lam is not above 0.
     """
     p, q = real("the prior", prior), real("the value", value)

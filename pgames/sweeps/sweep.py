@@ -45,7 +45,7 @@ class Sweep:
     def to_frame(self, kind: Kind | None = None) -> Any:
         """A data frame with a row for each cell, run and recorded round: its values, then its quantities.
 
-        Values that are no numbers are written as text, and a quantity that a cell did not record is NaN.
+        Values that are not numbers are written as text, and a quantity that a cell did not record is NaN.
         Raises ValueError for another kind than pandas or polars, and ModuleNotFoundError when narwhals or the
         library is missing.
         """

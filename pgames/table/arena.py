@@ -43,7 +43,7 @@ class TableArena:
         as it is.
 
     Raises TypeError when `game` is neither or the regulariser has no exact mirror step, and ValueError when a
-    number is out of range or the table is no preference game.
+    number is out of range or the table is not a preference game.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class TableArena:
     def policy(self, probabilities: ArrayLike) -> Policy:
         """The handle of probabilities float64[Y], float64[X, Y] or float64[S, X, Y].
 
-        Raises ValueError when the shape differs, a row is no distribution, or mass lies outside the game.
+        Raises ValueError when the shape differs, a row is not a distribution, or mass lies outside the game.
         """
         return self.simplices.policy(probabilities)
 

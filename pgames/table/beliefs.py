@@ -31,7 +31,7 @@ def refuse_nash(optimism: float) -> None:
     """Raises ValueError unless `optimism` is 0: only then is a belief a game, which has a Nash."""
     if optimism != 0:
         raise ValueError(
-            f"a belief with optimism {optimism:g} is no game, as P + P' differs from 1, and has no Nash: "
+            f"a belief with optimism {optimism:g} is not a game, as P + P' differs from 1, and has no Nash: "
             "believe with optimism 0, or take a mirror_step of this one."
         )
 
@@ -47,7 +47,7 @@ class Belief:
     - bernstein: sqrt(2 p (1 - p) L / N) + 3 L / N (Audibert, Munos and Szepesvari 2009), narrower for pairs
       in which one response nearly always wins.
 
-    The diagonal is known to be 1/2 and gets no bonus. Such a belief is no game: P + P' differs from 1.
+    The diagonal is known to be 1/2 and gets no bonus. Such a belief is not a game: P + P' differs from 1.
 
     Raises ValueError for another width, or an optimism that is not finite.
     """

@@ -51,7 +51,7 @@ class Drift(Protocol):
 class Corrupted:
     """An adversary flips every verdict of the first `rounds` rounds, and each later one with chance `share`.
 
-    Raises ValueError when `rounds` is no whole number of at least 0, or `share` is outside [0, 1/2].
+    Raises ValueError when `rounds` is not a whole number of at least 0, or `share` is outside [0, 1/2].
     """
 
     rounds: int = 0
@@ -133,7 +133,7 @@ class Drifting:
 class Delayed:
     """The verdicts of a duel arrive `by` rounds later; in the first `by` rounds there is no evidence.
 
-    Raises ValueError when `by` is no whole number of at least 1. A learner that asks for verdicts with
+    Raises ValueError when `by` is not a whole number of at least 1. A learner that asks for verdicts with
     `compare`, `label` or `self_duels` is refused with a TypeError: it needs each verdict at once.
     """
 

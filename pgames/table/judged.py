@@ -58,7 +58,7 @@ class JudgedArena:
     def policy(self, probabilities: ArrayLike) -> Array:
         """The handle of probabilities float64[Y], float64[X, Y] or float64[S, X, Y].
 
-        Raises ValueError when the shape differs, a row is no distribution, or mass lies outside the game.
+        Raises ValueError when the shape differs, a row is not a distribution, or mass lies outside the game.
         """
         return self._simplices.policy(probabilities)
 

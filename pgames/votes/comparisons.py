@@ -102,7 +102,7 @@ class Comparisons:
         """Votes given by names: lists, arrays, or columns of pandas, polars or pyarrow.
 
         A winner is the name of the item that won, or a word of `read`: "left", "model_a", "tie", ... `drop`
-        leaves out rows that are no votes, such as those with a gap (None, NaN), and warns with their number.
+        leaves out rows that are not votes, such as those with a gap (None, NaN), and warns with their number.
         Raises ValueError, naming the row, when a row is not a vote.
 
         >>> Comparisons.from_names(["rock", "paper"], ["paper", "rock"], ["right", "paper"])
@@ -132,7 +132,7 @@ class Comparisons:
         result does not depend on the order of the rows. Items and prompts are sorted by name. `recognised`
         says what was found.
 
-        `drop` leaves out rows that are no votes, and warns with their number by reason. Raises ValueError,
+        `drop` leaves out rows that are not votes, and warns with their number by reason. Raises ValueError,
         naming the row and the value, when the file is missing, empty, cut or not a table of votes, and
         ModuleNotFoundError when a package of the extra `votes` is not installed.
         """
@@ -202,7 +202,7 @@ class Comparisons:
     def bootstrap(self, resamples: int, seed: int) -> Iterator[Comparisons]:
         """`resamples` samples of N votes drawn with replacement; the k-th depends on (seed, k) alone.
 
-        Raises ValueError when resamples or seed is no whole number of at least 0.
+        Raises ValueError when resamples or seed is not a whole number of at least 0.
         """
         check_whole("resamples", resamples, 0)
         check_whole("seed", seed, 0)

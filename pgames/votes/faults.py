@@ -1,4 +1,4 @@
-"""Rows that are no votes: the first is named, all are counted by reason, and they can be left out."""
+"""Rows that are not votes: the first is named, all are counted by reason, and they can be left out."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Faults:
         ]
         if self.ragged.size:
             parts.append(f"{self.ragged.size} with too many or too few cells ({_listed(self.ragged)})")
-        verb = "is no vote" if self.count == 1 else "are no votes"
+        verb = "is not a vote" if self.count == 1 else "are not votes"
         return f"{self.count} of {self.total} rows {verb}: {', '.join(parts)}"
 
     def _numbers(self, rows: NDArray) -> NDArray:

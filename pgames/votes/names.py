@@ -14,7 +14,7 @@ SHOWN = 3  # groups of names in a note
 def sorted_names(vocabulary: Mapping[str, int]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """The names in order (decimal names by value), and int32[N], the place of each number among them.
 
-    Raises ValueError when a name is no Unicode text.
+    Raises ValueError when a name is not Unicode text.
     """
     numeric = all(name.isascii() and name.isdecimal() for name in vocabulary)
     names = sorted(vocabulary, key=_by_value if numeric else None)
@@ -22,7 +22,7 @@ def sorted_names(vocabulary: Mapping[str, int]) -> tuple[tuple[str, ...], NDArra
         "".join(names).encode()
     except UnicodeEncodeError:
         bad = next(name for name in names if not _encodable(name))
-        raise ValueError(f"the name {bad!a:.60} is no Unicode text: write it again as UTF-8.") from None
+        raise ValueError(f"the name {bad!a:.60} is not Unicode text: write it again as UTF-8.") from None
     place = np.empty(len(names), dtype=np.int32)
     place[[vocabulary[name] for name in names]] = np.arange(len(names))
     return tuple(names), place

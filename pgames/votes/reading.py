@@ -33,7 +33,7 @@ class Vocabulary(dict[str, int]):
     """Numbers of names in order of appearance."""
 
     def numbers(self, column: Coded) -> NDArray[np.int32]:
-        """int32[K]: the number of each text of a column, -1 for one that is no name."""
+        """int32[K]: the number of each text of a column, -1 for one that is not a name."""
         found = [self.setdefault(text, len(self)) if isinstance(text, str) else -1 for text in column.texts]
         return np.array(found, dtype=np.int32)
 
@@ -54,7 +54,7 @@ class Encoder:
     def add(self, columns: Sequence[Coded]) -> None:
         """Add a piece: left, right, the columns of the winner, and the prompt where there is one.
 
-        Raises ValueError when the columns differ in length, or hold what is no name.
+        Raises ValueError when the columns differ in length, or hold what is not a name.
         """
         sizes = [len(column.codes) for column in columns]
         if len(set(sizes)) > 1:
@@ -85,7 +85,7 @@ class Encoder:
     def settled(self, drop: bool, ragged: Sequence[int] = ()) -> Read:
         """All votes, with names in order; `ragged` are numbers of rows that were left out already.
 
-        Raises ValueError when a row is no vote and `drop` is false, when no vote is left, or when a winner
+        Raises ValueError when a row is not a vote and `drop` is false, when no vote is left, or when a winner
         can be read in two ways.
         """
         items, place = sorted_names(self.items)
@@ -206,7 +206,7 @@ def named_votes(
     prompt: Sequence[Any] | None,
     drop: bool,
 ) -> Read:
-    """The votes of columns of names. Raises ValueError when a row is no vote and `drop` is false."""
+    """The votes of columns of names. Raises ValueError when a row is not a vote and `drop` is false."""
     check_bool("drop", drop)
     layout = Layout("left", "right", ("winner",), None if prompt is None else "prompt", "votes")
     encoder = Encoder(layout)

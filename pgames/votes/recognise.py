@@ -48,7 +48,7 @@ def recognise(
     """The columns of votes among those found; names that are given are taken as they are.
 
     A name is found in any case, with or without blanks, _ and - in it. Raises ValueError when a column is
-    missing, stands twice, is named for two things, or what is given is no name.
+    missing, stands twice, is named for two things, or what is given is not a name.
     """
     for asked, name in {"left": left, "right": right, "winner": winner, "prompt": prompt}.items():
         if not isinstance(name, str | None) and not (asked == "prompt" and name is False):

@@ -1,11 +1,11 @@
-"""Compiled: who won each row of named votes, and which rows are no votes."""
+"""Compiled: who won each row of named votes, and which rows are not votes."""
 
 from __future__ import annotations
 
 from pgames.kernels.elementary import njit
 
-UNKNOWN = 2  # the outcome of a winner that is no word
-FAULT = 10  # a row that is no vote gets winner FAULT + the number of its fault
+UNKNOWN = 2  # the outcome of a winner that is not a word
+FAULT = 10  # a row that is not a vote gets winner FAULT + the number of its fault
 NO_LEFT, NO_RIGHT, NO_WINNER, NO_PROMPT, ITSELF, NEITHER = range(FAULT, FAULT + 6)
 
 
@@ -21,7 +21,7 @@ def settle(left, right, won, prompt, tables, winner, seen):
     """Settle votes given by numbers of names, and return how many are faults.
 
     left, right, prompt : int32[N] numbers of names, -1 for none, replaced by their sorted places (0 for a row
-    that is no vote). won : numbers of winners, -1 for none. winner : int8[N], set to 1, 0, -1 or a
+    that is not a vote). won : numbers of winners, -1 for none. winner : int8[N], set to 1, 0, -1 or a
     fault; it may be `won` itself.
     tables : (places of items, outcome of each winner as a word: 1, 0, -1 or UNKNOWN, the system of that word,
     the number of the item of that name or -1, places of prompts). An item that is named has won, whatever

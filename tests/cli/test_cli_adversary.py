@@ -80,7 +80,7 @@ BAD = [
     (["nosuch"], ["'nosuch'", "penalty_kicks"]),
     (["guard:3"], ["Did you mean guards?"]),
     (["guards:0"], ["doors must be at least 1"]),
-    (["guards:3", "--prompts"], ["guards is no game of prompts", "random_prompts"]),
+    (["guards:3", "--prompts"], ["guards is not a game of prompts", "random_prompts"]),
     (["guards", "--attacker", "INPO"], ["--attacker and --defender"]),
     (
         ["guards", "--attacker", "INPO", "--defender", "MMD", "--solver", "EGPO"],

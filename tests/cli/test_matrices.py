@@ -239,6 +239,6 @@ def test_the_first_line_says_what_was_recognised(tmp_path):
     assert run(app, ["solve", str(tmp_path / "v.csv"), "--rounds", "2"]).exit_code == 2
     done = run(app, ["solve", str(tmp_path / "v.csv"), "--rounds", "2", "--drop"])
     first, second, *_ = done.stdout.splitlines()
-    assert first.startswith("v.csv: CSV, LMArena votes") and second.startswith("1 of 3 rows is no vote")
+    assert first.startswith("v.csv: CSV, LMArena votes") and second.startswith("1 of 3 rows is not a vote")
     done = run(app, ["solve", str(tmp_path / "v.csv"), "--rounds", "2", "--drop", "--json"])
     assert json.loads(done.stdout)["source"] == [first, second]

@@ -138,7 +138,7 @@ def test_stacked_games_keep_every_name():
     three = pg.PreferenceGame(P, labels=["yes", "no", "maybe"])
     assert pg.games.stack([yes, left]).labels == ("yes / left", "no / right")
     assert pg.games.stack([yes, three]).labels == ("yes", "no", "maybe")
-    assert pg.games.stack([pg.games.duel(), yes]).labels == ("yes", "no")  # numbers are no names
+    assert pg.games.stack([pg.games.duel(), yes]).labels == ("yes", "no")  # numbers are not names
     assert pg.games.stack([GAME, GAME]).labels == ("0", "1", "2")
 
 

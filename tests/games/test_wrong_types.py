@@ -65,7 +65,7 @@ def test_labels_are_a_list_of_names(labels):
         (lambda: pg.PreferenceGame(np.array([["2024-01-01"] * 2] * 2, "datetime64[D]")), "dates or times"),
         (lambda: pg.PreferenceGame([[0.5, 10**400], [0, 0.5]]), "too large to convert"),
         (lambda: pg.nash_zero_sum([[10**400]]), "A must be a table of real numbers"),
-        (lambda: pg.PreferenceGame([[0.5, np.inf], [-np.inf, 0.5]]), "An infinite entry is no probability"),
+        (lambda: pg.PreferenceGame([[0.5, np.inf], [-np.inf, 0.5]]), "infinite entry is not a probability"),
         (lambda: pg.PreferenceGame([[0, 1e308], [1e308, 0]]), "P must lie in"),
         (lambda: pg.PreferenceGame(P, labels=["a", "a"]), "labels must be different names, got 'a' twice"),
         (lambda: pg.PreferenceGame(P, labels=b"ab"), "labels must be a list of 2 names"),

@@ -1,4 +1,4 @@
-"""Settings that are no numbers are refused by name, in one line, by every solver, rule and meta-solver."""
+"""Settings that are not numbers are refused by name, in one line, by every solver, rule and meta-solver."""
 
 from __future__ import annotations
 

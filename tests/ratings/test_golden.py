@@ -86,7 +86,7 @@ def test_choix(shared_data, name):
 
 
 def test_double_round_robin_of_elote():
-    """wdm0006/elote#65: the stronger always wins; a fit that is no maximum swapped 2 and 3."""
+    """wdm0006/elote#65: the stronger always wins; a fit that is not a maximum swapped 2 and 3."""
     pairs = [(i, j) for i in range(6) for j in range(6) if i != j]
     left, right = np.array(pairs).T
     votes = Comparisons(left, right, np.where(left > right, 1, -1))

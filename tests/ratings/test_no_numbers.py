@@ -1,4 +1,4 @@
-"""Ratings refuse arguments that are no numbers, or beyond what can be computed, in one line."""
+"""Ratings refuse arguments that are not numbers, or beyond what can be computed, in one line."""
 
 from __future__ import annotations
 

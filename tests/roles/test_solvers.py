@@ -49,7 +49,7 @@ def test_iterates_are_those_of_the_product_game(name):
 
 @pytest.mark.parametrize("name", MARGINALS)
 def test_mixtures_agree_with_the_product_game_in_their_marginals(name):
-    """A mixture of products is no product, and a bilinear payoff sees the marginals alone."""
+    """A mixture of products is not a product, and a bilinear payoff sees the marginals alone."""
     apart = 0.0
     for p, q, product in both(MARGINALS, name, seed=1):
         first, second = marginals(product, SMALL)

@@ -70,7 +70,7 @@ def feed(state: Any, value: Any) -> None:
 
 @functools.cache
 def found(name: str) -> Any:
-    """A function or class of llm_backend that is no top-level name, wherever it lives."""
+    """A function or class of llm_backend that is not a top-level name, wherever it lives."""
     likely = (
         "llm_backend.tiny",
         "llm_backend.testing",

@@ -150,7 +150,7 @@ def test_pessimism_is_the_lower_end_and_no_such_belief_is_a_game(features):
     assert np.abs(high - mean - (mean - low)).min() < 1e-12  # but where it is clipped
     assert view.believe(evidence, -50.0).win_rates(arena.uniform).max() <= 1 / 6 + 1e-12
     for optimism in (1.0, -1.0):
-        with pytest.raises(ValueError, match=r"is no game, as P \+ P' differs from 1, and has no Nash"):
+        with pytest.raises(ValueError, match=r"is not a game, as P \+ P' differs from 1, and has no Nash"):
             view.believe(evidence, optimism).nash(0.1, arena.reference)
     for wrong in (np.nan, np.inf, "1", [1.0, 2.0]):
         with pytest.raises(ValueError, match="optimism must be a finite number"):

@@ -96,7 +96,7 @@ def test_a_row_without_a_prompt_is_refused_wherever_it_stands(tmp_path, order, m
     ):
         read(path)
     assert len(read(path, prompt=False)) == 40
-    with pytest.warns(UserWarning, match="20 of 40 rows are no votes: 20 without prompt"):
+    with pytest.warns(UserWarning, match="20 of 40 rows are not votes: 20 without prompt"):
         assert len(read(path, drop=True)) == 20
 
 
@@ -302,7 +302,7 @@ def test_a_damaged_or_growing_gzip_file_is_refused(tmp_path):
         read(tmp_path / "v.csv.gz")
 
 
-# -- rows that are no votes ------------------------------------------------------------------------------
+# -- rows that are not votes ------------------------------------------------------------------------------
 
 
 def test_dropped_rows_are_counted_and_named(tmp_path):
@@ -317,7 +317,7 @@ def test_dropped_rows_are_counted_and_named(tmp_path):
     assert winners(votes) == [("a", "b", 1), ("b", "c", -1)] and "x" not in votes.items
     said = str(caught[0].message)
     assert said == votes.notes[0] and said == (
-        "7 of 9 rows are no votes: 1 with an item against itself (row 2), 1 with an unknown winner (row 7), "
+        "7 of 9 rows are not votes: 1 with an item against itself (row 2), 1 with an unknown winner (row 7), "
         "1 without left (row 9), 1 without right (row 4), 1 without winner (row 5), "
         "2 with too many or too few cells (rows 3, 8); they are left out."
     )
@@ -325,10 +325,10 @@ def test_dropped_rows_are_counted_and_named(tmp_path):
 
 def test_the_first_fault_is_named_and_all_are_counted():
     with pytest.raises(
-        ValueError, match=r"row 2 compares 'b' with itself: drop that row. 2 of 3 rows are no votes"
+        ValueError, match=r"row 2 compares 'b' with itself: drop that row. 2 of 3 rows are not votes"
     ):
         from_names(["a", "b", "c"], ["b", "b", "d"], ["left", "tie", "zed"])
-    with pytest.raises(ValueError, match="no vote is left: 1 of 1 rows is no vote"):
+    with pytest.raises(ValueError, match="no vote is left: 1 of 1 rows is not a vote"):
         from_names(["a"], ["a"], ["left"], drop=True)
 
 

@@ -1,4 +1,4 @@
-"""What is no column, no name and no file of votes is refused in one line that says what it is."""
+"""What is not a column, a name or a file of votes is refused in one line that says what it is."""
 
 import gzip
 import os
@@ -46,7 +46,7 @@ def test_a_folder_and_a_pipe_are_no_files(tmp_path):
     with pytest.raises(ValueError, match="it is a folder"):
         read(tmp_path / "votes.csv")
     os.mkfifo(tmp_path / "pipe.csv")
-    with pytest.raises(ValueError, match="it is no regular file"):
+    with pytest.raises(ValueError, match="it is not a regular file"):
         read(tmp_path / "pipe.csv")
 
 

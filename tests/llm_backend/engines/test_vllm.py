@@ -178,7 +178,7 @@ def test_adapters_come_and_go_with_their_handles(served):
     gc.collect()
     engine.generate(lm, second, PROMPTS, max_new_tokens=2)
     assert list(server.loaded) == [second.id] and not folder.exists()
-    moved.generate(lm, second, PROMPTS, max_new_tokens=2)  # what another has unloaded is no error
+    moved.generate(lm, second, PROMPTS, max_new_tokens=2)  # what another has unloaded is not an error
     server.loaded.clear()  # restarted
     assert len(moved.generate(lm, second, PROMPTS, max_new_tokens=2).tokens) == 3
     assert list(server.loaded) == [second.id]

@@ -124,7 +124,7 @@ def test_a_vote_that_is_taken_back_is_no_answer(folder):
 def test_a_damaged_file_of_votes_is_named(folder):
     judge = judges.Human(folder)
     (folder / "votes.jsonl").write_text("nonsense\n")
-    with pytest.raises(JudgeError, match=r"votes\.jsonl, line 1 is no vote"):
+    with pytest.raises(JudgeError, match=r"votes\.jsonl, line 1 is not a vote"):
         judge.prefer(["p"], ["a"], ["b"])
 
 

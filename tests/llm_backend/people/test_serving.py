@@ -58,7 +58,7 @@ def test_the_command_serves_until_ctrl_c_and_survives_a_kill(pairs):
         (["{pairs}", "--seed", "-1"], "seed must be at least 0, got -1"),
         (["{pairs}", "--port", "99999"], "port 99999 cannot be served"),
         (["{pairs}", "--first", "chosen"], "no column 'chosen'"),
-        (["{pairs}", "--votes", "{pairs}"], "line 1 is no vote of this page"),
+        (["{pairs}", "--votes", "{pairs}"], "line 1 is not a vote of this page"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_line(pairs, arguments, why):

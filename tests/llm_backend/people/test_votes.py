@@ -108,7 +108,7 @@ def test_a_file_that_is_not_there_has_no_votes(path):
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("nonsense", "line 2 is no vote"),
+        ("nonsense", "line 2 is not a vote"),
         ("[1]", "needs the fields prompt"),
         (json.dumps({**vote(0)._asdict(), "winner": "up"}), "winner is 'up'"),
         (json.dumps({**vote(0)._asdict(), "voter": None}), "a text is missing"),

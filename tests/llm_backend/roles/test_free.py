@@ -67,7 +67,7 @@ def test_bad_attacks_are_refused_by_name_and_the_seed_keeps_the_others():
     seeds = [Seed("a", secret="D E"), Seed("b", secret="zzz")]
     arena = free_roles(seeds, samples=64)
     texts = ("", "  ", "a b", "a d e", "<eos> c")
-    found = seen(arena, written(*texts[2:]))  # an empty text is no listed answer: it is drawn below
+    found = seen(arena, written(*texts[2:]))  # an empty text is not a listed answer: it is drawn below
     assert set(found.prompts) == {"a b", "a d e"}
     why = {(one.seed, one.text): one.why for one in arena.refused}
     assert why[0, "a d e"] == "it holds the secret itself"

@@ -25,7 +25,7 @@ def test_success_is_the_mean_over_seeds_and_a_refused_attack_is_a_failure():
     assert found.rate.margin == pytest.approx(4.302653 * read.std(ddof=1) / np.sqrt(3), rel=1e-5)
     shown = found.transcripts(4)
     assert len(shown) == 4 and all(prompt in found.attacks.prompts and won == 1.0 for prompt, _, won in shown)
-    assert arena.asked == 0  # a measurement is no verdict of the training
+    assert arena.asked == 0  # a measurement is not a verdict of the training
 
 
 def test_measurements_draw_what_no_training_draws():

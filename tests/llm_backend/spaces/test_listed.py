@@ -61,7 +61,7 @@ def test_a_list_that_is_drawn_whole_has_no_noise(samples):
     _, worth = listed_wins.wins(arena.context, drawn.drawn, drawn)
     np.testing.assert_allclose(worth.mean.reshape(3, 5), exact, atol=1e-12)
     assert worth.variance is not None and not worth.variance.any()
-    assert arena.judge.asked <= 3 * 20  # each of ten pairs a prompt at most twice: the judge is no coin
+    assert arena.judge.asked <= 3 * 20  # each of ten pairs a prompt at most twice: the judge is not a coin
 
 
 def test_chances_of_a_sample_are_those_it_is_weighted_by():

@@ -78,7 +78,7 @@ def test_another_tensor_and_another_format_are_named(lm, tmp_path):
     with safe_open(path, "pt") as file:
         about, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
     save_file(tensors | {"other.x": torch.zeros(1)}, path, about)
-    with pytest.raises(ValueError, match=r"holds 'other.x', which is no weight or moment"):
+    with pytest.raises(ValueError, match=r"holds 'other.x', which is not a weight or moment"):
         lm.load(path)
     save_file(tensors, path, {name: value for name, value in about.items() if name != "format"})
     with pytest.raises(ValueError, match="written by another version of this program"):

@@ -149,7 +149,7 @@ BAD = {
     "underscore.csv": ("0.5,1_0\n0,0.5\n", "line 1 has '1_0'"),
     "split.json": ('{"columns":["a","b"],"index":["a","b"],"data":[[0,3]]}', "2 rows and 2 columns"),
     "utf16.csv": ("0.5,1\n0,0.5\n".encode("utf-16"), "it is UTF-16: save it as UTF-8"),
-    "latin.csv": (",é\né,0.5\n".encode("latin-1"), "no text in UTF-8: save it as UTF-8"),
+    "latin.csv": (",é\né,0.5\n".encode("latin-1"), "not text in UTF-8: save it as UTF-8"),
     "array.csv": ("[[0.5]]", "it is JSON: let its name end in .json"),
     "parquet.csv": (b"PAR1\x15\x04", "it is a Parquet file: let its name end in .parquet"),
     "packed.csv": (gzip.compress(b"0.5"), "it is a gzip file: let its name end in .gz"),

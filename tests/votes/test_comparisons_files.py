@@ -138,7 +138,7 @@ BAD = {
     "no JSON": ("v.jsonl", "left,right,winner\n", r"not readable as jsonl"),
     "nested JSON": ("v.jsonl", '{"left": [1], "right": "b", "winner": "tie"}\n', r"'left' must hold names"),
     "no Parquet": ("v.parquet", "PAR1 nonsense", r"not readable as parquet"),
-    "not UTF-8": ("v.csv", b"left,right,winner\n\xff,b,left\n", r"no text in UTF-8: save it as UTF-8"),
+    "not UTF-8": ("v.csv", b"left,right,winner\n\xff,b,left\n", r"not text in UTF-8: save it as UTF-8"),
     "unknown format": ("v.xlsx", "?", r"cannot tell the format from '.xlsx': need .csv, .jsonl"),
 }
 

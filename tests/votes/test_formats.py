@@ -400,7 +400,7 @@ def test_a_column_twice_is_refused_also_where_it_is_optional(tmp_path, name):
 
 def test_a_name_that_is_no_unicode_is_refused(tmp_path):
     path = text(tmp_path / "v.jsonl", '{"left": "\\ud800", "right": "b", "winner": "tie"}\n')
-    with pytest.raises(ValueError, match="no Unicode text"):
+    with pytest.raises(ValueError, match="not Unicode text"):
         read(path)
 
 

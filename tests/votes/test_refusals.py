@@ -15,10 +15,10 @@ CSV = "left,right,winner,p\na,b,a,x\n"
 JSON = '{"left":"é","right":"b","winner":"b"}\n'
 
 FILES = {
-    "latin.csv": (CSV.replace("b", "é").encode("latin-1"), "no text in UTF-8: save it as UTF-8"),
-    "header.csv": (("é," + CSV).encode("latin-1"), "no text in UTF-8: save it as UTF-8"),
-    "latin.jsonl": (JSON.encode("latin-1"), "no text in UTF-8: save it as UTF-8"),
-    "latin.json": (f"[{JSON}]".encode("latin-1"), "no text in UTF-8: save it as UTF-8"),
+    "latin.csv": (CSV.replace("b", "é").encode("latin-1"), "not text in UTF-8: save it as UTF-8"),
+    "header.csv": (("é," + CSV).encode("latin-1"), "not text in UTF-8: save it as UTF-8"),
+    "latin.jsonl": (JSON.encode("latin-1"), "not text in UTF-8: save it as UTF-8"),
+    "latin.json": (f"[{JSON}]".encode("latin-1"), "not text in UTF-8: save it as UTF-8"),
     "utf16.csv": (CSV.encode("utf-16"), "it is UTF-16: save it as UTF-8"),
     "no_mark.csv": (CSV.encode("utf-16-le"), "it is UTF-16, or no text"),
     "utf16.jsonl": (JSON.encode("utf-16"), "it is UTF-16: save it as UTF-8"),

@@ -116,7 +116,7 @@ def test_listed_games_take_pairs_of_their_responses(lm):
 
 def test_pairs_that_do_not_fit_the_arena_are_told(lm):
     with pytest.raises(
-        ValueError, match=r"pair 0 answers 'What.*no prompt of this arena.*prompts_of\(pairs\)"
+        ValueError, match=r"pair 0 answers 'What.*not a prompt of this arena.*prompts_of\(pairs\)"
     ):
         arena(lm).duels_of([Pair(PROMPTS[5], "7", "4")])
     with pytest.raises(ValueError, match="holds the stop token '<eos>'"):

@@ -90,7 +90,7 @@ def test_strong_selection_is_a_walk_to_whoever_wins():
 
 
 def test_alpha_rank_refuses_what_it_cannot_rank():
-    with pytest.raises(ValueError, match=r"population >= 2, a whole number, got -1\.0 and 50"):
+    with pytest.raises(ValueError, match=r"whole population of 2 to 1000000, got -1\.0 and 50"):
         ratings.alpha_rank(RPS, -1.0)
     with pytest.raises(ValueError, match="got nan"):
         ratings.alpha_rank(RPS, np.nan)

@@ -94,7 +94,7 @@ def test_a_member_asked_by_its_own_weights():
         (lambda: judges.Members(FOUR, [0.0] * 4), "weights of all judges are 0"),
         (lambda: judges.Members(FOUR, [1.0, -1.0, 1.0, 1.0]), "at least 0"),
         (lambda: judges.Members(FOUR, [1.0, 1.0, 0.0, 0.0]).outside(0, 1), "weights of all judges are 0"),
-        (lambda: judges.Members(FOUR).outside(0, 4), "members 0 to 3, got 0 and 4"),
+        (lambda: judges.Members(FOUR).outside(0, 4), "two of 4 members, numbered from 0, got 0 and 4"),
         (lambda: judges.Members(FOUR).known_by([]), "there are no anchors"),
         (lambda: judges.Members(FOUR).known_by([Pair("x", "a", "b", np.nan)]), "nobody judged anchor 0"),
     ],

@@ -44,7 +44,10 @@ def unregularised(payoff: Array) -> Found:
     exactly = payoff.size <= rational.LARGEST
     noise = 0.0 if exactly else NOISE * float(np.quantile(np.abs(payoff), 0.75))
     if not found.gap <= RESOLVED * played(payoff, found) + noise:
-        found = min([found, *more_exact(payoff)], key=lambda one: relative(payoff, one))
+        others = more_exact(payoff)
+        found = min([found, *others], key=lambda one: relative(payoff, one))
+        if exactly:  # rounding may make another pair the better one, but the value is known
+            found = found._replace(value=others[0].value)
     if not exactly and not found.gap <= ENOUGH * played(payoff, found) + noise:
         share = relative(payoff, found)
         raise RuntimeError(

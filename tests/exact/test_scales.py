@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -64,18 +64,9 @@ def test_one_payoff_of_another_size(k):
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10**6), digits=st.sampled_from([3, 7]))
+@given(seed=st.integers(0, 10**6), digits=st.sampled_from([3, 20]))
+@example(seed=1, digits=20)  # the row must play 1/11 to 28 digits
 def test_payoffs_of_any_size_against_fractions(seed, digits):
-    equals_the_fractions(seed, digits)
-
-
-@pytest.mark.xfail(reason="the pair of doubles is poor where none certifies the value", strict=True)
-def test_payoffs_over_forty_orders_of_magnitude():
-    """The row must play 1/11 to 28 digits; a column that doubles hold would show the value."""
-    equals_the_fractions(1, 20)
-
-
-def equals_the_fractions(seed, digits):
     rng = np.random.default_rng(seed)
     m, n = rng.integers(1, 5, 2)
     A = rng.integers(-3, 4, (m, n)) * 10.0 ** rng.integers(-digits, digits, (m, n))

@@ -19,6 +19,7 @@ NEAR = 0.1  # of a step: pairs whose difference changes by less are followed by 
 CLOSE = 1e-7  # of a likelihood's fall, and of a step
 STEPS = 100
 FARTHEST = 1e6  # logits
+SIGNS = (-1.0, 1.0)  # of the steps to the lower and to the upper end
 LOG_ZERO = -1e300  # stands for log 0 in compiled code
 
 
@@ -56,20 +57,23 @@ def profile_intervals(curves: Curves, anchor: int | None, ratio: Array, level: f
     won = (curves.won + curves.tied / 2).sum(axis=1)
     cut = NormalDist().inv_cdf((1 + level) / 2) ** 2
     centre = contrast[:, :items] @ curves.scores
-    out = np.repeat(centre[:, None], 2, axis=1)
+    slopes, depths = np.zeros((items, 2)), cut * ratio / 2
     for y in range(items):
         turned = y if anchor is None or cast[y] <= cast[anchor] else anchor
         if y == anchor or cast[turned] + curves.prior == 0:
+            depths[y] = 0.0
             continue
         facing = -votes[turned] / max(cast[turned], 1.0)
         facing[turned] += 1.0
-        for side, sign in enumerate((-1.0, 1.0)):
+        lean = facing @ directions[y, :items]
+        for side, sign in enumerate(SIGNS):
             ahead = sign if turned == y else -sign  # the way in which the turned vote counts
             spare = (lost if ahead > 0 else won)[turned]
-            tilt = ahead * min(HALF_VOTE, spare) * facing
-            step = sign * directions[y]
-            out[y, side] += sign * _end(curves, votes, step, tilt, cut * ratio[y])
-    return out
+            slopes[y, side] = sign * ahead * min(HALF_VOTE, spare) * lean
+    bends = ((directions @ curves.hessian) * directions).sum(axis=1)
+    ends = np.zeros((items, 2))
+    _ends(curves, votes, directions, bends, slopes, depths, ends)
+    return centre[:, None] + ends
 
 
 def variance_ratio(curves: Curves, meat: Array, anchor: int | None) -> Array:
@@ -104,41 +108,8 @@ def _directions(curves: Curves, anchor: int | None) -> tuple[Array, Array]:
     return np.divide(forward, along[:, None], out=np.zeros_like(forward), where=along[:, None] > 0), contrast
 
 
-def _end(curves: Curves, votes: Array, step: Array, tilt: Array, cut: float) -> float:
-    """How far along `step` the end lies: where the tilted log-likelihood is cut / 2 below its maximum."""
-    items = len(curves.scores)
-    moves = step[:items]
-    rest = np.median(moves)
-    mover = np.flatnonzero(np.abs(moves - rest) > NEAR * np.abs(moves - rest).max())
-    is_mover = np.zeros(items, dtype=bool)
-    is_mover[mover] = True
-    rows, columns = [], []
-    for i in mover.tolist():  # each pair with a mover once
-        other = np.flatnonzero((votes[i] > 0) & (~is_mover | (np.arange(items) > i)))
-        rows.append(np.full(len(other), i))
-        columns.append(other)
-    left = np.concatenate(rows) if rows else np.empty(0, dtype=np.intp)
-    right = np.concatenate(columns) if columns else np.empty(0, dtype=np.intp)
-    line = _Line(
-        curves.scores[left] - curves.scores[right],
-        moves[left] - moves[right],
-        curves.won[left, right],
-        curves.won[right, left],
-        curves.tied[left, right],
-        curves.scores[mover],
-        moves[mover],
-        max(curves.log_tie, LOG_ZERO),
-        float(step[items]) if len(step) > items else 0.0,
-        curves.prior,
-        float(tilt @ moves),
-        0.0,
-    )
-    far = float(step @ curves.hessian @ step) - _fall(line, 0.0)[2]  # of pairs and items that hardly move
-    return _root(line._replace(far=max(far, 0.0)), cut / 2)
-
-
 class _Line(NamedTuple):
-    """The pairs and items that move along a line, each by how much, and the parabola of the others."""
+    """The pairs and items that move along a line, each by how much."""
 
     gap: Array
     gap_move: Array
@@ -151,17 +122,63 @@ class _Line(NamedTuple):
     log_tie_move: float
     prior: float
     slope: float
-    far: float
 
 
 @njit
-def _fall(line, x):
-    """(log-likelihood at x, up to a constant; its derivative; minus its second derivative) along the line."""
+def _ends(curves, votes, directions, bends, slopes, depths, ends):
+    """Set ends[y] to the two places where the likelihood of item y has fallen by depths[y]; 0 if that is 0.
+
+    bends float64[Y] : minus the second derivative along each direction. slopes float64[Y, 2] : of the turned
+    votes along the way to the lower and to the upper end.
+    """
+    for y in range(depths.size):
+        if depths[y] > 0:
+            for side in range(2):
+                step = SIGNS[side] * directions[y]
+                line = _line(curves, votes, step, slopes[y, side])
+                far = max(bends[y] - _fall(line, 0.0, 0.0)[2], 0.0)
+                ends[y, side] = SIGNS[side] * _root(line, far, depths[y])
+
+
+@njit
+def _line(curves, votes, step, slope):
+    """The line along `step`: an item moves where its score leaves the median of all by more than NEAR."""
+    items = curves.scores.size
+    moves = step[:items]
+    apart = np.abs(moves - np.median(moves))
+    is_mover = apart > NEAR * apart.max()
+    mover = np.flatnonzero(is_mover)
+    room = mover.size * items
+    left, right, pairs = np.empty(room, np.int64), np.empty(room, np.int64), 0
+    for i in mover:  # each pair with a mover once
+        for j in range(items):
+            if votes[i, j] > 0 and (not is_mover[j] or j > i):
+                left[pairs], right[pairs] = i, j
+                pairs += 1
+    gap, gap_move = np.empty(pairs), np.empty(pairs)
+    won, lost, tied = np.empty(pairs), np.empty(pairs), np.empty(pairs)
+    for k in range(pairs):
+        i, j = left[k], right[k]
+        gap[k], gap_move[k] = curves.scores[i] - curves.scores[j], moves[i] - moves[j]
+        won[k], lost[k], tied[k] = curves.won[i, j], curves.won[j, i], curves.tied[i, j]
+    also = step[items] if step.size > items else 0.0
+    log_tie = max(curves.log_tie, LOG_ZERO)
+    return _Line(
+        gap, gap_move, won, lost, tied, curves.scores[mover], moves[mover], log_tie, also, curves.prior, slope
+    )
+
+
+@njit
+def _fall(line, far, x):
+    """(log-likelihood at x, up to a constant; its derivative; minus its second derivative) along the line.
+
+    far : minus the second derivative of the pairs and items that hardly move.
+    """
     log_tie, also = line.log_tie + x * line.log_tie_move, line.log_tie_move
     nu = math.exp(log_tie) if line.log_tie > LOG_ZERO else 0.0
-    value = line.slope * x - line.far * x * x / 2
-    rate = line.slope - line.far * x
-    bend = line.far
+    value = line.slope * x - far * x * x / 2
+    rate = line.slope - far * x
+    bend = far
     for k in range(line.gap.size):
         d = line.gap[k] + x * line.gap_move[k]
         shrink = math.exp(-abs(d) / 2)
@@ -189,23 +206,25 @@ def _fall(line, x):
 
 
 @njit
-def _root(line, depth):
+def _root(line, far, depth):
     """x > 0, beyond the maximum of the curve, where it has fallen by `depth`; inf if it never does."""
     low, high = 0.0, np.inf
     top = 0.0
-    best, rate, bend = _fall(line, top)
+    best, rate, bend = _fall(line, far, top)
     for _ in range(STEPS):  # Newton within [low, high] to the maximum
         if rate > 0:
             low = top
         else:
             high = top
+        if high <= low:  # the maximum lies at 0 or on the other side of it
+            break
         step = rate / bend if bend > 0 else np.inf
         top += step
         if not low <= top <= high or not top < FARTHEST:
             top = (low + high) / 2 if high < np.inf else 2 * low + 1
         if top > FARTHEST:
             return np.inf
-        best, rate, bend = _fall(line, top)
+        best, rate, bend = _fall(line, far, top)
         if abs(step) < CLOSE * (1 + top):
             break
     low, high = top, np.inf
@@ -213,7 +232,7 @@ def _root(line, depth):
     for _ in range(STEPS):
         if x > FARTHEST:
             return np.inf
-        value, rate, _ = _fall(line, x)
+        value, rate, _ = _fall(line, far, x)
         over = best - value - depth
         if over > 0:
             high = x

@@ -12,6 +12,7 @@ import numpy as np
 
 from llm_backend.arena import TextArena
 from llm_backend.judges import Judge
+from llm_backend.judges.base import JudgeError, name_of
 from llm_backend.league import distance, matches
 from llm_backend.league.ground import Ground, started
 from llm_backend.league.panel import panel_of
@@ -59,6 +60,7 @@ def play(land: Ground, pool: Pool, folder: Path, meter: Meter) -> Played:
         prompts = list(arenas[0].context.round_prompts())
         results = matches.judged(arenas[0].judge, arenas[0].prompts, draws, times)
         met = replace(pool, met=pool.met + results.met)
+        _check_met(met, arenas[0].judge)
         rated = matches.streamed(met, results.games, how.k, key)
         of = [described(one) for one in rated.members]
         matches.write(folder / "meetings" / f"{t:05d}.json", rated, results, prompts, of)
@@ -80,6 +82,17 @@ def play(land: Ground, pool: Pool, folder: Path, meter: Meter) -> Played:
     learned = {one.name for one in members if one.learns}
     after = Pool(t + 1, tuple(members), after.met).aged(how.memory, learned)
     return Played(after.without(_dropped(after, how.past)), rated, results, apart, events)
+
+
+def _check_met(pool: Pool, judge: Judge) -> None:
+    """Raise JudgeError naming two members that a judge which leaves verdicts out has left without any."""
+    never = np.argwhere(pool.met.games[0] == 0)
+    if len(never):
+        first, second = (pool.names[i] for i in never[0])
+        raise JudgeError(
+            f"{name_of(judge)} gave no verdict on any pair of {first} and {second}: they cannot be rated. "
+            "Give verdicts on their pairs and start again with --resume; no verdict is lost."
+        )
 
 
 def judged_by(

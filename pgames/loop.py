@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.curves import Curve
+from pgames.curves import Curve, Setting
+from pgames.games.preference import PreferenceGame
 from pgames.kernels.compiling import compiling
-from pgames.metrics import Exploitability, Metric, checked, measured
+from pgames.metrics import Exploitability, Metric, checked, measured, regulariser_of
 from pgames.progress import progress
+from pgames.regularisers import KL
 from pgames.solver import Solver, State, check_call, target_of
 
 Array = NDArray[np.float64]
@@ -113,8 +115,25 @@ def run(
         for i, metric in enumerate(metrics)
     }
     return Curve(
-        repr(solver), np.array(reached), values, state=state, cpu_seconds=cpu_seconds, stopped=stopped
+        repr(solver),
+        np.array(reached),
+        values,
+        state=state,
+        cpu_seconds=cpu_seconds,
+        stopped=stopped,
+        setting=setting_of(arena),
     )
+
+
+def setting_of(arena: Any) -> Setting:
+    """The setting of an arena. A regulariser that takes the name of KL is called by its repr."""
+    regulariser = regulariser_of(arena)
+    name = regulariser.name if regulariser == KL() or regulariser.name != KL().name else repr(regulariser)
+    game, samples = getattr(arena, "game", None), getattr(arena, "samples", None)
+    anchored = False
+    if isinstance(game, PreferenceGame) and hasattr(arena, "policy"):
+        anchored = not np.array_equal(arena.reference, arena.policy(game.reference))
+    return Setting(type(arena).__name__, name, samples if isinstance(samples, int) else None, anchored)
 
 
 def _fitting(state: State, arena: Any) -> State:

@@ -110,7 +110,7 @@ def _equilibrium(game: PreferenceGame, tau: float, regulariser: Regulariser) -> 
     return nash(game, tau, regulariser=regulariser).policy
 
 
-def _regulariser(arena: object) -> Regulariser:
+def regulariser_of(arena: object) -> Regulariser:
     """The regulariser of the arena; KL for an arena that names none."""
     return getattr(arena, "regulariser", KL())
 
@@ -204,7 +204,7 @@ class KLToNash:
         return f"KL to the Nash (tau = {self.tau:g})"
 
     def __call__(self, arena: TableArena, policy: Policy) -> Array:
-        nash = _equilibrium(arena.game, self.tau, _regulariser(arena))
+        nash = _equilibrium(arena.game, self.tau, regulariser_of(arena))
         return kl(nash, arena.probs(policy)) @ arena.game.prompt_weights
 
 
@@ -222,7 +222,7 @@ class DivergenceToNash:
         return f"divergence to the Nash (tau = {self.tau:g})"
 
     def __call__(self, arena: TableArena, policy: Policy) -> Array:
-        regulariser = _regulariser(arena)
+        regulariser = regulariser_of(arena)
         nash = _equilibrium(arena.game, self.tau, regulariser)
         base = np.where(arena.game.support, arena.game.reference, 1.0)
         return regulariser.divergence(nash, arena.probs(policy), base) @ arena.game.prompt_weights

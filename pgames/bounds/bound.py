@@ -25,8 +25,11 @@ class Bound:
     or "order" (the published order of growth with its unknown constant set to 1: a slope to compare with, not
     a limit). `side` is "lower" for a bound from below. `value` takes float64[R], rounds of at least 1, and
     returns float64[R]. `tau` is that of the quantity; None where the bound holds at any, or names none.
+    `regulariser` is the name of that of the game; None where the bound holds for any. `exact` says that the
+    bound assumes exact win rates and a game regularised to its own reference.
 
-    Raises ValueError for another quantity, status or side, and a tau that is negative or not finite.
+    Raises ValueError for another quantity, status or side, a tau that is negative or not finite, and a
+    regulariser that is not a name.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Bound:
     source: str
     side: Side = "upper"
     tau: float | None = None
+    regulariser: str | None = "KL"
+    exact: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in {"quantity": Quantity, "status": Status, "side": Side}.items():
@@ -47,6 +52,11 @@ class Bound:
             raise ValueError(f"value of a bound must be a function of float64[R] rounds, got {self.value!r}.")
         if self.tau is not None and not (math.isfinite(self.tau) and self.tau >= 0):
             raise ValueError(f"tau of a bound must be finite and at least 0, or None, got {self.tau}.")
+        if not isinstance(self.regulariser, str | None):
+            raise ValueError(
+                f"regulariser of a bound must be its name, such as 'L2', or None, got "
+                f"{self.regulariser!r:.60}."
+            )
 
     def __call__(self, rounds: ArrayLike) -> NDArray[np.float64]:
         """float64[R] after int[R] rounds. Raises ValueError when a number of rounds is below 1."""

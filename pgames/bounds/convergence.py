@@ -23,6 +23,7 @@ def nash_md(tau: float) -> Bound:
         "proved",
         "arXiv:2312.00886, Theorem 1",
         tau=tau,
+        exact=True,
     )
 
 
@@ -81,6 +82,7 @@ def average_iterate(eta: float, reference: ArrayLike, tau: float = 0.0) -> Bound
         "proved",
         "Freund and Schapire 1997; derived in the docstring",
         tau=tau,
+        exact=True,
     )
 
 
@@ -102,7 +104,15 @@ def spin(lam: float, initial: float) -> Bound:
 
 
 def _linear(name: str, factor: float, initial: float, status: Status, source: str, tau: float) -> Bound:
-    return Bound(f"{name}: {factor:.4g}^T", lambda T: initial * factor**T, "kl", status, source, tau=tau)
+    return Bound(
+        f"{name}: {factor:.4g}^T",
+        lambda T: initial * factor**T,
+        "kl",
+        status,
+        source,
+        tau=tau,
+        exact=True,
+    )
 
 
 def _status(solver: str, eta: float, proved: float, observed: float) -> Status:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from pgames import frames
 from pgames.curves import fit, saved
 from pgames.curves.fit import LogFit, Slope
+from pgames.curves.setting import Setting, written
 from pgames.curves.summary import Summary, summarise
 from pgames.frames import Kind
 from pgames.solver import State
@@ -44,6 +45,7 @@ class Curve:
     state : the last state of the solver; None when loaded from a file.
     cpu_seconds : CPU time of the rounds without the metrics, or None where it was not measured.
     stopped : whether Ctrl-C ended the rounds early.
+    setting : the arena of the runs; None for a curve made by hand, or saved by an earlier version.
     """
 
     solver: str
@@ -54,6 +56,7 @@ class Curve:
     state: State | None = None
     cpu_seconds: float | None = None
     stopped: bool = False
+    setting: Setting | None = None
 
     def __post_init__(self) -> None:
         _check_rounds(self.rounds)
@@ -242,13 +245,14 @@ class Curve:
         }
         if self.bits is not None:
             coordinates["bits"] = (("round",), self.bits)
-        return frames.dataset(arrays, coordinates, {"solver": self.solver, "tau": self.tau})
+        setting = {} if self.setting is None else self.setting._asdict()
+        return frames.dataset(arrays, coordinates, {"solver": self.solver, "tau": self.tau, **setting})
 
     # -- files ------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all fields but the state to one .npz file, atomically."""
-        about = {name: getattr(self, name) for name in saved.ABOUT}
+        about = {name: getattr(self, name) for name in saved.ABOUT} | {"setting": written(self.setting)}
         saved.write(path, about, self.rounds, self.values, self.bits)
 
     @staticmethod

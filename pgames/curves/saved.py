@@ -1,8 +1,9 @@
 """Curves as .npz files: one format is written, and the two kinds of earlier versions are read too.
 
-A file holds `meta`, JSON text with "format": 2; `rounds`; `bits` where verdicts are counted; and
-`value:NAME` float64[S, R, ...] for every quantity. Format 1 has no "format" in its `meta`, and two kinds:
-runs with `value:NAME` float64[R, S, ...], and regret curves with one array per field.
+A file holds `meta`, JSON text with "format": 2 and the setting of the runs, which earlier files lack;
+`rounds`; `bits` where verdicts are counted; and `value:NAME` float64[S, R, ...] for every quantity. Format 1
+has no "format" in its `meta`, and two kinds: runs with `value:NAME` float64[R, S, ...], and regret curves
+with one array per field.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.curves import setting
 from pgames.files import atomic, parse_json, read_npz
 
 FORMAT = 2
@@ -62,6 +64,7 @@ def read(path: str | os.PathLike[str]) -> Parts:
             about["solver"] = meta["learner"]
             values = {name: arrays[name] for name in REGRET_FIELDS}
         _check_about(about)
+        about["setting"] = setting.read(meta.get("setting"))
         return about, arrays["rounds"], values, arrays.get("bits")
     except KeyError as error:
         raise ValueError(f"{path} is not a saved curve: it lacks {error}.") from None

@@ -22,7 +22,7 @@ LABELS = {"rounds": "rounds", "bits": "verdicts asked for (bits)"}
 NAMED = 44  # characters of a name in a legend
 # the start of the names of the metrics over which a bound on a quantity may be drawn
 BOUNDED = {"kl": "KL to the Nash", "exploitability": "exploitability", "log_ratio": "log-ratio"}
-TAU = re.compile(r"\(tau = ([^)]+)\)")  # in the name of a metric
+TAU = re.compile(r"\(tau (?:= )?([^)]+)\)")  # in the name of a metric: a number, or "per run"
 BOUND_DASHES: dict[str, Any] = {
     "proved": "-",
     "sketch": (0, (1, 2)),
@@ -62,7 +62,8 @@ def checked_bounds(
 
     The tau of the metric is in its name, "exploitability (tau = 0.1)", or that of the curves.
 
-    Raises ValueError when `by` is unknown, or a bound is on another quantity or another tau than the metric.
+    Raises ValueError when `by` is unknown, or a bound is on another quantity or tau than the metric, or on
+    another game than a curve.
     """
     if by not in LABELS:
         raise ValueError(f"by must be 'rounds' or 'bits', got {by!r}.")
@@ -79,11 +80,37 @@ def checked_bounds(
         named = TAU.search(metric)
         drawn = {named[1]} if named else {f"{curve.tau:g}" for curve in curves if curve.tau is not None}
         if one.tau is not None and drawn and f"{one.tau:g}" not in drawn:
+            there = "tau per run" if "per run" in drawn else f"tau = {', '.join(sorted(drawn))}"
             raise ValueError(
-                f"the bound {one.name!r} is on {one.quantity} at tau = {one.tau:g}, and drawn is tau = "
-                f"{', '.join(sorted(drawn))}: draw it over {one.quantity} at its own tau, or leave it out."
+                f"the bound {one.name!r} is on {one.quantity} at tau = {one.tau:g}, and drawn is {there}: "
+                f"draw it over {one.quantity} at its own tau, or leave it out."
             )
+        for curve in curves:
+            _check_setting(one, curve)
     return bounds
+
+
+def _check_setting(bound: Bound, curve: Recorded) -> None:
+    """Raises ValueError when the bound assumes another game or feedback than that of the curve."""
+    setting = curve.setting
+    if setting is None:
+        return
+    who = titled(curve.solver, NAMED)
+    if bound.regulariser not in (None, setting.regulariser):
+        raise ValueError(
+            f"the bound {bound.name!r} is on games regularised by {bound.regulariser}, and {who} played one "
+            f"regularised by {setting.regulariser}: run it with {bound.regulariser}, or leave the bound out."
+        )
+    if bound.exact and setting.samples is not None:
+        raise ValueError(
+            f"the bound {bound.name!r} is for exact win rates, and those that {who} saw are means of "
+            f"{setting.samples} duels: run it with samples=None, or leave the bound out."
+        )
+    if bound.exact and setting.anchored:
+        raise ValueError(
+            f"the bound {bound.name!r} is on games regularised to their own reference, and {who} was "
+            "anchored to another policy: run it on game.with_reference(policy), or leave the bound out."
+        )
 
 
 def draw_band(axes: Any, x: NDArray[Any], low: NDArray[Any], high: NDArray[Any], colour: str) -> None:

@@ -40,6 +40,22 @@ class Spread(Protocol):
         ...
 
 
+class Played(Protocol):
+    """The arena of runs, as far as bounds depend on it; the fields are those of `pgames.curves.Setting`."""
+
+    @property
+    def arena(self) -> str: ...
+
+    @property
+    def regulariser(self) -> str: ...
+
+    @property
+    def samples(self) -> int | None: ...
+
+    @property
+    def anchored(self) -> bool: ...
+
+
 class Recorded(Protocol):
     """Quantities of S runs at R recorded rounds."""
 
@@ -71,6 +87,11 @@ class Recorded(Protocol):
     @property
     def tau(self) -> float | None:
         """The tau of the regret; None where every metric has its own."""
+        ...
+
+    @property
+    def setting(self) -> Played | None:
+        """The arena of the runs; None where it is not known."""
         ...
 
     def recorded(self, name: str) -> Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.curves import Curve
+from pgames.curves import Curve, Setting
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.loop import log_grid
 from pgames.metrics import Metric, checked, measured
@@ -101,7 +102,8 @@ def simulate(
         if recorder.empty:
             raise
         stopped = True
-    return recorder.curve(repr(learner), stopped)
+    setting = Setting(type(duels).__name__, samples=1)
+    return replace(recorder.curve(repr(learner), stopped), setting=setting)
 
 
 def _made(

@@ -50,6 +50,7 @@ def test_saved_again_and_loaded(tmp_path, name):
 
 
 META = '{"format": 2, "solver": "A", "tau": null, "cpu_seconds": 0.5, "stopped": false}'
+SETTING = '{"arena": "A", "regulariser": "KL", "samples": null, "anchored": false}'
 GOOD = {"meta": META, "rounds": np.array([1, 2, 5]), "value:gap": np.ones((2, 3)), "bits": np.arange(3)}
 
 
@@ -72,6 +73,11 @@ GOOD = {"meta": META, "rounds": np.array([1, 2, 5]), "value:gap": np.ones((2, 3)
         ({"meta": META.replace('"A"', "1")}, "solver must be str"),
         ({"meta": META.replace("false", "0")}, "stopped must be bool"),
         ({"meta": META.replace("0.5", '"x"')}, "cpu_seconds must be a number"),
+        ({"meta": META.replace("}", ', "setting": 3}')}, "setting must be an object with arena"),
+        (
+            {"meta": META.replace("}", f', "setting": {SETTING.replace("null", "true")}' + "}")},
+            "samples of the setting is True",
+        ),
         ({"meta": "[]"}, "meta must be an object"),
         ({"meta": "{"}, "Expecting property name"),
     ],

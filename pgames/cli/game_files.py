@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.cli.matrices import TEXT, looks_like_a_matrix, read_matrix, understand
+from pgames.cli.matrices import TEXT, looks_like_a_matrix, read_matrix
+from pgames.cli.meaning import understand
 from pgames.cli.notes import read_quietly
 from pgames.files import read_npz
 from pgames.games.preference import PreferenceGame

@@ -1,4 +1,4 @@
-"""Square matrices in files: win rates, margins or support, with or without names of rows and columns."""
+"""Matrices of numbers in files, with or without names of rows and columns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.files import parse_json
-from pgames.games.preference import SKEW_TOLERANCE, PreferenceGame
 from pgames.rows.frames import COLUMNS, DATA, INDEX, holds_frame, json_object
-from pgames.rows.table import AS_UTF_8, OBJECTS, check_text, open_bytes, reading, suffix_of
+from pgames.rows.table import AS_UTF_8, OBJECTS, Damaged, check_text, open_bytes, reading, suffix_of
 from pgames.votes.recognise import recognise
 
 Array = NDArray[np.float64]
@@ -25,6 +24,7 @@ START = 2**16  # bytes that show whether a file is a matrix
 EMPTY = ("", "nan", "na", "n/a", "null", "none", "-")  # cells without a number, in any case
 JSON_FRAME = re.compile(rb'(\xef\xbb\xbf)?\s*\{\s*"(columns|index|data)"\s*:')
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
+REAL = "and real numbers are needed: save float64."
 
 
 class Matrix(NamedTuple):
@@ -33,13 +33,6 @@ class Matrix(NamedTuple):
     values: NDArray[np.floating]
     rows: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
-
-
-class Understood(NamedTuple):
-    """A game, and a line on how the matrix was understood."""
-
-    game: PreferenceGame
-    kind: str
 
 
 def looks_like_a_matrix(path: Path) -> bool:
@@ -83,95 +76,6 @@ def read_matrix(path: Path) -> Matrix:
         check_text(data[:START], suffix_of(path) in TEXT)
         text = _decoded(data)
         return _json_matrix(text) if suffix_of(path) in OBJECTS else _labelled(_cells(text))
-
-
-def understand(matrix: Matrix, symmetrise: bool) -> Understood:
-    """The game of a matrix float64[Y, Y].
-
-    A matrix A with A + A' = 0 holds P - 1/2 where no entry exceeds 1/2, payoffs (P = (1 + A) / 2) where none
-    exceeds 1, and margins else (P = 1/2 + A / (2 max A)). A matrix in which the two entries of every pair add
-    up to the same number c holds the support by c voters (P = A / c). In a matrix of 0 alone every pair is
-    tied. Any other must be win rates P. What stands on the diagonal does not matter if it is empty or 0.
-
-    Raises ValueError when the matrix is not square, its names differ, or it is not a preference game.
-    """
-    values, names = _square(matrix)
-    if values.ndim == 3:
-        return Understood(
-            PreferenceGame(values, symmetrise=symmetrise), f"win rates on {len(values)} prompts"
-        )
-    if np.isinf(values).any():
-        y, z = np.argwhere(np.isinf(values))[0] + 1
-        raise ValueError(f"row {y} has {values[y - 1, z - 1]} in column {z}: every number must be finite.")
-    Y = len(values)
-    diagonal = np.eye(Y, dtype=bool)
-    if names and (gaps := np.argwhere(np.isnan(values) & ~diagonal)).size:
-        y, z = (names[i] for i in gaps[0])
-        raise ValueError(f"row {y!r} has no number in column {z!r}: every pair needs one.")
-    P, kind = _win_rates(values, diagonal)
-    return Understood(PreferenceGame(P, labels=names, symmetrise=symmetrise), f"{Y} x {Y} {kind}")
-
-
-def _win_rates(stored: NDArray[np.floating], diagonal: NDArray[np.bool_]) -> tuple[NDArray[np.floating], str]:
-    """P float[Y, Y] of a matrix of finite numbers and NaN, and what it was."""
-    values = stored.astype(np.float64)
-    allowed = max(SKEW_TOLERANCE, 4 * float(np.finfo(stored.dtype).eps))
-    apart, there = values[~diagonal], values[diagonal & ~np.isnan(values)]
-    if not apart.any() and not there.any():
-        return np.full_like(values, 0.5), "matrix of 0, read as ties"
-    unread = np.where(diagonal & np.isnan(stored), stored.dtype.type(0.5), stored), "win rates"
-    if not apart.size or np.isnan(apart).any():
-        return unread
-    with np.errstate(over="ignore"):
-        total = (values + values.T)[~diagonal]
-        even = np.isfinite(total[0]) and total.max() - total.min() <= allowed * total[0]
-    largest = float(np.abs(apart).max())
-    if not there.any() and np.abs(total).max() <= allowed * largest:
-        values = values / 2 - values.T / 2
-        if largest <= 0.5:
-            P, kind = 0.5 + values, "matrix A of P - 1/2"
-        elif largest <= 1:
-            P, kind = (1 + values) / 2, "payoffs A, read as P = (1 + A) / 2"
-        else:
-            P, kind = (1 + values / largest) / 2, f"margins A, read as P = (1 + A / {largest:g}) / 2"
-    elif apart.min() >= 0 and total[0] > 0 and even and _halves(there, float(total[0]), allowed):
-        if total[0] == 1 and there.any():
-            return unread
-        with np.errstate(invalid="ignore"):
-            P, kind = values / (values + values.T), "win rates"
-        if total[0] != 1:
-            kind = f"support A of {total[0]:g} votes a pair, read as P = A / {total[0]:g}"
-    elif apart.min() >= 0 and largest > 1:
-        raise ValueError(
-            f"it holds {largest:g}, and a win rate is at most 1: for counts of wins W save W / (W + W')."
-        )
-    else:
-        return unread
-    return np.where(diagonal, 0.5, P), kind
-
-
-def _halves(there: Array, total: float, allowed: float) -> bool:
-    """Whether the diagonal is 0, or holds half of what both orders of a pair add up to."""
-    return not there.any() or bool((np.abs(2 * there - total) <= allowed * total).all())
-
-
-def _square(matrix: Matrix) -> tuple[NDArray[np.floating], tuple[str, ...] | None]:
-    """The matrix with rows in the order of the columns, and its names."""
-    values, rows, columns = matrix
-    if values.ndim not in (2, 3) or values.shape[-1] != values.shape[-2]:
-        shape = " x ".join(map(str, values.shape))
-        raise ValueError(f"it has {shape} numbers, and P must be square: is the file cut?")
-    names = columns or rows
-    for named in (rows, columns):
-        if named and len(set(named)) < len(named):
-            twice = next(name for name in named if named.count(name) > 1)
-            raise ValueError(f"the name {twice!r} stands twice: name each row and column once.")
-    if rows and columns and rows != columns:
-        if set(rows) != set(columns):
-            odd = next(name for name in (*rows, *columns) if (name in rows) != (name in columns))
-            raise ValueError(f"rows and columns must have the same names: {odd!r} is only in one of them.")
-        values = values[[rows.index(name) for name in columns]]
-    return values, names
 
 
 def _labelled(rows: list[list[str]]) -> Matrix:
@@ -312,14 +216,17 @@ def _read_npy(path: Path) -> NDArray[np.floating]:
                 stored = np.load(io.BytesIO(file.read()), allow_pickle=False)
         else:
             stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy raises many kinds on a damaged file
-        raise ValueError(f"it is not a readable .npy file, cut or damaged? {error!s:.200}") from None
+    except ValueError as error:
+        if "object" in str(error).lower():
+            raise ValueError(f"it holds Python objects, {REAL}") from None
+        raise Damaged(f"{error!s:.200}") from None
     if not isinstance(stored, np.ndarray):
         stored.close()
         raise ValueError("it is an .npz file: let its name end in .npz.")
     if stored.dtype.kind not in "biuf":
-        raise ValueError(f"it holds {stored.dtype}, and real numbers are needed: save float64.")
-    return np.array(stored, dtype=stored.dtype if stored.dtype in (np.float16, np.float32) else np.float64)
+        raise ValueError(f"it holds {stored.dtype!s:.60}, {REAL}")
+    small = stored.dtype.kind == "f" and stored.dtype.itemsize < 8  # in either order of bytes
+    return np.array(stored, dtype=f"f{stored.dtype.itemsize}" if small else np.float64)
 
 
 def _is_number(cell: str) -> bool:

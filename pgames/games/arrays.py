@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,20 +28,41 @@ def read_table(P: ArrayLike) -> Read:
     Raises ValueError when the names of rows and columns differ, or a value is not a real number.
     """
     if hasattr(P, "to_numpy") and hasattr(P, "columns"):
-        return Read(*_read_frame(P), 0.0)
+        return Read(*_read_frame(P), _rounding_of(getattr(P, "dtypes", ())))
     if hasattr(P, "column_names") and hasattr(P, "to_pydict"):  # a table of pyarrow
-        return Read(*_read_columns(P), 0.0)
+        return Read(*_read_columns(P), _rounding_of(P.schema.types))
     if hasattr(P, "dims") and hasattr(P, "coords"):  # an array of xarray
         return _read_labelled(P)
     if hasattr(P, "detach"):  # a tensor of torch, on any device
         return _read_tensor(P)
-    return Read(real("P", P), None, _rounding(getattr(P, "dtype", None)))
+    return Read(real("P", P), None, _rounding(getattr(_first(P), "dtype", None)))
+
+
+def _first(P: Any) -> Any:
+    """The first array or number in lists of them; P itself where it is not a list."""
+    while isinstance(P, list | tuple) and P:
+        P = P[0]
+    return P
 
 
 def _rounding(kind: Any) -> float:
     """4 units in the last place of a type of numbers; 0 for whole numbers and types that are not NumPy's."""
     small = isinstance(kind, np.dtype) and kind.kind == "f"
-    return 4 * float(np.finfo(kind).eps) if small else 0.0
+    return 4 * float(np.finfo(kind.newbyteorder("=")).eps) if small else 0.0
+
+
+SMALL = {
+    "float16": "f2",
+    "halffloat": "f2",
+    "float32": "f4",
+    "float": "f4",
+}  # types of columns, by their names
+
+
+def _rounding_of(kinds: Iterable[Any]) -> float:
+    """4 units in the last place of the shortest type of column: of pandas, polars or pyarrow."""
+    names = [str(kind).lower().partition("[")[0] for kind in kinds]
+    return max((_rounding(np.dtype(SMALL[name])) for name in names if name in SMALL), default=0.0)
 
 
 def _read_tensor(tensor: Any) -> Read:

@@ -130,7 +130,12 @@ def test_public_matrices_are_read_as_they_are(shared_data):
 BAD = {
     "complex.npy": (np.array([[0.5, 0.5 + 1j], [0.5 - 1j, 0.5]]), "it holds complex128"),
     "texts.npy": (np.array([["a"]]), "it holds <U1"),
-    "objects.npy": (np.array([[None]]), "not a readable .npy file"),
+    "objects.npy": (np.array([[None]]), "it holds Python objects"),
+    "records.npy": (np.zeros(3, [("a", "f8"), ("b", "f8")]), "it holds .*real numbers are needed"),
+    "times.npy": (np.zeros((2, 2), "M8[s]"), "it holds datetime64"),
+    "number.npy": (np.array(0.5), "it has 1 number, and P must be square"),
+    "nothing.npy": (np.zeros((0, 0)), "it has 0 x 0 numbers, and P must be square"),
+    "no_prompts.npy": (np.zeros((0, 3, 3)), "it has 0 x 3 x 3 numbers"),
     "line.npy": (np.ones(3), "it has 3 numbers, and P must be square"),
     "names.csv": (text(",", rows=("rock", "paper", "well")), "'well' is only in one of them"),
     "twice.csv": (text(",", names=("a", "a", "b"), rows=None), "the name 'a' stands twice"),
@@ -220,7 +225,7 @@ def test_a_header_of_npy_that_promises_too_much_is_refused(tmp_path):
     (tmp_path / "p.npy").write_bytes(content.replace(b"(3, 3), }" + 9 * b" ", b"(99999999, 99999), }"[:18]))
     (tmp_path / "q.npy").write_bytes(content.replace(b"(3, 3)", b"(9, 9)"))
     for name in ("p.npy", "q.npy"):
-        with pytest.raises(ValueError, match=r"not a readable \.npy file"):
+        with pytest.raises(ValueError, match="not readable as npy, cut or damaged"):
             read_source(tmp_path / name, symmetrise=False)
 
 
@@ -242,3 +247,63 @@ def test_the_first_line_says_what_was_recognised(tmp_path):
     assert first.startswith("v.csv: CSV, LMArena votes") and second.startswith("1 of 3 rows is not a vote")
     done = run(app, ["solve", str(tmp_path / "v.csv"), "--rounds", "2", "--drop", "--json"])
     assert json.loads(done.stdout)["source"] == [first, second]
+
+
+SIXTHS = np.array([[3, 5, 1], [1, 3, 4], [5, 2, 3]]) / 6  # sums of two are not 1 in single precision
+STORED = ["f2", "f4", "f8", "<f4", ">f2", ">f4", ">f8", "longdouble"]
+
+
+@pytest.mark.parametrize("kind", STORED)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("diagonal", [0.5, 0.0, np.nan])
+@pytest.mark.parametrize("Y", [2, 3])
+def test_win_rates_of_every_floating_type_are_win_rates(tmp_path, kind, order, diagonal, Y):
+    values = np.where(np.eye(Y, dtype=bool), diagonal, SIXTHS[:Y, :Y]).astype(kind, order=order)
+    np.save(tmp_path / "m.npy", values)
+    source = read_source(tmp_path / "m.npy", symmetrise=False)
+    assert source.notes == (f"m.npy: {Y} x {Y} win rates.",)
+    np.testing.assert_allclose(source.game.P[0], SIXTHS[:Y, :Y], atol=float(np.finfo(kind).eps))
+
+
+@pytest.mark.parametrize("kind", ["?", "i1", "u1", ">i2", "i8", "f2", "f4", ">f4", "f8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_whole_numbers_of_every_type_are_read_alike(tmp_path, kind, order):
+    sure = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]])
+    np.save(tmp_path / "sure.npy", sure.astype(kind, order=order))
+    source = read_source(tmp_path / "sure.npy", symmetrise=False)
+    assert source.notes == ("sure.npy: 3 x 3 win rates.",)
+    np.testing.assert_array_equal(source.game.P[0], sure + np.eye(3) / 2)
+    if kind == "?":
+        return
+    np.save(tmp_path / "votes.npy", (3 * sure + sure.T).astype(kind, order=order))
+    source = read_source(tmp_path / "votes.npy", symmetrise=False)
+    assert source.notes == ("votes.npy: 3 x 3 support A of 4 votes a pair, read as P = A / 4.",)
+    np.testing.assert_allclose(source.game.P[0], 0.5 + (sure - sure.T) / 4, atol=1e-15)
+    if kind != "u1":
+        np.save(tmp_path / "margins.npy", MARGINS.astype(kind, order=order))
+        source = read_source(tmp_path / "margins.npy", symmetrise=False)
+        assert source.notes == ("margins.npy: 3 x 3 margins A, read as P = (1 + A / 3) / 2.",)
+        np.testing.assert_allclose(source.game.P[0], 0.5 + MARGINS / 6, atol=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", ">f4"])
+def test_other_readings_of_small_floats_say_their_numbers_as_they_were_written(tmp_path, kind):
+    np.save(tmp_path / "m.npy", (1.1 * MARGINS).astype(kind))
+    assert (
+        read_source(tmp_path / "m.npy", False).notes[0].endswith("margins A, read as P = (1 + A / 3.3) / 2.")
+    )
+    np.save(tmp_path / "d.npy", (SIXTHS - 0.5).astype(kind))
+    source = read_source(tmp_path / "d.npy", symmetrise=False)
+    assert source.notes[0].endswith("matrix A of P - 1/2.")
+    np.testing.assert_allclose(source.game.P[0], SIXTHS, atol=float(np.finfo(kind).eps))
+    np.save(tmp_path / "s.npy", np.stack([SIXTHS, SIXTHS.T]).astype(kind))
+    assert read_source(tmp_path / "s.npy", False).notes == ("s.npy: win rates on 2 prompts.",)
+
+
+def test_sums_near_1_are_win_rates_and_rounding_beyond_their_type_is_refused(tmp_path):
+    (tmp_path / "m.csv").write_text("0,0.3333333\n0.6666666,0\n")
+    with pytest.raises(ValueError, match=r"P \+ P' must be 1: .*Pass symmetrise=True"):
+        read_source(tmp_path / "m.csv", symmetrise=False)
+    source = read_source(tmp_path / "m.csv", symmetrise=True)
+    assert source.notes == ("m.csv: 2 x 2 win rates.",)
+    np.testing.assert_allclose(source.game.P[0], [[0.5, 1 / 3], [2 / 3, 0.5]], atol=1e-7)

@@ -146,3 +146,36 @@ def test_ratings_are_a_mapping_of_items():
     scores = pg.ratings.elo(pg.Comparisons([0, 1], [1, 2], [1, 1], ["a", "b", "c"]))
     assert dict(scores) == {item: scores[item] for item in "abc"}
     assert list(scores) == ["a", "b", "c"] and len(scores) == 3 and "a" in scores and "z" not in scores
+
+
+SIXTHS = np.array([[3, 5, 1], [1, 3, 4], [5, 2, 3]]) / 6  # sums of two are not 1 in single precision
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", ">f4", ">f8", "longdouble"])
+def test_every_floating_type_keeps_its_own_rounding(kind):
+    table = SIXTHS.astype(kind)
+    for given in (table, np.asfortranarray(table), list(table), [list(row) for row in table], table[None]):
+        np.testing.assert_allclose(pg.PreferenceGame(given).P[0], SIXTHS, atol=float(np.finfo(kind).eps))
+    with pytest.raises(ValueError, match=r"P \+ P' must be 1"):
+        pg.PreferenceGame(table + np.array([[0, 0.02, 0]] * 3, dtype=kind))
+
+
+@pytest.mark.parametrize("kind", ["float32", "Float32", "float[pyarrow]", "float16"])
+def test_frames_of_small_floats_keep_their_rounding(kind):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(SIXTHS, columns=["a", "b", "c"]).astype(kind)
+    frame["b"] = frame["b"].astype("float64")  # a column of another type
+    game = pg.PreferenceGame(frame)
+    assert game.labels == ("a", "b", "c")
+    np.testing.assert_allclose(game.P[0], SIXTHS, atol=1e-3 if kind == "float16" else 1e-7)
+    with pytest.raises(ValueError, match=r"P \+ P' must be 1"):
+        pg.PreferenceGame(pandas.DataFrame(SIXTHS.astype(np.float32).astype(np.float64)))
+
+
+def test_frames_of_polars_and_pyarrow_of_small_floats_keep_their_rounding():
+    polars, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    columns = {name: SIXTHS[:, i].astype(np.float32) for i, name in enumerate("abc")}
+    for frame in (polars.DataFrame(columns), pa.table(columns)):
+        game = pg.PreferenceGame(frame)
+        assert game.labels == ("a", "b", "c")
+        np.testing.assert_allclose(game.P[0], SIXTHS, atol=1e-7)

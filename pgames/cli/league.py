@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pgames.cli.notes import Drop
+
 
 def league(
     results: Annotated[
@@ -33,12 +35,14 @@ def league(
     ] = "Hard",
     k: Annotated[float, typer.Option(help="Step of online Elo, above 0.")] = 16.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the matches.")] = 0,
+    drop: Drop = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for league.json, and for results.csv of a league that is played."),
     ] = None,
 ) -> None:
     """Rate a file of results, or play a league of solvers on a game and rate it."""
+    from pgames.cli.arguments import parse_source
     from pgames.cli.league_output import print_board, written
     from pgames.cli.league_play import play
     from pgames.cli.notes import print_notes
@@ -48,19 +52,27 @@ def league(
     members = solver or []
     _check_one(results, members, out)
     if results is not None:
-        votes = read_results(results)
-        print_notes([votes.recognised, *votes.notes])
+        votes, notes = read_results(results, drop)
+        print_notes(notes)
         board = leaderboard(votes, k)
         print_board(str(results), board, None)
-        _save(out, written(board, None, {"results": str(results)}))
+        _save(out, written(board, None, {"results": str(results), "source": list(notes)}))
         return
-    played = play(members, game, rounds, games, match, seed)
+    source = parse_source(game, drop=drop)
+    print_notes(source.notes)
+    played = play(members, source.game, rounds, games, match, seed)
     board = leaderboard(played.final, k)
     print_board(f"{game}, {rounds} rounds, {match}", board, played.exact(k))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         played.write(out / "results.csv")
-    configuration: dict[str, Any] = {"game": game, "rounds": rounds, "match": match, "seed": seed}
+    configuration: dict[str, Any] = {
+        "game": game,
+        "source": list(source.notes),
+        "rounds": rounds,
+        "match": match,
+        "seed": seed,
+    }
     _save(out, written(board, played.exact(k), configuration))
 
 

@@ -89,12 +89,12 @@ class Played(NamedTuple):
                 writer.writerow([n, t, names[i], names[j], words[won]])
 
 
-def play(members: list[str], game: str, rounds: int, games: int, match: str, seed: int) -> Played:
+def play(members: list[str], game: PreferenceGame, rounds: int, games: int, match: str, seed: int) -> Played:
     """A league of the solvers named, rated by `games` matches a round in the schedule of its matchmaker.
 
     Raises ValueError when fewer than two members are given, one twice, or a text names none.
     """
-    from pgames.cli.arguments import parse_game, parse_matchmaker, parse_solver
+    from pgames.cli.arguments import parse_matchmaker, parse_solver
     from pgames.population.meta import Nash
     from pgames.solvers.league import League
     from pgames.table.arena import TableArena
@@ -104,7 +104,7 @@ def play(members: list[str], game: str, rounds: int, games: int, match: str, see
     if len(set(members)) < len(members):
         raise ValueError(f"a member is given twice, in {', '.join(members)}: name each once.")
     matchmaker = parse_matchmaker(match)
-    arena = TableArena(parse_game(game))
+    arena = TableArena(game)
     solver = League(
         tuple(parse_solver(text) for text in members), match=matchmaker, meta=Nash(select="max_entropy")
     )

@@ -6,11 +6,17 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import typer
 
 from pgames.terminal import printable
 from pgames.votes.comparisons import Comparisons
 from pgames.votes.prompts import MANY_PROMPTS, prompts_cost
+
+Drop = Annotated[
+    bool, typer.Option("--drop", help="Leave out rows that are not votes, and say how many and why.")
+]
 
 
 def print_notes(notes: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pgames import names
+from pgames.cli.notes import Drop
 
 
 def whole_number(text: str) -> int:
@@ -50,16 +51,20 @@ def regret(
         typer.Option(help="Update when t has grown by this factor, such as 1.02 (default: every round)."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
+    drop: Drop = False,
     out: Annotated[Path, typer.Option(help="Folder for figure, table and data.")] = Path("results/regret"),
 ) -> None:
     """Simulate learners that know a game only from duels; write their regret as figure, table and data."""
     import pgames as pg
-    from pgames.cli.arguments import parse_game
+    from pgames.cli.arguments import parse_source
+    from pgames.cli.notes import print_notes
     from pgames.cli.regret_output import Row, print_table, write_csv, write_json
     from pgames.plot import compare, save_figure
     from pgames.regret.simulate import check_refresh
 
-    table = parse_game(_with_tau(game, tau))
+    source = parse_source(_with_tau(game, tau), drop=drop)
+    print_notes(source.notes)
+    table = source.game
     chosen = _chosen(learner, tau)
     if refresh is not None:
         check_refresh(refresh)
@@ -78,7 +83,11 @@ def regret(
     title = f"{game}, tau = {tau:g}, {seeds} seeds"
     save_figure(compare({row.name: row.curve for row in rows}, title=title), out / "regret.png")
     write_csv(out / "regret.csv", rows)
-    write_json(out / "regret.json", rows, {"game": game, "tau": tau, "seeds": seeds, "seed": seed})
+    write_json(
+        out / "regret.json",
+        rows,
+        {"game": game, "source": list(source.notes), "tau": tau, "seeds": seeds, "seed": seed},
+    )
     print_table(title, rows)
     print(f"figure, table and data: {out}")
     _raise_if(rows[-1].curve.stopped)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pgames.numerics import whole
 from pgames.rows.coded import Coded, coded, text_of
+from pgames.rows.table import RAGGED
 
 WINNER, LOSER = "winner", "loser"
 
@@ -21,6 +22,7 @@ class ChoiceTable:
     kind = "choices of choix"
     columns: Sequence[str] = (WINNER, LOSER)
     rows = None
+    fault = RAGGED
 
     def __init__(self, data: Sequence[Any]):
         self._pairs = [pair for n, entry in enumerate(data, 1) for pair in _pairs(entry, n)]

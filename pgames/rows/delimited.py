@@ -13,7 +13,7 @@ import numpy as np
 
 from pgames.extras import need
 from pgames.rows.coded import GAP, Coded
-from pgames.rows.table import beginning, check_text, open_bytes
+from pgames.rows.table import RAGGED, beginning, check_text, open_bytes
 
 PIECE = 8 * 2**20  # bytes read at once
 LONGEST = 2**20  # characters of a line of the header
@@ -27,6 +27,7 @@ class DelimitedTable:
     """
 
     rows = None
+    fault = RAGGED
 
     def __init__(self, path: Path, separator: str | None = None):
         self.path = path

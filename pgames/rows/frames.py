@@ -10,7 +10,7 @@ from typing import Any
 from pgames.files import SMALL, parse_json
 from pgames.rows.coded import Coded, coded
 from pgames.rows.objects import Number, Pairs, json_text, raw_json
-from pgames.rows.table import open_bytes
+from pgames.rows.table import RAGGED, open_bytes
 
 COLUMNS, INDEX, DATA = "columns", "index", "data"
 
@@ -22,6 +22,7 @@ class FrameTable:
     """
 
     rows = None
+    fault = RAGGED
 
     def __init__(self, text: str):
         pairs = json.loads(text, parse_int=Number, parse_float=Number, object_pairs_hook=Pairs)

@@ -16,40 +16,49 @@ from typing import IO, Any
 
 from pgames.extras import need
 from pgames.rows.coded import GAP, ODD, Coded, Text, coded
-from pgames.rows.table import Damaged, beginning, check_text, open_bytes
+from pgames.rows.table import AS_UTF_8, Damaged, beginning, check_text, open_bytes
 
 PIECE = 8 * 2**20  # bytes read at once
 ESCAPED_KEY = re.compile(rb'[{,]\s*("[^"\\]*\\u[^"]*")\s*:')
 BLANK = 2**20  # bytes without content at the beginning of a file
 ABSENT = b""  # the raw value of a key that a row lacks
+REMEDY = "repair it, or pass drop=True (--drop) to leave it out."
 
 
 class ObjectTable:
     """A .jsonl, .ndjson or .json file. `columns` are the keys of all rows, in order of appearance.
 
-    Raises ValueError naming the row that is not an object in JSON.
+    With `drop` the columns are those of the rows that are objects. Raises ValueError naming the row that is
+    not an object in JSON, and, with `drop`, when an array is damaged or no row is an object.
     """
 
     rows = None
+    fault = "not readable as a JSON object"
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, drop: bool = False):
+        self.path, self._drop = path, drop
         with open_bytes(path) as file:
             self.array = _content(file)[:1] == b"["
         self.kind = "JSON array" if self.array else "JSON lines"
         self.columns = list(self._keys())
 
     def pieces(self, names: Sequence[str], ragged: list[int] | None = None) -> Iterator[list[Coded]]:
-        """See `Table.pieces`; no row is ragged, and a row without a key has no value there."""
+        """See `Table.pieces`; a row without a key has no value there."""
         fast = _fast(names)
         before = 0
         for text in self._texts():
-            columns = None if fast is None else _decoded(text, fast, names, self.array)
-            if columns is None:
-                rows = [dict(pairs) for pairs in self._slow(text, before, names)]
-                columns = [[raw_json(row[name]) if name in row else ABSENT for row in rows] for name in names]
-            before += len(columns[0]) if columns else 0
-            yield [coded(column, json_text) for column in columns]
+            read = None if fast is None else _read(text, fast, names, self.array)
+            if read is None:
+                found = self._slow(text, before, names, ragged is not None)
+                if ragged is not None:
+                    ragged += [before + n for n, row in enumerate(found, 1) if row is None]
+                before += len(found)
+                rows = [dict(row) for row in found if row is not None]
+                raw = [[raw_json(row[name]) if name in row else ABSENT for row in rows] for name in names]
+                read = [coded(column, json_text) for column in raw]
+            else:
+                before += len(read[0].codes) if read else 0
+            yield read
 
     def _keys(self) -> dict[str, None]:
         msgspec = need("msgspec", "votes")
@@ -57,17 +66,22 @@ class ObjectTable:
         decoder = msgspec.json.Decoder(list[row] if self.array else row)
         read = decoder.decode if self.array else decoder.decode_lines
         keys: dict[str, None] = {}
-        before = 0
+        before = whole = 0  # rows, and those that are objects
         for text in self._texts():
             try:
                 rows = read(text)
                 found = set().union(*rows)
             except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-                rows = self._slow(text, before, ())
-                found = {key for pairs in rows for key, _ in pairs}
+                slow = self._slow(text, before, (), self._drop)
+                before += slow.count(None)
+                rows = [dict(row) for row in slow if row is not None]
+                found = set().union(*rows)
+            whole += len(rows)
             if more := found - keys.keys():
-                keys |= dict.fromkeys(key for one in rows for key in dict(one) if key in more)
+                keys |= dict.fromkeys(key for one in rows for key in one if key in more)
             before += len(rows)
+        if before > whole == 0:
+            raise Damaged("none of its rows is an object in JSON.")
         return keys
 
     def _texts(self) -> Iterator[bytes]:
@@ -83,31 +97,51 @@ class ObjectTable:
                     yield piece
                 piece = file.read(PIECE) + file.readline()
 
-    def _slow(self, text: bytes, before: int, names: Sequence[str]) -> list[Pairs]:
-        """The keys and values of each row, by Python's json. Raises ValueError naming a row that is bad."""
-        rows: list[Pairs] = []
+    def _slow(self, text: bytes, before: int, names: Sequence[str], drop: bool) -> list[Pairs | None]:
+        """The keys and values of each row, by Python's json; None for a bad row where they are left out.
+
+        Raises ValueError naming a row that is bad, where none is left out, and for a damaged array.
+        """
+        rows: list[Any] = []
         for line in [text] if self.array else text.split(b"\n"):
             if not line.strip():
                 continue
-            place = "the array" if self.array else f"row {before + len(rows) + 1}"
             try:
-                value = json.loads(
-                    line.decode(), parse_int=Number, parse_float=Number, object_pairs_hook=Pairs
-                )
-            except RecursionError:
-                raise Damaged(f"{place} is nested too deep.") from None
-            except UnicodeDecodeError as error:
-                raise Damaged(f"{place} is not UTF-8 ({error}): save it as UTF-8.") from None
+                value = _parsed(line)
             except ValueError as error:
-                raise Damaged(f"{place} is not JSON ({error}).") from None
+                if self.array:
+                    raise Damaged(f"the array {error}.") from None
+                if not drop:
+                    raise Damaged(f"row {before + len(rows) + 1} {error}: {REMEDY}") from None
+                value = None
             rows += value if self.array else [value]
-        for number, row in enumerate(rows, before + 1):
-            if not isinstance(row, Pairs):
-                raise ValueError(f"row {number} is not an object but {_said(row)}: write {{...}}.")
-            keys = [key for key, _ in row]
-            if twice := [name for name in names if keys.count(name) > 1]:
-                raise ValueError(f"row {number} has {twice[0]!r} twice: keep one of them.")
+        for n, row in enumerate(rows):
+            if fault := _fault(row, names):
+                if not drop:
+                    raise ValueError(f"row {before + n + 1} {fault}: {REMEDY}")
+                rows[n] = None
         return rows
+
+
+def _parsed(line: bytes) -> Any:
+    """The JSON value of a line, or of a whole array. Raises ValueError that says what is wrong with it."""
+    try:
+        return json.loads(line.decode(), parse_int=Number, parse_float=Number, object_pairs_hook=Pairs)
+    except RecursionError:
+        raise ValueError("is nested too deep") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not text in UTF-8: {AS_UTF_8} ({error})") from None
+    except ValueError as error:
+        raise ValueError(f"is not JSON ({error})") from None
+
+
+def _fault(row: object, names: Sequence[str]) -> str | None:
+    """What is wrong with a row that should be an object with each of these keys at most once."""
+    if not isinstance(row, Pairs):
+        return f"is not an object but {_said(row)}"
+    keys = [key for key, _ in row]
+    twice = next((name for name in names if keys.count(name) > 1), None)
+    return None if twice is None else f"has {twice!r} twice"
 
 
 class Pairs(list[tuple[str, Any]]):
@@ -148,6 +182,15 @@ def _fast(names: Sequence[str]) -> Any:
     except ValueError:
         return None
     return {True: msgspec.json.Decoder(list[row]).decode, False: msgspec.json.Decoder(row).decode_lines}
+
+
+def _read(text: bytes, fast: Any, names: Sequence[str], array: bool) -> list[Coded] | None:
+    """The columns of these names, or None where msgspec refuses the text or a value is not UTF-8."""
+    raw = _decoded(text, fast, names, array)
+    try:
+        return None if raw is None else [coded(column, json_text) for column in raw]
+    except UnicodeDecodeError:
+        return None
 
 
 def _decoded(text: bytes, fast: Any, names: Sequence[str], array: bool) -> list[list[bytes]] | None:

@@ -12,10 +12,11 @@ from pgames.rows.parquet import ParquetTable
 from pgames.rows.table import OBJECTS, SUFFIXES, Table, reading, suffix_of
 
 
-def open_table(path: Path) -> Table:
+def open_table(path: Path, drop: bool = False) -> Table:
     """The table of a file .csv, .tsv, .txt, .jsonl, .ndjson, .json (each may end in .gz) or .parquet.
 
-    Raises ValueError, in one line that begins with the path, when there is no such file or it is not a table.
+    With `drop`, `pieces` will leave out damaged rows, so those of JSON are not refused here. Raises
+    ValueError, in one line that begins with the path, when there is no such file or it is not a table.
     """
     suffix = suffix_of(path)
     with reading(path):
@@ -27,10 +28,10 @@ def open_table(path: Path) -> Table:
             raise ValueError(f"cannot tell the format from {path.suffix!r}: need {', '.join(SUFFIXES)}.")
         if path.stat().st_size == 0:
             raise ValueError("the file is empty: it needs a header and at least one vote.")
-        return _table(path, suffix)
+        return _table(path, suffix, drop)
 
 
-def _table(path: Path, suffix: str) -> Table:
+def _table(path: Path, suffix: str, drop: bool) -> Table:
     if suffix == ".parquet":
         return ParquetTable(path)
     if suffix == ".json" and (one := json_object(path)) is not None:
@@ -38,5 +39,5 @@ def _table(path: Path, suffix: str) -> Table:
         if (table := choice_table(found) or frame_table(text, found)) is not None:
             return table
     if suffix in OBJECTS:
-        return ObjectTable(path)
+        return ObjectTable(path, drop)
     return DelimitedTable(path, "\t" if suffix == ".tsv" else None)

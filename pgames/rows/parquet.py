@@ -11,6 +11,7 @@ import numpy as np
 from pgames.extras import need
 from pgames.files import check_growth
 from pgames.rows.coded import GAP, MIDNIGHT, ODD, Coded, Text, text_of
+from pgames.rows.table import RAGGED
 
 PIECE_ROWS = 2**18  # rows read at once: with more, memory is not reused between pieces
 JOINED = b"PAR1PAR1"  # the end of one Parquet file and the beginning of another
@@ -23,6 +24,7 @@ class ParquetTable:
     """
 
     kind = "Parquet"
+    fault = RAGGED
 
     def __init__(self, path: Path):
         self.path = path

@@ -26,6 +26,9 @@ STARTS = {  # how files that are not text begin, what they are, and the remedy
 }
 
 
+RAGGED = "with too many or too few cells"
+
+
 class Damaged(ValueError):
     """The content of a file is not of the format that its name tells."""
 
@@ -48,11 +51,17 @@ class Table(Protocol):
         """The number of rows, where the file says it."""
         ...
 
+    @property
+    def fault(self) -> str:
+        """What is wrong with the rows that `pieces` leaves out, as in "2 with too many or too few cells"."""
+        ...
+
     def pieces(self, names: Sequence[str], ragged: list[int] | None = None) -> Iterator[list[Coded]]:
         """The columns of these names, piece by piece, in the order of the rows.
 
-        Rows that have too few or too many cells are refused. With a list `ragged` they are left out, and
-        their numbers, counted from 1, are appended to it. Raises ValueError when the file is damaged.
+        Rows that have too few or too many cells, or that are not JSON objects, are refused. With a list
+        `ragged` they are left out, and their numbers, counted from 1, are appended to it. Raises ValueError
+        when the file is damaged.
         """
         ...
 

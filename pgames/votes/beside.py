@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.rows.coded import Text
 from pgames.rows.opening import open_table
 from pgames.rows.table import reading
 from pgames.votes.comparisons import Comparisons
@@ -41,7 +42,7 @@ def read_beside(
     Raises ValueError when a named column is not there, or has a cell that cannot be read, naming the row.
     """
     with reading(path):
-        found = list(open_table(path).columns)
+        found = list(open_table(path, votes.left_out is not None).columns)
         named = {"annotator": annotator, "time": time, "weight": weight}
         chosen = {
             "annotator": annotator or next((name for name in ANNOTATORS if found.count(name) == 1), None),
@@ -54,7 +55,7 @@ def read_beside(
                     f"--{option} names the column {column!r}, of which there must be one; the file has "
                     f"{', '.join(map(repr, found))}."
                 )
-        texts = _texts(path, votes, [column for column in chosen.values() if column is not None])
+        texts = cells_of_votes(path, votes, [column for column in chosen.values() if column is not None])
         notes, out = [], {}
         for option, column in chosen.items():
             out[option] = None
@@ -70,20 +71,27 @@ def read_beside(
     return Beside(out["annotator"], out["time"], out["weight"], tuple(notes))
 
 
-def _texts(path: Path, votes: Comparisons, columns: Sequence[str]) -> dict[str, list]:
-    """The cells of columns, of the rows that are votes."""
+def cells_of_votes(path: Path, votes: Comparisons, columns: Sequence[str]) -> dict[str, list[Text]]:
+    """The cells of columns of the file from which the N votes were read, one list of N per column.
+
+    Raises ValueError when the row of a vote has a column twice.
+    """
     if not columns:
         return {}
     wanted = list(dict.fromkeys(columns))
-    cells: dict[str, list] = {name: [] for name in wanted}
+    cells: dict[str, list[Text]] = {name: [] for name in wanted}
     ragged: list[int] = []
-    for piece in open_table(path).pieces(wanted, ragged if votes.left_out else None):
+    drop = votes.left_out is not None
+    for piece in open_table(path, drop).pieces(wanted, ragged if drop else None):
         for name, column in zip(wanted, piece, strict=True):
             cells[name] += [column.texts[code] for code in column.codes.tolist()]
     if votes.left_out is None:
         return cells
-    before = np.searchsorted(np.array(sorted(ragged), dtype=np.int64) - 1, votes.left_out.kept)
-    kept = (votes.left_out.kept - before).tolist()
+    gone, kept = np.array(sorted(ragged), dtype=np.int64) - 1, votes.left_out.kept
+    if (odd := kept[np.isin(kept, gone)]).size:
+        names = " or ".join(map(repr, wanted))
+        raise ValueError(f"row {odd[0] + 1} has {names} twice: keep one of them.")
+    kept = (kept - np.searchsorted(gone, kept)).tolist()
     return {name: [column[row] for row in kept] for name, column in cells.items()}
 
 
@@ -93,7 +101,9 @@ def _column(option: str, name: str, texts: list, votes: Comparisons) -> NDArray:
         raise ValueError(f"column {name!r} has {len(texts)} cells for {len(votes)} votes.")
     gap = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
     if gap is not None:
-        raise ValueError(f"column {name!r} is empty, or holds a list, in row {_number(votes, gap)}: fill it.")
+        raise ValueError(
+            f"column {name!r} is empty, or holds a list, in row {row_number(votes, gap)}: fill it."
+        )
     if option == "annotator":
         return np.array(texts)
     read = _seconds if option == "time" else float
@@ -105,7 +115,9 @@ def _column(option: str, name: str, texts: list, votes: Comparisons) -> NDArray:
             values[row] = np.nan
         if not np.isfinite(values[row]):
             need = "a number or a time as 2024-05-13T12:00:00" if option == "time" else "a number"
-            raise ValueError(f"column {name!r} in row {_number(votes, row)}: got {text!r:.60}, need {need}.")
+            raise ValueError(
+                f"column {name!r} in row {row_number(votes, row)}: got {text!r:.60}, need {need}."
+            )
     return values
 
 
@@ -119,6 +131,6 @@ def _seconds(text: str) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _number(votes: Comparisons, row: int) -> int:
+def row_number(votes: Comparisons, row: int) -> int:
     """The number of a vote's row in the file, counted from 1."""
     return row + 1 if votes.left_out is None else int(votes.left_out.kept[row]) + 1

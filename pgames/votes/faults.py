@@ -43,13 +43,20 @@ class Read(NamedTuple):
 
 
 class Faults:
-    """The rows of `found` whose winner is a fault, and the numbers of those that were `ragged`.
+    """The rows of `found` whose winner is a fault, and the numbers `ragged` of those left out before.
 
     The prompt of a row with an unknown winner is the code of that winner in `winners`.
     """
 
-    def __init__(self, layout: Layout, found: Read, ragged: Sequence[int], winners: Mapping[str, int]):
-        self.layout, self.found, self.winners = layout, found, winners
+    def __init__(
+        self,
+        layout: Layout,
+        found: Read,
+        ragged: Sequence[int],
+        fault: str,
+        winners: Mapping[str, int],
+    ):
+        self.layout, self.found, self.winners, self.fault = layout, found, winners, fault
         self.rows = np.flatnonzero(found.winner >= FAULT)
         self.ragged = np.array(ragged, dtype=np.int64)
         self.count = self.rows.size + self.ragged.size
@@ -106,12 +113,12 @@ class Faults:
         }
         faults = self.found.winner[self.rows]
         parts = [
-            f"{rows.size} {why} ({_listed(self._numbers(rows))})"
+            f"{rows.size} {why} ({listed(self._numbers(rows))})"
             for fault, why in reasons.items()
             if (rows := self.rows[faults == fault]).size
         ]
         if self.ragged.size:
-            parts.append(f"{self.ragged.size} with too many or too few cells ({_listed(self.ragged)})")
+            parts.append(f"{self.ragged.size} {self.fault} ({listed(self.ragged)})")
         verb = "is not a vote" if self.count == 1 else "are not votes"
         return f"{self.count} of {self.total} rows {verb}: {', '.join(parts)}"
 
@@ -157,6 +164,7 @@ def _used(names: tuple[str, ...], *columns: NDArray) -> tuple[tuple[str, ...], l
     return tuple(name for name, used in zip(names, there, strict=True) if used), [place[c] for c in columns]
 
 
-def _listed(rows: NDArray) -> str:
+def listed(rows: NDArray) -> str:
+    """The numbers of rows int64[K] in a message: the first of them, and how many more."""
     more = f" and {rows.size - SHOWN} more" if rows.size > SHOWN else ""
     return f"row{'s' if rows.size > 1 else ''} {', '.join(map(str, rows[:SHOWN]))}{more}"

@@ -82,8 +82,8 @@ class Encoder:
             self._last[id(column)] = piece.texts, numbers
         column.add(piece.codes, numbers)
 
-    def settled(self, drop: bool, ragged: Sequence[int] = ()) -> Read:
-        """All votes, with names in order; `ragged` are numbers of rows that were left out already.
+    def settled(self, drop: bool, ragged: Sequence[int] = (), fault: str = "") -> Read:
+        """All votes, with names in order; `ragged` are numbers of rows that were left out for a `fault`.
 
         Raises ValueError when a row is not a vote and `drop` is false, when no vote is left, or when a winner
         can be read in two ways.
@@ -102,7 +102,7 @@ class Encoder:
         self._refuse_doubt(seen)
         found = Read(left, right, winner, items, prompt, prompts or None)
         if faults or ragged:
-            bad = Faults(self.layout, found, ragged, self.winners)
+            bad = Faults(self.layout, found, ragged, fault, self.winners)
             if not drop:
                 raise ValueError(bad.refusal())
             found = bad.left_out()
@@ -183,7 +183,7 @@ def read_votes(
     need("pyarrow", "votes")
     check_bool("drop", drop)
     path = Path(path)
-    table = open_table(path)
+    table = open_table(path, drop)
     with reading(path):
         if not table.columns:
             raise ValueError("the file holds no votes: it needs at least one row.")
@@ -195,7 +195,7 @@ def read_votes(
             raise ValueError("the file holds no votes: it needs at least one row.")
         if isinstance(table, DelimitedTable) and path.suffix.lower() != ".gz":
             refuse_cut_end(path, encoder.items, encoder.left.values, encoder.right.values)
-        read = encoder.settled(drop, sorted(ragged))
+        read = encoder.settled(drop, sorted(ragged), table.fault)
         return read._replace(recognised=_recognised(path, table, layout, read))
 
 

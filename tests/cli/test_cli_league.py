@@ -189,3 +189,68 @@ def test_the_leaderboard_of_a_schedule_that_favours_one_pair() -> None:
     assert board.notes == () and board.games.sum() == 40_000
     with pytest.raises(ValueError, match="k > 0"):
         leaderboard(pg.Comparisons([0], [1], [1]), k=0)
+
+
+MIXED = [
+    ("1", "a", "b", "left"),
+    ("2", "b", "c", "left"),
+    ("", "a", "c", "right"),  # row 3
+    ("1", "b", "a", "right"),  # row 4, the same result of match 1
+    ("4", "c", "c", "tie"),  # row 5
+    ("5", "a", "b", "left"),
+    ("5", "a", "b", "right"),  # rows 6 and 7
+    ("6", "c", "d", "left"),
+]
+
+
+def write_rows(path: Path, rows) -> Path:
+    names = ["match", "left", "right", "winner"]
+    if path.suffix == ".csv":
+        path.write_text("\n".join([",".join(names), *(",".join(row) for row in rows), ""]))
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows))
+    else:
+        table = [dict(zip(names, row, strict=True)) for row in rows]
+        parquet.write_table(pa.Table.from_pylist(table), path)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_drop_leaves_out_rows_that_are_no_results_and_names_them(tmp_path: Path, ending: str) -> None:
+    path = write_rows(tmp_path / f"results.{ending}", MIXED)
+    refused(str(path), "row 5 compares 'c' with itself")
+    done = run(str(path), "--drop", "--out", str(tmp_path / "out"))
+    assert done.exit_code == 0, done.output
+    first, itself, others = done.stdout.splitlines()[:3]
+    assert first.startswith(f"results.{ending}: ") and "7 votes on 4 items" in first
+    assert itself == "1 of 8 rows is not a vote: 1 with an item against itself (row 5); they are left out."
+    assert others == (
+        "4 of 7 matches do not count: 1 without a match (row 3), 1 repeating a match (row 4), "
+        "2 of a match with two results (rows 6, 7); they are left out."
+    )
+    found = json.loads((tmp_path / "out" / "league.json").read_text())
+    assert found["source"] == [first, itself, others]
+    assert {one["name"]: one["games"] for one in found["members"]} == {"a": 1, "b": 2, "c": 2, "d": 1}
+
+
+def test_drop_changes_nothing_where_every_row_is_a_result(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "results.csv", [MIXED[0], MIXED[1], MIXED[7]])
+    plain, dropped = run(str(path)), run(str(path), "--drop")
+    assert plain.exit_code == dropped.exit_code == 0 and plain.stdout == dropped.stdout
+
+
+def test_nothing_is_left(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "results.csv", [MIXED[2], MIXED[5], MIXED[6]])
+    done = run(str(path), "--drop")
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1
+    assert "no match is left: 3 of 3 matches do not count: 1 without a match (row 1)" in done.stderr
+
+
+def test_a_league_on_a_file_of_votes_says_what_it_read_and_left_out(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "game.csv", [*MIXED[:2], MIXED[4]])
+    words = [*PLAY[:4], "--game", str(path), "--rounds", "2", "--games", "4"]
+    assert run(*words).exit_code == 2
+    done = run(*words, "--drop")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[0].startswith("game.csv: CSV")
+    assert done.stdout.splitlines()[1].startswith("1 of 3 rows is not a vote")

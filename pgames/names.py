@@ -18,6 +18,7 @@ from pgames import losses
 from pgames.games.preference import PreferenceGame
 from pgames.losses import PairLoss
 from pgames.population import matchmaking, meta
+from pgames.regularisers import Regulariser
 from pgames.roles import named
 from pgames.roles.matrix import MatrixRoles
 from pgames.roles.prompts import PromptRoles
@@ -83,6 +84,12 @@ def metas() -> dict[str, Maker]:
 def matchmakers() -> dict[str, Maker]:
     """The matchmakers of `pgames.population`, by name."""
     return _callables(matchmaking)
+
+
+def regularisers() -> dict[str, Callable[..., Regulariser]]:
+    """The regularisers of `pgames.regularisers`, by name."""
+    exported = {name: getattr(pg.regularisers, name) for name in pg.regularisers.__all__}
+    return {name: kind for name, kind in exported.items() if dataclasses.is_dataclass(kind)}
 
 
 def games() -> dict[str, Callable[..., PreferenceGame]]:

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from pgames.cli.league import league
+from pgames.cli.notes import Drop
 from pgames.cli.regret import regret
 from pgames.terminal import one_line
 
@@ -51,9 +52,6 @@ app = typer.Typer(
 
 
 NoPrompt = Annotated[bool, typer.Option("--no-prompt", help="Read votes without their prompts.")]
-Drop = Annotated[
-    bool, typer.Option("--drop", help="Leave out rows that are not votes, and say how many and why.")
-]
 
 
 def _print_version(wanted: bool) -> None:
@@ -98,6 +96,9 @@ def solve(
         float | None, typer.Option(help="Weight of the KL to the reference, at least 0 (default 0.1).")
     ] = None,
     eta: Annotated[float | None, typer.Option(help="Step size, above 0 (default 0.5).")] = None,
+    regulariser: Annotated[
+        str, typer.Option(help="In place of the KL: ReverseKL, ChiSquare:kl=1, Tsallis:0.5 or L2.")
+    ] = "KL",
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 1000,
     symmetrise: Annotated[bool, typer.Option(help="Take (P + 1 - P') / 2 for P.")] = False,
     no_prompt: NoPrompt = False,
@@ -108,14 +109,14 @@ def solve(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Run a solver on a game and compare it with the exact equilibrium."""
-    from pgames.cli.arguments import parse_solver, parse_source
+    from pgames.cli.arguments import parse_regulariser, parse_solver, parse_source
     from pgames.cli.solving import print_solution, solution, solve_game
 
     _check_figure(plot)
-    chosen = parse_solver(solver, tau, eta)
+    chosen, penalty = parse_solver(solver, tau, eta), parse_regulariser(regulariser)
     source = parse_source(game, symmetrise, not no_prompt, drop)
-    result = solve_game(source.game, chosen, rounds)
-    found = solution(game, source, chosen, result)
+    result = solve_game(source.game, chosen, rounds, penalty)
+    found = solution(game, source, chosen, result, penalty)
     if as_json:
         print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
     else:

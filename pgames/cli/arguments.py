@@ -16,6 +16,7 @@ from pgames.games.preference import PreferenceGame
 from pgames.losses import PairLoss
 from pgames.population.matchmaking import Matchmaker
 from pgames.population.meta import Meta
+from pgames.regularisers import Regulariser
 from pgames.roles.matrix import MatrixRoles
 from pgames.roles.prompts import PromptRoles
 from pgames.solver import Solver
@@ -95,6 +96,12 @@ def parse_solver(text: str, tau: float | None = None, eta: float | None = None) 
 def parse_matchmaker(text: str) -> Any:
     """A matchmaker from `Hard(2)` or `Everybody:self_play=0.5`. Raises ValueError naming the fault."""
     return _named("match", names.matchmakers(), parse(text, names.matchmakers()))
+
+
+def parse_regulariser(text: str) -> Regulariser:
+    """A regulariser from `L2`, `ChiSquare:kl=1` or `Tsallis(0.5)`. Raises ValueError naming the fault."""
+    known = names.regularisers()
+    return _named("regulariser", known, parse(text, _AnyCase(known)))
 
 
 def parse_learner(text: str, tau: float) -> Any:

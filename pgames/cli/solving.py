@@ -9,13 +9,14 @@ import numpy as np
 from pgames.cli.game_files import Source
 from pgames.cli.notes import print_notes
 from pgames.curves import Curve
-from pgames.exact.certificates import exploitability
+from pgames.exact.certificates import PLAIN, exploitability
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
 from pgames.loop import run
 from pgames.metrics import Exploitability
 from pgames.numerics import kl
 from pgames.ratings.estimate import ESTIMATOR
+from pgames.regularisers import Regulariser
 from pgames.solver import Solver, one_target
 from pgames.table.arena import TableArena
 from pgames.terminal import printable
@@ -53,36 +54,40 @@ class Solution:
     rounds: int
     cpu_seconds: float
     tau: float
+    regulariser: str
     policy: list[list[float]]
     exploitability: dict[str, float]  # in the game of tau, and of tau = 0
     kl_from_exact: float | None  # None where it is infinite
     exact: Exact
 
 
-def solve_game(game: PreferenceGame, solver: Solver, rounds: int) -> Curve:
-    """Run the solver on exact feedback.
+def solve_game(game: PreferenceGame, solver: Solver, rounds: int, regulariser: Regulariser = PLAIN) -> Curve:
+    """Run the solver on exact feedback, in the game of that regulariser.
 
     Raises ValueError when the solver asks for a verb that a table lacks, KeyboardInterrupt after a Ctrl-C.
     """
+    arena = TableArena(game, regulariser=regulariser)
     try:
-        solver.init(TableArena(game))
+        solver.init(arena)
     except TypeError as error:
         raise ValueError(str(error)) from None
     tau = one_target(solver)
     metrics = [Exploitability(tau), Exploitability(0.0)] if tau > 0 else [Exploitability(0.0)]
-    result = run(solver, TableArena(game), rounds, record=metrics)
+    result = run(solver, arena, rounds, record=metrics)
     if result.stopped:
         raise KeyboardInterrupt
     return result
 
 
-def solution(name: str, source: Source, solver: Solver, result: Curve) -> Solution:
+def solution(
+    name: str, source: Source, solver: Solver, result: Curve, regulariser: Regulariser = PLAIN
+) -> Solution:
     """The solver's last policy beside the exact equilibrium of its target."""
     assert result.state is not None and result.cpu_seconds is not None
     game, worth, notes = source
     policy = np.exp(result.state.policy[0])
     tau = one_target(solver)
-    exact = nash(game, tau)
+    exact = nash(game, tau, regulariser=regulariser)
     distance = float(kl(exact.policy, policy) @ game.prompt_weights)
     return Solution(
         game=name,
@@ -95,9 +100,10 @@ def solution(name: str, source: Source, solver: Solver, result: Curve) -> Soluti
         rounds=int(result.rounds[-1]),
         cpu_seconds=result.cpu_seconds,
         tau=tau,
+        regulariser=regulariser.name,
         policy=policy.tolist(),
         exploitability={
-            "tau": float(exploitability(game, policy, tau)),
+            "tau": float(exploitability(game, policy, tau, regulariser=regulariser)),
             "tau=0": float(exploitability(game, policy, 0.0)),
         },
         kl_from_exact=distance if np.isfinite(distance) else None,
@@ -121,7 +127,8 @@ def print_solution(found: Solution) -> None:
     )
     table.add_column("response")
     table.add_column("solver", justify="right")
-    table.add_column(f"exact Nash, tau = {found.tau:g}", justify="right")
+    penalty = "" if found.regulariser == PLAIN.name else f", {found.regulariser}"
+    table.add_column(f"exact Nash, tau = {found.tau:g}{penalty}", justify="right")
     mean, mean_exact = policy.mean(axis=0), exact.mean(axis=0)
     order = np.argsort(-np.maximum(mean, mean_exact), kind="stable")
     for y in order[:SHOWN]:

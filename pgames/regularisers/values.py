@@ -196,3 +196,11 @@ def _divergence(p: Array, q: Array, base: Array, order: float, kl: float) -> Arr
 def _check_weight(name: str, kl: float) -> None:
     if not (isinstance(kl, (int, float)) and 0 <= kl < math.inf):
         raise ValueError(f"{name}: kl must be finite and at least 0, got {kl}.")
+
+
+def check_kl(regulariser: object, plays: str, why: str) -> None:
+    """Raises ValueError for a regulariser other than KL; `plays` is who needs KL, and `why` the reason."""
+    if regulariser != KL():
+        name = getattr(regulariser, "name", None)
+        said = name if isinstance(name, str) else f"{regulariser!r:.60}"
+        raise ValueError(f"the regulariser of {plays} is KL, got {said}: {why}.")

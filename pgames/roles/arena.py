@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.arena import Pair, Role
 from pgames.mixing import Policy, Simplices
 from pgames.numerics import check_whole, real
+from pgames.regularisers import KL, Regulariser, check_kl
 from pgames.roles import certificates
 from pgames.roles.matrix import MatrixRoles
 from pgames.roles.prompts import PromptRoles
@@ -34,8 +35,10 @@ class RoleArena:
     tempers : factors, above 0, on the success rates that the attacker and the defender see in a mirror step.
         The tau of a solver is then tau / temper for that role.
     first_run : the number of the first run, so that an experiment can be split without repeating streams.
+    regulariser : KL(), the only one here: the equilibrium that certifies a run is known for no other.
 
-    Raises TypeError when `game` is not a game of two roles, and ValueError when a number is out of range.
+    Raises TypeError when `game` is not a game of two roles, and ValueError when a number is out of range or
+    the regulariser is another.
     """
 
     def __init__(
@@ -46,7 +49,11 @@ class RoleArena:
         samples: int | None = None,
         tempers: tuple[float, float] = (1.0, 1.0),
         first_run: int = 0,
+        regulariser: Regulariser = KL(),  # noqa: B008
     ):
+        check_kl(
+            regulariser, "RoleArena", "the exact pair is known for KL alone; TableArena plays the other ones"
+        )
         if not isinstance(game, MatrixRoles | PromptRoles):
             raise TypeError(
                 f"RoleArena needs a game of two roles, got {type(game).__name__}: pass MatrixRoles(A) or "

@@ -14,6 +14,7 @@ from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.kernels import judging
 from pgames.losses import PairLoss
+from pgames.regularisers import KL, Regulariser, check_kl
 from pgames.solver import Weight
 from pgames.table import duel_kernels, fit_kernels
 from pgames.table.arena import Policy, TableArena
@@ -66,9 +67,12 @@ class DuelArena:
     seed : all randomness is a function of (seed, run, round) and of the policies compared.
     features : float64[X, Y, D] of a log-linear class; None is the tabular class.
     first_run : number of the first run, so that an experiment can be split without repeating streams.
+    regulariser : KL(), the only one here: beliefs and fits to duels are those of KL.
 
     `rounds` is the number of rounds that the current step stands for (1, or more under a lazy schedule).
     `bits` counts the verdicts of this round, per run; no verb reads it.
+
+    Raises ValueError for another regulariser.
     """
 
     def __init__(
@@ -78,7 +82,13 @@ class DuelArena:
         seed: int = 0,
         features: ArrayLike | None = None,
         first_run: int = 0,
+        regulariser: Regulariser = KL(),  # noqa: B008
     ):
+        check_kl(
+            regulariser,
+            "DuelArena",
+            "beliefs, fits to duels and regret are those of KL; TableArena plays the other ones",
+        )
         game = as_game(game)
         self._truth = TableArena(game, runs, seed, samples=1, first_run=first_run)
         self.runs, self.prompts, self.responses = runs, game.prompts, game.responses

@@ -48,16 +48,19 @@ def check_solver(
 
     Parameters
     ----------
-    fixed_point : the policy to which it converges and at which it stays: "regularised" (the Nash of tau),
-        "nash" (tau = 0), a function game -> float64[X, Y] for anything else, or None for no claim.
+    fixed_point : the policy to which it converges and at which it stays: "regularised" (the Nash of tau,
+        with the regulariser of the arena), "nash" (tau = 0), a function game -> float64[X, Y] for anything
+        else, or None for no claim.
     tau : the tau of the regularised Nash; by default the solver's target.
     rounds, within : after `rounds` rounds it is within total variation `within` of the fixed point.
         within=None claims no convergence of the last iterate.
-    contracts : the claimed factor on KL(equilibrium || policy) in every round, for instance 1 - eta * tau.
+    contracts : the claimed factor on KL(equilibrium || policy) in every round, for instance 1 - eta * tau; on
+        an arena of another regulariser, on its divergence.
     games : PreferenceGame or Known, with a unique equilibrium; by default `known_games(tau)`.
     skip : names of properties that are not promised.
     arena : called as arena(game, runs=, seed=, samples=, first_run=); for solvers that need an expert, for
-        instance, and for other arenas, such as `llm_backend.testing.text_arena`.
+        instance, and for other arenas, such as functools.partial(TableArena, regulariser=L2()) or
+        `llm_backend.testing.text_arena`.
     tolerance : total variation by which the arena's policies may miss closed forms: 0 for tables, e.g. 0.01
         for fitted policies. Resumption, purity and seeds are always checked to the bit.
     short : rounds, at least 2, of the checks that do not wait for convergence.

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from pgames import games
 from pgames.exact.certificates import exploitability
+from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
 from pgames.loop import iterate, solve
+from pgames.metrics import regulariser_of
+from pgames.regularisers import KL
 from pgames.solver import Pi
 from pgames.testing.claims import Claims, difference, distance, off_simplex
 from pgames.testing.known import Known
@@ -158,11 +161,20 @@ def extreme_games() -> list[Known]:
 # -- claims of a solver ---------------------------------------------------------------------------------
 
 
+def _placed(claims: Claims[Pi], known: Known, arena: object) -> Known:
+    """The known game, with the regularised equilibrium of the arena's regulariser if that is not KL."""
+    regulariser = regulariser_of(arena)
+    if claims.fixed_point != "regularised" or claims.tau == 0 or regulariser == KL():
+        return known
+    return known._replace(equilibrium=nash(known.game, claims.tau, regulariser=regulariser).policy)
+
+
 def _fixed_point(claims: Claims[Pi], known: Known) -> Measured | None:
     """Start at the equilibrium (as if it were the reference), then take one step of the real game."""
     if claims.fixed_point is None:
         return None
     arena = claims.arena(known.game)
+    known = _placed(claims, known, arena)
     if not starts(arena):
         raise TypeError(
             f"a fixed point needs the verbs policy and anchored, which {type(arena).__name__} lacks: pass "
@@ -213,11 +225,13 @@ def _convergence(claims: Claims[Pi], known: Known) -> Measured | None:
     if claims.fixed_point is None or claims.within is None:
         return None
     arena = claims.arena(known.game)
+    known = _placed(claims, known, arena)
     before = solve(claims.solver, arena, claims.rounds - 1)
     last = arena.probs(claims.solver.step(arena.at(before.t), before).policy)[0]
     moved = distance(last, arena.probs(before.policy)[0])
     far = distance(last, known.equilibrium)
-    gap = exploitability(known.game, last, 0.0 if claims.fixed_point == "nash" else claims.tau)
+    tau = 0.0 if claims.fixed_point == "nash" else claims.tau
+    gap = exploitability(known.game, last, tau, regulariser=regulariser_of(arena))
     what = (
         f"the distance to the equilibrium after {claims.rounds} rounds (the last moved it by {moved:.2g}; "
         f"true exploitability {float(gap):.2g})"
@@ -228,22 +242,21 @@ def _convergence(claims: Claims[Pi], known: Known) -> Measured | None:
 def _contraction(claims: Claims[Pi], known: Known) -> Measured | None:
     if claims.fixed_point is None or claims.contracts is None:
         return None
-    target = known.equilibrium
-    inside = target > 0
-    logs = np.log(target, where=inside, out=np.zeros_like(target))
-
-    def divergence(p: NDArray[np.float64]) -> float:
-        return float((target * (logs - np.log(p, where=inside, out=np.zeros_like(p)))).sum(axis=-1).max())
-
-    kl = [divergence(p) for p in claims.policies(known.game, min(claims.rounds, 200))]
+    arena = claims.arena(known.game)
+    target, regulariser = _placed(claims, known, arena).equilibrium, regulariser_of(arena)
+    base = np.where(known.game.support, known.game.reference, 1.0)
+    away = [
+        float(regulariser.divergence(target, p, base).max())
+        for p in claims.policies(known.game, min(claims.rounds, 200))
+    ]
     blur = claims.tolerance * 2**0.5  # KL >= 2 TV^2: the KL of a policy that is off by the tolerance
     factors = [
         max(after**0.5 - blur, 0.0) ** 2 / before
-        for before, after in itertools.pairwise(kl)
+        for before, after in itertools.pairwise(away)
         if before > 1e-10
     ]
     return Measured(
-        "the factor on KL(equilibrium || policy) of the worst round",
+        f"the factor on {regulariser.name}(equilibrium || policy) of the worst round",
         max(factors, default=0.0),
         claims.contracts + 1e-4,
     )

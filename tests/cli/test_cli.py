@@ -412,3 +412,43 @@ def test_a_solver_of_games_that_fails_is_told_in_one_line(monkeypatch):
 
     monkeypatch.setattr("pgames.exact.equilibrium._certified", fail)
     assert "prompt 0 was solved to exploitability 1" in one_line(invoke("solve", "cyclic:3"))
+
+
+REGULARISERS = {
+    "KL": pg.regularisers.KL(),
+    "l2": pg.regularisers.L2(),
+    "ReverseKL": pg.regularisers.ReverseKL(),
+    "ChiSquare:kl=1": pg.regularisers.ChiSquare(kl=1),
+    "Tsallis(0.5)": pg.regularisers.Tsallis(0.5),
+}
+
+
+@pytest.mark.parametrize("text", REGULARISERS)
+def test_solve_takes_a_regulariser(text):
+    regulariser, game = REGULARISERS[text], pg.games.biased_rps()
+    words = ("solve", "biased_rps", "--solver", "EGPO(0.1,0.2)", "--regulariser", text, "--rounds")
+    found = json.loads(invoke(*words, 500, "--json").stdout)
+    exact = pg.nash(game, 0.1, regulariser=regulariser)
+    assert found["regulariser"] == regulariser.name
+    np.testing.assert_allclose(found["exact"]["policy"], exact.policy, atol=1e-12)
+    np.testing.assert_allclose(found["policy"], exact.policy, atol=0.01)
+    assert found["exploitability"]["tau"] < 1e-4
+    heading = "exact Nash, tau = 0.1" + ("" if text == "KL" else f", {regulariser.name}")
+    assert heading in " ".join(invoke(*words, 2).stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("entropy", "regulariser = 'entropy': it must be one of KL, L2, ChiSquare, ReverseKL, Tsallis"),
+        ("Tsalis", "Did you mean Tsallis?"),
+        ("Tsallis", "missing a required argument: 'q'"),
+        ("Tsallis:3", "q must be in (0, 2], got 3"),
+        ("ChiSquare:kl=-1", "kl must be finite and at least 0"),
+        ("ChiSquare:q=1", "unexpected keyword argument 'q'"),
+        ("", "regulariser = ''"),
+    ],
+)
+def test_a_regulariser_that_does_not_exist_is_refused_in_one_line(text, said):
+    refused = invoke("solve", "biased_rps", "--regulariser", text)
+    assert refused.exit_code == 2 and said in refused.stderr and refused.stderr.count("\n") == 1

@@ -9,7 +9,9 @@ import pytest
 import pgames as pg
 from pgames.regularisers import KL, L2, ChiSquare, ReverseKL, Tsallis
 from pgames.regularisers.steps import tilted
+from pgames.solver import target_of
 from pgames.testing import ConformanceError, check_arena, check_solver
+from tests.support.conformance_claims import few
 from tests.support.regularisers import EVERY, NAMES, SPARSE, argmax
 
 every = pytest.mark.parametrize("regulariser", EVERY, ids=NAMES)
@@ -179,15 +181,58 @@ def test_the_kit_passes_the_arena(regulariser, samples):
     assert check_arena(make(runs=3), narrow=make(runs=2))
 
 
-@pytest.mark.slow
-@every
-def test_the_kit_passes_egpo(regulariser):
-    make = functools.partial(pg.TableArena, regulariser=regulariser)
+FAMILY = {  # the mirror solvers, and what is claimed of each on every regulariser
+    "EGPO": (pg.EGPO(0.1, 0.2), {"contracts": 1 - 0.2 * 0.1, "rounds": 800}),
+    "INPO": (pg.INPO(0.1, 0.1), {"rounds": 1500}),
+    "MMD": (pg.MMD(0.1, 0.1), {"rounds": 1500}),
+    "ONPO": (pg.ONPO(0.1, 0.3), {"rounds": 800}),
+    "MNPO": (pg.MNPO(0.1, 0.3), {"rounds": 800}),
+    "Nash-MD": (pg.NashMD(0.1), {"rounds": 3000, "within": 0.01}),
+    "Nash-MD, constant step": (pg.NashMD(0.1, 0.2), {"fixed_point": None}),
+    "Nash-EMA": (pg.NashEMA(1.0, 0.3, 0.8), {}),
+    "IPO-MD": (pg.IPOMD(0.1, 0.2), {"fixed_point": None}),
+    "SPPO": (pg.SPPO(0.2), {"fixed_point": "nash", "within": None}),
+    "COMAL": (pg.COMAL(0.3, 0.3, every=40), {"fixed_point": "nash", "rounds": 2000, "within": 0.05}),
+}
+QUICK = [(one, name) for one, name in zip(EVERY, FAMILY, strict=False)]  # every regulariser and solver once
+REST = [(one, name) for one in EVERY for name in FAMILY if (one, name) not in QUICK]
 
-    def target(game):
-        return pg.nash(game, 0.1, regulariser=regulariser).policy
 
-    assert check_solver(pg.EGPO(0.1, 0.2), arena=make, fixed_point=target, rounds=800)
+@pytest.mark.parametrize(
+    ("regulariser", "name"),
+    [*QUICK, *(pytest.param(*both, marks=pytest.mark.slow) for both in REST)],
+    ids=str,
+)
+def test_the_kit_passes_every_mirror_solver_on_every_regulariser(regulariser, name):
+    solver, claims = FAMILY[name]
+    games = few(0.0 if claims.get("fixed_point") == "nash" else target_of(solver))
+    arena = functools.partial(pg.TableArena, regulariser=regulariser)
+    assert check_solver(solver, arena=arena, games=games, **claims)
+
+
+def test_the_kit_claims_the_equilibrium_of_the_arenas_regulariser():
+    """Negative control: the Nash of KL is not that of L2, where the solver converges."""
+    arena = functools.partial(pg.TableArena, regulariser=L2())
+
+    def of_kl(game):
+        return pg.nash(game, 0.1).policy
+
+    with pytest.raises(ConformanceError, match="convergence"):
+        check_solver(pg.EGPO(0.1, 0.2), arena=arena, games=few(0.1), rounds=800, fixed_point=of_kl)
+    with pytest.raises(ConformanceError, match=r"the factor on L2\(equilibrium"):
+        check_solver(pg.EGPO(0.1, 0.2), arena=arena, games=few(0.1), rounds=800, contracts=0.9)
+
+
+@pytest.mark.parametrize("regulariser", [L2(), ChiSquare(), Tsallis(0.5), L2, 3], ids=repr)
+def test_arenas_of_roles_and_of_duels_say_that_they_play_kl(regulariser):
+    name = getattr(regulariser, "name", regulariser)
+    name = repr(regulariser) if not isinstance(name, str) else name
+    roles = pg.MatrixRoles([[0.2, 0.7], [0.6, 0.1]])
+    for made, game in ((pg.RoleArena, roles), (pg.DuelArena, pg.games.comal3())):
+        made(game, regulariser=KL())
+        with pytest.raises(ValueError, match=f"the regulariser of {made.__name__} is KL, got ") as caught:
+            made(game, regulariser=regulariser)
+        assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
 class Wrong(pg.TableArena):

@@ -42,6 +42,8 @@ def rows() -> Iterator[Row]:
     yield from before(1000)
     yield from enough(1000)
     yield from regret_matching(100, 1000)
+    yield from flat(2, 2000)
+    yield from flat(3, 3000)
     yield from unregularised(2000, {"piqp": piqp}, {})
     yield from unregularised(100, {"quantecon": quantecon, "piqp": piqp, "highs": highs}, {"quantecon": 0.5})
     yield from many_small_games(1024, 10)
@@ -59,6 +61,7 @@ def toy_rows() -> Iterator[Row]:
     yield from before(9)
     yield from enough(9)
     yield from regret_matching(9, 20)
+    yield from flat(2, 30)
 
 
 def unregularised(n: int, peers: dict[str, Callable | None], targets: dict[str, float]) -> Iterator[Row]:
@@ -154,6 +157,33 @@ def regret_matching(n: int, rounds: int) -> Iterator[Row]:
     A = game.skew[0]
     cpu, found = timed(lambda: peer.regret_matching([A, -A], iterations=rounds), 3, 1.0)
     yield row | {"cpu_s": cpu, "exploitability": float((A @ found[0]).max())}
+
+
+def flat(m: int, n: int) -> Iterator[Row]:
+    """Zero-sum games with far more columns than rows and normal payoffs, in turns with the row's program."""
+    tables = [np.random.default_rng(seed).normal(size=(m, n)) for seed in range(SEEDS)]
+    solvers = {"pgames": lambda A: pg.nash_zero_sum(A).value, "highs": row_value}
+    seconds: dict[str, list[float]] = {name: [] for name in solvers}
+    off = 0.0
+    for solve in solvers.values():
+        solve(tables[0])  # warm
+    for A in tables:
+        for _ in range(5):
+            values = []
+            for name, solve in solvers.items():
+                cpu, value = timed(functools.partial(solve, A), 1)
+                seconds[name].append(cpu)
+                values.append(value)
+            off = max(off, abs(values[0] - values[1]))
+    cpu = {name: float(np.median(measured)) for name, measured in seconds.items()}
+    row: Row = {"what": f"zero-sum, {m} rows", "n": n}
+    worst = max(pg.nash_zero_sum(A).exploitability for A in tables)
+    yield row | {"solver": "pgames", "cpu_s": cpu["pgames"], "exploitability": worst}
+    yield (
+        row
+        | {"solver": "highs", "cpu_s": cpu["highs"], "values_apart": off}
+        | compared(cpu["highs"] / cpu["pgames"], 1)
+    )
 
 
 def many_small_games(games: int, n: int) -> Iterator[Row]:
@@ -265,6 +295,23 @@ def highs(A: Vector) -> Vector:
         bounds=[(0, None)] * n + [(None, None)],
         method="highs",
     ).x[:n]
+
+
+def row_value(A: Vector) -> float:
+    """max v subject to v <= (x A)_j for a distribution x over the rows, by SciPy's HiGHS."""
+    from scipy.optimize import linprog
+
+    m, n = A.shape
+    found = linprog(
+        np.r_[np.zeros(m), -1],
+        A_ub=np.c_[-A.T, np.ones(n)],
+        b_ub=np.zeros(n),
+        A_eq=np.r_[np.ones(m), 0][None],
+        b_eq=[1],
+        bounds=[(0, None)] * m + [(None, None)],
+        method="highs",
+    )
+    return float(found.x[m])
 
 
 def quantecon(A: Vector) -> Vector:

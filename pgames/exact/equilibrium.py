@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
@@ -146,7 +147,6 @@ def nash(
     game = as_game(game)
     regulariser = check_regulariser(regulariser)
     if np.ndim(tau) > 0:
-        taus = check_path(tau)
         at = functools.partial(
             nash,
             game,
@@ -156,16 +156,7 @@ def nash(
             precision=precision,
             threads=threads,
         )
-        found = [at(one) for one in taus.tolist()]
-        return TauPath(
-            game,
-            taus,
-            np.stack([one.policy for one in found]),
-            np.array([one.exploitability for one in found]),
-            np.array([one.residual for one in found]),
-            regulariser,
-            at,
-        )
+        return _along(at, check_path(tau), game, regulariser)
     tau = check_tau(tau)  # pyright: ignore[reportArgumentType]
     _one_of("select", select, SELECTIONS)
     _one_of("method", method, tuple(TOLERANCE))
@@ -187,6 +178,22 @@ def nash(
         policy = _where_frozen(game, policy, tau)
     tolerance = max(TOLERANCE[method], precision)
     return _certified(game, policy, tau, iterations, tolerance, True if tau > 0 else unique, regulariser)
+
+
+def _along(
+    at: Callable[[float], Equilibrium], taus: Array, game: PreferenceGame, regulariser: Regulariser
+) -> TauPath:
+    """The equilibria at each of taus float64[T]."""
+    found = [at(one) for one in taus.tolist()]
+    return TauPath(
+        game,
+        taus,
+        np.stack([one.policy for one in found]),
+        np.array([one.exploitability for one in found]),
+        np.array([one.residual for one in found]),
+        regulariser,
+        at,
+    )
 
 
 def _regularised_games(game: PreferenceGame, tau: float, regulariser: Regulariser) -> tuple[Array, int, bool]:

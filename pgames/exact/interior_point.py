@@ -103,6 +103,7 @@ def follow_path(
     played, steps = np.ones(n, dtype=bool), 0
     factor: Callable[[Array], LU | SmallSide]
     factor = A.resolvent if isinstance(A, Embedded) else Resolvents(A)
+    x = np.full(n, 1 / n)
     if tau == 0 and n >= SMALLEST and isinstance(factor, Resolvents) and not isinstance(A, Embedded):
         x = averaged(A, max(precision / 2, ENOUGH), factor.buffer)
         if 0 < precision and float((A @ x).max()) <= precision:
@@ -110,7 +111,6 @@ def follow_path(
         x, v = inside(A, x)
         gradient = -(A @ x)
     else:
-        x = np.full(n, 1 / n)
         gradient = tau * (np.log(x) - log_reference) - A @ x
         v = 1e-3 - 2 * min(0.0, float(gradient.min()))
     point = np.stack([x, v + gradient])
@@ -140,25 +140,37 @@ def follow_path(
                 if (unique := solve_support(A, played, rounding)) is not None:
                     return PathEnd(unique, played, True, steps)
 
-        wanted = (1 - min(1.0, _reach(point, change))) ** 3 * gap / n - x * s
-        length = 0.0
-        for _ in range(CORRECTIONS):
-            corrected, dv_corrected = system.direction(wanted - change[0] * change[1])
-            if (longer := _reach(point, corrected)) <= length:
-                break
-            change, dv, length = corrected, dv_corrected, longer
-        length = min(1.0, max(0.9, 1 - gap) * length)
-        while length > SHORTEST:
-            products = np.prod(point + length * change, axis=0)
-            if products.min() >= CENTRAL * products.mean():
-                break
-            length *= 0.8
+        change, dv, length = _corrected(system, point, change, dv, gap)
         if isinstance(A, Embedded) and np.prod(point + length * change, axis=0).sum() < NEAR:
             return PathEnd(_centre_of_flat(A, point, v), played, False, steps)
         point = point + length * change
         point[0] /= point[0].sum()
         v += length * dv
         gradient = tau * (np.log(point[0]) - log_reference) - A @ point[0]
+
+
+def _corrected(
+    system: System, point: Array, change: Array, dv: float, gap: float
+) -> tuple[Array, float, float]:
+    """(change float64[2, n], dv, length) of the step: corrections of the predictor that allow a longer one.
+
+    Its length keeps every product x s above CENTRAL of their mean.
+    """
+    products = np.prod(point, axis=0)
+    wanted = (1 - min(1.0, _reach(point, change))) ** 3 * gap / len(products) - products
+    length = 0.0
+    for _ in range(CORRECTIONS):
+        corrected, dv_corrected = system.direction(wanted - change[0] * change[1])
+        if (longer := _reach(point, corrected)) <= length:
+            break
+        change, dv, length = corrected, dv_corrected, longer
+    length = min(1.0, max(0.9, 1 - gap) * length)
+    while length > SHORTEST:
+        products = np.prod(point + length * change, axis=0)
+        if products.min() >= CENTRAL * products.mean():
+            break
+        length *= 0.8
+    return change, dv, length
 
 
 class Resolvents:

@@ -15,6 +15,7 @@ from pgames.games.preference import PreferenceGame
 from pgames.ratings import BradleyTerry, Ratings, average_win_rate, bradley_terry, elo, hodge
 from pgames.ratings.bradley_terry import without_prior
 from pgames.ratings.estimate import BT_PRIOR, ESTIMATOR, POOLING, Estimated, estimated, pooled_game
+from pgames.ratings.hodge import Cycle
 from pgames.ratings.resampling import ELO_INITIAL, ELO_K, Resampled, Steps, resample, shares_of_a_ranking
 from pgames.ratings.sources import effective_weights
 from pgames.report.notes import notes_on
@@ -95,6 +96,7 @@ def analyse(
     place = {name: y for y, name in enumerate(votes.items)}
     steps = [_around([place[name] for name in cycle.items]) for cycle in parts.cycles]
     samples = resample(votes, found, steps, resamples, seed, w)
+    held = samples.held.sum(axis=0) / resamples
     noise = shares_of_a_ranking(votes, rated.bradley_terry, found.worth, resamples, seed)
     themselves = 0 if votes.left_out is None else votes.left_out.themselves
     audited = audit(votes, annotator, time, themselves, seed, AUDIT_RESAMPLES, found if w is None else None)
@@ -125,24 +127,10 @@ def analyse(
         nash=Mixture(equilibrium.exploitability, int((mixture > PLAYED).sum())),
         transitive_share=TransitiveShare(parts.transitive_share, _interval(np.quantile(noise, ENDS))),
         cycles=tuple(
-            CycleFacts(
-                cycle.items,
-                cycle.strength,
-                tuple(float(game.P[0, a, b]) for a, b in around),
-                tuple(_met(votes, a, b) for a, b in around),
-                float(held),
-            )
-            for cycle, around, held in zip(
-                parts.cycles, steps, samples.held.sum(axis=0) / resamples, strict=True
-            )
+            _cycle(votes, game, *one) for one in zip(parts.cycles, steps, held.tolist(), strict=True)
         ),
         top_rated=tuple(
-            _top(name, scores, game, votes)
-            for name, scores in {
-                "elo": rated.elo,
-                "bradley_terry": rated.bradley_terry,
-                "win_rate": rated.win_rate,
-            }.items()
+            _top(name, getattr(rated, name), game, votes) for name in ("elo", "bradley_terry", "win_rate")
         ),
         prompts=_by_prompt(votes, mixture, found.game) if len(votes.prompts) > 1 else None,
         win_rates=game.P[0].tolist(),
@@ -189,6 +177,17 @@ def _items(
             float(rated.win_rate.scores[y]),
         )
         for y in map(int, order)
+    )
+
+
+def _cycle(votes: Comparisons, game: PreferenceGame, cycle: Cycle, around: Steps, held: float) -> CycleFacts:
+    """A cycle with the win rate and the votes of each of its steps."""
+    return CycleFacts(
+        cycle.items,
+        cycle.strength,
+        tuple(float(game.P[0, a, b]) for a, b in around),
+        tuple(_met(votes, a, b) for a, b in around),
+        held,
     )
 
 

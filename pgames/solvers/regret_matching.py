@@ -86,10 +86,7 @@ class RMPlus:
         return _started(self, arena)
 
     def step(self, arena: Listed[Pi], state: State[Pi, Regrets]) -> State[Pi, Regrets]:
-        memory, regret = _looked(arena, state)
-        sums = np.maximum(memory.sums + regret, 0.0)
-        memory = memory._replace(sums=sums, last=regret)
-        return _restarted(arena, state, memory, self.restart) or _played(arena, state, memory, sums)
+        return _thresholded(arena, state, self.restart, predicted=False)
 
 
 @dataclass(frozen=True)
@@ -118,10 +115,7 @@ class PRMPlus:
         return _started(self, arena)
 
     def step(self, arena: Listed[Pi], state: State[Pi, Regrets]) -> State[Pi, Regrets]:
-        memory, regret = _looked(arena, state)
-        sums = np.maximum(memory.sums + regret, 0.0)
-        memory = memory._replace(sums=sums, last=regret)
-        return _restarted(arena, state, memory, self.restart) or _played(arena, state, memory, sums + regret)
+        return _thresholded(arena, state, self.restart, predicted=True)
 
 
 def _check_restart(solver: RMPlus | PRMPlus, restart: int) -> None:
@@ -149,6 +143,17 @@ def _looked(arena: Listed[Pi], state: State[Pi, Regrets]) -> tuple[Regrets, Tabl
         total=memory.total + (state.t + 1) * pi,
         energy=memory.energy + (regret**2).sum(axis=-1, keepdims=True),
     ), regret
+
+
+def _thresholded(
+    arena: Listed[Pi], state: State[Pi, Regrets], restart: int, predicted: bool
+) -> State[Pi, Regrets]:
+    """A round of RM+: R' = max(R + r, 0), played as it is or, `predicted`, with r added once more."""
+    memory, regret = _looked(arena, state)
+    sums = np.maximum(memory.sums + regret, 0.0)
+    memory = memory._replace(sums=sums, last=regret)
+    ahead = sums + regret if predicted else sums
+    return _restarted(arena, state, memory, restart) or _played(arena, state, memory, ahead)
 
 
 def _played(

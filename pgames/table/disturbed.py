@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -47,8 +47,27 @@ class Drift(Protocol):
         ...
 
 
+class _Disturbed:
+    """A maker of arenas: it is called as `DuelArena` is, and hands its options on."""
+
+    def __call__(
+        self,
+        game: PreferenceGame,
+        *,
+        runs: int = 1,
+        seed: int = 0,
+        features: ArrayLike | None = None,
+        first_run: int = 0,
+    ) -> DuelArena:
+        """The disturbed arena of `runs` runs; features float64[X, Y, D] of a log-linear class, or None."""
+        return self._made(game, runs, seed, features, first_run)
+
+    def _made(self, game: PreferenceGame, *options: Any) -> DuelArena:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Corrupted:
+class Corrupted(_Disturbed):
     """An adversary flips every verdict of the first `rounds` rounds, and each later one with chance `share`.
 
     Raises ValueError when `rounds` is not a whole number of at least 0, or `share` is outside [0, 1/2].
@@ -63,27 +82,18 @@ class Corrupted:
         if not 0 <= number(self.share) <= 0.5:
             raise ValueError(f"Corrupted: share must be in [0, 1/2], got {self.share!r:.60}.")
 
-    def __call__(
-        self,
-        game: PreferenceGame,
-        *,
-        runs: int = 1,
-        seed: int = 0,
-        features: ArrayLike | None = None,
-        first_run: int = 0,
-    ) -> DuelArena:
-        """The arena whose verdicts are flipped; features float64[X, Y, D], or None."""
+    def _made(self, game: PreferenceGame, *options: Any) -> DuelArena:
         flipped = _blend(game, 1 - game.P, 1.0)
         noisy = _blend(game, 1 - game.P, self.share) if self.share else game
 
         def told(game: PreferenceGame, t: int) -> PreferenceGame:
             return flipped if t < self.rounds else noisy
 
-        return _ChangingArena(game, runs, seed, features, first_run, told)
+        return _ChangingArena(told, game, *options)
 
 
 @dataclass(frozen=True)
-class Drifting:
+class Drifting(_Disturbed):
     """The game becomes `to`: it is the first one until round `start` and `to` from round `end` on.
 
     Between them win rates change linearly; start = end is a sudden change. Regret is charged in the game of
@@ -115,22 +125,13 @@ class Drifting:
         done = 1.0 if t >= self.end else (t - self.start) / (self.end - self.start)
         return _blend(game, self.to.P, done)
 
-    def __call__(
-        self,
-        game: PreferenceGame,
-        *,
-        runs: int = 1,
-        seed: int = 0,
-        features: ArrayLike | None = None,
-        first_run: int = 0,
-    ) -> DuelArena:
-        """The arena whose game drifts; features float64[X, Y, D], or None."""
+    def _made(self, game: PreferenceGame, *options: Any) -> DuelArena:
         self.game_in(game, 0)
-        return _ChangingArena(game, runs, seed, features, first_run, self.game_in)
+        return _ChangingArena(self.game_in, game, *options)
 
 
 @dataclass(frozen=True)
-class Delayed:
+class Delayed(_Disturbed):
     """The verdicts of a duel arrive `by` rounds later; in the first `by` rounds there is no evidence.
 
     Raises ValueError when `by` is not a whole number of at least 1. A learner that asks for verdicts with
@@ -143,17 +144,8 @@ class Delayed:
         if not whole(self.by) or self.by < 1:
             raise ValueError(f"Delayed: by must be a whole number of rounds, at least 1, got {self.by!r}.")
 
-    def __call__(
-        self,
-        game: PreferenceGame,
-        *,
-        runs: int = 1,
-        seed: int = 0,
-        features: ArrayLike | None = None,
-        first_run: int = 0,
-    ) -> DuelArena:
-        """The arena whose verdicts come late; features float64[X, Y, D], or None."""
-        return _DelayedArena(game, runs, seed, features, first_run, self.by)
+    def _made(self, game: PreferenceGame, *options: Any) -> DuelArena:
+        return _DelayedArena(self.by, game, *options)
 
 
 def _blend(game: PreferenceGame, P: ArrayLike, share: float) -> PreferenceGame:
@@ -165,16 +157,8 @@ def _blend(game: PreferenceGame, P: ArrayLike, share: float) -> PreferenceGame:
 class _ChangingArena(DuelArena):
     """Duels judged in another game every round."""
 
-    def __init__(
-        self,
-        game: PreferenceGame,
-        runs: int,
-        seed: int,
-        features: ArrayLike | None,
-        first_run: int,
-        told: InRound,
-    ):
-        super().__init__(game, runs, seed, features, first_run)
+    def __init__(self, told: InRound, game: PreferenceGame, *options: Any):
+        super().__init__(game, *options)
         self._first, self._told = game, told
         self._judged_in(told(game, 0))
 
@@ -200,16 +184,8 @@ class _ChangingArena(DuelArena):
 class _DelayedArena(DuelArena):
     """Duels whose evidence is handed out `by` rounds later."""
 
-    def __init__(
-        self,
-        game: PreferenceGame,
-        runs: int,
-        seed: int,
-        features: ArrayLike | None,
-        first_run: int,
-        by: int,
-    ):
-        super().__init__(game, runs, seed, features, first_run)
+    def __init__(self, by: int, game: PreferenceGame, *options: Any):
+        super().__init__(game, *options)
         self._by, self._calls = by, 0
         self._waiting: dict[int, list[Evidence]] = {}  # by round, shared by all views
 

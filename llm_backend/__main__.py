@@ -108,11 +108,21 @@ def export(
     attacker: Annotated[
         bool, typer.Option("--attacker", help="In a run of two roles, write the attacker.")
     ] = False,
+    member: Annotated[
+        str, typer.Option("--member", help="In a league, the member whose policy is written.")
+    ] = "",
 ) -> None:
-    """Write the policy of a run as a Hugging Face model, with a model card."""
+    """Write the policy of a run, or of a member of a league, as a Hugging Face model with a model card."""
     with _explained("Free space or permit writing, and export again; no half folder is left."):
+        from llm_backend.league.export import export_member, is_league
+        from llm_backend.runs.errors import ConfigError
         from llm_backend.runs.export import export_run
 
+        if is_league(run):
+            print(export_member(run, to, member, adapter))
+            return
+        if member:
+            raise ConfigError(f"--member {member}: {run} is no league, leave it out.")
         print(export_run(run, to, adapter, "attacker" if attacker else "defender"))
 
 

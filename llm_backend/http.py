@@ -89,6 +89,8 @@ class Client:
             )
         if scheme not in ("http", "https") or not rest:
             raise ValueError(f"{self.owner}: url must begin with http:// or https://, got {self.url!r}.")
+        if (why := _no_address(self.url)) is not None:
+            raise ValueError(f"{self.owner}: url {self.url!r} is not an address ({why}): correct it.")
         if not self.timeout > 0 or self.retries < 0 or not self.backoff >= 0 or self.workers < 1:
             raise ValueError(
                 f"{self.owner}: need timeout > 0, retries >= 0, backoff >= 0 and workers >= 1, "
@@ -236,6 +238,20 @@ class Client:
                 "an end or a character outside ASCII, which a header cannot carry: set it to the key alone."
             )
         return key
+
+
+def _no_address(url: str) -> str | None:
+    """Why a url is not an address of the web, or None for one that is."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return str(error)
+    if not parts.hostname or port == 0:
+        return "it has no host" if not parts.hostname else "its port is 0"
+    if not url.isprintable() or any(letter.isspace() for letter in url):
+        return "it holds a blank or a character that is not printed"
+    return None
 
 
 @functools.cache

@@ -84,16 +84,29 @@ def _locked(target: Path) -> tuple[int, str]:
         os.close(handle)  # removed before it was locked
 
 
-def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError when it is none, or nested too deep to be read."""
+def parse_json(text: str | bytes, once: bool = False) -> Any:
+    """The value of a JSON text.
+
+    Raises ValueError when it is none, or nested too deep to be read; with `once`, when an object has a key
+    twice.
+    """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once if once else None)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     except ValueError as error:
         if "set_int_max_str_digits" in str(error):
             raise ValueError("it holds a number of more than 4,000 digits") from None
         raise
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r:.60} stands twice")
+    return found
 
 
 def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, Any]:

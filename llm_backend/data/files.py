@@ -5,10 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llm_backend.data.prompts import Message, Prompt, checked, is_conversation, messages_of
+from llm_backend.data.messages import messages_in
+from llm_backend.data.prompts import (
+    Message,
+    Prompt,
+    check_characters,
+    checked,
+    is_conversation,
+    messages_of,
+)
 from llm_backend.data.rows import no_column, read_rows
 
-MESSAGES = "messages"  # the column of whole conversations, in most data sets that have one
+WHOLE = ("messages", "conversations")  # the columns of whole conversations, in data sets that have one
+SYSTEM = "system"  # the column of a system text, in data sets that have one
 
 
 class Demonstration(NamedTuple):
@@ -21,13 +30,22 @@ class Demonstration(NamedTuple):
 def read_prompts(
     source: str | Path, column: str = "prompt", split: str = "train", limit: int | None = None
 ) -> list[Prompt]:
-    """The prompts in `column` of a .jsonl or .parquet file, a folder saved by `datasets`, or a hub data set.
+    """The prompts in `column` of a file, a folder saved by `datasets`, or a hub data set.
 
-    A prompt is a text or a list of messages. `split` selects a split of a data set; `limit` is the number of
-    rows to read, from the first. Raises ValueError naming the row for a value that is not a prompt.
+    Files are .jsonl, .ndjson, .json (an array of objects), .csv, .tsv (all of these also as .gz) or .parquet.
+    A prompt is a text or a list of messages, also in the form of ShareGPT, with parts of text, or written as
+    JSON in a text; a column `system` holds the system text of each. `split` selects a split of a data set;
+    `limit` is the number of rows to read, from the first.
+
+    Raises ValueError naming the row for a value that is not a prompt.
     """
-    rows = read_rows(source, [column], split, limit)
-    return [checked(row[column], f"{source}, row {i}, column {column!r}") for i, row in enumerate(rows)]
+    rows = read_rows(source, [column], split, limit, [SYSTEM])
+    out = []
+    for i, row in enumerate(rows):
+        place = f"{source}, row {i}"
+        prompt = checked(row[column], f"{place}, column {column!r}")
+        out.append(prompt if column == SYSTEM else under(prompt, row.get(SYSTEM), place))
+    return out
 
 
 def read_demonstrations(
@@ -41,21 +59,44 @@ def read_demonstrations(
 
     If a response is a conversation, its last message is the answer, which must be the assistant's, and the
     messages before it are the prompt. They must agree with the prompt's column; without one, or with the same
-    name for both columns, they are taken as they are. A file with neither column may have one of `messages`.
+    name for both columns, they are taken as they are. A file with neither column may have one of `messages`
+    or `conversations`.
     Raises ValueError naming the row for an empty response, a response that is not a text, an invalid prompt,
     and an answer to another conversation.
     """
-    rows = read_rows(source, [], split, limit, [prompt, response, MESSAGES])
+    rows = read_rows(source, [], split, limit, [prompt, response, *WHOLE, SYSTEM])
     out = []
     for i, row in enumerate(rows):
-        column = response if response in row or is_conversation(row.get(response)) else MESSAGES
+        place = f"{source}, row {i}"
+        others = WHOLE if response == "response" else ()
+        column = response if response in row else next((name for name in others if name in row), response)
         if column not in row:
             raise no_column(source, response, row, f"row {i} ")
-        asked = row.get(prompt) if prompt != column else None
-        if asked is None and not isinstance(row[column], list):
+        asked, answer = row.get(prompt) if prompt != column else None, messages_in(row[column], place)
+        if asked is None and not isinstance(answer, list):
             raise no_column(source, prompt, row, f"row {i} ")
-        out.append(Demonstration(*answered(asked, row[column], f"{source}, row {i}", prompt, column)))
+        x, y = answered(asked, answer, place, prompt, column)
+        out.append(Demonstration(under(x, row.get(SYSTEM), place), y))
     return out
+
+
+def under(prompt: Prompt, system: Any, place: str) -> Prompt:
+    """The prompt under the system text of its row, where there is one.
+
+    Raises ValueError naming the place for a system that is not a text, and for a second one.
+    """
+    if system is None or system == "":
+        return prompt
+    if not isinstance(system, str):
+        raise ValueError(f"{place}, column {SYSTEM!r}: a system text is a text, got {system!r:.60}.")
+    messages = messages_of(prompt)
+    if messages[0]["role"] != "system":
+        return [{"role": "system", "content": system}, *messages]
+    if messages[0]["content"] != system:
+        raise ValueError(
+            f"{place}: the column {SYSTEM!r} and the conversation have different system texts; remove one."
+        )
+    return prompt
 
 
 def answered(
@@ -67,7 +108,9 @@ def answered(
     """
     where = f"{place}, column {answer_column!r}"
     asked = None if prompt is None else checked(prompt, f"{place}, column {prompt_column!r}")
+    answer = messages_in(answer, where)
     if isinstance(answer, str) and answer and asked is not None:
+        check_characters(answer, where)
         return asked, answer
     if not is_conversation(answer) or not answer or answer[-1]["role"] != "assistant":
         raise ValueError(
@@ -77,6 +120,7 @@ def answered(
     text, context = answer[-1]["content"], list(answer[:-1])
     if not text:
         raise ValueError(f"{where}: a response is a text of length > 0, got {text!r}.")
+    check_characters(text, where)
     if asked is not None and (not context or context[0]["role"] == "assistant"):
         context = [*messages_of(asked), *context]
         return (asked if len(answer) == 1 else checked(context, where)), text
@@ -106,7 +150,7 @@ def _agreed(asked: list[Message], context: list[Message]) -> list[Message]:
     ]
     if [_plain(one) for one in theirs[: len(ours)]] == ours:
         return whole
-    return whole if len(ours) == 1 and _plain(theirs[-1]) == ours[0] else []
+    return whole if len(ours) == 1 and theirs and _plain(theirs[-1]) == ours[0] else []
 
 
 def _plain(message: Message) -> Message:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import math
-import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llm_backend.data.files import answered
-from llm_backend.data.prompts import Message, Prompt, as_asked
+from llm_backend.data.beginnings import repeated, split_off
+from llm_backend.data.files import SYSTEM, answered, under
+from llm_backend.data.messages import messages_in
+from llm_backend.data.prompts import Prompt, as_asked
+from llm_backend.data.ranked import ranked_pairs
 from llm_backend.data.reading import DataWarning
 from llm_backend.data.rows import no_column, read_rows
-from pgames.votes.words import plain, winner_words
+from llm_backend.data.verdicts import MARKS, Unfit, margin_of, outcome_of, win_of, winners
 
-SCORES = (  # columns of the scores of both responses
-    ("score_chosen", "score_rejected"),
-    ("chosen_score", "rejected_score"),
-    ("chosen_rating", "rejected_rating"),
-    ("chosen-rating", "rejected-rating"),
-)
-TURNS = re.compile(r"\n\n(Human|Assistant): ?")  # of dialogues written as one text
 SHOWN = 8  # numbers of rows in a message
+REASONS = 8  # reasons in a message
+
+Row = dict[str, Any]
 
 
 class Pair(NamedTuple):
@@ -34,10 +32,6 @@ class Pair(NamedTuple):
     win: float = 1.0
 
 
-class _Unfit(ValueError):
-    """A row that is not a pair, by a reason that others may share."""
-
-
 def read_pairs(
     source: str | Path,
     prompt: str = "prompt",
@@ -47,56 +41,66 @@ def read_pairs(
     scale: float | None = None,
     split: str = "train",
     limit: int | None = None,
+    replies: str | None = None,
+    scores: str | None = None,
 ) -> list[Pair]:
-    """The pairs of a .jsonl, .csv or .parquet file, a folder saved by `datasets`, or a hub data set.
+    """The pairs of a file, a folder saved by `datasets`, or a hub data set; sources as for `read_prompts`.
 
     Responses are texts, or conversations of which the assistant's last message is the response and the
     messages before it are the prompt; these must agree with the prompt's column if there is one, and with
     each other. Without that column, texts share the prompt as their beginning (dialogues of "Human:" and
-    "Assistant:" up to the last turn, other texts up to the first word that differs).
+    "Assistant:" up to the last turn, other texts up to the first word that differs). With it, a prompt with
+    which both texts of every row begin is cut off, and a warning says so. A pair that stands twice counts
+    twice.
 
     Parameters
     ----------
     prompt, chosen, rejected : names of the columns.
     winner : a column that says which response won: the name of its column, "left" or "right" (chosen stands
-        left), or "tie". By default `chosen` won, but for a tie: a column `tie` that is true, a margin of 0,
-        or equal scores.
+        left), "tie", or a number. 1 and 0 are chosen and rejected; with -1 for rejected, or with 0.5, there
+        are ties; of columns such as response_0 and response_1 it is the digit. By default `chosen` won, but
+        for a tie: a column `tie` that is true, a margin of 0, or equal scores.
     scale : None counts a row as one win. A number makes it P(chosen > rejected) = sigmoid(scale * margin),
         with the margin of a column `margin`, or the difference of `score_chosen` and `score_rejected` (or
         chosen_score, chosen_rating, chosen-rating).
     split, limit : as for `read_prompts`.
+    replies : a column with a list of responses, in place of chosen and rejected; every two different ones are
+        a pair. They are ranked, the best first, unless `scores` are given.
+    scores : of the replies: a column with a list of numbers, or a key of each reply. If the name holds
+        "rank", low numbers are better.
 
-    Rows that are not pairs are left out, and a warning counts and names them: equal responses, responses to
-    different conversations, scores that contradict the order, empty responses. Raises ValueError when a
-    column is missing, or no row is a pair.
+    An empty cell, null and NaN are no value. Rows that are not pairs are left out, and a warning counts and
+    names them: equal responses, responses to different conversations, scores that contradict the order, empty
+    responses. Raises ValueError when a column is missing, no row is a pair, or arguments exclude each other.
     """
-    if scale is not None and not 0 < scale < math.inf:
-        raise ValueError(f"scale must be above 0 and finite, or None, got {scale}.")
-    columns = [chosen, rejected, *([winner] if winner else [])]
-    extra = ["margin", "tie", *(name for pair in SCORES for name in pair)]
-    rows = read_rows(source, columns, split, limit, [prompt, *extra])
-    if scale is not None and not any(_margin(row) is not None for row in rows):
+    _check(winner, scale, replies, scores)
+    columns = [replies] if replies else [chosen, rejected, *([winner] if winner else [])]
+    optional = [prompt, SYSTEM, *MARKS, *([scores] if scores else [])]
+    rows = read_rows(source, columns, split, limit, optional)
+    asked = any(row.get(prompt) is not None for row in rows) and prompt != chosen
+    if not asked and prompt not in ("prompt", chosen):
+        raise no_column(source, prompt, rows[0])
+    if scale is not None and replies is None and not any(map(_has_margin, rows)):
         raise no_column(source, "margin", rows[0])
-    out: list[Pair] = []
-    unfit: dict[str, list[int]] = {}
-    for i, row in enumerate(rows):
-        try:
-            pair = _pair(row, (prompt, chosen, rejected))
-            out.append(_won(pair, row, (chosen, rejected), winner, scale))
-        except _Unfit as error:
-            unfit.setdefault(str(error), []).append(i)
-        except ValueError as error:
-            unfit.setdefault(f"not readable ({str(error).removeprefix('this row, ')})", []).append(i)
-    told = "; ".join(f"{len(at)} with {why} ({_numbers(at)})" for why, at in unfit.items())
-    if not out:
-        raise ValueError(f"{source} has no pair: of {len(rows)} rows {told}.")
-    if told:
-        warnings.warn(
-            f"{source}: {len(rows) - len(out)} of {len(rows)} rows are left out: {told}.",
-            DataWarning,
-            stacklevel=2,
+    if replies:
+        return _collected(source, rows, lambda row: _ranked(row, prompt, replies, scores, scale))
+    cut = asked and repeated(rows, (prompt, chosen, rejected))
+    if cut:
+        _warn(
+            f"{source}: {chosen} and {rejected} begin with the whole {prompt} in every row: it is cut off "
+            "there."
         )
-    return out
+    words = winners(rows, winner, chosen, rejected) if winner else {}
+
+    def judged(row: Row) -> list[Pair]:
+        pair = _pair(row, (prompt, chosen, rejected), asked, cut)
+        if winner is None:
+            return [pair._replace(win=win_of(row, scale))]
+        outcome = outcome_of(row[winner], words, chosen, rejected)
+        first, second = (pair.chosen, pair.rejected)[:: outcome or 1]
+        return [Pair(pair.prompt, first, second, 1.0 if outcome else 0.5)]
+
+    return _collected(source, rows, judged)
 
 
 def prompts_of(pairs: Sequence[Pair]) -> list[str]:
@@ -104,91 +108,78 @@ def prompts_of(pairs: Sequence[Pair]) -> list[str]:
     return list(dict.fromkeys(as_asked(pair.prompt) for pair in pairs))
 
 
-def _pair(row: dict[str, Any], columns: tuple[str, str, str]) -> Pair:
-    """The pair of a row, not yet judged. Raises ValueError when it is none."""
-    prompt, chosen, rejected = columns
-    asked, first, second = row.get(prompt), row[chosen], row[rejected]
-    if asked is None and isinstance(first, str) and isinstance(second, str):
-        asked, first, second = _split(first, second)
-    x, y = answered(asked, first, "this row", prompt, chosen)
-    other, z = answered(asked, second, "this row", prompt, rejected)
-    if as_asked(x) != as_asked(other):
-        raise _Unfit("responses to different conversations")
-    if y == z:
-        raise _Unfit("chosen equal to rejected")
-    return Pair(x, y, z)
+def _check(winner: str | None, scale: float | None, replies: str | None, scores: str | None) -> None:
+    """Raises ValueError for arguments that are out of range or exclude each other."""
+    if scale is not None and not 0 < scale < math.inf:
+        raise ValueError(f"scale must be above 0 and finite, or None, got {scale}.")
+    if winner is not None and (scale is not None or replies is not None):
+        raise ValueError(f"winner = {winner!r} says who won, not by how much: leave out scale and replies.")
+    if scores is not None and replies is None:
+        raise ValueError(f"scores = {scores!r} are those of replies: name their column with replies.")
+    if scale is not None and replies is not None and scores is None:
+        raise ValueError("scale needs scores: a ranking does not say by how much a reply is better.")
 
 
-def _split(first: str, second: str) -> tuple[str | None, Any, Any]:
-    """The prompt that two texts begin with (None for dialogues, which hold their own), and their rest."""
-    dialogues = _dialogue(first), _dialogue(second)
-    if all(dialogues):
-        return None, *dialogues
-    if first == second:
-        raise _Unfit("chosen equal to rejected")
-    same = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), None)
-    same = min(len(first), len(second)) if same is None else same
-    cut = max(first.rfind(blank, 0, same) for blank in " \n\t")
-    if cut <= 0:
-        raise _Unfit("no prompt: neither a column nor a common beginning")
-    return first[:cut], first[cut:], second[cut:]
-
-
-def _dialogue(text: str) -> list[Message]:
-    """The messages of a dialogue of "Human:" and "Assistant:" in one text; empty for another text."""
-    parts = TURNS.split(text)
-    if parts[0].strip() or len(parts) < 3:
-        return []
-    roles = {"Human": "user", "Assistant": "assistant"}
-    return [
-        {"role": roles[who], "content": said.strip()}
-        for who, said in zip(parts[1::2], parts[2::2], strict=True)
-    ]
-
-
-def _won(
-    pair: Pair, row: dict[str, Any], columns: tuple[str, str], winner: str | None, scale: float | None
-) -> Pair:
-    """The pair with its `win`. Raises ValueError when winner or scores are not readable."""
-    margin = _margin(row)
-    if winner is not None:
-        said = str(row[winner]).strip()
-        word = winner_words(*columns).get(plain(said))
-        if word is None:
-            raise ValueError(f"winner {said!r:.40}, need {columns[0]}, {columns[1]} or tie")
-        if word.outcome < 0:
-            pair = Pair(pair.prompt, pair.rejected, pair.chosen)
-        return pair._replace(win=1.0 if word.outcome else 0.5)
-    if row.get("tie") or margin == 0:
-        return pair._replace(win=0.5)
-    if margin is not None and margin < 0:
-        raise _Unfit("chosen scored below rejected")
-    if scale is None:
-        return pair
-    if margin is None:
-        raise _Unfit("no score")
-    return pair._replace(win=1 / (1 + math.exp(-scale * margin)))
-
-
-def _margin(row: dict[str, Any]) -> float | None:
-    """By how much the chosen response scored higher, None where the row does not say."""
-    if row.get("margin") is not None:
-        return _number(row["margin"])
-    for names in SCORES:
-        if all(row.get(name) is not None for name in names):
-            first, second = (_number(row[name]) for name in names)
-            return first - second
-    return None
-
-
-def _number(value: Any) -> float:
+def _has_margin(row: Row) -> bool:
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"score {value!r:.40}, need a finite number")
-    return number
+        return margin_of(row) is not None
+    except ValueError:
+        return True  # told of its row later
+
+
+def _ranked(row: Row, prompt: str, replies: str, scores: str | None, scale: float | None) -> list[Pair]:
+    found = ranked_pairs(row, prompt, replies, scores, scale)
+    return [Pair(under(x, row.get(SYSTEM), "this row"), *rest) for x, *rest in found]
+
+
+def _pair(row: Row, columns: tuple[str, str, str], asked: bool, cut: bool) -> Pair:
+    """The pair of a row, not yet judged. Raises ValueError when it is none.
+
+    asked : whether the file has prompts. cut : whether responses begin with them.
+    """
+    prompt, chosen, rejected = columns
+    x = row.get(prompt) if asked else None
+    first, second = (messages_in(row[name], f"this row, column {name!r}") for name in (chosen, rejected))
+    if x is None and isinstance(first, str) and isinstance(second, str):
+        x, first, second = split_off(first, second)
+        if asked and x is not None:
+            raise Unfit("no prompt, which other rows have")
+    elif cut and all(isinstance(text, str) for text in (x, first, second)):
+        first, second = first[len(x) :], second[len(x) :]
+    context, y = answered(x, first, "this row", prompt, chosen)
+    other, z = answered(x, second, "this row", prompt, rejected)
+    if as_asked(context) != as_asked(other):
+        raise Unfit("responses to different conversations")
+    if y == z:
+        raise Unfit("chosen equal to rejected")
+    return Pair(under(context, row.get(SYSTEM), "this row"), y, z)
+
+
+def _collected(source: str | Path, rows: Sequence[Row], pairs_of: Callable[[Row], list[Pair]]) -> list[Pair]:
+    """The pairs of all rows. A warning counts rows without one. Raises ValueError when no row has one."""
+    out: list[Pair] = []
+    unfit: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        try:
+            out += pairs_of(row)
+        except Unfit as error:
+            unfit.setdefault(str(error), []).append(i)
+        except ValueError as error:
+            unfit.setdefault(f"not readable ({str(error).removeprefix('this row, ')})", []).append(i)
+    told = [f"{len(at)} with {why} ({_numbers(at)})" for why, at in unfit.items()]
+    if len(told) > REASONS:
+        rest = sorted(i for at in list(unfit.values())[REASONS:] for i in at)
+        told[REASONS:] = [f"{len(rest)} for other reasons ({_numbers(rest)})"]
+    if not out:
+        raise ValueError(f"{source} has no pair: of {len(rows)} rows {'; '.join(told)}.")
+    if told:
+        left_out = sum(map(len, unfit.values()))
+        _warn(f"{source}: {left_out} of {len(rows)} rows are left out: {'; '.join(told)}.")
+    return out
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, DataWarning, stacklevel=4)
 
 
 def _numbers(rows: list[int]) -> str:

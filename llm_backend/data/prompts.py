@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self, TypeGuard
 
+from llm_backend.data.messages import messages_in
+
 Message = dict[str, str]  # {"role": ..., "content": ...}
 Prompt = str | list[Message]  # a text, or the messages of a conversation
 
@@ -68,14 +70,17 @@ def as_asked(prompt: Prompt, place: str = "the prompt") -> str:
 
 def checked(value: Any, place: str) -> Prompt:
     """The value as a prompt of a file. Raises ValueError naming its place when it is not one."""
+    value = messages_in(value, place)
     if isinstance(value, str):
         if not value:
             raise ValueError(f"{place}: the prompt is empty; remove the row.")
+        check_characters(value, place)
         return value
     return _messages(value, place)
 
 
 def _messages(value: Any, place: str) -> list[Message]:
+    value = messages_in(value, place) if isinstance(value, list | tuple) else value
     if not value or not is_conversation(value):
         raise ValueError(
             f"{place}: a prompt is a text or a list of {{'role', 'content'}}, got {value!r:.80}."
@@ -86,7 +91,17 @@ def _messages(value: Any, place: str) -> list[Message]:
             "its last message, or read it with its answer: read_demonstrations(source, response='messages'), "
             "in a run's file answers = 'messages', with the name of this column."
         )
+    for message in value:
+        check_characters(message["content"], place)
     return [{"role": message["role"], "content": message["content"]} for message in value]
+
+
+def check_characters(text: str, place: str) -> None:
+    """Raises ValueError naming the place of a text with half a character, which no tokenizer reads."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{place}: {text!r:.60} holds half a character (an unpaired surrogate).") from None
 
 
 def is_conversation(value: Any) -> TypeGuard[list[Message]]:

@@ -1,4 +1,4 @@
-"""Rows of files and data sets: .jsonl, .csv, .parquet, folders saved by `datasets`, the hub."""
+"""Rows of files and data sets: JSON, CSV and Parquet files, folders saved by `datasets`, the hub."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pgames.rows.plain import Choose, Pieces, csv_pieces, json_rows, parquet_pieces, rows_of
+from pgames.rows.plain import Choose, Pieces, csv_pieces, json_array, json_rows, parquet_pieces, rows_of
+from pgames.rows.table import suffix_of
 
-COLUMNS: dict[str, Callable[[Path, Choose], Pieces]] = {".csv": csv_pieces, ".parquet": parquet_pieces}
+COLUMNS: dict[str, Callable[[Path, Choose], Pieces]] = {
+    ".csv": csv_pieces,
+    ".tsv": csv_pieces,
+    ".parquet": parquet_pieces,
+}
+LINES = (".jsonl", ".ndjson", ".json")
+NAMES = ".jsonl, .json, .csv, .tsv (each may end in .gz) or .parquet"
 
 
 def read_rows(
@@ -22,18 +29,20 @@ def read_rows(
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, or None for all rows, got {limit}.")
     path = Path(source)
-    if path.suffix in (".jsonl", *COLUMNS) and not path.is_file():
+    suffix = suffix_of(path)
+    if suffix in (*LINES, *COLUMNS) and not path.is_file():
         raise FileNotFoundError(
-            f"{source} is {'a folder' if path.is_dir() else 'not there'}: pass the path of a {path.suffix} "
+            f"{source} is {'a folder' if path.is_dir() else 'not there'}: pass the path of a {suffix} "
             f"file, seen from {Path.cwd()}."
         )
-    if path.suffix == ".jsonl":
-        rows = json_rows(path, limit)
-    elif path.suffix in COLUMNS:
-        rows = _read_columns(COLUMNS[path.suffix], path, columns, limit, optional)
-    elif path.suffix in (".json", ".txt"):
+    if suffix in LINES:
+        rows = _read_objects(path, limit)
+    elif suffix in COLUMNS:
+        rows = _read_columns(COLUMNS[suffix], path, columns, limit, optional)
+    elif suffix == ".txt" or path.is_file():
         raise ValueError(
-            f"{source}: cannot read {path.suffix}; write one JSON object per line to a .jsonl file."
+            f"{source}: cannot read {suffix or 'a file without a suffix'}; write one JSON object per line to "
+            f"a .jsonl file. Read are {NAMES}."
         )
     else:
         rows = _read_dataset(source, columns, split, limit, optional)
@@ -53,6 +62,15 @@ def no_column(source: object, column: str, columns: Iterable[str], where: str = 
     )
 
 
+def _read_objects(path: Path, limit: int | None) -> list[dict[str, Any]]:
+    """Rows of a file of JSON objects. Raises ValueError when it is damaged or of another format."""
+    try:
+        found = json_array(path, limit) if suffix_of(path) == ".json" else None
+        return json_rows(path, limit) if found is None else found
+    except (OSError, EOFError) as error:  # of a damaged .gz
+        raise ValueError(f"{path} is not a complete file ({_line(error)}): copy or write it again.") from None
+
+
 def _read_columns(
     pieces: Callable[[Path, Choose], Pieces],
     path: Path,
@@ -63,23 +81,38 @@ def _read_columns(
     """Rows of a file of columns. Raises ValueError when it is damaged, or a column is missing."""
     import pyarrow as pa
 
-    kind = path.suffix[1:]
+    kind = suffix_of(path)[1:]
+    if not path.stat().st_size and kind != "parquet":
+        raise ValueError(f"{path} is empty: it needs a header and at least one row.")
+    if kind == "parquet" and path.suffix.lower() == ".gz":
+        raise ValueError(f"{path}: a Parquet file is compressed already: unpack it.")
     try:
         return rows_of(pieces(path, lambda names: _chosen(path, columns, optional, names)), limit)
-    except (pa.ArrowException, csv.Error, UnicodeDecodeError, OSError) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 ({error}): save it as UTF-8.") from None
+    except (pa.ArrowException, csv.Error, OSError, EOFError) as error:
+        if "UTF8" in str(error):
+            raise ValueError(f"{path} is not UTF-8 ({_line(error)}): save it as UTF-8.") from None
         raise ValueError(
             f"{path} is not a complete {kind} file ({_line(error)}): copy or write it again."
         ) from None
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _chosen(source: object, columns: list[str], optional: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The columns to read. Raises ValueError when one of `columns` is not there, or no column at all."""
+    """The columns to read. Raises ValueError when one is missing or stands twice, or there is none."""
     for column in columns:
         if column not in names:
             raise no_column(source, column, names)
     chosen = list(dict.fromkeys([*columns, *(column for column in optional if column in names)]))
     if not chosen:
         raise no_column(source, optional[0], names)
+    for column in chosen:
+        if list(names).count(column) > 1:
+            raise ValueError(f"{source}: the column {column!r} stands twice: rename or remove one of them.")
     return chosen
 
 

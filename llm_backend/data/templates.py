@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,6 +15,7 @@ TIMES = (  # replaces the clock of transformers, which always reads the time of 
     "{% macro strftime_now(form) %}{{ times_of_the_run[form] if form in times_of_the_run else "
     "raise_exception('strftime_now needs a form that is written in the template') }}{% endmacro %}\n"
 )
+OURS = ("messages", "add_generation_prompt", "chat_template", "tokenize")  # no argument of a user
 QUESTION, ANSWER = "a marked question", "a marked answer"
 
 
@@ -83,19 +85,22 @@ def apply_template(
     """The text of a conversation by the tokenizer's chat template.
 
     Raises ValueError when there is no template, when it fails on these messages or refuses their roles, when
-    it ignores a system message, or when it does not read one of `arguments`.
+    it ignores a message, or when it does not read one of `arguments`.
     """
     if not has_template(tokenizer):
         raise ValueError(
             "the tokenizer has no chat template: pass chat=False for plain text (to a judge: a template of "
             "your own), or set tokenizer.chat_template to the one the model was trained with."
         )
+    written = template_of(tokenizer)
     for name in arguments or ():
-        if name not in tokenizer.get_chat_template():
+        if name in OURS:
+            raise ValueError(f"the template argument {name!r} is set by the reader of prompts: remove it.")
+        if name not in written:
             raise ValueError(f"the chat template does not read the argument {name!r}: remove or correct it.")
     import jinja2
 
-    roles, (template, times) = [one["role"] for one in messages], _timed(tokenizer, arguments, clock)
+    roles, (template, times) = [one["role"] for one in messages], _timed(written, arguments, clock)
     try:
         text = tokenizer.apply_chat_template(
             list(messages),
@@ -117,25 +122,56 @@ def apply_template(
             "message, let user and assistant alternate, or pass chat=False for plain text."
         ) from error
     for message in messages:
-        if message["role"] == "system" and message["content"].strip() not in text:
-            raise ValueError(
-                f"the chat template ignores system messages, so {message['content']!r:.60} would not be "
-                "read: put it into the user's message, or set a template that reads it."
-            )
+        _check_read(message, text)
     return text
 
 
-def _timed(tokenizer: Any, arguments: Arguments | None, clock: Clock) -> tuple[str, dict[str, object]]:
+def _check_read(message: Message, text: str) -> None:
+    """Raises ValueError unless the content of a message stands in the text that a template made.
+
+    Of the assistant's, what stands before the end of a thought may be left out, as templates do.
+    """
+    content = message["content"].strip()
+    if message["role"] == "assistant":
+        content = content.rpartition("</think>")[2].strip()
+    if content in text or json.dumps(content)[1:-1] in text:
+        return
+    if message["role"] == "system":
+        raise ValueError(
+            f"the chat template ignores system messages, so {message['content']!r:.60} would not be "
+            "read: put it into the user's message, or set a template that reads it."
+        )
+    raise ValueError(
+        f"the chat template leaves out the message {content!r:.60} of the role {message['role']!r:.30}: use "
+        "the roles that it knows (user and assistant), or set a template that reads this one."
+    )
+
+
+def _timed(template: str, arguments: Arguments | None, clock: Clock) -> tuple[str, dict[str, object]]:
     """The template with the clock's times in place of those of the moment, and what it needs for that.
 
     Templates take plain data alone, so the times are those of every text in the template that names one.
     """
-    template = tokenizer.get_chat_template()
     if "strftime_now" not in template:
         return template, {}
     forms = [text for pair in re.findall(r"'([^']*)'|\"([^\"]*)\"", template) for text in pair if "%" in text]
     forms += [value for value in (arguments or {}).values() if isinstance(value, str)]
     return TIMES + template, {"times_of_the_run": {form: clock.strftime(form) for form in forms}}
+
+
+def template_of(tokenizer: Any) -> str:
+    """The chat template of a tokenizer that has one; of several, the one named "default".
+
+    Raises ValueError when none of several is named so.
+    """
+    try:
+        return tokenizer.get_chat_template()
+    except ValueError:
+        named = ", ".join(tokenizer.chat_template)
+        raise ValueError(
+            f"the tokenizer has several chat templates ({named}) and none is the default: set "
+            "tokenizer.chat_template to one of them."
+        ) from None
 
 
 def has_template(tokenizer: Any) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from llm_backend.fits.policy_gradient import ESTIMATORS, Estimator
+from pgames.numerics import check_whole, number
 
 Rule = Literal["regress", "logistic", "reinforce", "rloo", "grpo", "ppo"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -66,12 +67,15 @@ class Fit:
         if self.rule not in RULES:
             raise ValueError(f"Fit: rule must be one of {', '.join(RULES)}, got {self.rule!r}.")
         for name in ("epochs", "batch", "rows"):
-            if (count := getattr(self, name)) is not None and count < 1:
-                raise ValueError(f"Fit: {name} must be at least 1, got {count}.")
+            if (count := getattr(self, name)) is not None or name != "epochs":
+                check_whole(f"Fit: {name}", count, 1)
         for name in ("lr", "eps", "clip", "greed"):
-            if (size := getattr(self, name)) is not None and not size > 0:
-                raise ValueError(f"Fit: {name} must be above 0, got {size}.")
-        if not all(0 <= beta < 1 for beta in self.betas) or len(self.betas) != 2:
+            size = getattr(self, name)
+            if size is not None and not (
+                0 < number(size) < math.inf or (name == "clip" and size == math.inf)
+            ):
+                raise ValueError(f"Fit: {name} must be above 0 and finite, got {size!r:.60}.")
+        if len(self.betas) != 2 or not all(0 <= number(beta) < 1 for beta in self.betas):
             raise ValueError(f"Fit: betas must be two numbers in [0, 1), got {self.betas}.")
         if not (0 <= self.warmup < 1 and 0 <= self.final <= 1 and self.weight_decay >= 0):
             raise ValueError(

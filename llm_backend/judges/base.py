@@ -108,6 +108,8 @@ def check_answers(
             raise TypeError("nothing was returned")
         if np.iscomplexobj(answers):
             raise TypeError("complex numbers")
+        if np.asarray(answers).dtype.kind in "US":
+            raise TypeError("texts")
         values = np.array(answers, dtype=np.float64)
     except Exception as error:
         raise JudgeError(

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from llm_backend.http import Client, RequestError, Transient
 from llm_backend.judges.base import JudgeError, check_batch, excerpt, readable
 from llm_backend.judges.names import digest
+from llm_backend.judges.questions import check_question
 from pgames.files import parse_json
+from pgames.numerics import whole
 
 QUESTION = """Here are a prompt and two responses to it. Judge which response is better: more helpful, \
 correct, and to the point. Their order and their length say nothing about their quality.
@@ -36,6 +38,7 @@ VERDICTS = {"A": 1.0, "B": 0.0, "C": 0.5}
 
 THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 FINISHED = {"", "stop", "end_turn", "eos", "eos_token", "stop_sequence", "complete", "completed", "done"}
+OURS = {"model", "messages", "stream", "n"}  # fields of the request that are no settings
 SECRET = re.compile(r"(?i)api.?key|authori[sz]ation|secret|password|(access|auth|bearer|api).?token|^token$")
 
 
@@ -95,16 +98,11 @@ class Chat:
         max_tokens: int | None = None,
     ):
         self._client = Client("Chat", url, key_variable, timeout, retries, backoff, workers, LONGEST)
-        _check_settings(settings or {})
-        try:  # an unknown {field} must fail before the run begins
-            asked = question.format(prompt="", first="<first>", second="<second>")
-        except (LookupError, ValueError) as error:
-            raise ValueError(
-                f"Chat: question has a field other than {{prompt}}, {{first}} and "
-                f"{{second}} ({error}): write {{{{ and }}}} for plain braces."
-            ) from None
-        if "<first>" not in asked or "<second>" not in asked:
-            raise ValueError("Chat: question must show both responses: put {first} and {second} into it.")
+        _check_settings({} if settings is None else settings)
+        for what, most in (("max_calls", max_calls), ("max_tokens", max_tokens)):
+            if most is not None and (not whole(most) or most < 1):
+                raise ValueError(f"Chat: {what} must be at least 1, or unset for no budget, got {most!r}.")
+        check_question("Chat", question)  # before the run begins
         self.url, self.model = url, model
         self.question, self.parse = question, parse
         self.settings = {"temperature": 0} if settings is None else dict(settings)
@@ -188,7 +186,7 @@ class Chat:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             shown = excerpt(self._client.masked(data[: 1 << 16].decode("utf-8", "replace")), 160)
             raise Transient(f"not a chat completion: {shown}") from None
-        counted = isinstance(spent, int)
+        counted = whole(spent) and spent >= 0
         if not counted and self.max_tokens is not None:
             raise JudgeError("the server counts no tokens (usage.total_tokens): set max_calls instead.")
         with self._lock:
@@ -215,7 +213,23 @@ class Chat:
 
 
 def _check_settings(settings: object) -> None:
-    """Raises ValueError when the settings, which are written to config.json, hold credentials."""
+    """Raises ValueError when the settings hold what the judge sets, credentials, or what is not JSON.
+
+    They are written to config.json.
+    """
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"Chat: settings must be a table of fields of the request, got {excerpt(settings)}.")
+    if wrong := sorted(OURS & settings.keys()):
+        raise ValueError(f"Chat: settings must not hold {wrong[0]!r}, which the judge sets: remove it.")
+    _check_secrets(settings)
+    try:
+        json.dumps(dict(settings), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Chat: settings must be JSON values ({error}): correct them.") from None
+
+
+def _check_secrets(settings: object) -> None:
+    """Raises ValueError when the settings hold credentials."""
     inner = (
         settings.items()
         if isinstance(settings, Mapping)
@@ -229,7 +243,7 @@ def _check_settings(settings: object) -> None:
                 f"Chat: settings must hold no credentials, got {excerpt(name)}: put the key into an "
                 "environment variable and name it in key_variable."
             )
-        _check_settings(value)
+        _check_secrets(value)
 
 
 class _Question(NamedTuple):

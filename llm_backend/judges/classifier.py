@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from llm_backend.data.tokens import padded, tokenize
 from llm_backend.judges.base import JudgeError, excerpt
+from llm_backend.models.devices import usable_device
 from llm_backend.models.huggingface import steady_context
 from llm_backend.models.loading import load_model, load_tokenizer
 
@@ -89,15 +90,11 @@ def load_classifier(
     """(model, tokenizer) of a checkpoint. Raises ValueError when its head would be random."""
     from transformers import AutoModelForSequenceClassification
 
+    place = usable_device(device)
     model, missing = load_model(AutoModelForSequenceClassification, path, dtype)
     if missing:
         raise ValueError(
             f"{path} has no weights for {', '.join(missing[:3])}, which would stay "
             "random: it is not a sequence classifier; pass a trained reward model."
         )
-    return model.to(device or best_device()), load_tokenizer(path)
-
-
-def best_device() -> str:
-    """The GPU if there is one, else the CPU."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return model.to(place), load_tokenizer(path)

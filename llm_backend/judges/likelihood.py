@@ -13,9 +13,10 @@ from llm_backend.data.reading import Reading, end_token
 from llm_backend.data.templates import NO_CLOCK, Arguments, render
 from llm_backend.data.tokens import encode_prompts, encode_responses, padded
 from llm_backend.judges.base import JudgeError, Symmetrised, check_batch, excerpt, readable
-from llm_backend.judges.classifier import best_device
 from llm_backend.judges.names import digest, fingerprint
+from llm_backend.judges.questions import check_question
 from llm_backend.models.closeness import check_rows
+from llm_backend.models.devices import usable_device
 from llm_backend.models.huggingface import steady_context, stop_tokens
 from llm_backend.models.loading import load_model, load_tokenizer
 from pgames.numerics import sigmoid
@@ -38,8 +39,8 @@ class LogProb:
         the messages.
 
     Raises ValueError for a model whose logits of a row change with the rows beside it, batch < 1,
-    `per_token` with a question, or answers that are not two single tokens. `prefer` raises
-    JudgeError for a likelihood that is not finite and for a text that is too long.
+    `per_token` with a question, a question with another field, or answers that are not two single tokens.
+    `prefer` raises JudgeError for a likelihood that is not finite and for a text that is too long.
     """
 
     as_is = True
@@ -72,6 +73,7 @@ class LogProb:
         check_rows(model, self._logits)
         self._both = None
         if question is not None:
+            check_question("LogProb", question)
             self._both = Symmetrised(_Verdict(self, question, self._answer_tokens(answers)))
 
     @classmethod
@@ -90,8 +92,9 @@ class LogProb:
         """Load model and tokenizer from a folder or the hub (safetensors only), by default onto the GPU."""
         from transformers import AutoModelForCausalLM
 
+        place = usable_device(device)
         model, _ = load_model(AutoModelForCausalLM, path, dtype)
-        model, tokenizer = model.to(device or best_device()), load_tokenizer(path)
+        model, tokenizer = model.to(place), load_tokenizer(path)
         return cls(model, tokenizer, question, answers, per_token, chat, batch, template_arguments)
 
     def prefer(
@@ -174,7 +177,6 @@ class _Verdict:
     """The probability of answer A rather than answer B, in the order given."""
 
     def __init__(self, judge: LogProb, question: str, tokens: tuple[int, int]):
-        question.format(prompt="", first="", second="")  # an unknown {field} must fail now
         self.name, self._judge, self._question, self._tokens = judge.name, judge, question, tokens
 
     def prefer(

@@ -13,6 +13,7 @@ from llm_backend.data import DataWarning, Pair, as_asked, identity
 from llm_backend.judges.base import Judge, Symmetrised, ask, check_batch, fair, readable
 from llm_backend.judges.majority import Majority
 from llm_backend.judges.names import digest
+from llm_backend.judges.questions import check_question
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import score
 from llm_backend.policies.handles import Leaf
@@ -36,7 +37,7 @@ class MemberJudge:
     lm, policy : the language model and a leaf, its base or an adapter.
     question : a format string with {prompt}, {first} and {second}; answers : two different single tokens.
 
-    Raises ValueError for answers that are not, and KeyError for a question with another field.
+    Raises ValueError for answers that are not, and for a question with another field or without a response.
     """
 
     as_is = True
@@ -48,7 +49,7 @@ class MemberJudge:
         question: str = QUESTION,
         answers: tuple[str, str] = ("A", "B"),
     ):
-        question.format(prompt="", first="", second="")  # an unknown {field} must fail now
+        check_question("MemberJudge", question)
         self._lm, self._policy, self._question = lm, policy, question
         rows = [lm.tokenizer(text, add_special_tokens=False)["input_ids"] for text in answers]
         if len(rows) != 2 or any(len(row) != 1 for row in rows) or rows[0] == rows[1]:

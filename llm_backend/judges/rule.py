@@ -95,7 +95,7 @@ def results(name: str, function: Callable[..., Any], items: list[tuple], workers
                 "it return a low score for such a response."
             ) from error
         try:
-            number = float(value)
+            number = float("nan" if isinstance(value, str | bytes) else value)
         except (TypeError, ValueError):
             number = float("nan")
         if not np.isfinite(number):

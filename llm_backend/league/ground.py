@@ -107,11 +107,6 @@ def ground(config: LeagueConfiguration, folder: Path) -> Ground:
             'judge.kind = "Members": members judge replies that others wrote, and listed responses have no '
             "author; leave arena.responses out, or name another judge."
         )
-    if config.evaluate.page and len(parts.measured.prompts) < 2:
-        raise ConfigError(
-            f"evaluate.page = {config.evaluate.page}: the page needs at least 2 measured prompts and has "
-            f"{len(parts.measured.prompts)}; set evaluate.held_out or evaluate.prompts, or page = 0."
-        )
     tables = _bases(members)
     homes = [Home(shown_base(config.model), parts.arena, parts.measured)]
     for table in tables[1:]:
@@ -183,6 +178,14 @@ def started(land: Ground, name: str, home: int) -> State[Policy, Any]:
         return land.solvers[name].init(Facing(arena, arena.reference))
     except (TypeError, ValueError, AttributeError) as error:  # a verb that such an arena lacks
         raise ConfigError(f"the solver of member {name}: {error}") from None
+
+
+def base_tables(config: LeagueConfiguration) -> list[dict[str, object]]:
+    """The tables of the bases as [model] has them, in the order of the homes."""
+    return [
+        dict(_on(config, table).model) if table else dict(config.model)
+        for table in _bases(config.league.members)
+    ]
 
 
 def _bases(members: list[MemberSettings]) -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ from llm_backend.data import Pair, read_pairs
 from llm_backend.judges import JudgeError, MemberJudge
 from llm_backend.judges.base import Judge, excerpt
 from llm_backend.judges.members import QUESTION, agreement
+from llm_backend.judges.questions import check_question
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import Leaf
 from llm_backend.spaces.draws import Draws
@@ -35,12 +36,7 @@ class Members:
     answers: tuple[str, str] = ("A", "B")
 
     def __post_init__(self) -> None:
-        try:
-            told = self.question.format(prompt="", first="<first>", second="<second>")
-        except (LookupError, ValueError) as error:
-            raise ValueError(f"Members: question has a field other than those of a pair ({error}).") from None
-        if "<first>" not in told or "<second>" not in told:
-            raise ValueError("Members: question must show both responses: put {first} and {second} into it.")
+        check_question("Members", self.question)
 
     def known(self) -> list[Pair]:
         """The anchors. Raises ValueError naming the file or the row that is wrong."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from llm_backend.runs.config import TINY, Configuration, values_of
 from llm_backend.runs.errors import ConfigError
-from llm_backend.runs.sections import STRICT, validated
+from llm_backend.runs.sections import FINITE, validated
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")  # of a member: it is part of file names
 PAST = "@"  # between a member's name and the round of a snapshot
@@ -30,7 +30,7 @@ class MemberSettings(BaseModel):
     An outside player has an `outside` table: the address of a server, and the name of its model.
     """
 
-    model_config = STRICT
+    model_config = FINITE
     name: str
     solver: dict[str, object] = {}
     base: dict[str, object] = {}
@@ -65,7 +65,7 @@ class LeagueSettings(BaseModel):
     Elo's stream moves by `k` points.
     """
 
-    model_config = STRICT
+    model_config = FINITE
     members: list[MemberSettings]
     match: dict[str, object] = {"name": "Hard"}
     meta: dict[str, object] = {"name": "Nash", "select": "max_entropy"}
@@ -103,6 +103,19 @@ class LeagueConfiguration(Configuration):
         if found.run.shard:
             raise ConfigError("run.shard = true: a league runs in one process; unset it.")
         return found
+
+    @classmethod
+    def dumped(cls, values: Mapping[str, Any]) -> LeagueConfiguration:
+        """The configuration of a folder, as `dump` wrote it: keys that a member did not set have defaults.
+
+        Raises ConfigError naming the key that is wrong.
+        """
+        usual = MemberSettings(name="").model_dump()
+        members = [
+            {key: value for key, value in one.items() if value != usual.get(key)}
+            for one in values["league"]["members"]
+        ]
+        return cls.parse({**values, "league": {**values["league"], "members": members}})
 
     def tiny(self) -> LeagueConfiguration:
         """The same league at a toy's scale, without other bases and outside players."""

@@ -79,8 +79,10 @@ def load_gguf(path: Path, dtype: torch.dtype | str) -> tuple[Any, Any]:
             )
             model, report = loaded
             tokenizer = AutoTokenizer.from_pretrained(path.parent, trust_remote_code=False, **where)
-        except (ValueError, KeyError, NotImplementedError, AttributeError) as error:
-            why = " ".join(str(error).split())
+        except (MemoryError, torch.OutOfMemoryError, ModuleNotFoundError):
+            raise
+        except Exception as error:  # many kinds, by the part of the file that is unusual
+            why = " ".join(f"{type(error).__name__}: {error}".split())
             raise ValueError(
                 f"{path}: transformers does not load the architecture {architecture!r} from GGUF as a causal "
                 f"language model ({why:.200}): convert the model to safetensors, or use another."

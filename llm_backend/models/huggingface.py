@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from llm_backend.models.devices import usable_device, usable_dtype
 from llm_backend.models.gguf import find_gguf, load_gguf
 from llm_backend.models.loading import load_model, load_tokenizer
 from llm_backend.models.prefix import recomputing
@@ -28,13 +29,7 @@ def load_pretrained(
     """
     from transformers import AutoModelForCausalLM
 
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"device {device} is not available: torch {torch.__version__} sees no GPU: use 'cpu'."
-        )
-    if isinstance(dtype, str) and dtype != "auto" and not hasattr(torch, dtype):
-        raise ValueError(f"dtype {dtype!r} is not a dtype of torch: use 'auto', 'float32' or 'bfloat16'.")
+    device, dtype = usable_device(device), usable_dtype(dtype)
     if (file := find_gguf(name, gguf_file)) is not None:
         dequantised, tokenizer = load_gguf(file, dtype)
         return dequantised.to(device), tokenizer

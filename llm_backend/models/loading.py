@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from llm_backend.models.devices import usable_dtype
 from llm_backend.models.gguf import find_gguf, load_gguf
 from llm_backend.weights.merged import merged
 
@@ -23,10 +24,10 @@ def load_model(auto: Any, name: str | os.PathLike[str], dtype: torch.dtype | str
 
     The folder of an adapter gives its base with the adapter merged into the weights.
 
-    Raises ValueError when there are no safetensors, the model needs code of its own, or an adapter does not
-    fit its base.
+    Raises ValueError when there are no safetensors, a file is damaged, the dtype is none of weights, the
+    model needs code of its own, or an adapter does not fit its base.
     """
-    name = os.fspath(name)
+    name, dtype = os.fspath(name), usable_dtype(dtype)
     file = _file(name, ADAPTER)
     if file is not None:
         return _with_adapter(auto, name, file, dtype)
@@ -34,8 +35,8 @@ def load_model(auto: Any, name: str | os.PathLike[str], dtype: torch.dtype | str
         model, about = auto.from_pretrained(
             name, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
-    except (OSError, ValueError) as error:
-        raise ValueError(_why(name, error)) from None
+    except Exception as error:  # transformers and safetensors raise many kinds on damaged files
+        raise _explained(name, error) from None
     return model, sorted(about["missing_keys"])
 
 
@@ -55,8 +56,8 @@ def load_tokenizer(name: str | os.PathLike[str]) -> Any:
         return load_gguf(gguf, "auto")[1]
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(_why(name, error)) from None
+    except Exception as error:  # tokenizers raises plain Exceptions
+        raise _explained(name, error) from None
 
 
 def _with_adapter(auto: Any, name: str, config: str, dtype: torch.dtype | str) -> tuple[Any, list[str]]:
@@ -174,6 +175,16 @@ def _file(name: str, file: str) -> str | None:
         return cached_file(name, file, _raise_exceptions_for_missing_entries=False)
     except OSError:
         return None  # no such repository, or no connection: loading says so
+
+
+def _explained(name: str, error: Exception) -> Exception:
+    """The error as one line; memory that ran out and a missing package are explained elsewhere."""
+    full = isinstance(error, RuntimeError) and "memory" in str(error).lower()
+    return (
+        error
+        if full or isinstance(error, MemoryError | ModuleNotFoundError)
+        else ValueError(_why(name, error))
+    )
 
 
 def _why(name: str, error: Exception) -> str:

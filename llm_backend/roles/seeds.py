@@ -49,8 +49,9 @@ def under(system: str, text: str) -> str:
 def check_seeds(seeds: Sequence[Seed]) -> list[Seed]:
     """The seeds as a list, their prompts as texts.
 
-    Raises ValueError naming the seed: for none, for a prompt that is empty or no prompt, for several seeds
-    that are equal, and for one whose prompt tells the attacker its secret.
+    Raises ValueError naming the seed: for none, for a prompt that is empty or no prompt, for a system or
+    secret that is no text, for several seeds that are equal, and for one whose prompt tells the attacker its
+    secret.
     """
     if not len(seeds):
         raise ValueError("seeds must be a list of at least one Seed, got none.")
@@ -58,9 +59,14 @@ def check_seeds(seeds: Sequence[Seed]) -> list[Seed]:
     for i, seed in enumerate(seeds):
         if not isinstance(seed, Seed):
             raise ValueError(f"seeds[{i}] must be a Seed(prompt, system, secret), got {seed!r:.60}.")
+        for name, text in (("system", seed.system), ("secret", seed.secret)):
+            if not isinstance(text, str):
+                raise ValueError(f"seeds[{i}].{name} must be a text, got {text!r:.60}.")
         prompt = as_asked(seed.prompt, f"seeds[{i}].prompt")
         if not prompt.strip():
             raise ValueError(f"seeds[{i}].prompt is empty: say what the attacker is to write about.")
+        if seed.secret and not seed.secret.strip():
+            raise ValueError(f"seeds[{i}].secret is blank, and every attack would hold it: leave it empty.")
         if seed.secret and says(prompt, seed.secret):
             raise ValueError(
                 f"seeds[{i}].prompt tells the attacker the secret {seed.secret!r}: put the secret into the "
@@ -75,7 +81,7 @@ def check_seeds(seeds: Sequence[Seed]) -> list[Seed]:
 
 def says(text: str, secret: str) -> bool:
     """Whether a text holds a secret, in upper or lower case."""
-    return secret.lower() in text.lower()
+    return secret.casefold() in text.casefold()
 
 
 def refusal(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,16 @@ def measured(
     }
     row["attack_success"] = {name: _interval(one.rate) for name, one in found.items()}
     texts = found["current"].attacks.draws.texts
-    if sum(bool(text.strip()) for text in texts) > 1:
+    if several(texts):
         row |= measure.diversity(arena, texts)._asdict()
     if arena.rules.judge is not None:
         row |= ordinary_row(measure.ordinary(arena, defender, parts.ordinary, how.samples))
     return row
+
+
+def several(texts: Sequence[str]) -> bool:
+    """Whether more than one of the texts is not blank, so that they can differ."""
+    return sum(bool(text.strip()) for text in texts) > 1
 
 
 def ordinary_row(found: Ordinary) -> Row:
@@ -82,12 +87,14 @@ def write_page(parts: RoleParts, state: State, folder: Path, samples: int) -> No
         "attack_success_base": {name: _interval(one.rate) for name, one in base.items()},
         "refused": {name: len(one.refused) for name, one in found.items()},
         "diversity": {
-            name: measure.diversity(arena, one.attacks.draws.texts)._asdict() for name, one in found.items()
+            name: measure.diversity(arena, texts)._asdict()
+            for name, one in found.items()
+            if several(texts := one.attacks.draws.texts)
         },
     }
     facts = [(_shown(found[name].rate), f"success of {name} attackers") for name in found]
     if arena.rules.judge is not None:
-        asked = measure.ordinary(arena, defender, parts.ordinary, samples)
+        asked = measure.ordinary(arena, defender, parts.ordinary, max(2, samples))
         numbers |= ordinary_row(asked)
         facts.append((_shown(asked.win_rate), "win rate over the base on ordinary prompts"))
     title, log = f"Run {folder.name}", rows(folder / "log.jsonl")
@@ -120,9 +127,9 @@ def write_page(parts: RoleParts, state: State, folder: Path, samples: int) -> No
 
 
 def _attacker(name: str, ours: Attacked, base: Attacked, numbers: Mapping[str, Any]) -> list[str]:
-    far = numbers["diversity"][name]
-    rates = [_shown(ours.rate), _shown(base.rate)]
-    return [name, *rates, f"{far['self_bleu']:.2f}", f"{far['distance']:.3f}", str(len(ours.refused))]
+    far = numbers["diversity"].get(name)
+    differ = ["–", "–"] if far is None else [f"{far['self_bleu']:.2f}", f"{far['distance']:.3f}"]
+    return [name, _shown(ours.rate), _shown(base.rate), *differ, str(len(ours.refused))]
 
 
 def _transcripts(found: Attacked) -> str:

@@ -105,6 +105,8 @@ def build(config: Configuration, folder: Path, few: bool = False) -> Parts:
         return _arena(lm, texts[some], judge, given, folder)
 
     trained = set(texts[:kept])
+    if (again := sum(text in trained for text in texts[kept:])) and workers().first:
+        say(f"{again} of {len(texts) - kept} held-out prompts are trained on too: the data repeats them.")
     known = [pair for pair in data.pairs if as_asked(pair.prompt) in trained]
     if not config.judge:
         judge = _believed(lm, known, config.run.shard)
@@ -115,6 +117,11 @@ def build(config: Configuration, folder: Path, few: bool = False) -> Parts:
         if few:
             played, measured = _few(arena, sizes[0]), measured[: _few(arena, len(measured))]
             arena = arena.within(replace(arena.context, per_round=played))
+        if config.evaluate.page and sizes[1] < 2:
+            raise ConfigError(
+                f"evaluate.page = {config.evaluate.page}: the page needs at least 2 measured prompts and has "
+                f"{sizes[1]}; set evaluate.held_out or evaluate.prompts, or page = 0."
+            )
         some = slice(measured.start, measured.stop)
         other = arena if texts[some] == arena.prompts else arena_of(some, None)
     if known and hasattr(solver, "pairs"):
@@ -141,7 +148,8 @@ def _evaluated(config: Configuration, arena: TextArena, prompts: int) -> slice:
     if arena.samples is None:
         return slice(DEFAULT_PROMPTS)
     drawn, each = arena.context.per_round * arena.samples, how.samples * (2 + how.past)
-    return slice(max(1, min(DEFAULT_PROMPTS, drawn // (2 * each))))
+    least = 2 if how.page else 1  # the intervals of a page are over prompts
+    return slice(max(least, min(DEFAULT_PROMPTS, drawn // (2 * each))))
 
 
 def _few(arena: TextArena, prompts: int) -> int:

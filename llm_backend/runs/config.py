@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from llm_backend.runs.errors import ConfigError
-from llm_backend.runs.sections import STRICT, unknown, validated
+from llm_backend.runs.sections import FINITE, STRICT, unknown, validated
 
 TINY = "tiny"  # the name of a model, and of prompts, generated on the spot
 
@@ -27,7 +27,7 @@ class RunSettings(BaseModel):
     adapters are trained, of everything when all weights are trained.
     """
 
-    model_config = STRICT
+    model_config = FINITE
     rounds: int = Field(default=3, ge=1)
     out: str = ""  # "" is runs/NAME for NAME.toml
     keep: int = Field(default=2, ge=1)
@@ -50,7 +50,7 @@ class EvaluateSettings(BaseModel):
     (0: no page).
     """
 
-    model_config = STRICT
+    model_config = FINITE
     every: int = Field(default=1, ge=0)
     held_out: int = Field(default=0, ge=0)
     prompts: int | None = Field(default=None, ge=1)
@@ -65,7 +65,7 @@ class EvaluateSettings(BaseModel):
 class LogSettings(BaseModel):
     """The trackers that get the numbers of log.jsonl. `wandb` and `trackio` name projects; "" is off."""
 
-    model_config = STRICT
+    model_config = FINITE
     tensorboard: bool = True
     wandb: str = ""
     trackio: str = ""
@@ -160,11 +160,15 @@ def values_of(path: str | os.PathLike[str]) -> dict[str, object]:
     """The tables of a TOML file. Raises ConfigError naming the file."""
     file = Path(path)
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{file} does not exist: pass the path of a .toml file.") from None
     except IsADirectoryError:
         raise ConfigError(f"{file} is a folder: pass the path of a .toml file.") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{file} cannot be read ({error.strerror}): pass the path of a .toml file."
+        ) from None
     except RecursionError:
         raise ConfigError(f"{file} is not TOML that can be read: it is nested too deep.") from None
     except ValueError as error:  # tomllib, the encoding, a number of thousands of digits

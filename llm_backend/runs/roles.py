@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, Field
 
 from llm_backend import password
-from llm_backend.data import identity
+from llm_backend.data import checked, identity
 from llm_backend.data.rows import read_rows
 from llm_backend.fits.fit import Fit
 from llm_backend.judges.attack import ByRule, Success
@@ -21,6 +21,7 @@ from llm_backend.policies.handles import BASE, Answers
 from llm_backend.processes.workers import workers
 from llm_backend.roles import Seed, TextRoleArena
 from llm_backend.roles.arena import Both
+from llm_backend.roles.seeds import refusal
 from llm_backend.runs.build import judge_of
 from llm_backend.runs.config import TINY, Configuration
 from llm_backend.runs.errors import ConfigError
@@ -147,11 +148,39 @@ def build_roles(config: Configuration, folder: Path) -> RoleParts:
         if some
     }
     last = data.prompts[kept:] or data.prompts[: config.evaluate.prompts or len(seeds)]
+    if config.evaluate.every or config.evaluate.page:
+        _check_enough("seeds", len(seeds), "more roles.seeds, or a larger roles.held_out")
+        if judge is not None:
+            _check_enough("ordinary prompts", len(last), "a larger evaluate.held_out or evaluate.prompts")
+    for name, some in (("fixed", texts.fixed), ("unseen", texts.unseen)):
+        for one in (arena, measured) if name == "fixed" and how.train == "defender" else (measured,):
+            _check_written(one, f"roles.{name}", some)
     asked = [[identity(str(seed.prompt)), seed.system, seed.secret] for seed in (*arena.seeds, *seeds)]
     content = json.dumps([asked, list(map(identity, data.prompts)), asdict(lm.reading), list(texts.fixed)])
     digest = hashlib.sha256(content.encode()).hexdigest()
     view = _trained(arena, how, texts.fixed)
     return RoleParts(solver, view, measured, digest, how, list(last), attackers)
+
+
+def _check_enough(what: str, count: int, remedy: str) -> None:
+    """Raises ConfigError unless an interval over so many of them is known."""
+    if count < 2:
+        raise ConfigError(
+            f"[roles] the intervals of [evaluate] need at least 2 {what} to measure and have {count}: give "
+            f"{remedy}, or set evaluate.every and evaluate.page to 0."
+        )
+
+
+def _check_written(arena: TextRoleArena, key: str, texts: Sequence[str]) -> None:
+    """Raises ConfigError for attacks written by hand none of which can be put to the defender of a seed."""
+    room = arena.rules.answer_tokens
+    for i, seed in enumerate(arena.seeds if arena.rules.attacks is None else ()):
+        why = [refusal(arena.lm, seed, text, False, None, room) for text in texts]
+        if why and all(why):
+            raise ConfigError(
+                f"{key}: none of its {len(texts)} attacks can be put to the defender of seed {i}: the first "
+                f"is {texts[0]!r:.60}, and {why[0]}. Write others."
+            )
 
 
 def _trained(arena: TextRoleArena, how: RoleSettings, fixed: Sequence[str]) -> TextRoleArena:
@@ -197,13 +226,21 @@ def _texts(how: RoleSettings) -> Texts:
         rows = read_rows(how.seeds, ["prompt"], "train", None, ["system", "secret"])
     except (ValueError, OSError) as error:
         raise ConfigError(f"roles.seeds: {error}") from None
-    seeds = [Seed(row["prompt"], row.get("system") or "", row.get("secret") or "") for row in rows]
+    seeds = [_seed(row, f"{how.seeds}, row {i}") for i, row in enumerate(rows)]
     if how.held_out >= len(seeds):
         raise ConfigError(
             f"roles.held_out = {how.held_out}: it must leave some of the {len(seeds)} seeds of {how.seeds}."
         )
     kept = len(seeds) - how.held_out
     return Texts(seeds[:kept], seeds[kept:], rule, how.fixed, how.unseen, {})
+
+
+def _seed(row: Mapping[str, Any], place: str) -> Seed:
+    try:
+        prompt = checked(row["prompt"], f"{place}, column 'prompt'")
+    except ValueError as error:
+        raise ConfigError(f"roles.seeds: {error}") from None
+    return Seed(prompt, row.get("system") or "", row.get("secret") or "")
 
 
 def _tiny() -> Texts:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pgames.files import parse_json
 from pgames.rows.delimited import DelimitedTable
 from pgames.rows.parquet import check_content
+from pgames.rows.table import beginning, check_text, open_bytes
 
 PIECE_ROWS = 2**18  # rows of Parquet read at once
 
@@ -44,26 +47,57 @@ def json_rows(path: Path, limit: int | None) -> list[dict[str, Any]]:
     Raises ValueError naming the line that is not an object in JSON and UTF-8.
     """
     rows: list[dict[str, Any]] = []
-    with open(path, "rb") as file:
+    with open_bytes(path) as file:
+        _check_start(file, path)
         for number, line in enumerate(file, 1):
             if limit is not None and len(rows) >= limit:
                 break
-            if not line.strip():
-                continue
-            try:
-                row = parse_json(line.decode("utf-8-sig"))
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{path}, line {number} is not UTF-8 ({error}): save it as UTF-8.") from None
-            except ValueError as error:
-                raise ValueError(
-                    f"{path}, line {number} is not JSON ({error}): repair or remove it."
-                ) from None
-            if not isinstance(row, dict):
-                raise ValueError(
-                    f"{path}, line {number} is {type(row).__name__}, not an object: write {{...}}."
-                )
-            rows.append(row)
+            if line.strip():
+                rows.append(_object(_value(line, path, f", line {number}"), f"{path}, line {number}"))
     return rows
+
+
+def json_array(path: Path, limit: int | None) -> list[dict[str, Any]] | None:
+    """The first `limit` objects of a JSON array, or one object; None where objects stand line by line.
+
+    Raises ValueError naming the row that is not an object, and for a file that is not JSON in UTF-8.
+    """
+    with open_bytes(path) as file:
+        _check_start(file, path)
+        text = file.read()
+    start = text.lstrip(codecs.BOM_UTF8).lstrip()[:1]
+    if start == b"{":
+        try:
+            return [_value(text, path, "")]
+        except ValueError:
+            return None  # objects line by line, or damaged
+    found = _value(text, path, "") if start else []
+    if not isinstance(found, list):
+        raise ValueError(f"{path} holds {json.dumps(found)[:40]}, not objects: write [{{...}}, ...].")
+    return [_object(row, f"{path}, row {i}") for i, row in enumerate(found[:limit])]
+
+
+def _check_start(file: IO[bytes], path: Path) -> None:
+    try:
+        check_text(beginning(file))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _value(text: bytes, path: Path, place: str) -> Any:
+    """The value of a JSON text of a file. Raises ValueError naming the place of one that is none."""
+    try:
+        return parse_json(text.decode("utf-8-sig"), once=True)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}{place} is not UTF-8 ({error}): save it as UTF-8.") from None
+    except ValueError as error:
+        raise ValueError(f"{path}{place} is not JSON ({error}): repair or remove it.") from None
+
+
+def _object(value: Any, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{place} is {type(value).__name__}, not an object: write {{...}}.")
+    return value
 
 
 def rows_of(pieces: Pieces, limit: int | None) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Chat templates: what a run and Python read alike, and what a template can do wrong."""
 
 import datetime
+import re
 import warnings
 
 import numpy as np
@@ -271,3 +272,47 @@ def test_blanks_are_not_cleaned_up():
     lm.tokenizer.clean_up_tokenization_spaces = True
     ids = lm.tokenizer("x != y , a", add_special_tokens=False)["input_ids"]
     assert lm.decode(ids) == "x != y , a"
+
+
+# -- messages that a template does not show -------------------------------------------------------------
+
+ONLY_TWO = (  # as many templates: other roles are passed over
+    "{% for m in messages %}{% if m['role'] in ['user', 'assistant', 'system'] %}<{{ m['role'] }}> "
+    "{{ m['content'] | trim }}\n{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant> {% endif %}"
+)
+LAST = "<user> {{ messages[-1]['content'] }}\n{% if add_generation_prompt %}<assistant> {% endif %}"
+NO_THOUGHTS = ONLY_TWO.replace("m['content'] | trim", "m['content'].split('</think>')[-1] | trim")
+JSON = ONLY_TWO.replace("m['content'] | trim", "m['content'] | tojson")
+
+
+@pytest.mark.parametrize(
+    ("template", "messages", "lost"),
+    [
+        (ONLY_TWO, [{"role": "context", "content": "a fact"}, LONG[0]], "'a fact' of the role 'context'"),
+        (ONLY_TWO, [{"role": "User", "content": "Hi"}, LONG[0]], "'Hi' of the role 'User'"),
+        (LAST, LONG, f"'{ASKED}' of the role 'user'"),
+        (LAST, [{"role": "system", "content": "Be kind."}, LONG[0]], "ignores system messages"),
+    ],
+)
+def test_a_message_that_a_template_leaves_out_is_named(template, messages, lost):
+    with pytest.raises(ValueError, match=f"the chat template .*{re.escape(lost)}"):
+        model(template).encode(messages)
+
+
+@pytest.mark.parametrize("template", [ONLY_TWO, NO_THOUGHTS, JSON])
+def test_templates_may_trim_quote_and_drop_thoughts(template):
+    talk = [{"role": "user", "content": ' say "a"\n'}, {"role": "assistant", "content": "<think>b</think>3"}]
+    model(template).encode([*talk, LONG[0], LONG[1], LONG[0]])
+
+
+def test_of_several_templates_the_default_is_used():
+    lm = model({"default": TEMPLATE, "tool_use": "x"})
+    assert text(lm, lm.encode(ASKED)) == f"<bos><user> {ASKED}\n<assistant> "
+    with pytest.raises(ValueError, match=r"several chat templates \(rag, tool_use\) and none is the default"):
+        model({"rag": TEMPLATE, "tool_use": "x"}).encode(ASKED)
+
+
+@pytest.mark.parametrize("name", ["add_generation_prompt", "messages"])
+def test_what_the_reader_sets_is_no_argument(name):
+    with pytest.raises(ValueError, match=f"the template argument '{name}' is set by the reader"):
+        model(template_arguments={name: False}).encode(ASKED)

@@ -30,6 +30,9 @@ class First:
         (0.5, "returned shape"),
         (None, "returned NoneType None, which is not float64"),
         (["A", "B"], "not float64"),
+        (["0.5", "0.5"], r"not float64\[B\] \(texts\)"),
+        ([0.5, "0.5"], r"\(texts\)"),
+        ([0.5, None], "returned nan for item 1"),
     ],
 )
 def test_nonsense_is_an_error_and_not_one_half(answer, says):

@@ -304,3 +304,39 @@ def test_chat_options_are_checked(monkeypatch):
         judges.Chat("http://127.0.0.1:1", "m", question="{first} or {other}?")
     with pytest.raises(ValueError, match="must show both responses"):
         judges.Chat("http://127.0.0.1:1", "m", question="{prompt}: is {first} good?")
+    with pytest.raises(ValueError, match=r"other than \{prompt\}, \{first\} and \{second\}"):
+        judges.Chat("http://127.0.0.1:1", "m", question="{first.text} or {second}?")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://[::1/v1", "Invalid IPv6 URL"),
+        ("http://127.0.0.1:99999/v1", "Port out of range"),
+        ("http://127.0.0.1:port/v1", "Port could not be cast"),
+        ("http:///v1", "it has no host"),
+        ("http://a b/v1", "it holds a blank"),
+        ("http://127.0.0.1:1/v1\n", "it holds a blank"),
+    ],
+)
+def test_a_url_that_is_no_address_is_refused_before_it_is_asked(url, why):
+    with pytest.raises(ValueError, match=f"Chat: url .* is not an address .*{why}"):
+        judges.Chat(url, "m")
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"settings": {"messages": []}}, "settings must not hold 'messages', which the judge sets"),
+        ({"settings": {"model": "other"}}, "settings must not hold 'model'"),
+        ({"settings": {"stream": True}}, "settings must not hold 'stream'"),
+        ({"settings": {"temperature": float("nan")}}, "settings must be JSON values"),
+        ({"settings": {"stop": {1, 2}}}, "settings must be JSON values"),
+        ({"settings": 3}, "settings must be a table"),
+        ({"max_calls": 0}, "max_calls must be at least 1"),
+        ({"max_tokens": "3"}, "max_tokens must be at least 1"),
+    ],
+)
+def test_settings_that_the_judge_cannot_send_are_refused(how, told):
+    with pytest.raises(ValueError, match=f"Chat: {told}"):
+        judges.Chat("http://127.0.0.1:1", "m", **how)

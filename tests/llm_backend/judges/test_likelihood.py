@@ -50,7 +50,7 @@ def test_log_prob_judge_asked_for_a_or_b():
     assert P[0, 2] == pytest.approx(expected, abs=1e-6) and abs(expected - 0.5) > 1e-4
     with pytest.raises(ValueError, match="two different single tokens"):
         judges.LogProb(model, tokenizer, question, answers=("a b", "b"))
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match=r"LogProb: question has a field other than .*'other'"):
         judges.LogProb(model, tokenizer, "{first} or {other}?", answers=("a", "b"))
     with pytest.raises(JudgeError, match="cannot read"):
         judge.prefer(["a"], ["rock " * 60], ["paper"])

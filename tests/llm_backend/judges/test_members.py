@@ -82,7 +82,7 @@ def test_a_member_asked_by_its_own_weights():
     assert lm.base_id in judge.name and "base" in judge.name
     with pytest.raises(ValueError, match="two different single tokens"):
         judges.MemberJudge(lm, BASE, question, ("A B", "A"))
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match=r"MemberJudge: question has a field other than .*'other'"):
         judges.MemberJudge(lm, BASE, "{prompt} {other}")
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from llm_backend.data.prompts import Conversation, Prompt
 from llm_backend.data.templates import Arguments, has_template, lacks_header, marks, turn
 from llm_backend.data.tokens import encode_prompts, tokenize
+from pgames.numerics import whole
 
 
 class DataWarning(UserWarning):
@@ -25,7 +26,9 @@ class Reading:
     system : text of a system message put first.
     template_arguments : what the template takes beside the messages, such as {"enable_thinking": False}.
     truncate : "left" keeps BOS and the last tokens of a prompt that is too long; None refuses it.
-    longest : most tokens of a prompt; None sets no limit.
+    longest : most tokens of a prompt, at least 1; None sets no limit.
+
+    Raises ValueError for another `truncate` or `longest`.
     """
 
     chat: bool | None = None
@@ -33,6 +36,12 @@ class Reading:
     template_arguments: Arguments | None = None
     truncate: Literal["left"] | None = None
     longest: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.longest is not None and (not whole(self.longest) or self.longest < 1):
+            raise ValueError(f"longest must be at least 1 token, or unset, got {self.longest!r}.")
+        if self.truncate not in (None, "left"):
+            raise ValueError(f"truncate must be 'left' or None, got {self.truncate!r}.")
 
     def by_template(self, tokenizer: Any) -> bool:
         """Whether prompts are rendered with the tokenizer's chat template."""

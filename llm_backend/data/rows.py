@@ -28,6 +28,8 @@ def read_rows(
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, or None for all rows, got {limit}.")
+    if not str(source).strip():
+        raise ValueError("the source is empty: pass the path of a file, or the name of a data set.")
     path = Path(source)
     suffix = suffix_of(path)
     if suffix in (*LINES, *COLUMNS) and not path.is_file():

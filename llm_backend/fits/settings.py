@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from llm_backend.fits.policy_gradient import ESTIMATORS, Estimator
-from pgames.numerics import check_whole, number
+from pgames.numerics import number, whole
 
 Rule = Literal["regress", "logistic", "reinforce", "rloo", "grpo", "ppo"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -68,7 +68,8 @@ class Fit:
             raise ValueError(f"Fit: rule must be one of {', '.join(RULES)}, got {self.rule!r}.")
         for name in ("epochs", "batch", "rows"):
             if (count := getattr(self, name)) is not None or name != "epochs":
-                check_whole(f"Fit: {name}", count, 1)
+                if not whole(count) or count < 1:
+                    raise ValueError(f"Fit: {name} must be at least 1 and whole, got {count!r:.60}.")
         for name in ("lr", "eps", "clip", "greed"):
             size = getattr(self, name)
             if size is not None and not (

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.judges.base import Judge, JudgeError, ask, check_answers, fair, name_of
+from llm_backend.judges.base import Judge, JudgeError, ask, check_answers, fair, name_of, raised
 from llm_backend.judges.rule import results
 
 
@@ -94,7 +94,7 @@ def succeeded(success: Any, prompts: Sequence[str], answers: Sequence[str]) -> N
         raise
     except Exception as error:
         raise JudgeError(
-            f"{name_of(success)} raised {type(error).__name__}: {error}, in a batch of {len(prompts)} that "
+            f"{name_of(success)} raised {raised(error)}, in a batch of {len(prompts)} that "
             f"begins with {prompts[0]!r:.80}: repair the rule; a failed attack is not assumed."
         ) from error
     return check_answers(name_of(success), found, prompts, answers, answers)

@@ -61,8 +61,13 @@ def excerpt(text: object, length: int = 60) -> str:
     if isinstance(text, str) and len(text) > length:
         text = text[:length]  # a long text is not written out to be cut
         return repr(text)[: length - 4] + "..." + repr(text)[-1]
-    shown = repr(text)
+    shown = " ".join(repr(text).split())
     return shown if len(shown) <= length else shown[: length - 4] + "..." + shown[-1]
+
+
+def raised(error: BaseException) -> str:
+    """An error as one line: its type and its message."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def readable(text: str) -> str:
@@ -110,6 +115,8 @@ def check_answers(
             raise TypeError("complex numbers")
         if np.asarray(answers).dtype.kind in "US":
             raise TypeError("texts")
+        if isinstance(answers, np.ma.MaskedArray):
+            answers = answers.astype(np.float64).filled(np.nan)
         values = np.array(answers, dtype=np.float64)
     except Exception as error:
         raise JudgeError(
@@ -150,7 +157,7 @@ def ask(
         raise
     except Exception as error:
         raise JudgeError(
-            f"{name_of(judge)} raised {type(error).__name__}: {error}, in a batch of {len(prompts)} that "
+            f"{name_of(judge)} raised {raised(error)}, in a batch of {len(prompts)} that "
             f"begins with prompt {excerpt(prompts[0])}, first {excerpt(firsts[0])}, second "
             f"{excerpt(seconds[0])}: repair the judge; 1/2 is not assumed."
         ) from error

@@ -114,6 +114,11 @@ class Cached:
                 f"{self.path} holds answers of {owners[0]}, not of {self.name}: use another path, "
                 "or delete the file."
             )
+        formats = [record.get("format", 1) for record in records if "judge" in record]
+        if strange := [one for one in formats if one not in (1, 2)]:
+            raise ValueError(
+                f"{self.path} has format {strange[0]!r:.20}, this program reads 1 and 2: use another path."
+            )
         checked = any(record.get("format") == 2 for record in records if "judge" in record)
         for record in records:
             if "judge" in record:

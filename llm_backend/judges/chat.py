@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_backend.http import Client, RequestError, Transient
-from llm_backend.judges.base import JudgeError, check_batch, excerpt, readable
+from llm_backend.judges.base import JudgeError, check_batch, excerpt, raised, readable
 from llm_backend.judges.names import digest
 from llm_backend.judges.questions import check_question
 from pgames.files import parse_json
@@ -182,7 +182,8 @@ class Chat:
             reply = parse_json(data)
             choice = reply["choices"][0]
             text, reason = choice["message"]["content"], choice.get("finish_reason")
-            spent = (reply.get("usage") or {}).get("total_tokens")
+            usage = reply.get("usage")
+            spent = usage.get("total_tokens") if isinstance(usage, dict) else None
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             shown = excerpt(self._client.masked(data[: 1 << 16].decode("utf-8", "replace")), 160)
             raise Transient(f"not a chat completion: {shown}") from None
@@ -191,7 +192,7 @@ class Chat:
             raise JudgeError("the server counts no tokens (usage.total_tokens): set max_calls instead.")
         with self._lock:
             self.tokens += spent if counted else 0
-        return text if isinstance(text, str) else "", "" if reason is None else str(reason).lower()
+        return _said(text), "" if reason is None else str(reason).lower()
 
     def _message(self, asked: _Question, error: BaseException) -> str:
         """The error line of a failed question: its place, the problem, and a remedy."""
@@ -199,7 +200,7 @@ class Chat:
         if isinstance(error, JudgeError):
             return f"{place}: {error}"
         if not isinstance(error, RequestError):
-            return self._client.masked(f"{self.name} raised {type(error).__name__}: {error}")
+            return self._client.masked(f"{self.name} raised {raised(error)}")
         if error.status is not None:
             return (
                 f"{place}: the server answered with {error}. Check url, model, settings and key_variable; "
@@ -210,6 +211,13 @@ class Chat:
             "and that the question makes it end with a verdict, or raise retries or timeout; 1/2 is not "
             "assumed."
         )
+
+
+def _said(content: object) -> str:
+    """The text of a message: a text, or the texts of its parts; empty where there is none."""
+    if isinstance(content, list):
+        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
 
 
 def _check_settings(settings: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_backend.judges.base import JudgeError, Symmetrised, check_answers, check_batch, excerpt
+from llm_backend.judges.base import JudgeError, Symmetrised, check_answers, check_batch, excerpt, raised
 
 
 class Rule:
@@ -91,12 +91,12 @@ def results(name: str, function: Callable[..., Any], items: list[tuple], workers
             value = function(*item)
         except Exception as error:
             raise JudgeError(
-                f"{name} raised {type(error).__name__}: {error}, on ({shown}): repair the function, or let "
+                f"{name} raised {raised(error)}, on ({shown}): repair the function, or let "
                 "it return a low score for such a response."
             ) from error
         try:
             number = float("nan" if isinstance(value, str | bytes) else value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = float("nan")
         if not np.isfinite(number):
             raise JudgeError(f"{name} returned {excerpt(value)} on ({shown}): return a finite number.")

@@ -33,8 +33,6 @@ def load_pretrained(
     if (file := find_gguf(name, gguf_file)) is not None:
         dequantised, tokenizer = load_gguf(file, dtype)
         return dequantised.to(device), tokenizer
-    if os.fspath(name).startswith((".", "/", "~")) and not os.path.isdir(name):
-        raise ValueError(f"{name} is not a folder: pass the folder of a saved model, or a name on the hub.")
     model, missing = load_model(AutoModelForCausalLM, name, dtype)
     if missing:
         raise ValueError(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from llm_backend.models.devices import usable_dtype
 from llm_backend.models.gguf import find_gguf, load_gguf
 from llm_backend.weights.merged import merged
 
 ADAPTER, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+NUMBER = re.compile(r"\.\d+(?=\.)")  # of a layer, in the name of a weight
 PICKLES = (".bin", ".pt", ".pth")
 
 
@@ -27,7 +30,7 @@ def load_model(auto: Any, name: str | os.PathLike[str], dtype: torch.dtype | str
     Raises ValueError when there are no safetensors, a file is damaged, the dtype is none of weights, the
     model needs code of its own, or an adapter does not fit its base.
     """
-    name, dtype = os.fspath(name), usable_dtype(dtype)
+    name, dtype = _there(name), usable_dtype(dtype)
     file = _file(name, ADAPTER)
     if file is not None:
         return _with_adapter(auto, name, file, dtype)
@@ -37,6 +40,8 @@ def load_model(auto: Any, name: str | os.PathLike[str], dtype: torch.dtype | str
         )
     except Exception as error:  # transformers and safetensors raise many kinds on damaged files
         raise _explained(name, error) from None
+    if not about["missing_keys"]:
+        _check_places(name, model, about["unexpected_keys"])
     return model, sorted(about["missing_keys"])
 
 
@@ -47,7 +52,7 @@ def load_tokenizer(name: str | os.PathLike[str]) -> Any:
     """
     from transformers import AutoTokenizer
 
-    name = os.fspath(name)
+    name = _there(name)
     adapter = _file(name, ADAPTER)
     if adapter is not None and _file(name, "tokenizer_config.json") is None:
         return load_tokenizer(_base_of(name, adapter))
@@ -57,7 +62,17 @@ def load_tokenizer(name: str | os.PathLike[str]) -> Any:
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # tokenizers raises plain Exceptions
-        raise _explained(name, error) from None
+        raise _explained(name, error, "its tokenizer") from None
+
+
+def _there(name: str | os.PathLike[str]) -> str:
+    """The name of a model. Raises ValueError for a path that is no folder, and for an empty name."""
+    name = os.path.expanduser(os.fspath(name))
+    if not name.strip():
+        raise ValueError("the name of the model is empty: pass the folder of a saved model, or a hub name.")
+    if name.startswith((".", "/", "~")) and not os.path.isdir(name):
+        raise ValueError(f"{name} is not a folder: pass the folder of a saved model, or a name on the hub.")
+    return name
 
 
 def _with_adapter(auto: Any, name: str, config: str, dtype: torch.dtype | str) -> tuple[Any, list[str]]:
@@ -69,8 +84,11 @@ def _with_adapter(auto: Any, name: str, config: str, dtype: torch.dtype | str) -
     weights = _file(name, ADAPTER_WEIGHTS)
     if weights is None:
         raise ValueError(f"{name} has no {ADAPTER_WEIGHTS}: save the adapter as safetensors.")
-    with safe_open(weights, "pt") as file:
-        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+    try:
+        with safe_open(weights, "pt") as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{weights} is not whole ({_brief(error)}): save the adapter again.") from None
     under = _base_of(name, config)
     gguf = find_gguf(under, None)
     if gguf is not None:
@@ -177,17 +195,37 @@ def _file(name: str, file: str) -> str | None:
         return None  # no such repository, or no connection: loading says so
 
 
-def _explained(name: str, error: Exception) -> Exception:
+def _check_places(name: str, model: Any, others: Collection[str]) -> None:
+    """Warn of weights that the model has no place for.
+
+    Raises ValueError for those of further layers, which config.json leaves out.
+    """
+    if not others:
+        return
+    first, known = sorted(others), {NUMBER.sub("", key) for key, _ in model.named_parameters()}
+    if (layer := next((key for key in first if NUMBER.sub("", key) in known), None)) is not None:
+        raise ValueError(
+            f"{name} has weights of more layers than its config.json says ({layer}): correct the number of "
+            "layers there, or save the model again."
+        )
+    warnings.warn(
+        f"{name} has {len(first)} weights that {type(model).__name__} has no place for; they are left out "
+        f"({', '.join(first[:3])}): check that it is a model of this kind.",
+        stacklevel=3,
+    )
+
+
+def _explained(name: str, error: Exception, part: str = "it") -> Exception:
     """The error as one line; memory that ran out and a missing package are explained elsewhere."""
     full = isinstance(error, RuntimeError) and "memory" in str(error).lower()
     return (
         error
         if full or isinstance(error, MemoryError | ModuleNotFoundError)
-        else ValueError(_why(name, error))
+        else ValueError(_why(name, error, part))
     )
 
 
-def _why(name: str, error: Exception) -> str:
+def _why(name: str, error: Exception, part: str) -> str:
     """Why nothing was loaded, in one line, and what to do."""
     text = str(error)
     if "trust_remote_code" in text:
@@ -198,7 +236,9 @@ def _why(name: str, error: Exception) -> str:
             f"{name} has pickled weights ({sorted(pickled)[0]}), which are not read: save the model as "
             "safetensors with save_pretrained."
         )
-    return f"{name} cannot be loaded: {_brief(error)}"
+    kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
+    what = "" if part == "it" else f" ({part})"
+    return f"{name} cannot be loaded{what}: {kind}{_brief(error)}"
 
 
 def _brief(error: BaseException) -> str:

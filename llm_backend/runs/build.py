@@ -167,6 +167,8 @@ def judge_of(config: Configuration, folder: Path) -> Judge:
     def make() -> None:
         table = dict(config.judge)
         cached = table.pop("cache", table.get("kind") not in UNCACHED)
+        if not isinstance(cached, bool):
+            raise ConfigError(f"judge.cache = {cached!r:.60}: it must be true or false.")
         if table.get("kind") == "Human":
             table.setdefault("folder", str(folder / PEOPLE))
         judge = build_judge(table)

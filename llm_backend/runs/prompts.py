@@ -17,6 +17,7 @@ from llm_backend.data import (
 )
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.runs.config import TINY
+from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.sections import Table, construct
 from llm_backend.tiny import PROMPTS, tiny_language_model
 
@@ -56,7 +57,11 @@ def read_data(table: Table) -> Data:
     per_round = construct("data", _per_round, {key: rest.pop(key) for key in ("per_round",) if key in rest})
     keys = {field.name for field in fields(Reading)}
     reading = construct("data", Reading, {key: rest.pop(key) for key in keys & rest.keys()})
+    if "source" in rest and "pairs" in rest:
+        raise ConfigError("data.source and data.pairs exclude each other: pairs are a source of prompts too.")
     if rest.get("source") == TINY:
+        del rest["source"]
+        construct("data", _no_more, rest)
         return Data(list(PROMPTS), [], reading, per_round)
     if rest.get("source") == CONSTRAINTS:
         del rest["source"]
@@ -81,3 +86,7 @@ def read_data(table: Table) -> Data:
 
 def _per_round(per_round: int | None = None) -> int | None:
     return per_round
+
+
+def _no_more() -> None:
+    """What prompts that are generated take beside how they are read: nothing."""

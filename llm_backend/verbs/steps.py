@@ -25,6 +25,8 @@ from llm_backend.verbs.verdicts import Wins, rates, wins_against, wins_among, wi
 LOG = logging.getLogger("llm_backend")
 OVERLAP = 0.5  # of opponent and prior's heaviest leaf, at which draws of the opponent alone are candidates
 
+LARGEST = 1e12  # of a finite step: log-probabilities are kept in float32
+
 Value = Callable[[Draws], Floats]  # Draws of B rows -> float64[B]: how often each row wins, or its score
 
 
@@ -44,7 +46,7 @@ def mirror_step(context: Context, prior: Policy, opponent: Policy, step: float) 
     if step == math.inf and context.exact:
         worth = wins(context, context.listing.all, opponent)
         return _best_response(context, prior, worth, "mirror_step")
-    step = step if math.isfinite(step) else math.copysign(context.fit.greed, step)
+    step = _finite(context, step)
     if context.fit.estimator is None:
         draws, weight, worth = _candidates(context, prior, opponent)
         return _regressed(context, prior, draws, weight, worth, step, "mirror_step")
@@ -63,7 +65,7 @@ def tilt(context: Context, prior: Policy, score: Value, step: float, draws: Draw
     """
     if step == math.inf and context.exact:
         return _best_response(context, prior, score(context.listing.all), "tilt")
-    step = step if math.isfinite(step) else math.copysign(context.fit.greed, step)
+    step = _finite(context, step)
     if context.fit.estimator is None:
         if context.exact:
             rows, weight = _every(context, prior)
@@ -71,6 +73,17 @@ def tilt(context: Context, prior: Policy, score: Value, step: float, draws: Draw
             rows, weight = _drawn(context, prior) if draws is None else (draws, _equal(context, draws))
         return _regressed(context, prior, rows, weight, Wins(score(rows), None), step, "tilt")
     return _ascended(context, prior, score, step, "tilt")
+
+
+def _finite(context: Context, step: float) -> float:
+    """The step, `fit.greed` for an infinite one. Raises ValueError for one beyond any log-probability."""
+    step = step if math.isfinite(step) else math.copysign(context.fit.greed, step)
+    if abs(step) > LARGEST:
+        raise ValueError(
+            f"a step of {step:g} asks for log-ratios beyond those of any model: lower the solver's step, or "
+            "pass step = inf for the best response."
+        )
+    return step
 
 
 def distil(context: Context, policy: Policy) -> Adapter:

@@ -33,6 +33,7 @@ class First:
         (["0.5", "0.5"], r"not float64\[B\] \(texts\)"),
         ([0.5, "0.5"], r"\(texts\)"),
         ([0.5, None], "returned nan for item 1"),
+        (np.ma.masked_array([0.5, 0.7], mask=[False, True]), "returned nan for item 1"),
     ],
 )
 def test_nonsense_is_an_error_and_not_one_half(answer, says):
@@ -52,6 +53,20 @@ def test_a_judge_that_raises_is_named_with_the_item():
 
     with pytest.raises(JudgeError, match=r"<Broken> raised TimeoutError: no answer in 3 s.*'why'.*repair"):
         judges.ask(judges.fair(Broken()), ["why"], ["a"], ["b"])
+
+
+def test_errors_of_judges_are_told_in_one_line():
+    def fails(*texts):
+        raise RuntimeError("first\n  second")
+
+    for judge in (judges.Rule(fails), judges.Rule(prefer=fails)):
+        with pytest.raises(JudgeError, match=r"raised RuntimeError: first second, on \('p', 'a'") as told:
+            judge.prefer(["p"], ["a"], ["b"])
+        assert "\n" not in str(told.value)
+    for value in (10**400, "0.7", b"1", np.ma.masked_all(3)):
+        with pytest.raises(JudgeError, match="return a finite number") as told:
+            judges.Rule(lambda prompt, response, value=value: value).prefer(["p"], ["a"], ["b"])
+        assert "\n" not in str(told.value)
 
 
 def test_batches_are_checked():

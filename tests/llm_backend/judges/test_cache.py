@@ -1,5 +1,6 @@
 """The cache asks each pair once and survives a kill."""
 
+import json
 import os
 import signal
 import subprocess
@@ -88,3 +89,11 @@ def test_cache_belongs_to_one_judge(tmp_path):
     path.write_text('{"judge": "Rule(longer)"}\n{"key": "0", "p": 7}\n')
     with pytest.raises(ValueError, match=r"not an answer in \[0, 1\]"):
         judges.Cached(judges.Rule(judges.rules.longer), path)
+
+
+def test_a_cache_of_a_later_format_is_refused(tmp_path):
+    path = tmp_path / "c.jsonl"
+    rule = judges.Rule(judges.rules.longer)
+    path.write_text(json.dumps({"judge": rule.name, "format": 3}) + "\n")
+    with pytest.raises(ValueError, match="has format 3, this program reads 1 and 2"):
+        judges.Cached(rule, path)

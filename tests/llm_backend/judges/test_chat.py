@@ -340,3 +340,18 @@ def test_a_url_that_is_no_address_is_refused_before_it_is_asked(url, why):
 def test_settings_that_the_judge_cannot_send_are_refused(how, told):
     with pytest.raises(ValueError, match=f"Chat: {told}"):
         judges.Chat("http://127.0.0.1:1", "m", **how)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": [{"type": "text", "text": "So: "}, {"type": "text", "text": "[[B]]"}]},
+        {"content": [{"type": "thinking", "thinking": "[[A]]"}, {"type": "text", "text": "[[B]]"}]},
+    ],
+)
+def test_an_answer_in_parts_is_read(message):
+    def parts(handler, n, content):
+        send(handler, json.dumps({"choices": [{"message": message}], "usage": "none"}))
+
+    with Server(parts) as server:
+        np.testing.assert_array_equal(chat(server).prefer(["p"], ["a"], ["b"]), [0.5])

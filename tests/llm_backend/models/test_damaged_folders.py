@@ -73,6 +73,19 @@ def test_a_weight_that_is_missing_is_named(folder):
     assert name in refused(folder)
 
 
+def test_weights_without_a_place_are_named(folder):
+    config = json.loads((folder / "config.json").read_text())
+    kept = load_file(shard(folder))
+    save_file({**kept, "value_head.weight": torch.ones(3)}, shard(folder), {"format": "pt"})
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    index["weight_map"]["value_head.weight"] = shard(folder).name
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.warns(UserWarning, match=r"1 weights that LlamaForCausalLM has no place for.*value_head"):
+        LanguageModel.from_pretrained(folder, lora=2, device="cpu")
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
+    assert "weights of more layers than its config.json says (model.layers.1." in refused(folder)
+
+
 @pytest.mark.parametrize("device", ["foo", "cpu:x", "meta", "xpu"])
 def test_a_device_that_is_not_there_is_named(device, folder):
     assert "use 'cpu'" in refused(folder, device=device) and device in refused(folder, device=device)

@@ -101,3 +101,33 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
     assert values_of(tmp_path / "run.toml") == {"model": {"name": "tiny"}}
     with pytest.raises(ConfigError, match=r"\[data\] is missing"):
         Configuration.read(tmp_path / "run.toml")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"source": "tiny", "limit": 2}, r"data.limit is unknown: \[data\] takes nothing"),
+        ({"source": "tiny", "pairs": "p.jsonl"}, "data.source and data.pairs exclude each other"),
+        ({"source": "p.jsonl", "pairs": "q.jsonl"}, "data.source and data.pairs exclude each other"),
+        ({"source": ""}, r"\[data\] the source is empty"),
+        ({"source": "tiny", "longest": 0}, r"\[data\] longest must be at least 1 token"),
+    ],
+)
+def test_data_that_would_be_passed_over_is_refused(data, told, tmp_path):
+    with pytest.raises(ConfigError, match=told):
+        play(tmp_path, data=data)
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"judge": {**RUN["judge"], "cache": 3}}, "judge.cache = 3: it must be true or false"),
+        ({"judge": {"kind": "LogProb", "path": "./no"}}, r"\[judge\] ./no is not a folder"),
+        ({"model": {"name": " "}}, r"\[model\] the name of the model is empty"),
+        ({"solver": {"name": "INPO", "tau": 1e-300, "eta": 1e300}}, "a step of 1e[+]300 asks for log-ratios"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(sections, told, tmp_path):
+    with pytest.raises(ValueError, match=told) as error:
+        play(tmp_path, **sections)
+    assert "\n" not in str(error.value)

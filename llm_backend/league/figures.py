@@ -22,9 +22,7 @@ def over_rounds(log: Sequence[Row]) -> Figure:
     names = list(dict.fromkeys(one["name"] for row in log for one in row["leaderboard"]))
     with style():
         figure = new_figure(11.0, 3.6)
-        for place, (key, title) in enumerate(
-            (("elo", "Elo's stream"), ("settled", "its limit under the games of the round"))
-        ):
+        for place, (key, title) in enumerate((("elo", "Elo's stream"), ("settled", "limit of the stream"))):
             axes = figure.add_subplot(1, 3, place + 1)
             for i, name in enumerate(names):
                 points = [
@@ -38,7 +36,7 @@ def over_rounds(log: Sequence[Row]) -> Figure:
                 colour, dash = COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]
                 axes.plot(x, y, color=colour, linestyle=dash, marker=mark, label=short(name, 24))
             axes.set(title=title, xlabel="round")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.grid(which="major")
         handles, labels = figure.axes[0].get_legend_handles_labels()
         apart = [(row["round"], row["distance"]) for row in log if row.get("distance") is not None]
@@ -46,7 +44,7 @@ def over_rounds(log: Sequence[Row]) -> Figure:
         if apart:
             axes.plot(*zip(*apart, strict=True), color=INK, marker="o")
         axes.set(title="mean distance of learners", xlabel="round", ylim=(0, 1))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(which="major")
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), fontsize=8)
     return figure

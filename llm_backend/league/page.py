@@ -37,20 +37,22 @@ def write_page(folder: Path, land: Ground, pool: Pool, log: Sequence[Row], final
         paragraph(about, "lead"),
         _cards(numbers),
         heading("Ratings on the measured prompts"),
-        _leaderboard(final.standings),
+        _leaderboard(final),
         paragraph(
             "Elo is the stream over all rounds of training. Settled is where such a stream ends under the "
-            "games on the measured prompts, with a 95 % interval. Nash averaging gives a member's win rate "
-            "against the Nash of all members, less one half. Answer is the weight that the league's "
-            "meta-solver gives it; best is its weight in the mixture that plays best against every reply.",
+            "games on the measured prompts, with a 95 % interval. Nash is a member's weight in the Nash of "
+            "all members, and Nash averaging its win rate against that Nash, less one half. Answer is its "
+            "weight in the mixture that the league's meta-solver makes. Best is its weight in the mixture "
+            "that plays best against every reply.",
             "quiet",
         ),
         heading("Round by round"),
         picture(
             over_rounds(log),
             "Elo, its limit, and the mean distance of learners, over the rounds",
-            "Ratings before the fits of a round, on the games of training. Distance is the mean total "
-            "variation between learners, estimated from one reply of each to two prompts.",
+            "Ratings before the fits of a round, on the games of training. The limit is under the games of "
+            "the round. Distance is the mean total variation between learners, estimated from one reply of "
+            "each to two prompts.",
         ),
         heading("Who beats whom"),
         picture(
@@ -101,7 +103,10 @@ def _cards(numbers: dict[str, Any]) -> str:
     facts = [(first["name"], f"leads, rated {first['settled']:.0f} ± {first['margin']:.0f}")]
     if (over := numbers["win_rate_base"]) is not None:
         facts.append(
-            (percent(over["mean"], 1), f"± {percent(over['margin'], 1)}: the best mixture over the base")
+            (
+                percent(over["mean"], 1),
+                f"win rate of the best mixture over the base (± {percent(over['margin'], 1)})",
+            )
         )
     facts.append(
         (
@@ -110,34 +115,39 @@ def _cards(numbers: dict[str, Any]) -> str:
         )
     )
     for name, label in (
-        ("final", "best response to the best mixture"),
-        ("base", "best response to the base"),
+        ("final", "the best mixture"),
+        ("base", "the base"),
     ):
         if name in found:
             one = found[name]
             facts.append(
-                (percent(one["mean"], 1), f"± {percent(one['margin'], 1)}: {label}, as it was trained")
+                (
+                    percent(one["mean"], 1),
+                    f"win rate of a best response trained against {label} (± {percent(one['margin'], 1)})",
+                )
             )
     return cards(facts)
 
 
-def _leaderboard(rows: Sequence[ratings.Standing]) -> str:
+def _leaderboard(final: Final) -> str:
     from pgames.report.html import grid, percent
 
+    best = dict(zip(final.rated.names, final.best, strict=True))
     return grid(
-        ["member", "kind", "Elo", "settled", "win rate", "Nash", "Nash averaging", "answer"],
+        ["member", "kind", "Elo", "settled", "win rate", "Nash", "Nash averaging", "answer", "best"],
         [
             [
                 one.name,
                 one.kind,
-                f"{one.elo:.0f}",
-                f"{one.settled:.0f} ± {one.margin:.0f}",
+                f"{round(one.elo)}",
+                f"{round(one.settled)} ± {one.margin:.0f}",
                 percent(one.win_rate, 1),
                 f"{one.nash:.2f}",
                 f"{one.skill:+.3f}",
                 f"{one.answer:.2f}",
+                f"{best[one.name]:.2f}",
             ]
-            for one in rows
+            for one in final.standings
         ],
         names=(0, 1),
     )

@@ -24,6 +24,13 @@ from pgames.solver import State
 
 SHOWN = 12  # transcripts of an attacker on the page
 SAMPLES = 4  # attacks on a held-out seed after a round
+NAMES = {  # of the attackers on the page
+    "reference": "the base",
+    "current": "the attacker of the run",
+    "fixed": "by hand, trained on",
+    "unseen": "by hand, unseen",
+    "fresh": "trained afresh",
+}
 
 
 def measured(
@@ -92,7 +99,7 @@ def write_page(parts: RoleParts, state: State, folder: Path, samples: int) -> No
             if several(texts := one.attacks.draws.texts)
         },
     }
-    facts = [(_shown(found[name].rate), f"success of {name} attackers") for name in found]
+    facts = [(_shown(found[name].rate), f"success of attacks: {NAMES.get(name, name)}") for name in found]
     if arena.rules.judge is not None:
         asked = measure.ordinary(arena, defender, parts.ordinary, max(2, samples))
         numbers |= ordinary_row(asked)
@@ -106,18 +113,20 @@ def write_page(parts: RoleParts, state: State, folder: Path, samples: int) -> No
         picture(curves({folder.name: log}), "A panel per quantity of the log", "Bands are 95 % intervals."),
         heading("Attackers"),
         grid(
-            ["attacker", "on this defender", "on the base", "self-BLEU", "distance", "refused"],
+            ["attacks", "on this defender", "on the base", "self-BLEU", "distance", "refused"],
             [_attacker(name, found[name], base[name], numbers) for name in found],
         ),
         paragraph(
-            "Success on held-out seeds, the mean over seeds with 95 % intervals. A fresh attacker is trained "
-            "from the reference against this defender, by draws that no training shares.",
+            "Success on held-out seeds, the mean over seeds with 95 % intervals. An attacker trained afresh "
+            "starts from the reference and meets this frozen defender, on draws that no other training "
+            "shares. Self-BLEU is high when attacks repeat each other; distance is the mean cosine distance "
+            "of their embeddings.",
             "quiet",
         ),
         *(
             part
             for name, one in found.items()
-            for part in (heading(f"Transcripts: {name}"), _transcripts(one))
+            for part in (heading(f"Transcripts of attacks: {NAMES.get(name, name)}"), _transcripts(one))
         ),
     ]
     with atomic(folder / "page.json", "w") as file:
@@ -129,7 +138,8 @@ def write_page(parts: RoleParts, state: State, folder: Path, samples: int) -> No
 def _attacker(name: str, ours: Attacked, base: Attacked, numbers: Mapping[str, Any]) -> list[str]:
     far = numbers["diversity"].get(name)
     differ = ["–", "–"] if far is None else [f"{far['self_bleu']:.2f}", f"{far['distance']:.3f}"]
-    return [name, _shown(ours.rate), _shown(base.rate), *differ, str(len(ours.refused))]
+    rates = [_shown(ours.rate), _shown(base.rate)]
+    return [NAMES.get(name, name), *rates, *differ, str(len(ours.refused))]
 
 
 def _transcripts(found: Attacked) -> str:
@@ -138,7 +148,7 @@ def _transcripts(found: Attacked) -> str:
     lines = [
         [prompt, answer, "leaked" if won else "kept"] for prompt, answer, won in found.transcripts(SHOWN)
     ]
-    return grid(["the defender reads", "it answers", ""], lines, names=(0, 1))
+    return grid(["the defender reads", "it answers", "outcome"], lines, names=(0, 1))
 
 
 def _shown(rate: Estimate) -> str:

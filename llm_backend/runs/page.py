@@ -49,7 +49,7 @@ def write_page(folder: Path, about: str, log: Sequence[Row], replies: Replies) -
         _pairs(replies),
         paragraph(
             f"{len(replies.prompts)} prompts, {replies.duels} judged pairs, fresh replies of both sides. "
-            "Intervals above the curves are 95 % and cover the choice of prompts.",
+            "The intervals at the top of the page are 95 % and cover the choice of prompts.",
             "quiet",
         ),
     ]
@@ -96,7 +96,7 @@ def _cards(numbers: dict) -> str:
     from pgames.report.html import cards, interval, percent
 
     rate = numbers["win_rate_reference"]
-    ends = rate["mean"] - rate["margin"], rate["mean"] + rate["margin"]
+    ends = max(rate["mean"] - rate["margin"], 0.0), min(rate["mean"] + rate["margin"], 1.0)
     facts = [(percent(rate["mean"], 1), f"win rate over the reference (95 %: {interval(ends, 3)})")]
     if "met" in numbers:
         met = numbers["met"]

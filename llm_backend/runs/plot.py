@@ -86,6 +86,9 @@ def curves(runs: Mapping[str, Sequence[Row]]) -> Figure:
     shown = [name for name in QUANTITIES if any(points(log, name) for log in runs.values())]
     if not shown:
         raise ValueError("the logs hold no quantity to draw: play a round that is evaluated.")
+    rounds = [one.round for log in runs.values() for name in shown for one in points(log, name)]
+    pad = 0.05 * (max(rounds) - min(rounds)) or 0.5
+    ends = (min(rounds) - pad, max(rounds) + pad)
     wide = min(len(shown), 3)
     high = math.ceil(len(shown) / wide)
     with style():
@@ -100,13 +103,13 @@ def curves(runs: Mapping[str, Sequence[Row]]) -> Figure:
                 dash = DASHES[i % len(DASHES)]
                 label = short(name, 44) if place == 0 else None
                 axes.plot(x, y, color=colour, linestyle=dash, marker=mark, label=label)
-                ends = ([m + sign * e for m, e in zip(y, margin, strict=True)] for sign in (-1, 1))
-                axes.fill_between(x, next(ends), next(ends), color=colour, alpha=0.15, linewidth=0)
+                below, above = ([m + sign * e for m, e in zip(y, margin, strict=True)] for sign in (-1, 1))
+                axes.fill_between(x, below, above, color=colour, alpha=0.15, linewidth=0)
             if quantity in LEVELS:
                 axes.axhline(LEVELS[quantity], color=INK, linewidth=0.7, linestyle=":")
-            axes.set(title=QUANTITIES[quantity], xlabel="rounds")
+            axes.set(title=QUANTITIES[quantity], xlabel="rounds", xlim=ends)
             axes.title.set_fontsize(9.5)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.grid(which="major")
         figure.legend(loc="outside lower center", ncols=min(len(runs), 4))
     return figure

@@ -11,9 +11,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STYLE = """
-:root { --ink: #222; --quiet: #5c5c5c; --line: #e3e3e3; --accent: #0072b2; }
+:root { color-scheme: light dark; --ink: #222; --quiet: #5c5c5c; --line: #e3e3e3; --ground: #fff; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --ink: #e7eaee; --quiet: #a3adb8; --line: #343b43; --ground: #14171b; }
+  figure img { border-radius: 8px; background: #fff; padding: .5rem; }
+}
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 70rem; color: var(--ink); background: #fff;
+body { margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 70rem;
+  color: var(--ink); background: var(--ground);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", "DejaVu Sans", Arial, sans-serif; }
 h1 { font-size: 1.9rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 h1 ~ h1 { margin-top: 4.5rem; }
@@ -26,8 +31,8 @@ p { max-width: 46rem; margin: .6rem 0; }
 .card b { display: block; font-size: 1.3rem; line-height: 1.3; margin-bottom: .25rem;
   overflow-wrap: anywhere; }
 .card span { color: var(--quiet); font-size: .92rem; }
-figure { margin: 1.2rem 0; }
-figure img { display: block; max-width: 100%; height: auto; }
+figure { margin: 1.2rem 0; overflow-x: auto; }
+figure img { display: block; max-width: max(100%, 44rem); height: auto; }
 figcaption { color: var(--quiet); font-size: .92rem; max-width: 46rem; margin-top: .5rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -36,11 +41,14 @@ th, td { padding: .32rem .9rem .32rem 0; text-align: left; border-bottom: 1px so
 th { color: var(--quiet); font-weight: 600; vertical-align: bottom; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 td.name { min-width: 7rem; max-width: 22rem; overflow-wrap: anywhere; }
+td.long { min-width: 16rem; }
 .note { border-left: 3px solid #d55e00; padding-left: .8rem; }
 .quiet { color: var(--quiet); }
 code { font-size: .9em; }
 @media print { body { max-width: none; } h2 { break-after: avoid; } figure, .card { break-inside: avoid; } }
 """
+
+SENTENCE = 24  # characters of a cell from which its column has a least width
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -94,7 +102,8 @@ def picture(figure: Figure, alt: str, caption: str) -> str:
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[str]], names: Sequence[int] = (0,)) -> str:
     """A table; the columns at the places `names` hold text, the others numbers."""
-    kinds = ["name" if i in names else "n" for i in range(len(columns))]
+    rows = list(rows)
+    kinds = [_kind([row[i] for row in rows]) if i in names else "n" for i in range(len(columns))]
     head = "".join(
         f'<th scope="col" class="{k}">{escape(c)}</th>' for k, c in zip(kinds, columns, strict=True)
     )
@@ -105,6 +114,11 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[str]], names: Sequence[
         for row in rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>'
+
+
+def _kind(cells: Sequence[str]) -> str:
+    """The class of a column of text; one with sentences stays readable on a narrow screen."""
+    return "name long" if max(map(len, cells), default=0) > SENTENCE else "name"
 
 
 def percent(share: float, digits: int = 0) -> str:

@@ -50,7 +50,7 @@ def test_the_page_holds_fresh_attackers_and_transcripts(finished):
     assert set(numbers["attack_success"]) == {"reference", "current", "fixed", "unseen", "fresh"}
     assert set(numbers["attack_success_base"]) == set(numbers["attack_success"])
     text = (finished.folder / "page.html").read_text()
-    assert "Transcripts: fresh" in text and "win rate over the base" in text
+    assert "Transcripts of attacks: trained afresh" in text and "win rate over the base" in text
     assert not (finished.folder / "draws").exists()
 
 

@@ -28,6 +28,11 @@ BAD = set("bad hard difficult bitter poor sad worst never not problem".split())
 ROUNDS = {"toy": 2, "quick": 12, "full": 6}
 
 
+def _drawn(text: str) -> str:
+    """The text without characters that the font of the figure may lack, such as emojis."""
+    return re.sub(r"[^\x20-\x7e]+", "", text).strip()
+
+
 def words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", text.lower())
 
@@ -104,7 +109,7 @@ def _figure(policies: list[np.ndarray], nash: np.ndarray, texts: list[list[str]]
     for i, (label, values) in enumerate({"reference": policies[0], "trained": policies[-1]}.items()):
         right.bar(place - 0.2 + 0.4 * i, values[0], 0.4, color=COLOURS[i], label=label)
     right.plot(place, nash[0], ls="", marker="_", ms=14, mew=2, color=INK, label="exact Nash")
-    right.set_xticks(place, [text[:22] for text in texts[0]], rotation=40, ha="right", fontsize=6)
+    right.set_xticks(place, [_drawn(text)[:22] for text in texts[0]], rotation=40, ha="right", fontsize=6)
     right.set(ylabel="probability", title=PROMPTS[0])
     left.legend()
     right.legend()

@@ -15,7 +15,7 @@ import numpy as np
 
 import pgames as pg
 from paper_figures.gallery import Check, Size, main
-from pgames.plot.paths import tau_path
+from pgames.plot.paths import SIDES, tau_path
 from pgames.plot.style import new_figure, style
 from pgames.regularisers import KL, L2
 
@@ -46,9 +46,9 @@ EXACT = {  # an L2 change between two supports of size 1 and 2 is at the margin 
 
 @style()
 def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
-    figure = new_figure(10.5, 6.0)
+    figure = new_figure(10.5, 6.3)
     panels = figure.subplots(2, 3, sharey=True)
-    checks = []
+    checks, sides = [], {}
     for column, (name, game) in enumerate(GAMES.items()):
         taus = np.geomspace(LOW, HIGH, SIZES[size])
         for row, (regulariser, above) in enumerate(((KL(), 1e-3), (L2(), 0.0))):
@@ -58,8 +58,9 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
             marks = [(one.tau, one.label, one.enters) for one in changes]
             tau_path(path.tau, path.policy[:, 0], path.labels, marks, ax=axes)
             axes.set_title(f"{name}, {regulariser.name}")
-            if row == 0:
-                axes.legend(*axes.get_legend_handles_labels(), loc="center right", fontsize=7.5)
+            shown = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+            sides |= {meaning: shown.pop(meaning) for _, meaning in SIDES.values() if meaning in shown}
+            axes.legend(shown.values(), shown.keys(), fontsize=7.5, loc="upper right")
             if column:
                 axes.set_ylabel("")
             if row == 0:
@@ -76,6 +77,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
         low = pg.nash(game, LOW, regulariser=L2()).policy[0]
         what = f"{name}: support at the smallest tau (L2)"
         checks.append(Check(what, float((low > 0).sum()), float((limit > 0).sum()), "tau = 0"))
+    figure.legend(sides.values(), sides.keys(), loc="outside lower center", ncols=2)
     return figure, checks
 
 

@@ -52,7 +52,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     probes = tuple(BOARDS)
     table = np.array([fired(make, boards, probes) for make in (clean, *BOARDS.values())])
     figure = new_figure(11.5, 4.9)
-    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1), gridspec_kw={"wspace": 0.05})
     image = left.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(table):
         if share > 0:

@@ -66,7 +66,7 @@ def _figure(log: Sequence[dict[str, Any]], found: dict[str, Any]) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     figure = new_figure(12.0, 4.2)
-    left, middle, right = figure.subplots(1, 3, width_ratios=[1.3, 1.2, 1])
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1.3, 1.2, 1], gridspec_kw={"wspace": 0.08})
     for name in found["members"]:
         points = _ratings(log, name)
         if "@" in name and points:  # a snapshot
@@ -77,15 +77,15 @@ def _figure(log: Sequence[dict[str, Any]], found: dict[str, Any]) -> Figure:
         left.plot(
             *zip(*_ratings(log, name), strict=True), color=COLOURS[i % len(COLOURS)], ls=dash, label=name
         )
-    left.set(xlabel="round", ylabel="rating: the limit of Elo")
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.set(xlabel="round", ylabel="rating: the limit of Elo", title="Ratings in training")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     left.legend(fontsize=6, ncols=2)
     table, members = np.array(found["win_rates"], dtype=float), found["members"]
     shown = middle.imshow(table, cmap="RdBu_r", vmin=0, vmax=1)
     place = range(len(members))
     middle.set_xticks(place, members, rotation=90, fontsize=6)
     middle.set_yticks(place, members, fontsize=6)
-    middle.set(title="win rate of the row")
+    middle.set(title="Win rate of the row")
     figure.colorbar(shown, ax=middle, shrink=0.8)
     gains = found["best_responses"]
     mean, margin = ([one[key] for one in gains.values()] for key in ("mean", "margin"))
@@ -93,7 +93,7 @@ def _figure(log: Sequence[dict[str, Any]], found: dict[str, Any]) -> Figure:
     labels = {"final": "the final\nmixture", "base": "the base"}
     right.set_xticks(range(len(gains)), [labels.get(name, name) for name in gains])
     right.axhline(0.5, color=INK, lw=0.8, ls=":")
-    right.set(ylabel="win rate of a best response", xlabel="trained against", ylim=(0, 1))
+    right.set(ylabel="its win rate", xlabel="trained against", ylim=(0, 1), title="A best response")
     return figure
 
 

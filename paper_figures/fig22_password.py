@@ -38,7 +38,7 @@ def _drawn(folder: Path, toy: bool) -> tuple[Figure, list[Check]]:
         train: [played(toy, folder, train, seed) for seed in range(1 if toy else SEEDS)]
         for train in DEFENDERS
     }
-    success = {"the base": [one["attack_success_base"] for one in runs["defender"]]}
+    success = {"the base": [one["attack_success_base"] for one in runs["both"]]}
     success |= {
         f"trained {label}": [one["attack_success"] for one in runs[train]]
         for train, label in DEFENDERS.items()
@@ -66,7 +66,7 @@ def _figure(
     success: Mapping[str, list[dict[str, Any]]], ordinary: Mapping[str, list[dict[str, float]]]
 ) -> Figure:
     figure = new_figure(10.0, 3.8)
-    left, right = figure.subplots(1, 2, width_ratios=[2.4, 1])
+    left, right = figure.subplots(1, 2, width_ratios=[2.4, 1], gridspec_kw={"wspace": 0.06})
     place, width = np.arange(len(ATTACKERS)), 0.8 / len(success)
     for i, (label, runs) in enumerate(success.items()):
         for j, name in enumerate(ATTACKERS):
@@ -76,7 +76,7 @@ def _figure(
             margin = runs[0][name]["margin"] if len(values) == 1 else 0.0
             left.errorbar([at] * len(values), values, margin, color=INK, ls="", marker=".", ms=4, capsize=2)
     left.set_xticks(place, [NAMES[name] for name in ATTACKERS])
-    left.set(xlabel="attacks on held-out seeds", ylabel="success", ylim=(0, None))
+    left.set(xlabel="attacks", ylabel="success", ylim=(0, None), title="Attacks on held-out seeds")
     left.legend()
     for i, many in enumerate(ordinary.values()):
         values = [one["mean"] for one in many]
@@ -84,7 +84,7 @@ def _figure(
         right.errorbar([i] * len(values), values, many[0]["margin"], color=INK, ls="", marker=".", capsize=2)
     right.axhline(0.5, color=INK, lw=0.8, ls=":")
     right.set_xticks(range(len(ordinary)), [label.replace(" ", "\n", 1) for label in ordinary])
-    right.set(xlabel="trained", ylabel="win rate on ordinary prompts", ylim=(0, 1))
+    right.set(xlabel="trained", ylabel="win rate over the base", ylim=(0, 1), title="Ordinary prompts")
     return figure
 
 

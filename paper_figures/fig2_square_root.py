@@ -9,7 +9,7 @@ import numpy as np
 
 import pgames as pg
 from paper_figures.gallery import Check, Size, main
-from pgames.plot.style import COLOURS, INK, new_figure, style
+from pgames.plot.style import COLOURS, DASHES, INK, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
             curve = pg.simulate(learner(tau), pg.games.hidden_rps(tau), rounds, seeds)
             mean = curve.regret.mean(axis=0)
             spread = 1.96 * curve.regret.std(axis=0) / np.sqrt(seeds)
-            axes.plot(curve.rounds, mean, color=COLOURS[i], label=name)
+            axes.plot(curve.rounds, mean, color=COLOURS[i], ls=DASHES[i], label=name)
             axes.fill_between(curve.rounds, mean - spread, mean + spread, color=COLOURS[i], alpha=0.2, lw=0)
             slope, regret = EXPECTED[name, inverse]
             checks.append(
@@ -53,7 +53,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
         axes.set(xscale="log", yscale="log", xlabel="rounds T", title=f"1/tau = {inverse}")
         axes.grid(which="major")
     panels[0].set_ylabel("regret, mean over seeds")
-    panels[0].legend(loc="upper left")
+    panels[0].legend(loc="upper left", handlelength=3)
     return figure, checks
 
 

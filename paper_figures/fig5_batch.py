@@ -50,7 +50,7 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     axes.axhline(1, color=INK, lw=0.8)
     axes.set(xscale="log", yscale="log", xlabel="labels a round m", ylabel="final gap / gap of the reference")
     axes.grid(which="major")
-    axes.legend(loc="lower left", title="dotted: predicted m*")
+    axes.legend(loc="lower left", title="dotted: predicted m*", frameon=True, framealpha=1, edgecolor="none")
     return figure, checks
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TAU = 0.05
+CROWDED = 0.4  # a margin whose label would lie on that of 0.45
 LEARNERS = {"greedy": pg.Greedy, "optimistic": pg.Optimistic, "enhancer": pg.Enhancer}
 
 SIZES = {  # rounds, seeds, numbers of responses
@@ -30,6 +31,8 @@ SIZES = {  # rounds, seeds, numbers of responses
 
 @style()
 def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
+    from matplotlib.ticker import LogFormatter
+
     rounds, seeds, responses = SIZES[size]
     margins = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.45])
     sizes = np.array(responses)
@@ -55,8 +58,10 @@ def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     left.set(xscale="log", yscale="log", xlabel="margin D: the winner wins 1/2 + D", ylabel="regret")
     right.set(xscale="log", yscale="log", xlabel="responses K (cycle, p = 0.9)")
     for axes, ticks in ((left, margins), (right, sizes)):
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
+        axes.set_xticks(ticks, ["" if tick == CROWDED else f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+        axes.yaxis.set_major_formatter(LogFormatter())  # 20, not 2 x 10^1
+        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
         axes.grid(which="major")
     left.legend(loc="best")
     figure.suptitle(f"Regret after {rounds:.0e} duels, tau = {TAU}", x=0.01, ha="left", fontsize=11)

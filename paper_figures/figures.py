@@ -20,7 +20,7 @@ FIGURES = (
     "fig17_regret_matching",
     "fig18_tau_paths",
     "fig19_regularisers",
+    "fig20_audit",
     "fig21_smollm2_league",
     "fig22_password",
-    "fig20_audit",
 )

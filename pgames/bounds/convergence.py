@@ -17,7 +17,7 @@ def nash_md(tau: float) -> Bound:
     """
     positive(tau=tau)
     return Bound(
-        f"8 / (tau^2 (T + 1)), tau = {tau:g}",
+        f"Nash-MD: 8 / (tau^2 (T + 1)), tau = {tau:g}",
         lambda T: 8 / (tau**2 * (T + 1)),
         "kl",
         "proved",

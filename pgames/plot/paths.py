@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEVELS, LEVEL = 3, 0.24  # heights of the names of changes, in shares of the axes
 NAMED = len(COLOURS)  # responses with a colour of their own; the others are grey
+SIDES = {False: (">", "played above this tau"), True: ("<", "played below this tau")}  # by `enters`
 
 
 @styled
@@ -29,9 +29,11 @@ def tau_path(
 ) -> Figure:
     """The probabilities of responses along tau, on a log scale; tau = 0 is drawn at the left edge.
 
-    tau float64[T], policy float64[T, Y]. A dotted line marks the tau of a change (tau, label, enters). The
-    seven responses with the largest probability anywhere have a colour, the others are grey. Draws on `ax`
-    when one is given, and returns its figure. Raises TypeError when `ax` is not an Axes.
+    tau float64[T], policy float64[T, Y]. A dotted line in the colour of the response marks the tau of a
+    change (tau, label, enters as tau falls), and a triangle points to the side on which the response is
+    played. The seven responses with the largest probability anywhere have a colour. The others are grey, and
+    their changes have names. Draws on `ax` when one is given, and returns its figure. Raises TypeError when
+    `ax` is not an Axes.
     """
     figure, axes = own_axes(ax, 5.2, 3.4)
     order = np.argsort(tau)
@@ -51,29 +53,30 @@ def tau_path(
             zorder=4 if named else 2,
             label=short(labels[y]) if named else None,
         )
-    colours = {labels[int(y)]: COLOURS[rank] for rank, y in enumerate(ranked[:NAMED])}
-    for i, (where, label, enters) in enumerate(sorted(changes)):
-        colour = colours.get(label, INK)
-        axes.axvline(where, color=colour, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1)
-        axes.annotate(
-            f"{short(label, 12)} {'leaves' if enters else 'enters'}",  # read from small to large tau
-            (where, 1.0 - LEVEL * (i % LEVELS)),  # neighbours stand on different levels
-            (2, -2),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            rotation=90,
-            va="top",
-            fontsize=7.5,
-            color=colour,
-        )
+    moved = [(where or least / 2, label, enters) for where, label, enters in changes]
+    _mark(axes, moved, {labels[int(y)]: COLOURS[rank] for rank, y in enumerate(ranked[:NAMED])})
     axes.set(xscale="log", xlabel="tau", ylabel="probability at equilibrium", ylim=(-0.02, 1.02))
     if (at == 0).any():
         axes.axvline(least / 2, color=PALE, linewidth=0.8, zorder=1)
-        axes.annotate("tau = 0", (least / 2, 0), (2, 3), textcoords="offset points", fontsize=7.5, color=INK)
+        axes.annotate("tau = 0", (least / 2, 0), (2, 8), textcoords="offset points", fontsize=7.5, color=INK)
     axes.grid(which="major", axis="y")
     if ax is None:
         figure.legend(*_handles(axes), loc="outside right center")
     return figure
+
+
+def _mark(axes: Axes, changes: Sequence[tuple[float, str, bool]], colours: dict[str, str]) -> None:
+    for where, label, enters in sorted(changes):
+        colour = colours.get(label, INK)
+        axes.axvline(where, color=colour, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1)
+        axes.plot(where, 0, SIDES[enters][0], color=colour, markersize=6, zorder=6, clip_on=False)
+        if label not in colours:
+            axes.annotate(
+                short(label, 12), (where, 0), (2, 8), textcoords="offset points", rotation=90, fontsize=7.5
+            )
+    for side in sorted({enters for *_, enters in changes}, reverse=True):
+        mark, meaning = SIDES[side]
+        axes.plot([], [], mark, color=INK, markersize=5, label=meaning)
 
 
 def _handles(axes: Axes) -> tuple[list, list[str]]:

@@ -111,7 +111,9 @@ def test_one_player_is_drawn_on_given_axes():
     path = pg.nash_zero_sum([[0.3], [0.0]], tau=[0.0, 0.01, 3.0])
     assert path.plot(ax=axes) is figure
     assert {line.get_label() for line in axes.lines} >= {"row 0", "row 1"}
-    assert axes.texts[0].get_text() == "row 1 enters"  # read from small to large tau
+    marks = {line.get_marker(): line.get_color() for line in axes.lines if len(line.get_xdata()) == 1}
+    assert marks == {">": axes.lines[0].get_color()}  # of row 1, which is drawn first
+    assert "played above this tau" in {line.get_label() for line in axes.lines}
     assert path.plot("column") is not figure
 
 

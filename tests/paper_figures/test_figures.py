@@ -82,7 +82,7 @@ FIGURES = {
         [*("plain", "bold", "careful", "ahead", "moving", "hunter", "poacher", "base")],
     ),
     "fig22_password": (
-        ["attacks on held-out seeds", "trained"],
+        ["attacks", "trained"],
         ["the base", "trained against an attacker", "trained on fixed attacks"],
     ),
     "fig20_audit": (["probe", "", ""], ["true score"]),

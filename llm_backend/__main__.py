@@ -48,12 +48,18 @@ app = typer.Typer(
 @app.command()
 def run(
     config: Annotated[Path, typer.Argument(help="A .toml file, such as llm_backend/recipes/inpo.toml.")],
-    tiny: Annotated[bool, typer.Option("--tiny", help="At a toy's scale: seconds on a CPU.")] = False,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="Use a toy model, toy prompts and a toy judge: seconds on a CPU.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last complete round.")] = False,
-    device: Annotated[str, typer.Option("--device", help="Instead of the file's, such as cuda.")] = "",
-    plan: Annotated[bool, typer.Option("--plan", help="Only say the cost, from a few prompts.")] = False,
+    device: Annotated[
+        str, typer.Option("--device", help="Device in place of the file's, such as cuda.")
+    ] = "",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the cost, estimated from a few prompts, and stop.")
+    ] = False,
 ) -> None:
-    """Play the run or the league of a file; the word `run` may be left out."""
+    """Play the training run or the league that a file describes. The word `run` may be left out."""
     with _explained():
         from llm_backend.league import settings
         from llm_backend.processes.workers import workers
@@ -88,9 +94,9 @@ def run(
 @app.command()
 def plot(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    out: Annotated[Path, typer.Option("--out", help="An image by its suffix, or a page: .html.")] = Path(
-        "runs.html"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", help="File to write: .html for a page; .png, .svg or .pdf for an image.")
+    ] = Path("runs.html"),
 ) -> None:
     """Draw the curves of runs side by side, as an image or a self-contained page."""
     with _explained():
@@ -104,7 +110,9 @@ def plot(
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
     to: Annotated[Path, typer.Option("--to", help="A new folder for the policy of the last round.")],
-    adapter: Annotated[bool, typer.Option("--adapter", help="As an adapter for PEFT and vLLM.")] = False,
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="Write the adapter alone, for PEFT and vLLM.")
+    ] = False,
     attacker: Annotated[
         bool, typer.Option("--attacker", help="In a run of two roles, write the attacker.")
     ] = False,
@@ -132,12 +140,18 @@ def vote(
         list[Path],
         typer.Argument(help="A file of pairs, several files of answers, or the folder of a run."),
     ],
-    votes: Annotated[Path | None, typer.Option("--votes", help="The file of votes, .jsonl.")] = None,
-    first: Annotated[str, typer.Option("--first", help="The column of a pair's first text.")] = "first",
-    second: Annotated[str, typer.Option("--second", help="The column of a pair's second text.")] = "second",
-    repeat: Annotated[float, typer.Option("--repeat", help="The share of pairs that are shown twice.")] = 0.0,
+    votes: Annotated[
+        Path | None, typer.Option("--votes", help="File of votes, .jsonl (default: beside the source).")
+    ] = None,
+    first: Annotated[str, typer.Option("--first", help="Column of the first text of a pair.")] = "first",
+    second: Annotated[str, typer.Option("--second", help="Column of the second text of a pair.")] = "second",
+    repeat: Annotated[
+        float, typer.Option("--repeat", help="Share of the shown pairs that are repeats, in [0, 1).")
+    ] = 0.0,
     port: Annotated[int, typer.Option("--port", help="Port of the page; 0 takes a free one.")] = 8765,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the sides and of the order.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seed of the order of the pairs and of their sides.")
+    ] = 0,
 ) -> None:
     """Serve a page on this machine on which people compare pairs of replies. Ctrl-C ends it."""
     with _explained("Free space or permit writing, and start again; votes are kept."):

@@ -51,7 +51,7 @@ class Regularised:
 
     @property
     def target(self) -> Weight:
-        """tau: the solver is after the Nash of the game regularised by tau KL to the reference."""
+        """tau: the solver computes the Nash of the game regularised by tau KL to the reference."""
         return self.tau
 
 

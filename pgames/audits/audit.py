@@ -59,7 +59,7 @@ def audit(
     resamples: int = RESAMPLES,
     found: Estimated | None = None,
 ) -> Audit:
-    """What is wrong with votes, before their ratings are believed: ten probes, each with an answer in a line.
+    """Look for faults in votes before their ratings are believed: ten probes, each answered in one line.
 
     connectivity, position, self-votes, ties by annotator, annotators (whose votes depend on each other),
     prompts (that disagree), neighbours (of the ranking, separated jointly), cyclic triads, duplicates, drift.

@@ -84,7 +84,7 @@ def demo(
 @app.command()
 def solve(
     game: Annotated[
-        str, typer.Argument(help="A name such as cyclic:5,p=0.9, a matrix of win rates, or a file of votes.")
+        str, typer.Argument(help="A name such as cyclic:5,p=0.9, or a file with a matrix or votes.")
     ],
     solver: Annotated[
         str,
@@ -100,11 +100,11 @@ def solve(
         str, typer.Option(help="In place of the KL: ReverseKL, ChiSquare:kl=1, Tsallis:0.5 or L2.")
     ] = "KL",
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 1000,
-    symmetrise: Annotated[bool, typer.Option(help="Take (P + 1 - P') / 2 for P.")] = False,
+    symmetrise: Annotated[bool, typer.Option(help="Replace P by (P + 1 - P') / 2.")] = False,
     no_prompt: NoPrompt = False,
     drop: Drop = False,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the gap against rounds: .png, .svg or .pdf.")
+        Path | None, typer.Option(help="Figure of the exploitability against rounds: .png, .svg or .pdf.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -132,7 +132,7 @@ def solve(
 def adversary(
     game: Annotated[
         str,
-        typer.Argument(help="A name such as guards:5, or a matrix of success rates: attacks by defences."),
+        typer.Argument(help="A name such as guards:5, or a file of success rates: attacks by defences."),
     ],
     solver: Annotated[
         str | None,
@@ -240,7 +240,7 @@ app.command()(league)
 
 @app.command()
 def families() -> None:
-    """Print the coefficients of each solver in a round."""
+    """Print the coefficients of the round of each solver, traced from its code."""
     from rich.console import Console
 
     from pgames.tracing.tableau import family_table

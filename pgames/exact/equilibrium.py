@@ -131,14 +131,15 @@ def nash(
     tau float64[T] gives a `TauPath`, the equilibria along several values of tau.
 
     precision : an exploitability that is enough, in units of win rates; 0 asks for the exact equilibrium.
-        Above 0, a game of more than 128 responses at tau = 0 is left at the first policy whose exploitability
-        is known to be at most this, whichever `select` names; other games are solved exactly.
-    threads : of the linear algebra, in games of more than 128 responses; None leaves them as they are. The
-        last bits of an answer may depend on them.
+        Above 0, a game of more than 128 responses at tau = 0 is solved until the exploitability of a policy
+        is known to be at most this, and `select` has no effect. Other games are solved exactly.
+    threads : the number of threads of the linear algebra, in games of more than 128 responses; None does not
+        change it. The last bits of an answer may depend on it.
+    regulariser : one of `pgames.regularisers`, which replaces the KL at tau > 0. At tau = 0 it does not
+        matter.
 
-    `regulariser`, one of `pgames.regularisers`, takes the place of the KL for tau > 0; at tau = 0 it has no
-    part in the game. method="cvxpy" solves the same problems by Clarabel, slowly and to about 1e-8, as a
-    second opinion, for the KL alone.
+    method="cvxpy" solves the same problems by Clarabel, as a second opinion: slowly, to about 1e-8, and for
+    the KL alone.
 
     Raises ValueError for bad arguments, TypeError for a regulariser without an exact answer, and RuntimeError
     when a prompt's exploitability exceeds 1e-9 (1e-6 with cvxpy), never seen on a valid game. Above tau =

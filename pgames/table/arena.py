@@ -39,8 +39,7 @@ class TableArena:
     first_run : the number of the first run, so that an experiment can be split without repeating streams.
     regulariser : D in the penalty tau D(policy, reference), one of `pgames.regularisers`. It sets the
         geometry of the arena: `mirror_step` and `tilt` penalise by D, `geometric_mixture` mixes in the dual
-        coordinates of D, and `exploitability` measures the game regularised by D. A solver's sentence stays
-        as it is.
+        coordinates of D, and `exploitability` measures the game regularised by D. Solvers do not change.
 
     Raises TypeError when `game` is neither or the regulariser has no exact mirror step, and ValueError when a
     number is out of range or the table is not a preference game.

@@ -33,7 +33,7 @@ COUNTS_LIMIT = 8 * 2**30  # bytes that the tables of counts may take
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Comparisons:
-    """Votes between two items each, in the order they were cast; 13 bytes a vote.
+    """Votes on pairs of items, in the order in which they were cast; 13 bytes a vote.
 
     Parameters
     ----------

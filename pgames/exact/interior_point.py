@@ -11,10 +11,12 @@ reduces each step to one linear system for the change of x alone, with D = diag(
 
 which serves the predictor (r = -x s) and the correctors (r = sigma mu 1 - x s - dx ds) alike: one LU a step.
 
-At tau = 0 a large game starts at an average of regret matching (`start.py`), others in the middle. The
-path is left early. At tau = 0, once the predictor separates the responses that are played from the others,
-the indifference equations of the played ones are solved; an equilibrium found in this way is exact and
-unique. At tau > 0 Newton's method takes over once mu is small compared with tau.
+At tau = 0 a large game starts at an average of regret matching (`start.py`), others in the middle. Where
+regret matching leaves few responses, their game is solved instead.
+
+The path is left early. At tau = 0, once the predictor separates the responses that are played from the
+others, the indifference equations of the played ones are solved; an equilibrium found in this way is exact
+and unique. At tau > 0 Newton's method takes over once mu is small compared with tau.
 """
 
 from __future__ import annotations
@@ -105,8 +107,10 @@ def follow_path(
     factor = A.resolvent if isinstance(A, Embedded) else Resolvents(A)
     x = np.full(n, 1 / n)
     if tau == 0 and n >= SMALLEST and isinstance(factor, Resolvents) and not isinstance(A, Embedded):
-        x = averaged(A, max(precision / 2, ENOUGH), factor.buffer)
-        if 0 < precision and float((A @ x).max()) <= precision:
+        x, exact = averaged(
+            A, max(precision / 2, ENOUGH), factor.buffer, lambda some: solve_among(A, some, rounding)
+        )
+        if exact or (0 < precision and float((A @ x).max()) <= precision):
             return PathEnd(x, played, True, 0)
         x, v = inside(A, x)
         gradient = -(A @ x)
@@ -211,6 +215,20 @@ def solve_support(A: Array | Embedded, played: NDArray[np.bool_], rounding: floa
     x = np.maximum(x, 0)
     x /= x.sum()
     return x if (A @ x)[~played].max(initial=-1.0) < -margin else None
+
+
+def solve_among(A: Array, some: NDArray[np.bool_], rounding: float) -> Array | None:
+    """The equilibrium float64[n] if it is unique and plays only responses in `some` bool[n], else None.
+
+    It is that of the game of these responses, if the others lose against it.
+    """
+    inside = np.flatnonzero(some)
+    end = follow_path(A[np.ix_(inside, inside)], np.zeros(len(inside)), 0.0, rounding)
+    if not end.exact:
+        return None
+    played = np.zeros(len(A), dtype=bool)
+    played[inside[end.x > 0]] = True
+    return solve_support(A, played, rounding)
 
 
 def _centre_of_flat(A: Embedded, point: Array, v: float) -> Array:

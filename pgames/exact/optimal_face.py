@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 MAX_STEPS = 100
+CONVERGES = 1e-6  # a decrement from which Newton's method squares it in each step
 COMPLEMENTARY = 1e-12  # final products of slack and multiplier
 
 
@@ -55,17 +56,23 @@ def centre(face: Face) -> Array:
     """argmax sum_B log x + sum_N log(-A_NB x), float64[b]: the analytic centre, by damped Newton."""
     x, Z = face.point, face.directions
     G = np.vstack([Z, -face.losing @ Z])
+    best, highest, before = x, -np.inf, np.inf
     for _ in range(MAX_STEPS):
         slack = np.concatenate([x, -face.losing @ x])
         if not (slack > 0).all():  # by rounding, where rows of the game are nearly equal
             return face.point
+        value = float(np.log(slack).sum())
+        if before > CONVERGES and value <= highest:  # a damped step raises it, but for rounding
+            return best
+        best, highest = x, value
         scaled = G / slack[:, None]
         dt = _least_squares(scaled)
         relative = scaled @ dt
-        decrement = np.linalg.norm(relative)
+        decrement = float(np.linalg.norm(relative))
         x = x + Z @ dt / (1 + decrement if decrement > 0.25 else 1)
-        if decrement < 1e-12:
+        if decrement < 1e-12 or (decrement < CONVERGES and decrement > before / 2):
             break
+        before = decrement
     return x
 
 

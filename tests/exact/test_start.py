@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pgames as pg
+from benchmarks import exact_list
 from pgames.exact import interior_point, optimal_face, start
 from pgames.exact.one_game import scaled
 
@@ -39,12 +40,54 @@ def test_the_start_saves_steps_and_changes_no_answer(kind, monkeypatch):
 def test_the_average_has_the_gap_that_is_claimed():
     """In single precision the average of 200 rounds is far less exploitable than the middle."""
     A, _, _ = scaled(table("normal"))
-    mean = start.averaged(A, start.ENOUGH, np.empty(A.shape))
+    mean, exact = start.averaged(A, start.ENOUGH, np.empty(A.shape), lambda played: None)
+    assert not exact
     gap, middle = float((A @ mean).max()), float(A.mean(axis=1).max())
     assert mean.dtype == np.float64 and mean.sum() == pytest.approx(1) and mean.min() >= 0
     assert 0 < gap < 1e-3 < 0.02 < middle
     x, v = start.inside(A, mean)
     assert x.min() > 0 and (v - A @ x).min() > 0
+
+
+@pytest.mark.parametrize("kind", ["transitive", "nearly transitive", "top cycle", "voters"])
+def test_an_equilibrium_of_few_responses_needs_no_path(kind, monkeypatch):
+    solved = 0
+    for seed in range(3):
+        game = pg.PreferenceGame(
+            0.5 + exact_list.KINDS[kind](np.random.default_rng(seed), 450), symmetrise=True
+        )
+        ours = pg.nash(game)
+        solved += ours.iterations == 0
+        with monkeypatch.context() as patched:
+            patched.setattr(interior_point, "SMALLEST", 10**9)
+            middle = pg.nash(game)
+        assert ours.unique and middle.unique and ours.exploitability <= 1e-15
+        np.testing.assert_allclose(ours.policy, middle.policy, atol=1e-14)
+    assert solved >= 1
+
+
+def test_responses_outside_that_win_or_tie_are_no_equilibrium():
+    """The game of some responses is no answer where another one beats or ties with its equilibrium."""
+    A, _, rounding = scaled(exact_list.KINDS["top cycle"](np.random.default_rng(1), 450))
+    x = pg.nash(0.5 + A / 2).policy[0]
+    assert interior_point.solve_among(A, x > 0, rounding) == pytest.approx(x, abs=1e-15)
+    best = np.zeros(450, dtype=bool)
+    best[np.flatnonzero(x > 0)[1:]] = True
+    assert interior_point.solve_among(A, best, rounding) is None
+    clone = np.argmax(x)
+    with_clone = np.block([[A, A[:, [clone]]], [A[[clone]], np.zeros((1, 1))]])
+    assert interior_point.solve_among(with_clone, np.append(x > 0, False), rounding) is None
+
+
+def test_the_centre_of_games_with_clones_ends_when_its_steps_are_rounding(monkeypatch):
+    steps = []
+    least_squares = optimal_face._least_squares
+    monkeypatch.setattr(optimal_face, "_least_squares", lambda M: steps.append(1) or least_squares(M))
+    for seed in (3, 11, 22):
+        A = exact_list.KINDS["clones"](np.random.default_rng([seed, 450]), 450)
+        steps.clear()
+        assert pg.nash(pg.PreferenceGame(0.5 + A, symmetrise=True)).exploitability <= 1e-15
+        assert len(steps) < 60
 
 
 @pytest.mark.parametrize("precision", [1e-3, 1e-4, 1e-6, 1e-9])

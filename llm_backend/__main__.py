@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,6 +127,8 @@ def export(
         from llm_backend.runs.errors import ConfigError
         from llm_backend.runs.export import export_run
 
+        if is_league(run) and attacker:
+            raise ConfigError(f"--attacker: {run} is a league; name a member with --member.")
         if is_league(run):
             print(export_member(run, to, member, adapter))
             return
@@ -179,7 +182,8 @@ def _told(hint: str) -> Iterator[None]:
     from llm_backend.runs.errors import ConfigError, OutOfMemory
 
     try:
-        yield
+        with _told_in_lines():
+            yield
     except ConfigError as error:
         _exit_with(error, 2)
     except (OutOfMemory, JudgeError, FloatingPointError, ValueError) as error:
@@ -190,6 +194,25 @@ def _told(hint: str) -> Iterator[None]:
         if not lost(error):
             raise
         _exit_with(f"another process has ended ({error}); --resume continues from the last round.", 1)
+
+
+@contextmanager
+def _told_in_lines() -> Iterator[None]:
+    """Print the warnings of this package as a line each, without the place in the source."""
+    usual = warnings.formatwarning
+
+    def told(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if not issubclass(category, UserWarning) or issubclass(category, FutureWarning):
+            return usual(message, category, filename, lineno, line)
+        return f"llm_backend: {one_line(message)}\n"
+
+    warnings.formatwarning = told
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _exit_with(why: object, code: int) -> None:

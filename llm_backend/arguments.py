@@ -15,6 +15,8 @@ from llm_backend.policies.handles import Answers
 from llm_backend.spaces.protocol import ListedSpace
 from pgames.regularisers import KL
 
+MOST = 2**62  # a seed is part of 64-bit words, and roles double it
+
 
 def check_prompts(prompts: Sequence[Prompt]) -> list[str]:
     """The prompts as texts; messages as a `Conversation`.
@@ -54,8 +56,8 @@ def check_counts(samples: int | None, seed: int, per_round: int | None, prompts:
         _check_integer("samples", samples)
     if per_round is not None:
         _check_integer("per_round", per_round)
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, got {seed}.")
+    if not 0 <= seed < MOST:
+        raise ValueError(f"seed must be at least 0 and below 2**62, got {seed}.")
     if samples is None and not listed:
         raise ValueError("samples=None needs responses=[...]: only an enumerable game is played exactly.")
     if samples is not None and samples < 2:

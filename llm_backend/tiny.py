@@ -74,7 +74,12 @@ def word_tokenizer(words: Sequence[str]) -> Any:
 def tiny_language_model(
     lora: int | None = 4, seed: int = 0, texts: list[str] | None = None, kind: type[LM] = LanguageModel
 ) -> LM:
-    """A random Llama of two layers with a tokenizer trained on `texts` (PROMPTS by default)."""
+    """A random Llama of two layers with a tokenizer trained on `texts` (PROMPTS by default).
+
+    Raises ValueError for a seed of more than 64 bits.
+    """
+    if not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed must be a whole number of 64 bits, got {seed}.")
     tokenizer = tiny_tokenizer((texts or PROMPTS) + ["user assistant"])
     model = random_llama(len(tokenizer), width=32, inner=64, layers=2, room=256, spread=0.2, seed=seed)
     return kind(model, tokenizer, lora, seed)

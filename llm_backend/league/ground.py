@@ -110,7 +110,10 @@ def ground(config: LeagueConfiguration, folder: Path) -> Ground:
     tables = _bases(members)
     homes = [Home(shown_base(config.model), parts.arena, parts.measured)]
     for table in tables[1:]:
-        other = build(_on(config, table), folder)
+        try:
+            other = build(_on(config, table), folder)
+        except ConfigError as error:
+            raise ConfigError(f"the base {shown_base(table)} of a member: {error}") from None
         judge = parts.arena.judge
         arenas = [one.within(replace(one.context, judge=judge)) for one in (other.arena, other.measured)]
         homes.append(Home(shown_base(table), *arenas))

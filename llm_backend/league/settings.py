@@ -171,6 +171,8 @@ def _check(members: list[MemberSettings]) -> None:
                 raise ConfigError(
                     f"{where}.exploits = {one.exploits!r}: it must be 'all' or another member: {others}."
                 )
+        if one.exploits == "all" and not any(other.kind == "learner" for other in members):
+            raise ConfigError(f"{where}.exploits = 'all': no member is a learner; name a member, or add one.")
     if not any(one.learns for one in members):
         raise ConfigError("league.members: none of them learns; give one a solver, or rate players by votes.")
 

@@ -32,6 +32,7 @@ from llm_backend.weights.copies import Copies
 from llm_backend.weights.merged import merged
 from llm_backend.weights.shards import Shards
 from llm_backend.weights.slots import Slots, Trainee
+from pgames.numerics import whole
 
 
 class LanguageModel:
@@ -53,9 +54,10 @@ class LanguageModel:
 
     A few tokens are scored and decoded when it is made. Ids without a token are never drawn.
 
-    Raises ValueError when `lora` is not a rank, the tokenizer has no EOS token, a stop token or a weight is
-    not usable, the head is more than one linear map, the model has a recurrent state or is the base of
-    another LanguageModel, or batches, decoding or training disagree with plain passes.
+    Raises ValueError when `lora` is not a rank, `seed` has more than 64 bits, the tokenizer has no EOS token,
+    a stop token or a weight is not usable, the head is more than one linear map, the model has a recurrent
+    state or is the base of another LanguageModel, or batches, decoding or training disagree with plain
+    passes.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class LanguageModel:
             raise ValueError(
                 f"lora must be a rank of at least 1, or None to train all weights, got {lora!r}."
             )
+        if not whole(seed) or not -(2**63) <= seed < 2**63:
+            raise ValueError(f"seed must be a whole number of 64 bits, got {seed!r:.60}.")
         if tokenizer.eos_token_id is None:
             raise ValueError("the tokenizer has no EOS token: set tokenizer.eos_token to one of its tokens.")
         own(model, self)

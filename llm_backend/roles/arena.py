@@ -88,11 +88,15 @@ class TextRoleArena:
         template_arguments: Mapping[str, object] | None = None,
     ):
         found = check_seeds(seeds)
-        for length in (attack_tokens, answer_tokens):
-            check_lengths(length, 0, temperature, 1)
+        _check_named("attack_tokens", lambda: check_lengths(attack_tokens, 0, temperature, 1))
+        _check_named("answer_tokens", lambda: check_lengths(answer_tokens, 0, temperature, 1))
+        if answers is None and lm.context is not None and answer_tokens >= lm.context:
+            raise ValueError(
+                f"answer_tokens = {answer_tokens} leaves no room for an attack in a context of {lm.context}."
+            )
         _check_lists(attacks, answers)
         check_counts(samples, seed, per_round, len(found), attacks is not None)
-        check_counts(replies, seed, None, len(found), True)
+        _check_named("replies", lambda: check_counts(replies, seed, None, len(found), True))
         asked = check_prompts(ordinary) if len(ordinary) else []
         if not 0 <= quality < 1 or (quality > 0 and not asked):
             raise ValueError(
@@ -310,6 +314,17 @@ class TextRoleArena:
 
     def _digest(self) -> str:
         return store.digest(self._attacking.prompts, self._attacking.space.listed)
+
+
+def _check_named(name: str, check: Callable[[], None]) -> None:
+    """Carry out a check of an argument that another arena calls by another name.
+
+    Raises ValueError that begins with this name.
+    """
+    try:
+        check()
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _check_lists(attacks: Sequence[str] | None, answers: Sequence[str] | None) -> None:

@@ -51,6 +51,8 @@ def export_run(
     lm = load_model(config.model, Reading())  # no prompt is read
     asked = parse_json((found.folder / "state.json").read_text(encoding="utf-8")).get("asked", "")
     policy = store.load(lm, found.folder, asked).policy
+    if role == "attacker" and not isinstance(policy, Pair):
+        raise ConfigError(f"--attacker: {folder} is a run of one policy; leave it out.")
     if isinstance(policy, Pair):
         policy = policy.attacker if role == "attacker" else policy.defender
     (write_peft if adapter else merge)(lm, policy, to, _card(config, folder, found.t))

@@ -81,8 +81,10 @@ def check_folder(folder: Path, config: Configuration, resume: bool) -> None:
         raise ConfigError(f"{folder} holds a run already: pass --resume to continue it, or set run.out.")
     try:
         there = _flat(parse_json(path.read_text(encoding="utf-8")))
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is damaged ({error}): set run.out to another folder.") from None
+    except AttributeError:
+        raise ConfigError(f"{path} is damaged (it is no table): set run.out to another folder.") from None
     here = _flat(json.loads(json.dumps(config.dump())))
     for key in (*there, *here):
         if key not in FREE and there.get(key) != here.get(key):
@@ -138,5 +140,10 @@ def restored(parts: Played, folder: Path, count: int) -> tuple[State, dict[int, 
 def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     out: dict[str, object] = {}
     for key, value in values.items():
-        out |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+            out |= _flat({f"[{i}]": one for i, one in enumerate(value)}, prefix + key)
+        elif isinstance(value, dict):
+            out |= _flat(value, f"{prefix}{key}.")
+        else:
+            out[prefix + key] = value
     return out

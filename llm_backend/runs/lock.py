@@ -39,7 +39,12 @@ def held(folder: Path) -> Iterator[None]:
 def _acquire(lock: FileLock, folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"run.out = '{folder}': it is a file; set run.out to a folder.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(
+            f"run.out = '{folder}' cannot be made ({error.strerror}): set run.out to another folder."
+        ) from None
     try:
         lock.acquire(blocking=False)
     except Timeout:

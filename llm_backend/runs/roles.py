@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -29,7 +30,7 @@ from llm_backend.runs.meter import Meter
 from llm_backend.runs.named import build_solver, function_named
 from llm_backend.runs.prompts import load_model, read_data
 from llm_backend.runs.reading import said, set_clock
-from llm_backend.runs.sections import STRICT, arguments, construct, validated
+from llm_backend.runs.sections import STRICT, arguments, construct, unknown, validated
 from llm_backend.tiny import PROMPTS
 from pgames.arena import Pair
 from pgames.solver import Solver
@@ -117,6 +118,10 @@ def build_roles(config: Configuration, folder: Path) -> RoleParts:
     own = set(RoleSettings.model_fields)
     how = validated(RoleSettings, "roles", {key: value for key, value in config.roles.items() if key in own})
     rest = {key: value for key, value in config.roles.items() if key not in own}
+    takes = [name for name in inspect.signature(TextRoleArena).parameters if name not in NOT_IN_ROLES]
+    for key in rest:
+        if key not in takes:
+            raise ConfigError(unknown(f"roles.{key}", "[roles]", [*RoleSettings.model_fields, *takes]))
     options = arguments("roles", TextRoleArena, rest, others=NOT_IN_ROLES)
     solver, fit = build_solver(config.solver), construct("fit", Fit, config.fit)
     texts = _texts(how)

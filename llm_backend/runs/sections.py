@@ -109,9 +109,11 @@ def validated(model: type[M], section: str, table: object) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         key = f"{section}.{first['loc'][0]}"
-        if first["type"] == "missing":
+        if first["type"] == "missing" and len(first["loc"]) == 1:
             raise ConfigError(f"{key} is missing: [{section}] needs it.") from None
         wanted = first["msg"].removeprefix("Input should be ")
+        if first["type"] == "missing":
+            wanted = "longer: an entry is missing"
         for theirs, ours in (("a valid dictionary", "a table"), ("a valid tuple", "a valid list")):
             wanted = wanted.replace(theirs, ours)
         value = table[str(first["loc"][0])]

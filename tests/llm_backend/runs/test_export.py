@@ -54,6 +54,10 @@ def test_one_line_says_what_is_wrong(played, tmp_path):
     assert code == 2 and said == f"llm_backend: {tmp_path} holds no config.json: pass the folder of a run.\n"
     code, _, said = called("export", played, "--to", played)
     assert code == 1 and "pass the name of a new folder" in said and said.count("\n") == 1
+    code, _, said = called("export", played, "--to", tmp_path / "out", "--attacker")
+    assert code == 2 and "is a run of one policy; leave it out" in said
+    code, _, said = called("export", played, "--to", tmp_path / "out", "--member", "a")
+    assert code == 2 and f"--member a: {played} is no league" in said
     empty = tmp_path / "empty"
     shutil.copytree(played, empty, ignore=shutil.ignore_patterns("0*"))
     code, _, said = called("export", empty, "--to", tmp_path / "out")

@@ -1,9 +1,11 @@
 """What cannot be measured is said before the first round is played, not after the last."""
 
 import json
+import warnings
 
 import pytest
 
+from llm_backend.__main__ import _told_in_lines
 from llm_backend.runs.config import Configuration, values_of
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.loop import run
@@ -72,6 +74,18 @@ def attack(folder, seeds, evaluate=None, **roles):
         ([*SEEDS, {"prompt": "a", "secret": 3}], {}, r"seeds\[2\].secret must be a text, got 3"),
         ([*SEEDS, {"prompt": "a", "system": ["b"]}], {}, r"seeds\[2\].system must be a text"),
         ([*SEEDS, {"prompt": "a", "secret": " "}], {}, r"seeds\[2\].secret is blank"),
+        (
+            SEEDS,
+            {"answer_tokens": 300},
+            "answer_tokens = 300 leaves no room for an attack .* of 256",
+        ),
+        (SEEDS, {"attack_tokens": 0}, r"\[roles\] attack_tokens: max_new_tokens must be at least 1"),
+        (SEEDS, {"replies": 1}, r"\[roles\] replies: samples must be at least 2"),
+        (
+            SEEDS,
+            {"heldout": 1},
+            "roles.heldout is unknown: .* success.*Did you mean held_out",
+        ),
         ([*SEEDS, {"prompt": "STRASSE", "secret": "straße"}], {}, "tells the attacker the secret 'straße'"),
     ],
 )
@@ -124,6 +138,12 @@ def test_data_that_would_be_passed_over_is_refused(data, told, tmp_path):
         ({"judge": {**RUN["judge"], "cache": 3}}, "judge.cache = 3: it must be true or false"),
         ({"judge": {"kind": "LogProb", "path": "./no"}}, r"\[judge\] ./no is not a folder"),
         ({"model": {"name": " "}}, r"\[model\] the name of the model is empty"),
+        ({"arena": {**RUN["arena"], "seed": 2**70}}, r"seed must be at least 0 and below 2\*\*62"),
+        ({"model": {"name": "tiny", "seed": 2**70}}, "seed must be a whole number of 64 bits"),
+        (
+            {"fit": {"lr": 1e-3, "betas": [0.9]}},
+            r"fit.betas = \[0.9\]: it must be longer",
+        ),
         ({"solver": {"name": "INPO", "tau": 1e-300, "eta": 1e300}}, "a step of 1e[+]300 asks for log-ratios"),
     ],
 )
@@ -131,3 +151,50 @@ def test_what_cannot_be_used_is_refused_in_one_line(sections, told, tmp_path):
     with pytest.raises(ValueError, match=told) as error:
         play(tmp_path, **sections)
     assert "\n" not in str(error.value)
+
+
+def test_a_changed_member_is_named_by_its_key(tmp_path):
+    from llm_backend.league.settings import LeagueConfiguration
+    from llm_backend.runs.folder import check_folder, write_config
+
+    def league(*names):
+        return LeagueConfiguration.parse({**RUN, "league": {"members": [{"name": name} for name in names]}})
+
+    write_config(tmp_path, league("a", "b"))
+    check_folder(tmp_path, league("a", "b"), True)
+    with pytest.raises(ConfigError, match=r'league.members\[1\].name is "b" in .* and "c" now'):
+        check_folder(tmp_path, league("a", "c"), True)
+    with pytest.raises(ConfigError, match=r'league.members\[2\].name is null in .* and "c" now'):
+        check_folder(tmp_path, league("a", "b", "c"), True)
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ConfigError, match="config.json is damaged .it is no table.: set run.out"):
+        check_folder(tmp_path, league("a", "b"), True)
+
+
+def test_an_exploiter_of_all_needs_a_learner():
+    from llm_backend.league.settings import LeagueConfiguration
+
+    members = [{"name": "a", "exploits": "all"}, {"name": "b", "exploits": "a"}]
+    with pytest.raises(ConfigError, match=r"members\[0\].exploits = 'all': no member is a learner"):
+        LeagueConfiguration.parse({**RUN, "league": {"members": members}})
+
+
+def test_the_base_of_a_member_is_named_when_it_cannot_be_loaded(tmp_path):
+    from llm_backend.league.loop import run as play_league
+    from llm_backend.league.settings import LeagueConfiguration
+
+    members = [{"name": "a"}, {"name": "b", "base": {"name": "./none"}}]
+    tables = {**RUN, "league": {"members": members}, "run": {"out": str(tmp_path / "out")}}
+    with pytest.raises(ConfigError, match=r"the base ./none of a member: \[model\] ./none is not a folder"):
+        play_league(LeagueConfiguration.parse(tables))
+
+
+def test_warnings_of_the_command_line_are_one_line_each():
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with _told_in_lines():
+            said = warnings.formatwarning(UserWarning("two\nlines"), UserWarning, "file.py", 3, "code")
+            other = warnings.formatwarning(FutureWarning("later"), FutureWarning, "file.py", 3, "code")
+    assert said.count("\n") == 1 and said.startswith("llm_backend: two")
+    assert "file.py:3: FutureWarning: later" in other
+    assert warnings.formatwarning(UserWarning("x"), UserWarning, "f.py", 1, "").startswith("f.py:1: UserW")

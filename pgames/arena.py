@@ -134,7 +134,8 @@ class PopulationArena(Arena[Pi], Protocol[Pi]):
 class AgainstAll(NamedTuple, Generic[Pi]):
     """The mixture of some members that plays best against every response of the game.
 
-    weights : float64[S, K], at least 0, each row of sum 1.
+    weights : float64[S, K], at least 0, each row of sum 1; float64[S, 2, K] of pairs, whose attackers and
+        defenders are weighed apart.
     opponent : the policy that holds every member to the value: the other side's strategy.
     exploitability : float64[S], of the mixture, in the unregularised game.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +91,13 @@ class Meetings:
             )
         return self.rates
 
+    def weighed(self, meta: Callable[[Array], Array]) -> Array:
+        """The weights that a meta-solver gives the members, float64[S, K].
+
+        Raises ValueError naming a pair that never met.
+        """
+        return meta(self.known())
+
     def margin(self) -> Array:
         """Half the width of the 95 % Wilson interval of each rate, float64[S, K, K]: 0 where exact, 1/2 where
         two never met. Games that share draws are not independent, and their true margin is larger."""
@@ -162,6 +169,26 @@ def exact_meetings(rates: ArrayLike) -> Meetings:
     _refuse(np.abs(sums - 1) <= ROUNDING, sums, "rates + rates'", "1 for every pair")
     P = np.clip(0.5 + (P - np.swapaxes(P, 1, 2)) / 2, 0.0, 1.0)
     return Meetings(P, np.full_like(P, np.inf))
+
+
+def matches(members: int, pairs: ArrayLike) -> NDArray[np.int64]:
+    """How often each pair of so many members meets, int64[K, K], symmetric, for matches int64[B, 2].
+
+    Raises ValueError when `pairs` has another shape, or a number that no member has.
+    """
+    listed = np.asarray(pairs)
+    if listed.size == 0:
+        listed = np.zeros((0, 2), dtype=np.int64)
+    if listed.ndim != 2 or listed.shape[1] != 2 or listed.dtype.kind not in "iu":
+        raise ValueError(
+            f"pairs must be whole numbers of shape [B, 2], got {listed.dtype} of shape {list(listed.shape)}."
+        )
+    if members == 0 or (listed.size and not (0 <= listed.min() and listed.max() < members)):
+        found = f"{listed.min(initial=0)} to {listed.max(initial=0)}"
+        raise ValueError(f"pairs must name members 0 to {members - 1}, got numbers {found}.")
+    times = np.zeros((members, members), dtype=np.int64)
+    np.add.at(times, (listed[:, 0], listed[:, 1]), 1)
+    return times + times.T - np.diag(np.diag(times))
 
 
 def _refuse(valid: NDArray[np.bool_], values: Array, name: str, need: str) -> None:

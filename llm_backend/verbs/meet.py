@@ -16,8 +16,7 @@ from llm_backend.spaces.draws import Draws, Floats, Ints
 from llm_backend.verbs.verdicts import judged, judged_both_ways, rates, win_rate
 from pgames.arena import AgainstAll
 from pgames.exact.shared_row import shared_row
-from pgames.meetings import Meetings, no_meetings
-from pgames.table.populations import matches
+from pgames.meetings import Meetings, matches, no_meetings
 
 
 class Games(NamedTuple):
@@ -62,7 +61,7 @@ def meet(context: Context, members: Sequence[Policy], pairs: NDArray[np.int64]) 
     together, so that a pair has at most `samples` matches.
     Raises ValueError when `pairs` does not name members by their numbers, or a pair has more matches.
     """
-    times = matches(members, pairs)  # type: ignore[arg-type]
+    times = matches(len(members), pairs)
     times = np.triu(times, 1)
     if context.exact:
         return _exact(context, members, times)

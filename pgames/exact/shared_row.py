@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 
 LARGEST_GAP = 1e-9  # of the payoff range: a larger one is an error
 FEASIBLE = 1e-10  # tolerance of the linear program, the least that HiGHS takes
+PLAYED = 1e-9  # probability below which a vertex does not play a strategy
 
 
 class SharedRow(NamedTuple):
@@ -34,7 +35,8 @@ def shared_row(A: ArrayLike, weights: ArrayLike, support: ArrayLike | None = Non
     """max over row of sum_x weights_x min_j (row A_x)_j, for payoffs A float64[X, m, n] of X games.
 
     The column player knows which game is played, the row player does not. One game is `nash_zero_sum`, with
-    the centre of its equilibria. Several are one linear program (HiGHS), of which a vertex is returned.
+    the centre of its equilibria. Several are one linear program (HiGHS), of which a vertex is returned,
+    after its linear equations have been solved again to rounding.
 
     Parameters
     ----------
@@ -58,8 +60,7 @@ def shared_row(A: ArrayLike, weights: ArrayLike, support: ArrayLike | None = Non
     if not inside.any(axis=1).all():
         raise ValueError(f"game {int(np.argmin(inside.any(axis=1)))} has no column in its support.")
     row, columns = _one(payoff[0], inside[0]) if X == 1 else _several(payoff, shares, inside)
-    guaranteed = float(shares @ np.where(inside, row @ payoff, np.inf).min(axis=1))
-    best = float(np.einsum("x,xmn,xn->m", shares, payoff, columns).max())
+    guaranteed, best = _kept_by(row, payoff, shares, inside), _most(columns, payoff, shares)
     spread = float(np.ptp(payoff)) or 1.0
     rounding = np.finfo(np.float64).eps * sum(payoff.shape) * float(np.abs(payoff).max())
     if not (gap := best - guaranteed) <= LARGEST_GAP * spread + rounding:
@@ -102,4 +103,41 @@ def _several(A: Array, shares: Array, inside: NDArray[np.bool_]) -> tuple[Array,
     columns[which, column] = np.maximum(-found.ineqlin.marginals, 0.0)
     total = columns.sum(axis=1, keepdims=True)
     uniform = inside / inside.sum(axis=1, keepdims=True)
-    return row / row.sum(), np.where(total > 0, columns / np.where(total > 0, total, 1.0), uniform)
+    row, columns = row / row.sum(), np.where(total > 0, columns / np.where(total > 0, total, 1.0), uniform)
+    better, answers = _polished(A, shares, row, columns)
+    if _kept_by(better, A, shares, inside) > _kept_by(row, A, shares, inside):
+        row = better
+    return row, answers if _most(answers, A, shares) < _most(columns, A, shares) else columns
+
+
+def _polished(A: Array, shares: Array, row: Array, columns: Array) -> tuple[Array, Array]:
+    """The row and the columns with the same supports, from the linear equations of an equilibrium.
+
+    The program solves them only to its tolerance.
+    """
+    (X, m, _), used = A.shape, np.flatnonzero(row > PLAYED)
+    which, column = np.nonzero(columns > PLAYED)
+    k, c = len(used), len(which)
+    level = np.zeros((c + 1, k + X))  # (row A_x)_j = v_x, sum row = 1
+    level[:c, :k], level[np.arange(c), k + which] = A[which, :, column][:, used], -1.0
+    level[c, :k] = 1.0
+    better = np.zeros(m)
+    better[used] = np.maximum(np.linalg.lstsq(level, np.eye(c + 1)[c])[0][:k], 0.0)
+    even = np.zeros((k + X, c + 1))  # sum_x w_x (A_x column_x)_i = u, sum column_x = 1
+    even[:k, :c], even[:k, c] = shares[which] * A[which][:, used, :][np.arange(c), :, column].T, -1.0
+    even[k + which, np.arange(c)] = 1.0
+    answers = np.zeros(columns.shape)
+    answers[which, column] = np.maximum(np.linalg.lstsq(even, np.r_[np.zeros(k), np.ones(X)])[0][:c], 0.0)
+    total = answers.sum(axis=1, keepdims=True)
+    answers = np.where(total > 0, answers / np.where(total > 0, total, 1.0), columns)
+    return better / (better.sum() or 1.0), answers
+
+
+def _kept_by(row: Array, A: Array, shares: Array, inside: NDArray[np.bool_]) -> float:
+    """What a row gets at least."""
+    return float(shares @ np.where(inside, row @ A, np.inf).min(axis=1))
+
+
+def _most(columns: Array, A: Array, shares: Array) -> float:
+    """What the best row gets against the columns."""
+    return float(np.einsum("x,xmn,xn->m", shares, A, columns).max())

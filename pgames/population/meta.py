@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pgames.exact.equilibrium import SELECTIONS, nash
 from pgames.exact.one_game import Select
+from pgames.exact.zero_sum import nash_zero_sum
 from pgames.games.preference import PreferenceGame
 from pgames.numerics import check_numbers, number, softmax
 from pgames.population.rates import check_rates
@@ -71,6 +72,18 @@ class Nash:
         """The equilibrium of each run, float64[S, K], for win rates float64[S, K, K]."""
         game = PreferenceGame(check_rates(rates), symmetrise=True)  # a run is a prompt of this game
         return nash(game, self.tau, self.select).policy
+
+    def by_role(self, success: Array) -> Array:
+        """The equilibrium of attackers and defenders, float64[S, 2, K], for their success float64[S, K, K].
+
+        Each role has weights of its own, the centre of its equilibria. Another `select` chooses among pairs,
+        whose attacker and defender then have one weight.
+        """
+        if self.select != "centre":
+            weights = self(0.5 * (success + (1 - np.swapaxes(success, 1, 2))))
+            return np.stack([weights, weights], axis=1)
+        found = [nash_zero_sum(A, float(self.tau)) for A in success]
+        return np.stack([[one.row, one.column] for one in found])
 
 
 @dataclass(frozen=True)

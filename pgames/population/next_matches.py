@@ -15,13 +15,23 @@ CURIOSITY = 0.1  # weight, shared by all members, of pairs that are in no mixtur
 PRIOR = 2.0  # games, half of them won, with which every estimate starts
 
 
-def next_matches(met: Meetings, meta: Meta = Nash()) -> Array:  # noqa: B008
+def next_matches(
+    met: Meetings,
+    meta: Meta = Nash(),  # noqa: B008
+    meets: ArrayLike | None = None,
+) -> Array:
     """The share of the next games that each pair should get, float64[S, K, K], 0 but for i < j, of sum 1.
 
-    share_ij is proportional to (w_i + w_j + .1 / K) sd_ij / sqrt(n_ij): w are the weights of `meta` on the
-    estimated rates, sd the standard deviation of one game and n the games so far. Pairs with a
-    member of the mixture, or with one that may exploit it, come first. A pair that never met is estimated
-    as even, here only. Exact rates need no games; when all are exact, all shares are 0.
+    share_ij is proportional to (w_i + w_j + m_ij + m_ji + .1 / K) sd_ij / sqrt(n_ij): w are the weights of
+    `meta` on the estimated rates, m the shares `meets`, sd the standard deviation of one game and n the games
+    so far. Pairs with a member of the mixture, or with one that may exploit it, come first, and those that a
+    matchmaker puts together. A pair that never met is estimated as even, here only. Exact rates need no
+    games; when all are exact, all shares are 0.
+
+    meets : float64[S, K, K], whom each member learns from: the rows of a matchmaker, and rows of 0 for
+        members that do not learn. Without it the games are for the mixture alone.
+
+    Raises ValueError for `meets` of another shape, negative or not finite.
     """
     K = met.members
     counted = np.where(np.isinf(met.games), 0.0, met.games)
@@ -30,6 +40,14 @@ def next_matches(met: Meetings, meta: Meta = Nash()) -> Array:  # noqa: B008
     rates = np.where(exact, met.rates, (wins + prior / 2) / (counted + prior))
     weights = meta(np.clip((rates + 1 - np.swapaxes(rates, 1, 2)) / 2, 0.0, 1.0))
     matters = weights[:, :, None] + weights[:, None, :] + CURIOSITY / K
+    if meets is not None:
+        shared = real("meets", meets)
+        if shared.shape != met.games.shape or not (np.isfinite(shared) & (shared >= 0)).all():
+            raise ValueError(
+                f"meets must be finite shares of at least 0, float64{list(met.games.shape)}, got shape "
+                f"{list(shared.shape)} and {shared.min(initial=0):g} as the least."
+            )
+        matters = matters + shared + np.swapaxes(shared, 1, 2)
     doubt = np.sqrt(rates * (1 - rates) / (counted + prior))
     shares = np.triu(np.where(exact, 0.0, matters * doubt), 1)
     total = shares.sum(axis=(1, 2), keepdims=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.arena import Pair, Role
+from pgames.arena import AgainstAll, Pair, Role
+from pgames.meetings import Meetings, matches, no_meetings
 from pgames.mixing import Policy, Simplices
 from pgames.numerics import check_whole, real
 from pgames.regularisers import KL, Regulariser, check_kl
-from pgames.roles import certificates
+from pgames.roles import certificates, populations
 from pgames.roles.matrix import MatrixRoles
+from pgames.roles.meetings import RoleMeetings
 from pgames.roles.prompts import PromptRoles
 from pgames.solver import Weight
 
@@ -146,14 +149,55 @@ class RoleArena:
 
     def win_rate(self, first: Policy, second: Policy) -> NDArray[np.float64]:
         """The mean over both roles of what `first` wins, float64[S]: 1/2 for two equal pairs."""
-        first, second = self._kept(first), self._kept(second)
-        if self.samples is None:
-            values = (np.exp(first) * self.roles.rates(second)).sum(axis=-1)
-            attacked, defended = certificates.by_role(self.roles, values, second)
-        else:
-            won = self.roles.sampled_wins(first, second, self.samples, self.seed, self.first_run, self.round)
-            attacked, defended = won[:, 0], won[:, 1]
+        attacked, defended = self._won(first, second)
         return 0.5 * (attacked + defended)
+
+    def win_rates(self, firsts: Sequence[Policy], seconds: Sequence[Policy]) -> NDArray[np.float64]:
+        """P(first > second) of every two pairs, float64[S, K, L] in [0, 1]: the mean over both roles.
+
+        Raises ValueError when there is no member, or one has another shape than the first.
+        """
+        populations.check_members([*firsts, *seconds] if len(firsts) and len(seconds) else [])
+        rows = [np.stack([self.win_rate(first, second) for second in seconds], axis=-1) for first in firsts]
+        return np.clip(np.stack(rows, axis=1), 0.0, 1.0)  # sums leave [0, 1] by rounding
+
+    def meet(self, members: Sequence[Policy], pairs: ArrayLike) -> RoleMeetings:
+        """What pairs of roles won in the matches int64[B, 2], exactly or in `samples` attacks each way.
+
+        A match in either order is one match, and may stand several times. The attacker of a member that
+        meets somebody, or is alone, also meets its own defender, so that attackers and defenders can be
+        weighed apart.
+
+        Raises ValueError when `pairs` does not name members by their numbers, and as `win_rates` does.
+        """
+        populations.check_members(members)
+        K, times = len(members), matches(len(members), pairs)
+        met = times.any(axis=1) | (K == 1)
+        np.fill_diagonal(times, met)
+        none = no_meetings(2 * K, self.runs)
+        rates, games = none.rates.copy(), none.games.copy()
+        for i, j in np.argwhere(np.triu(times)):
+            attacked, defended = self._won(members[i], members[j], int(times[i, j]))
+            played = np.inf if self.samples is None else times[i, j] * self.samples
+            for attacker, defender, won in ((2 * i, 2 * j + 1, attacked), (2 * j, 2 * i + 1, 1 - defended)):
+                rates[:, attacker, defender] = np.clip(won, 0.0, 1.0)  # sums leave [0, 1] by rounding
+                rates[:, defender, attacker] = 1 - rates[:, attacker, defender]
+                games[:, attacker, defender] = games[:, defender, attacker] = played
+        return RoleMeetings.of(Meetings(rates, games))
+
+    def against_all(self, members: Sequence[Policy]) -> AgainstAll[Policy]:
+        """The least exploitable mixtures of attackers and of defenders, whatever the feedback.
+
+        Each role's members meet all strategies of the other (`pgames.exact.shared_row`), so the weights are
+        float64[S, 2, K], of attackers and of defenders.
+
+        Raises ValueError in a view of one role, and as `win_rates` does.
+        """
+        if self._held is not None:
+            raise ValueError("against_all needs both roles: ask the arena itself, not a view of one role.")
+        populations.check_members(members)
+        weights, opponent, gaps = populations.against_all(self.roles, members)
+        return AgainstAll(weights, self.policy(opponent), gaps)
 
     def join(self, attacker: Policy, defender: Policy) -> Policy:
         """The attacker of the first pair with the defender of the second: float64[S, C, N].
@@ -217,6 +261,16 @@ class RoleArena:
         return view
 
     # -- inside -----------------------------------------------------------------------------------------
+
+    def _won(self, first: Policy, second: Policy, matches: int = 1) -> Pair[NDArray[np.float64]]:
+        """What `first` wins in each role, float64[S], in so many matches of `samples` attacks each way."""
+        first, second = self._kept(first), self._kept(second)
+        if self.samples is None:
+            values = (np.exp(first) * self.roles.rates(second)).sum(axis=-1)
+            return certificates.by_role(self.roles, values, second)
+        count = matches * self.samples
+        won = self.roles.sampled_wins(first, second, count, self.seed, self.first_run, self.round)
+        return Pair(won[:, 0], won[:, 1])
 
     def _kept(self, policy: Policy) -> Policy:
         """The policy with the role that is held put in its place."""

@@ -113,4 +113,4 @@ class League:
     def _state(self, arena: PopulationArena[Pi], t: int, learners: list[State]) -> State[Pi, Learners]:
         policies = [one.policy for one in learners]
         met = arena.meet(policies, all_pairs(len(policies)))
-        return State(t, mixed(arena, self.meta(met.known()), policies), (tuple(learners), met))
+        return State(t, mixed(arena, met.weighed(self.meta), policies), (tuple(learners), met))

@@ -49,7 +49,8 @@ class PSRO:
 
     A round asks `oracle` for `rounds` rounds against the mixture that `meta` makes of the members, adds its
     last policy, and lets it meet the others. The policy is the mixture; `state.memory` is (members,
-    meetings).
+    meetings). In a game of two roles the members are pairs: an oracle's attacker answers the defenders of the
+    population, its defender the attackers, and `Nash()` weighs the two roles apart.
 
     Theorem (double oracle, McMahan et al. 2003): with exact best responses it ends at a Nash, after at most
     as many rounds as there are responses. Known failure: the gap rises on the way, often by more than half of
@@ -77,14 +78,14 @@ class PSRO:
         require(self, arena, PopulationArena)
         _check_members(self, members)
         met = arena.meet(members, all_pairs(len(members)))
-        return State(0, mixed(arena, self.meta(met.known()), members), (tuple(members), met))
+        return State(0, mixed(arena, met.weighed(self.meta), members), (tuple(members), met))
 
     def step(self, arena: PopulationArena[Pi], state: State[Pi, Population[Pi]]) -> State[Pi, Population[Pi]]:
         members, met = state.memory
         new = answer(self.oracle, arena, state.policy, state.t * self.rounds, self.rounds)
         members, last = (*members, new), len(members)
         met = met.grown() + arena.meet(members, np.array([(last, i) for i in range(last)]))
-        return State(state.t + 1, mixed(arena, self.meta(met.known()), members), (members, met))
+        return State(state.t + 1, mixed(arena, met.weighed(self.meta), members), (members, met))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pgames.exact.certificates import exploitability
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.kernels import blocks, streams
 from pgames.losses import PairLoss, logistic, minimise
-from pgames.meetings import Meetings
+from pgames.meetings import Meetings, matches
 from pgames.mixing import Policy as Policy
 from pgames.mixing import Simplices
 from pgames.numerics import check_whole
@@ -189,7 +189,7 @@ class TableArena:
         A pair in either order is one pair, and may stand several times. Raises ValueError when `pairs` does
         not name members by their numbers.
         """
-        times = populations.matches(members, pairs)
+        times = matches(len(members), pairs)
         if self.samples is None:
             return populations.exact_meetings(self.game, members, times)
         draws = populations.Draws(self.samples, self.seed, self.first_run, self.round)

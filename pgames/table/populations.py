@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from pgames.exact.shared_row import shared_row
 from pgames.games.preference import PreferenceGame
@@ -37,26 +37,6 @@ def exact_rates(game: PreferenceGame, firsts: Sequence[Array], seconds: Sequence
         for x, weight in enumerate(game.prompt_weights):
             out[s] += weight * ((ours[s, x] @ game.skew[x]) @ theirs[s, x].T)
     return np.clip(out, 0.0, 1.0, out=out)  # sums leave [0, 1] by rounding
-
-
-def matches(members: Sequence[Array], pairs: ArrayLike) -> NDArray[np.int64]:
-    """How often each pair meets, int64[K, K], symmetric, for matches int64[B, 2].
-
-    Raises ValueError when `pairs` has another shape, or a number that no member has.
-    """
-    K, listed = len(members), np.asarray(pairs)
-    if listed.size == 0:
-        listed = np.zeros((0, 2), dtype=np.int64)
-    if listed.ndim != 2 or listed.shape[1] != 2 or listed.dtype.kind not in "iu":
-        raise ValueError(
-            f"pairs must be whole numbers of shape [B, 2], got {listed.dtype} of shape {list(listed.shape)}."
-        )
-    if K == 0 or (listed.size and not (0 <= listed.min() and listed.max() < K)):
-        found = f"{listed.min(initial=0)} to {listed.max(initial=0)}"
-        raise ValueError(f"pairs must name members 0 to {K - 1}, got numbers {found}.")
-    times = np.zeros((K, K), dtype=np.int64)
-    np.add.at(times, (listed[:, 0], listed[:, 1]), 1)
-    return times + times.T - np.diag(np.diag(times))
 
 
 def exact_meetings(game: PreferenceGame, members: Sequence[Array], times: NDArray[np.int64]) -> Meetings:

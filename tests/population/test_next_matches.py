@@ -66,6 +66,20 @@ def test_the_rule_by_hand():
     assert (shares[np.tril_indices(3)] == 0).all()
 
 
+def test_those_who_learn_from_each_other_come_first_too():
+    rates, games = np.full((1, 3, 3), 0.5), np.full((1, 3, 3), 14.0)
+    games[:, range(3), range(3)] = np.inf
+    met = pg.Meetings(rates, games)
+    meets = np.zeros((1, 3, 3))
+    meets[0, 1] = [0.25, 0.0, 0.75]  # member 1 learns, mostly from member 2
+    shares = next_matches(met, meta=lambda rates: np.array([[1.0, 0.0, 0.0]]), meets=meets)[0]
+    wanted = np.array([1 + 0.25, 1.0, 0.75]) + 0.1 / 3
+    np.testing.assert_allclose(shares[np.triu_indices(3, 1)], wanted / wanted.sum(), atol=1e-12)
+    for wrong in (meets[:, :2], -meets, meets + np.inf):
+        with pytest.raises(ValueError, match=r"meets must (be|hold)"):
+            next_matches(met, meets=wrong)
+
+
 def test_exact_rates_need_no_games_and_unknown_ones_do():
     known = exact_meetings(np.full((2, 3, 3), 0.5))
     assert (next_matches(known) == 0).all()

@@ -122,6 +122,19 @@ def test_a_shared_row_against_enumerated_columns():
     assert found.guaranteed < alone - 1e-3, "a row for each game would get more: sharing binds"
 
 
+def test_a_program_of_many_alike_rows_is_solved_to_rounding():
+    """HiGHS alone left a gap of 1.5e-9 here, in a population of pairs of roles with one weight each."""
+    game = pg.MatrixRoles(np.random.default_rng(3).random((60, 40)))
+    arena, gaps = pg.RoleArena(game), []
+    members = [arena.pair(np.eye(60)[0], np.eye(40)[0])]
+    for _ in range(88):
+        kept = np.stack([1 - game.rates(one) for one in members], axis=2)[0]
+        found = shared_row(kept, [0.5, 0.5], game.support)
+        gaps.append(found.gap)
+        members.append(arena.mirror_step(arena.reference, arena.policy(found.columns), np.inf))
+    assert max(gaps) < 1e-12 and found.guaranteed == pytest.approx(0.5, abs=1e-12)
+
+
 def test_columns_outside_a_game_are_not_played():
     A = np.zeros((2, 2, 3))
     A[:, :, 2] = -100.0

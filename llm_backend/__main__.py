@@ -64,16 +64,17 @@ def run(
     with _explained():
         from llm_backend.league import settings
         from llm_backend.processes.workers import workers
-        from llm_backend.runs.errors import ConfigError
         from llm_backend.runs.loop import configured, run
 
         read = settings.read(config)
         read = read.on(device) if device else read
         if isinstance(read, settings.LeagueConfiguration):
             from llm_backend.league.loop import run as play
+            from llm_backend.league.plan import plan as of_league
 
             if plan:
-                raise ConfigError("--plan is for runs: a league writes the cost of its rounds to log.jsonl.")
+                print("\n".join(of_league(read.tiny() if tiny else read).lines()))
+                return
             league = play(read, tiny=tiny, resume=resume)
             print(f"{league.pool.t} rounds of {len(league.pool.members)} members in {league.folder}")
             if (page := league.folder / "page.html").is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +11,11 @@ import pgames as pg
 from llm_backend.arena import TextArena
 from llm_backend.evaluate import EVALUATION, Estimate
 from llm_backend.judges import Judge
+from llm_backend.judges.base import JudgeError, name_of
 from llm_backend.league import matches, ratings
 from llm_backend.league.ground import Ground
 from llm_backend.league.players import Pool
-from llm_backend.league.round import answer, judged_by, number
+from llm_backend.league.round import answer, check_met, judged_by, number
 from llm_backend.policies.handles import Policy
 from llm_backend.runs.config import EvaluateSettings
 from llm_backend.runs.replies import over_prompts
@@ -47,6 +48,8 @@ class Final:
     reply of the listed game. exploitability : of the best mixture, of the answer, and of the best member, in
     that game. responses : to the best mixture, and to the base.
     over_base : the win rate of the best mixture over the base.
+    missing : pairs of replies without a verdict. With one there is no listed game: `best` is then the answer,
+    and `exploitability` is empty.
     """
 
     rated: Pool
@@ -58,41 +61,55 @@ class Final:
     exploitability: dict[str, float]
     responses: list[Gain]
     over_base: Estimate | None
+    missing: int = 0
 
 
-def finish(land: Ground, pool: Pool, how: EvaluateSettings) -> Final:
-    """Draw `how.page` replies of every member to the measured prompts, and measure the whole league."""
+def finish(
+    land: Ground,
+    pool: Pool,
+    how: EvaluateSettings,
+    watch: Callable[[Judge], Judge] = lambda judge: judge,
+) -> Final:
+    """Draw `how.page` replies of every member to the measured prompts, and measure the whole league.
+
+    watch : what is asked in place of members that judge.
+
+    Raises JudgeError naming two members on whose replies the judge gave no verdict.
+    """
     t = EVALUATION + pool.t
     arenas = [home.measured.at(t) for home in land.homes]
     draws = _draws(land, pool, arenas, how.page)
-    arenas = judged_by(land, pool, arenas, draws)
+    arenas = judged_by(land, pool, arenas, draws, watch)
     K, prompts = len(pool.members), arenas[0].prompts
     results = matches.judged(arenas[0].judge, prompts, draws, np.triu(np.ones((K, K), np.int64), 1))
     rated = Pool(pool.t, pool.members, results.met)
-    weights = answer(land, rated)
-    own = [i for i, one in enumerate(pool.members) if one.state is not None]
-    game, members = listed_game(arenas[0], [draws[i] for i in own])
-    table = pg.TableArena(game)
-    handles = [table.policy(one) for one in members]
-    found = table.against_all(handles)
-    best = np.zeros(K)
-    best[own] = found.weights[0]
-    gaps = [float(table.exploitability(one)[0]) for one in handles]
-    answering = table.policy(np.einsum("k,kxy->xy", weights[own], np.stack(members)))
-    exploitability = {
-        "best": float(found.exploitability[0]),
-        "answer": float(table.exploitability(answering)[0]),
-        "member": min(gaps),
-    }
+    check_met(rated, arenas[0].judge)
+    weights, own = answer(land, rated), pool.own
+    P, support, members = listed_game(arenas[0], [draws[i] for i in own])
+    best, exploitability, missing = weights, dict[str, float](), int(np.isnan(P).sum()) // 2
+    if not missing:
+        table = pg.TableArena(pg.PreferenceGame(P, support / support.sum(axis=1, keepdims=True)))
+        handles = [table.policy(one) for one in members]
+        found = table.against_all(handles)
+        best = np.zeros(K)
+        best[own] = found.weights[0]
+        answering = table.policy(np.einsum("k,kxy->xy", weights[own], np.stack(members)))
+        exploitability = {
+            "best": float(found.exploitability[0]),
+            "answer": float(table.exploitability(answering)[0]),
+            "member": min(float(table.exploitability(one)[0]) for one in handles),
+        }
     gains, over = _responses(land, pool, best, how, arenas[0].judge)
     standings = ratings.standings(rated, weights)
-    return Final(rated, draws, results, standings, weights, best, exploitability, gains, over)
+    return Final(rated, draws, results, standings, weights, best, exploitability, gains, over, missing)
 
 
-def listed_game(arena: TextArena, draws: Sequence[Draws]) -> tuple[pg.PreferenceGame, list[Floats]]:
-    """The game of all replies that members gave, and each member as shares of them, float64[X, Y].
+def listed_game(arena: TextArena, draws: Sequence[Draws]) -> tuple[Floats, Floats, list[Floats]]:
+    """The game of all replies that members gave: P float64[X, Y, Y], support float64[X, Y], 1 for a reply,
+    and each member as shares of the replies, float64[X, Y].
 
-    Every pair of different replies to a prompt is judged. Equal replies are one response.
+    Every pair of different replies to a prompt is judged; P is NaN where a partial judge has no verdict.
+    Equal replies are one response.
     """
     everything, where = distinct(Draws.join(list(draws)))
     X = len(arena.prompts)
@@ -105,12 +122,12 @@ def listed_game(arena: TextArena, draws: Sequence[Draws]) -> tuple[pg.Preference
     pairs = [(i, j) for rows in at for a, i in enumerate(rows) for j in rows[a + 1 :]]
     if pairs:
         i, j = np.array(pairs).T
-        first, second = judged_both_ways(arena.judge, arena.prompts, everything.take(i), everything.take(j))
+        rows = everything.take(i), everything.take(j)
+        first, second = judged_both_ways(arena.judge, arena.prompts, *rows, some=True)
         rate = (first + 1 - second) / 2
         P[everything.prompt[i], place[i], place[j]] = rate
         P[everything.prompt[i], place[j], place[i]] = 1 - rate
     support[everything.prompt, place] = 1.0
-    game = pg.PreferenceGame(P, support / support.sum(axis=1, keepdims=True))
     members, start = [], 0
     for one in draws:
         rows = where[start : start + len(one)]
@@ -118,7 +135,7 @@ def listed_game(arena: TextArena, draws: Sequence[Draws]) -> tuple[pg.Preference
         shares = np.zeros((X, Y))
         np.add.at(shares, (everything.prompt[rows], place[rows]), 1.0)
         members.append(shares / shares.sum(axis=1, keepdims=True))
-    return game, members
+    return P, support, members
 
 
 def _draws(land: Ground, pool: Pool, arenas: Sequence[TextArena], n: int) -> list[Draws]:
@@ -169,12 +186,24 @@ def _responses(
 
 
 def _rate(arena: TextArena, first: Policy, second: Policy, samples: int) -> Estimate:
-    """P(first > second) on fresh replies to every prompt of the arena, with its interval over prompts."""
+    """P(first > second) on fresh replies to every prompt of the arena, with its interval over prompts.
+
+    Replies on which a partial judge has no verdict are left out. Raises JudgeError when it has one on fewer
+    than two prompts.
+    """
     n, key = max(2, samples), (arena.seed, arena.round)
     ours, theirs = (
         arena.space.draw(policy, n, (*key, *role.encode()))
         for policy, role in ((first, "first"), (second, "second"))
     )
     ours, theirs = (one.take(np.argsort(one.prompt, kind="stable")) for one in (ours, theirs))
-    won = judged(arena.judge, arena.prompts, ours, theirs)
-    return over_prompts(won.reshape(-1, n).mean(axis=1))
+    won = judged(arena.judge, arena.prompts, ours, theirs, some=True).reshape(-1, n)
+    known = ~np.isnan(won)
+    heard = known.any(axis=1)
+    if heard.sum() < 2:
+        raise JudgeError(
+            f"{name_of(arena.judge)} gave verdicts on replies to {heard.sum()} of {len(won)} prompts, and a "
+            "win rate needs 2. Give more verdicts and start again with --resume; no verdict is lost."
+        )
+    rates = np.where(known, won, 0.0).sum(axis=1)[heard] / known.sum(axis=1)[heard]
+    return over_prompts(rates)

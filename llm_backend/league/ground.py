@@ -78,8 +78,10 @@ class Ground:
         return [targets.get(one.name, "") for one in pool.members]
 
 
-def ground(config: LeagueConfiguration, folder: Path) -> Ground:
+def ground(config: LeagueConfiguration, folder: Path, few: bool = False) -> Ground:
     """The parts of a league. Cheap checks are made before a model is loaded.
+
+    few : play and measure only as many prompts as one batch of draws holds, for a trial.
 
     Raises ConfigError naming the key that is wrong.
     """
@@ -101,7 +103,7 @@ def ground(config: LeagueConfiguration, folder: Path) -> Ground:
     panel = _panel(config)
     anchors = panel.known() if panel else []
     stand_in = config.model_copy(update={"judge": dict(STAND_IN)})
-    parts = build(stand_in if panel else config, folder)
+    parts = build(stand_in if panel else config, folder, few)
     if panel and parts.arena.listed:
         raise ConfigError(
             'judge.kind = "Members": members judge replies that others wrote, and listed responses have no '
@@ -111,7 +113,7 @@ def ground(config: LeagueConfiguration, folder: Path) -> Ground:
     homes = [Home(shown_base(config.model), parts.arena, parts.measured)]
     for table in tables[1:]:
         try:
-            other = build(_on(config, table), folder)
+            other = build(_on(config, table), folder, few)
         except ConfigError as error:
             raise ConfigError(f"the base {shown_base(table)} of a member: {error}") from None
         judge = parts.arena.judge
@@ -148,8 +150,7 @@ def told(land: Ground) -> list[str]:
             "not cured by this: it grows as if each judged itself."
         )
     if land.abroad:
-        arena = land.parts.arena
-        each = arena.context.per_round * (arena.samples or 1)
+        each = land.parts.sizes[0] * (land.parts.arena.samples or 1)
         lines.append(f"outside players: {each} requests a round to each of {', '.join(land.abroad)}.")
     return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs import meet
 from pgames.files import atomic
 from pgames.meetings import Meetings
-from pgames.population import Matchmaker
+from pgames.population import Matchmaker, Meta, next_matches
 
 ELO = 400.0  # points for odds of ten to one
 UNKNOWN = 0.5  # stands for a rate that is not known, to choose who meets; never in a result
@@ -36,21 +36,24 @@ class Results(NamedTuple):
     by_prompt: Floats
 
 
-def times(pool: Pool, how: LeagueSettings, match: Matchmaker, key: Sequence[int]) -> NDArray[np.int64]:
+def times(
+    pool: Pool, how: LeagueSettings, match: Matchmaker, meta: Meta, key: Sequence[int]
+) -> NDArray[np.int64]:
     """Which pairs meet in a round, int64[K, K]: 0 or 1 above the diagonal.
 
-    With `how.matches`, pairs that never met, and then those of the largest shares in `match`, drawn without
-    repetition in proportion to them.
+    With `how.matches`, pairs that never met, and then those that tell most by
+    `pgames.population.next_matches`: about the answer of the league, and about those from whom `match` lets a
+    learner learn. They are drawn without repetition, in proportion to their shares.
     """
     K = len(pool.members)
     pairs = np.triu(np.ones((K, K), dtype=np.int64), 1)
     if not how.matches or pairs.sum() <= how.matches:
         return pairs
     known = pool.met.games[0] > 0
-    shares = match(np.where(known, pool.met.rates[0], UNKNOWN)[None])[0]
+    rates = np.where(known, pool.met.rates[0], UNKNOWN)
     learns = np.array([one.learns for one in pool.members])
-    wanted = shares * learns[:, None]  # of two that are frozen nobody learns
-    wanted = np.where(pairs > 0, wanted + wanted.T + 1e-9, 0.0)
+    meets = match(rates[None]) * learns[:, None]  # of two that are frozen nobody learns
+    wanted = next_matches(pool.met, _Answering(meta, pool.own), meets)[0]
     wanted[(pairs > 0) & ~known] = np.inf
     # the largest of log w - log(exponential) are draws without repetition in proportion to w
     noise = np.log(np.random.default_rng([*key, *b"matches"]).exponential(size=(K, K)))
@@ -59,8 +62,22 @@ def times(pool: Pool, how: LeagueSettings, match: Matchmaker, key: Sequence[int]
     count = max(how.matches, int(np.isinf(wanted).sum()))
     chosen = np.argsort(-rank, axis=None, kind="stable")[:count]
     out = np.zeros(K * K, dtype=np.int64)
-    out[chosen] = 1
+    out[chosen] = wanted.ravel()[chosen] > 0  # exact rates need no games
     return out.reshape(K, K)
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """A meta-solver among the members that can answer, `own`; the others weigh 0."""
+
+    meta: Meta
+    own: list[int]
+
+    def __call__(self, rates: Floats) -> Floats:
+        """Weights float64[S, K] for win rates float64[S, K, K]."""
+        weights = np.zeros(rates.shape[:2])
+        weights[:, self.own] = self.meta(rates[:, self.own][:, :, self.own])
+        return weights
 
 
 def judged(

@@ -58,13 +58,14 @@ def write_page(folder: Path, land: Ground, pool: Pool, log: Sequence[Row], final
         picture(
             who_beats_whom(final.rated.met.known(names)[0], names),
             "The win rate of the row against the column",
-            f"Games on the measured prompts, {int(final.results.met.games[0, 0, -1])} a pair.",
+            f"Games on the measured prompts, {_games(final)} a pair.",
         )
         if len(names) > 1
         else paragraph("A league of one has no matches."),
         *_by_prompt(land, final),
         heading("Lineage"),
         _lineage(pool),
+        *_missing(final),
         heading("Best responses"),
         _responses(final),
         heading("Transcripts"),
@@ -108,12 +109,13 @@ def _cards(numbers: dict[str, Any]) -> str:
                 f"win rate of the best mixture over the base (± {percent(over['margin'], 1)})",
             )
         )
-    facts.append(
-        (
-            f"{gaps['best']:.3f}",
-            f"exploitability of the best mixture among all replies; best member {gaps['member']:.3f}",
+    if gaps:
+        facts.append(
+            (
+                f"{gaps['best']:.3f}",
+                f"exploitability of the best mixture among all replies; best member {gaps['member']:.3f}",
+            )
         )
-    )
     for name, label in (
         ("final", "the best mixture"),
         ("base", "the base"),
@@ -175,6 +177,20 @@ def _by_prompt(land: Ground, final: Final) -> list[str]:
     ]
 
 
+def _missing(final: Final) -> list[str]:
+    """A line where verdicts are missing."""
+    from pgames.report.html import paragraph
+
+    if not final.missing:
+        return []
+    return [
+        paragraph(
+            f"The judge gave no verdict on {final.missing} pairs of replies, so the game of all replies is "
+            "not known, nor the mixture that plays best in it. The answer of the league stands in its place."
+        )
+    ]
+
+
 def _lineage(pool: Pool) -> str:
     from pgames.report.html import grid
 
@@ -217,6 +233,13 @@ def _transcripts(land: Ground, final: Final) -> str:
     some = np.unique(np.linspace(0, len(prompts) - 1, min(SHOWN, len(prompts))).round().astype(int))
     rows = [[prompts[x], *(_first(final.draws[i], int(x)) for i in faced)] for x in some]
     return grid(["prompt", *(final.rated.names[i] for i in faced)], rows, names=tuple(range(len(faced) + 1)))
+
+
+def _games(final: Final) -> str:
+    """The games of a pair: one number, or the fewest and the most."""
+    games = final.results.met.games[0]
+    found = games[np.triu_indices(len(games), 1)].astype(int)
+    return f"{found.min()}" if found.min() == found.max() else f"{found.min()} to {found.max()}"
 
 
 def _first(draws: Draws, x: int) -> str:

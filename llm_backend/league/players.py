@@ -68,6 +68,11 @@ class Pool:
         """The names of the members."""
         return tuple(one.name for one in self.members)
 
+    @property
+    def own(self) -> list[int]:
+        """The places of the members that have a policy here: those that can answer."""
+        return [i for i, one in enumerate(self.members) if one.state is not None]
+
     def index(self, name: str) -> int:
         """The place of a member. Raises ValueError when there is none of that name."""
         if name not in self.names:

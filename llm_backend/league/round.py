@@ -56,11 +56,11 @@ def play(land: Ground, pool: Pool, folder: Path, meter: Meter) -> Played:
     # 2. the pairs that `match` wants are judged
     if draws:
         arenas = judged_by(land, pool, arenas, draws, meter.judge)
-        times = matches.times(pool, how, land.match, key)
+        times = matches.times(pool, how, land.match, land.meta, key)
         prompts = list(arenas[0].context.round_prompts())
         results = matches.judged(arenas[0].judge, arenas[0].prompts, draws, times)
         met = replace(pool, met=pool.met + results.met)
-        _check_met(met, arenas[0].judge)
+        check_met(met, arenas[0].judge)
         rated = matches.streamed(met, results.games, how.k, key)
         of = [described(one) for one in rated.members]
         matches.write(folder / "meetings" / f"{t:05d}.json", rated, results, prompts, of)
@@ -84,7 +84,7 @@ def play(land: Ground, pool: Pool, folder: Path, meter: Meter) -> Played:
     return Played(after.without(_dropped(after, how.past)), rated, results, apart, events)
 
 
-def _check_met(pool: Pool, judge: Judge) -> None:
+def check_met(pool: Pool, judge: Judge) -> None:
     """Raise JudgeError naming two members that a judge which leaves verdicts out has left without any."""
     never = np.argwhere(pool.met.games[0] == 0)
     if len(never):
@@ -146,7 +146,7 @@ def number(name: str) -> int:
 
 def answer(land: Ground, pool: Pool) -> Floats:
     """The weights float64[K] with which the league answers: `meta` over the members that have a policy."""
-    own = [i for i, one in enumerate(pool.members) if one.state is not None]
+    own = pool.own
     weights = np.zeros(len(pool.members))
     weights[own] = land.meta(pool.met.among(own).known([pool.names[i] for i in own]))[0]
     return weights

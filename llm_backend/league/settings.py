@@ -59,7 +59,8 @@ class LeagueSettings(BaseModel):
     """[league]: its members, who plays whom, and who answers.
 
     `match` and `meta` name a matchmaker and a meta-solver of pgames.population with their parameters. In a
-    round `matches` pairs of members meet (0: all), by their shares in `match`, and all pairs that never met.
+    round `matches` pairs of members meet (0: all): all that never met, then those that tell most about the
+    answer and about whom learners meet.
     Every round multiplies the weight of a learner's earlier results by `memory`. Every `snapshot` rounds
     (0: never) each learner is kept as a past member; of each learner the last `past` stay.
     Elo's stream moves by `k` points.

@@ -147,6 +147,11 @@ class TextRoleArena:
         return self._attacking.round
 
     @property
+    def per_round(self) -> int:
+        """The number of seeds of a round."""
+        return self._attacking.per_round
+
+    @property
     def journal(self) -> list[Note]:
         """A note per fit, shared by all views of the arena."""
         return self.rules.journal

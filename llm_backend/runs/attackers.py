@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from llm_backend.evaluate import Estimate
-from llm_backend.policies.handles import BASE
+from llm_backend.policies.handles import BASE, Policy
 from llm_backend.roles import measure
 from llm_backend.roles.arena import Both
 from llm_backend.roles.measure import Attacked, Ordinary
@@ -76,32 +76,58 @@ def notes(parts: RoleParts) -> list[str]:
     return [f"{one}." for one in parts.arena.refused]
 
 
+class Compared(NamedTuple):
+    """Every attacker, by name, on the last defender and on the base; answers to ordinary prompts, or None."""
+
+    found: dict[str, Attacked]
+    base: dict[str, Attacked]
+    asked: Ordinary | None
+
+
+def known(parts: RoleParts, pair: Both) -> dict[str, Policy]:
+    """The attackers that measure the last defender and need no training, by name."""
+    return {"reference": BASE, "current": pair.attacker, **parts.attackers}
+
+
+def fresh(parts: RoleParts, pair: Both, rounds: int) -> Policy:
+    """An attacker that is trained in so many rounds against the defender of the pair."""
+    return measure.fresh(parts.arena.at(0), pair.defender, parts.fresh_solver, rounds)
+
+
+def compared(parts: RoleParts, state: State, attackers: Mapping[str, Policy], samples: int) -> Compared:
+    """Attack the last defender and the base; `samples` answers to each attack and each ordinary prompt."""
+    arena, defender = parts.measured.at(state.t), state.policy.defender
+    count = max(SAMPLES, samples)
+    found, base = (
+        {name: measure.attacked(arena, one, against, count, samples) for name, one in attackers.items()}
+        for against in (defender, BASE)
+    )
+    judged = arena.rules.judge is not None
+    asked = measure.ordinary(arena, defender, parts.ordinary, max(2, samples)) if judged else None
+    return Compared(found, base, asked)
+
+
 def write_page(parts: RoleParts, state: State, folder: Path, samples: int) -> None:
     """Write FOLDER/page.html and page.json: every attacker on the last defender and on the base, with
     transcripts; `samples` answers to each attack and to each ordinary prompt."""
     from pgames.report.html import cards, grid, heading, page, paragraph, picture
 
-    arena, defender = parts.measured.at(state.t), state.policy.defender
-    attackers: dict[str, Any] = {"reference": BASE, "current": state.policy.attacker, **parts.attackers}
+    attackers = known(parts, state.policy)
     if parts.how.fresh:
-        solver = parts.fresh_solver
-        attackers["fresh"] = measure.fresh(parts.arena.at(0), defender, solver, parts.how.fresh)
-    count = max(SAMPLES, samples)
-    found = {name: measure.attacked(arena, one, defender, count, samples) for name, one in attackers.items()}
-    base = {name: measure.attacked(arena, one, BASE, count, samples) for name, one in attackers.items()}
+        attackers["fresh"] = fresh(parts, state.policy, parts.how.fresh)
+    found, base, asked = compared(parts, state, attackers, samples)
     numbers: dict[str, Any] = {
         "attack_success": {name: _interval(one.rate) for name, one in found.items()},
         "attack_success_base": {name: _interval(one.rate) for name, one in base.items()},
         "refused": {name: len(one.refused) for name, one in found.items()},
         "diversity": {
-            name: measure.diversity(arena, texts)._asdict()
+            name: measure.diversity(parts.measured, texts)._asdict()
             for name, one in found.items()
             if several(texts := one.attacks.draws.texts)
         },
     }
     facts = [(_shown(found[name].rate), f"success of attacks: {NAMES.get(name, name)}") for name in found]
-    if arena.rules.judge is not None:
-        asked = measure.ordinary(arena, defender, parts.ordinary, max(2, samples))
+    if asked is not None:
         numbers |= ordinary_row(asked)
         facts.append((_shown(asked.win_rate), "win rate over the base on ordinary prompts"))
     title, log = f"Run {folder.name}", rows(folder / "log.jsonl")

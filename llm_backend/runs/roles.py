@@ -36,6 +36,7 @@ from pgames.arena import Pair
 from pgames.solver import Solver
 
 PASSWORD = "password"  # the name of the seeds of llm_backend.password
+FEW = 2  # seeds of a trial
 NOT_IN_ROLES = ("lm", "seeds", "success", "ordinary", "judge", "fit", "folder", "chat", "template_arguments")
 
 
@@ -63,7 +64,8 @@ class RoleParts(NamedTuple):
     """The solver, the arena it plays in, the arena of the seeds that are measured, and a digest of all texts.
 
     how : the settings. ordinary : ordinary prompts that are measured. attackers : attackers that write fixed
-    texts, by name, which measure the defender.
+    texts, by name, which measure the defender. sizes : seeds of a round of the run, and those that it
+    measures.
     """
 
     solver: Solver
@@ -73,6 +75,7 @@ class RoleParts(NamedTuple):
     how: RoleSettings
     ordinary: list[str]
     attackers: Mapping[str, Answers]
+    sizes: tuple[int, int]
 
     @property
     def start(self) -> TextRoleArena:
@@ -108,8 +111,10 @@ class Texts(NamedTuple):
     listed: dict[str, object]
 
 
-def build_roles(config: Configuration, folder: Path) -> RoleParts:
+def build_roles(config: Configuration, folder: Path, few: bool = False) -> RoleParts:
     """Solver, judge, model and arenas of a run with [roles]; cheap checks come before the model is loaded.
+
+    few : play and measure only FEW seeds, for a trial.
 
     Raises ConfigError naming the key that is wrong.
     """
@@ -145,14 +150,20 @@ def build_roles(config: Configuration, folder: Path) -> RoleParts:
             raise ConfigError(f"[roles] {error}") from error
 
     arena = arena_of(texts.seeds, data.prompts[:kept])
-    measured = arena_of(texts.held_out or texts.seeds, (), quality=0.0, per_round=None)
+    seen = texts.held_out or texts.seeds
+    sizes = arena.per_round, len(seen)
+    if few:
+        arena = arena_of(texts.seeds, data.prompts[:kept], per_round=min(FEW, sizes[0]))
+        seen = seen[:FEW]
+    measured = arena_of(seen, (), quality=0.0, per_round=None)
     seeds = measured.seeds
     attackers = {
         name: password.fixed(seeds, some)
         for name, some in (("fixed", texts.fixed), ("unseen", texts.unseen))
         if some
     }
-    last = data.prompts[kept:] or data.prompts[: config.evaluate.prompts or len(seeds)]
+    last = data.prompts[kept:] or data.prompts[: config.evaluate.prompts or sizes[1]]
+    last = last[: max(FEW, -(-len(last) * len(seen) // sizes[1]))]  # as large a share as of the seeds
     if config.evaluate.every or config.evaluate.page:
         _check_enough("seeds", len(seeds), "more roles.seeds, or a larger roles.held_out")
         if judge is not None:
@@ -164,7 +175,7 @@ def build_roles(config: Configuration, folder: Path) -> RoleParts:
     content = json.dumps([asked, list(map(identity, data.prompts)), asdict(lm.reading), list(texts.fixed)])
     digest = hashlib.sha256(content.encode()).hexdigest()
     view = _trained(arena, how, texts.fixed)
-    return RoleParts(solver, view, measured, digest, how, list(last), attackers)
+    return RoleParts(solver, view, measured, digest, how, list(last), attackers, sizes)
 
 
 def _check_enough(what: str, count: int, remedy: str) -> None:

@@ -1,5 +1,6 @@
 """A league that people judge is that of the rule they follow; and it can go on without all votes."""
 
+import json
 import zlib
 
 import pytest
@@ -57,3 +58,15 @@ def test_members_without_a_verdict_stop_a_league_that_goes_on_when_they_have_one
         run(judged_by(tmp_path / "run", {"kind": "Human", "wait": 1}))
     monkeypatch.setattr(Human, "_answers", voted(1.0))
     assert run(judged_by(tmp_path / "run", {"kind": "Human", "wait": 1}), resume=True).pool.t == 2
+
+
+def test_the_page_says_which_verdicts_are_missing(tmp_path, monkeypatch):
+    """Without all verdicts the game of all replies is not known; ratings and best responses are."""
+    monkeypatch.setattr(Human, "_answers", voted(0.8))
+    pages = {"evaluate": {"prompts": 3, "page": 2}, "arena": {"samples": 3}}
+    done = run(judged_by(tmp_path / "run", {"kind": "Human", "wait": 1}, **pages))
+    numbers = json.loads((done.folder / "page.json").read_text())
+    assert numbers["exploitability"] == {} and numbers["best"] == numbers["answer"]
+    assert len(numbers["standings"]) >= 4 and set(numbers["best_responses"]) == {"final", "base"}
+    told = (done.folder / "page.html").read_text()
+    assert "The judge gave no verdict on" in told and "of all replies is not known" in told

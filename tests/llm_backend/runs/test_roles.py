@@ -10,10 +10,8 @@ from typer.testing import CliRunner
 
 from llm_backend.__main__ import app
 from llm_backend.policies.handles import BASE, Adapter
-from llm_backend.runs.config import Configuration
 from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.loop import run
-from llm_backend.runs.plan import plan
 from tests.support import ROOT
 
 RECIPE = ROOT / "llm_backend" / "recipes" / "adversary.toml"
@@ -126,8 +124,3 @@ def test_seeds_come_from_a_file(tmp_path):
     path.write_text(json.dumps({"prompt": "What is 9?", "secret": "9"}))
     with pytest.raises(ConfigError, match="tells the attacker the secret '9'"):
         played(tmp_path / "run", roles={**roles, "held_out": 0})
-
-
-def test_a_plan_of_roles_is_refused():
-    with pytest.raises(ConfigError, match="--plan is for runs of one policy"):
-        plan(Configuration.parse(RUN))

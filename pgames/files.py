@@ -23,7 +23,7 @@ SMALL = 64 * 2**20  # bytes that are read whatever the size of their file
 GROWTH = 100  # above SMALL, the most bytes in memory for a byte of a compressed file
 
 # the names of temporary files
-LEFT = re.compile(r"\.(.+\.(json|jsonl|npz|safetensors|html)|run_id)\.[a-z0-9_]{8}")
+LEFT = re.compile(r"\.(.+\.(json|jsonl|npz|safetensors|html|csv|png|svg|pdf)|run_id)\.[a-z0-9_]{8}")
 
 
 @contextmanager
@@ -75,7 +75,11 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
 def _locked(target: Path) -> tuple[int, str]:
     """The handle and name of a new temporary file beside `target`, locked."""
     while True:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:200]}.")
+        except OSError as error:  # the file that was asked for, not the temporary one
+            error.filename = str(target)
+            raise
         if fcntl is not None:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)

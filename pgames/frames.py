@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +27,18 @@ def frame(columns: Mapping[str, ArrayLike], kind: Kind | None = None) -> Any:
     need(backend, "frames")
     made = narwhals.from_dict({name: _column(values) for name, values in columns.items()}, backend=backend)
     return made.to_native()
+
+
+def apart(names: Iterable[str], taken: Iterable[str], what: str) -> dict[str, str]:
+    """A name for the column of each of `names`: its own, or "name (what)" where that is in `taken`."""
+    used, found = set(taken), dict[str, str]()
+    for name in names:
+        own = name
+        while own in used:
+            own = f"{own} ({what})"
+        found[name] = own
+        used.add(own)
+    return found
 
 
 def dataset(

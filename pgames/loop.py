@@ -14,35 +14,43 @@ from pgames.curves import Curve, Setting
 from pgames.games.preference import PreferenceGame
 from pgames.kernels.compiling import compiling
 from pgames.metrics import Exploitability, Metric, checked, measured, regulariser_of
+from pgames.numerics import check_bool, count, whole
 from pgames.progress import progress
 from pgames.regularisers import KL
 from pgames.solver import Solver, State, check_call, target_of
 
 Array = NDArray[np.float64]
 
+MOST = 10**7  # points of a grid
+ABOVE = 1e-9  # the largest log-probability that counts as rounding
+
 
 def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> Iterator[State]:
     """Yield the state after each of `rounds` rounds; pass `state` to continue from an earlier one.
 
-    Raises ValueError when `rounds` is negative, and TypeError when a class, or a game in place of an arena,
-    is passed.
+    Raises ValueError when `rounds` is no whole number of at least 0, or the state does not fit the arena, and
+    TypeError when a class, or a game in place of an arena, is passed.
     """
-    if rounds < 0:
-        raise ValueError(f"rounds must be at least 0, got {rounds}.")
+    rounds = count("rounds", rounds, 0)
+    check_call(solver, arena)
     if state is None:
-        check_call(solver, arena)
         state = solver.init(arena)
+    elif rounds > 0:
+        state = _first_step(solver, arena, _fitting(state, arena))
+        rounds -= 1
+        yield state
     for _ in range(rounds):
         state = solver.step(arena.at(state.t), state)
         yield state
 
 
 def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> State:
-    """The state `rounds` rounds after `state`, or after the initial state when it is None."""
-    if state is None:
-        check_call(solver, arena)
-        state = solver.init(arena)
-    start = state
+    """The state `rounds` rounds after `state`, or after the initial state when it is None.
+
+    Raises ValueError and TypeError as `iterate` does.
+    """
+    check_call(solver, arena)
+    start = solver.init(arena) if state is None else _fitting(state, arena)
     last = deque(iterate(solver, arena, rounds, start), maxlen=1)
     return last[0] if last else start
 
@@ -51,14 +59,20 @@ def log_grid(rounds: int, points: int = 100) -> NDArray[np.int64]:
     """int64[R]: 0 and up to `points` rounds spread evenly on a log scale, the last one included."""
     if rounds < 1:
         return np.zeros(1, dtype=np.int64)
-    return np.unique(np.r_[0, np.round(np.geomspace(1, rounds, points))]).astype(np.int64)
+    return np.r_[0, _log_spaced(1, rounds, points)]
 
 
 def grid_from(start: int, rounds: int, points: int = 100) -> NDArray[np.int64]:
     """int64[R]: round `start` and up to `points` of the `rounds` after it, spread evenly on a log scale."""
     if start == 0 or rounds < 1:
         return start + log_grid(rounds, points)
-    return np.unique(np.r_[start, np.round(np.geomspace(start + 1, start + rounds, points))]).astype(np.int64)
+    return np.r_[start, _log_spaced(start + 1, start + rounds, points)]
+
+
+def _log_spaced(first: int, last: int, points: int) -> NDArray[np.int64]:
+    """Up to `points` rounds int64[...] from `first` to `last`, which is one of them."""
+    spaced = np.geomspace(first, last, min(points, MOST))
+    return np.unique(np.round(np.r_[spaced[:-1], last])).astype(np.int64)
 
 
 def run(
@@ -75,10 +89,11 @@ def run(
     Pass the `state` of an earlier curve, or of `solve`, to continue from it for `rounds` more rounds, with
     the bits of a run in one go. Ctrl-C ends the run early and keeps the measurements made so far.
 
-    Raises ValueError when `rounds` is negative, the state does not fit the arena, two metrics share a name,
-    or one does not return one value per run; TypeError when a metric has no name, a class or a game is
-    passed for a solver or an arena, the arena lacks `exploitability` and `record` is None, or `compiled` and
-    a verb of the solver cannot be compiled; the message names the verb.
+    Raises ValueError when `rounds` is no whole number of at least 0 or `points` none of at least 1, the state
+    does not fit the arena, two metrics share a name, or one does not return one value per run; TypeError when
+    a metric has no name, a class or a game is passed for a solver or an arena, the arena lacks
+    `exploitability` and `record` is None, or `compiled` and a verb of the solver cannot be compiled; the
+    message names the verb.
 
     Parameters
     ----------
@@ -88,8 +103,8 @@ def run(
     compiled : run a traceable solver in one kernel, bit-identical to the loop.
     """
     check_call(solver, arena)
-    if rounds < 0:
-        raise ValueError(f"rounds must be at least 0, got {rounds}.")
+    rounds, points = count("rounds", rounds, 0), count("points", points, 1)
+    check_bool("compiled", compiled)
     metrics = _default_metrics(solver, arena) if record is None else checked(record)
     state = solver.init(arena) if state is None else _fitting(state, arena)
     cpu_seconds, stopped = 0.0, False
@@ -103,7 +118,9 @@ def run(
                 start, before = time.process_time(), compiling.seconds
                 state = _continue(solver, arena, state, target - state.t, compiled)
                 cpu_seconds += time.process_time() - start - (compiling.seconds - before)
-                measured_so_far.append([measured(metric, arena, state, runs) for metric in metrics])
+                likes = measured_so_far[-1] if measured_so_far else [None] * len(metrics)
+                pairs = zip(metrics, likes, strict=True)
+                measured_so_far.append([measured(one, arena, state, runs, like) for one, like in pairs])
                 reached.append(target)
                 bar(target - begun)
     except KeyboardInterrupt:
@@ -136,8 +153,30 @@ def setting_of(arena: Any) -> Setting:
     return Setting(type(arena).__name__, name, samples if isinstance(samples, int) else None, anchored)
 
 
+def _first_step(solver: Solver, arena: Any, state: State) -> State:
+    """The round after a state that was passed. Raises ValueError when its memory is another solver's."""
+    try:
+        return solver.step(arena.at(state.t), state)
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        if _alike(state.memory, solver.init(arena).memory):
+            raise
+        raise ValueError(
+            f"the state has not the memory of {type(solver).__name__}: continue with the solver that made "
+            "it, or begin from its policy, solver.init(arena)._replace(policy=state.policy)."
+        ) from error
+
+
+def _alike(memory: Any, other: Any) -> bool:
+    """Whether two memories may be of one solver."""
+    return type(memory) is type(other) and (not isinstance(memory, tuple) or len(memory) == len(other))
+
+
 def _fitting(state: State, arena: Any) -> State:
-    """The state to continue from. Raises when it is none, or its policy has not the shape of the arena's."""
+    """The state to continue from.
+
+    Raises TypeError when it is none, and ValueError when it is of no round, or its policy has another shape
+    than the arena's or holds no log-probabilities.
+    """
     if not isinstance(state, State):
         hint = ": pass its field state" if isinstance(getattr(state, "state", None), State) else ""
         raise TypeError(f"state must be a State, got {type(state).__name__}{hint}.")
@@ -147,6 +186,18 @@ def _fitting(state: State, arena: Any) -> State:
             f"the state has a policy of shape {list(there)} and the arena one of {list(here)}: continue in "
             "an arena of the same game and the same number of runs."
         )
+    if not whole(state.t) or state.t < 0:
+        raise ValueError(f"the state has t = {state.t!r:.60}: a whole number of rounds is needed.")
+    if isinstance(arena.reference, np.ndarray):
+        policy: Any = state.policy
+        if not isinstance(policy, np.ndarray) or policy.dtype != arena.reference.dtype:
+            kind = policy.dtype if isinstance(policy, np.ndarray) else type(policy).__name__
+            raise ValueError(f"the policy of the state must be {arena.reference.dtype}, got {kind}.")
+        if not (policy <= ABOVE).all():
+            raise ValueError(
+                "the policy of the state must hold log-probabilities, got "
+                f"{policy[~(policy <= ABOVE)].flat[0]}: pass arena.policy(probabilities)."
+            )
     return state
 
 

@@ -43,6 +43,9 @@ class Named:
     name: str
     function: Callable[[Any, Any], Any]
 
+    def __post_init__(self) -> None:
+        _check_function(self.name, self.function)
+
     def __call__(self, arena: Any, policy: Policy) -> Array:
         return self.function(arena, policy)
 
@@ -57,9 +60,19 @@ class OfState:
     name: str
     function: Callable[[Any, State], Any]
 
+    def __post_init__(self) -> None:
+        _check_function(self.name, self.function)
+
     def __call__(self, arena: Any, policy: Policy) -> Array:
         """Raises TypeError: a policy is not a state."""
         raise TypeError(f"metric {self.name!r} reads the state: pass it to run or simulate.")
+
+
+def _check_function(name: object, function: object) -> None:
+    if not callable(function):
+        raise TypeError(
+            f"metric {name!r:.60} needs a function, got {function!r:.60}: pass Named(name, function)."
+        )
 
 
 def checked(metrics: Iterable[Metric], taken: Iterable[str] = ()) -> list[Metric]:
@@ -92,17 +105,34 @@ def checked(metrics: Iterable[Metric], taken: Iterable[str] = ()) -> list[Metric
     return found
 
 
-def measured(metric: Metric, arena: Any, state: State, runs: int | None) -> Array:
-    """One value per run, float64[S, ...]. Raises ValueError when the metric returns another shape."""
+def measured(metric: Metric, arena: Any, state: State, runs: int | None, like: Array | None = None) -> Array:
+    """One value per run, float64[S, ...].
+
+    Raises ValueError when the metric returns another shape, or not that of `like`, its value in an earlier
+    round.
+    """
     found = metric.function(arena, state) if isinstance(metric, OfState) else metric(arena, state.policy)
-    value = np.asarray(found)
     expected = "S" if runs is None else runs
+    try:
+        value = np.asarray(found)
+    except ValueError:  # lists of different lengths
+        value = np.asarray(found, dtype=object)
     if value.ndim == 0 or runs not in (None, len(value)) or value.dtype.kind not in "biuf":
         raise ValueError(
             f"metric {metric.name!r} must return one value per run, float64[{expected}], got "
             f"{value.dtype} of shape {value.shape}."
         )
+    if like is not None and value.shape != like.shape:
+        raise ValueError(
+            f"metric {metric.name!r} must keep its shape, {list(like.shape)}, got {list(value.shape)} in "
+            f"round {state.t}."
+        )
     return value
+
+
+def _check_role(role: object) -> None:
+    if role not in ("attacker", "defender"):
+        raise ValueError(f'role must be "attacker" or "defender", got {role!r:.60}.')
 
 
 @lru_cache(maxsize=8)
@@ -161,6 +191,7 @@ class Gain:
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        _check_role(self.role)
 
     @property
     def name(self) -> str:
@@ -176,6 +207,9 @@ class RoleEntropy:
     """-sum pi log pi of one role of a pair in nats, float64[S]; prompts as often as the pair asks them."""
 
     role: Role
+
+    def __post_init__(self) -> None:
+        _check_role(self.role)
 
     @property
     def name(self) -> str:

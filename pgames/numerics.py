@@ -43,6 +43,19 @@ def check_whole(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r:.60}.")
 
 
+def count(name: str, value: object, least: int) -> int:
+    """The value as an int: a whole number of at least `least`, 1e6 included.
+
+    Raises ValueError, whose message calls it `name`, for anything else.
+    """
+    given = math.nan if isinstance(value, bool | np.bool_) else number(value)
+    if not (math.isfinite(given) and given.is_integer()):
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r:.60}.")
+    if given < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}.")
+    return int(value)  # type: ignore[call-overload]
+
+
 def check_numbers(settings: Any) -> None:
     """Check the fields of a dataclass that are annotated as numbers: int, float or Weight, maybe with None.
 

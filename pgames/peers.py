@@ -7,6 +7,7 @@ also becomes a PreferenceGame.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,11 +40,23 @@ def payoffs(peer: Any) -> Payoffs:
     Raises TypeError for another object, and ValueError unless the game has two players whose payoffs add up
     to the same number everywhere.
     """
-    A, B, rows, columns = _read(peer)
+    first, second, rows, columns = _read(peer)
+    A, B = real("the payoffs of the row player", first), real("the payoffs of the column player", second)
+    if A.ndim != 2 or A.shape != B.shape or not A.size:
+        raise ValueError(
+            f"the payoffs of both players need one shape [m, n], got {list(A.shape)} and {list(B.shape)}."
+        )
+    if not (np.isfinite(A) & np.isfinite(B)).all():
+        i, j = np.argwhere(~(np.isfinite(A) & np.isfinite(B)))[0]
+        raise ValueError(f"the payoffs must be finite, got {A[i, j]} and {B[i, j]} at [{i}, {j}].")
+    if (len(rows), len(columns)) != A.shape:
+        raise ValueError(
+            f"the game names {len(rows)} and {len(columns)} strategies, its payoffs have {list(A.shape)}."
+        )
     size = max(float(np.abs(A).max()), float(np.abs(B).max()), 1e-300)
     both = A + B
     total = float(both.flat[0])
-    if not np.isfinite(both).all() or np.abs(both - total).max() > ROUNDING * size:
+    if np.abs(both - total).max() > ROUNDING * size:
         i, j = np.unravel_index(np.argmax(np.abs(both - total)), both.shape)
         raise ValueError(
             f"the game is not zero-sum: the payoffs of both players add up to {total:g} in one cell and to "
@@ -123,16 +136,16 @@ def _numbers(size: int) -> tuple[str, ...]:
     return tuple(str(i) for i in range(size))
 
 
-def _read(peer: Any) -> tuple[Array, Array, tuple[str, ...], tuple[str, ...]]:
-    if hasattr(peer, "payoff_matrices"):  # nashpy
-        A, B = (np.asarray(matrix, dtype=np.float64) for matrix in peer.payoff_matrices)
-        return A, B, _numbers(A.shape[0]), _numbers(A.shape[1])
+def _read(peer: Any) -> tuple[ArrayLike, ArrayLike, tuple[str, ...], tuple[str, ...]]:
+    """Both payoffs and the names of strategies, as the peer holds them."""
+    if isinstance(tables := getattr(peer, "payoff_matrices", None), Sequence) and len(tables) == 2:  # nashpy
+        shape = np.shape(tables[0]) if len(np.shape(tables[0])) == 2 else (0, 0)
+        return tables[0], tables[1], _numbers(shape[0]), _numbers(shape[1])
     if hasattr(peer, "row_utilities"):  # a matrix game of OpenSpiel
         shape = (peer.num_rows(), peer.num_cols())
-        A, B = (
-            np.reshape(np.array(u, dtype=np.float64), shape)
-            for u in (peer.row_utilities(), peer.col_utilities())
-        )
+        A, B = (np.array(u, dtype=np.float64) for u in (peer.row_utilities(), peer.col_utilities()))
+        if A.size == B.size == shape[0] * shape[1]:
+            A, B = A.reshape(shape), B.reshape(shape)
         rows = tuple(peer.row_action_name(i) for i in range(shape[0]))
         return A, B, rows, tuple(peer.col_action_name(j) for j in range(shape[1]))
     if hasattr(peer, "to_arrays") and hasattr(peer, "players"):  # pygambit

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import NoneType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,8 +19,12 @@ from pgames.audits.finding import Finding
 from pgames.audits.neighbours import neighbours
 from pgames.audits.sides import position, self_votes
 from pgames.audits.triads import cyclic_triads
+from pgames.numerics import check_whole, number
 from pgames.ratings.estimate import Estimated, estimated
+from pgames.ratings.sources import need_votes
 from pgames.votes.comparisons import Comparisons
+
+GAPS = ("nan", "NaT", "<NA>", "None")  # what is no text and written like this is missing
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,8 +79,17 @@ def audit(
     resamples : of the clustered bootstrap, where votes depend on each other.
     found : the estimate of these votes, without weights, if there is one already.
 
-    Raises ValueError when a column has not one entry per vote, or has a gap.
+    Raises ValueError when a column has not one entry per vote or has a gap, or a number is out of range, and
+    TypeError when `votes` are none.
     """
+    need_votes(votes, "audit", "the votes behind it")
+    check_whole("seed", seed, 0)
+    check_whole("resamples", resamples, 2)
+    check_whole("dropped_self_votes", dropped_self_votes, 0)
+    if found is not None and not isinstance(found, Estimated):
+        raise TypeError(
+            f"found must be an estimate of these votes, got {type(found).__name__}: leave it out."
+        )
     people, names = _annotators(annotator, len(votes))
     if found is None:
         found = estimated(votes)
@@ -102,11 +117,21 @@ def _annotators(annotator: ArrayLike | None, votes: int) -> tuple[NDArray[np.int
     if column.shape != (votes,):
         raise ValueError(f"annotator must have one entry per vote, {votes}, got shape {column.shape}.")
     if column.dtype == object:
-        gap = [one is None or one != one or one == "" for one in column]
-        if any(gap):
-            raise ValueError(f"annotator is empty in row {gap.index(True) + 1}: name every annotator.")
-    names, number = np.unique(column.astype(str), return_inverse=True)
-    return number.astype(np.int64), tuple(str(name) for name in names)
+        missing = [not isinstance(one, str) and str(one) in GAPS for one in column]
+        column = np.where(missing, "", column)
+    names, place = np.unique(column.astype(str), return_inverse=True)
+    empty = [not name.strip() or (column.dtype.kind in "fmM" and name in GAPS) for name in names.tolist()]
+    if any(empty):
+        row = int(np.argmax(np.array(empty)[place]))
+        raise ValueError(f"annotator is empty in row {row + 1}: name every annotator.")
+    return place.astype(np.int64), tuple(str(name) for name in names)
+
+
+def _seconds(one: float | datetime | None) -> float:
+    """A number, or the time in seconds; NaN for None."""
+    if isinstance(one, datetime):
+        return (one if one.tzinfo else one.replace(tzinfo=UTC)).timestamp()
+    return number(one)
 
 
 def _times(time: ArrayLike | None, votes: int) -> NDArray[np.float64] | None:
@@ -117,6 +142,8 @@ def _times(time: ArrayLike | None, votes: int) -> NDArray[np.float64] | None:
         raise ValueError(f"time must have one entry per vote, {votes}, got shape {column.shape}.")
     if column.dtype.kind == "M":
         column = np.where(np.isnat(column), np.nan, column.astype("datetime64[us]").astype(np.int64))
+    if column.dtype == object and all(isinstance(one, NoneType | int | float | datetime) for one in column):
+        column = np.array([_seconds(one) for one in column])
     if column.dtype.kind not in "iuf":
         raise ValueError(f"time must be numbers or datetime64, got {column.dtype}: parse it first.")
     column = column.astype(np.float64)

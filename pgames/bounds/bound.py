@@ -10,6 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.numerics import number, real
+
 Status = Literal["proved", "sketch", "observed", "order"]
 Quantity = Literal["kl", "exploitability", "log_ratio", "regret"]
 Side = Literal["upper", "lower"]
@@ -44,14 +46,16 @@ class Bound:
 
     def __post_init__(self) -> None:
         for name, kind in {"quantity": Quantity, "status": Status, "side": Side}.items():
-            if (value := getattr(self, name)) not in get_args(kind):
+            if not isinstance(value := getattr(self, name), str) or value not in get_args(kind):
                 raise ValueError(
                     f"{name} of a bound must be one of {', '.join(get_args(kind))}, got {value!r}."
                 )
+        if not isinstance(self.name, str):
+            raise ValueError(f"name of a bound must be a text, got {self.name!r:.60}.")
         if not callable(self.value):
             raise ValueError(f"value of a bound must be a function of float64[R] rounds, got {self.value!r}.")
-        if self.tau is not None and not (math.isfinite(self.tau) and self.tau >= 0):
-            raise ValueError(f"tau of a bound must be finite and at least 0, or None, got {self.tau}.")
+        if self.tau is not None and not 0 <= number(self.tau) < math.inf:
+            raise ValueError(f"tau of a bound must be finite and at least 0, or None, got {self.tau!r:.60}.")
         if not isinstance(self.regulariser, str | None):
             raise ValueError(
                 f"regulariser of a bound must be its name, such as 'L2', or None, got "
@@ -59,11 +63,21 @@ class Bound:
             )
 
     def __call__(self, rounds: ArrayLike) -> NDArray[np.float64]:
-        """float64[R] after int[R] rounds. Raises ValueError when a number of rounds is below 1."""
-        counts = np.asarray(rounds, dtype=np.float64)
-        if (counts < 1).any():
+        """float64[R] after int[R] rounds.
+
+        Raises ValueError when a number of rounds is below 1, and when `value` returns NaN or another shape.
+        """
+        counts = real("rounds", rounds)
+        if not (counts >= 1).all():
             raise ValueError(f"rounds must be at least 1, got {counts.min():g}.")
-        return self.value(counts)
+        with np.errstate(under="ignore", over="ignore"):
+            found = real(f"the bound {self.name!r}", self.value(counts))
+        if found.shape not in ((), counts.shape) or np.isnan(found).any():
+            what = f"shape {list(found.shape)}" if found.shape not in ((), counts.shape) else "NaN"
+            raise ValueError(
+                f"the bound {self.name!r} needs a number for each round, {list(counts.shape)}, got {what}."
+            )
+        return np.broadcast_to(found, counts.shape).copy()
 
 
 def positive(**values: float) -> None:
@@ -71,5 +85,14 @@ def positive(**values: float) -> None:
     for name, value in values.items():
         if isinstance(value, str) or np.ndim(value):
             raise ValueError(f"{name} must be one number, got {value!r:.60}.")
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be finite and above 0, got {value}.")
+        if not 0 < number(value) < math.inf:
+            raise ValueError(f"{name} must be finite and above 0, got {value!r:.60}.")
+
+
+def not_negative(**values: float) -> None:
+    """Check numbers by name. Raises ValueError when one is not finite or below 0."""
+    for name, value in values.items():
+        if isinstance(value, str) or np.ndim(value):
+            raise ValueError(f"{name} must be one number, got {value!r:.60}.")
+        if not 0 <= number(value) < math.inf:
+            raise ValueError(f"{name} must be finite and at least 0, got {value!r:.60}.")

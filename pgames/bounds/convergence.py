@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pgames.bounds.bound import Bound, Status, positive
+from pgames.bounds.bound import Bound, Status, not_negative, positive
+from pgames.numerics import check_distribution, real
 
 
 def nash_md(tau: float) -> Bound:
@@ -38,6 +39,7 @@ def egpo(tau: float, eta: float, initial: float) -> Bound:
     eta tau = 1 it is false.
     """
     positive(tau=tau, eta=eta)
+    not_negative(initial=initial)
     proved = 2 * (math.sqrt(1 + tau**2) - tau)
     status = _status("EGPO", eta, proved, observed=min(2.0, 0.5 / tau))
     return _linear("EGPO", 1 - eta * tau, initial, status, "arXiv:2503.08942", tau)
@@ -46,6 +48,7 @@ def egpo(tau: float, eta: float, initial: float) -> Bound:
 def mmd(tau: float, eta: float, initial: float) -> Bound:
     """MMD (arXiv:2206.05825): KL(nash || pi_T) <= (1 + eta tau)^-T initial, for eta <= 4 tau = tau / L^2."""
     positive(tau=tau, eta=eta)
+    not_negative(initial=initial)
     status = _status("MMD", eta, proved=4 * tau, observed=4 * tau)
     return _linear("MMD", 1 / (1 + eta * tau), initial, status, "arXiv:2206.05825", tau)
 
@@ -57,6 +60,7 @@ def inpo(tau: float, eta: float, initial: float) -> Bound:
     there up to eta = 4 tau while eta tau <= 1/2; near eta tau = 1 it is false.
     """
     positive(tau=tau, eta=eta)
+    not_negative(initial=initial)
     proved = 4 * tau / (1 + 4 * tau**2)
     status = _status("INPO", eta, proved, observed=min(4 * tau, 0.5 / tau))
     return _linear("INPO", 1 - eta * tau, initial, status, "MMD's (arXiv:2206.05825), reparametrised", tau)
@@ -74,7 +78,10 @@ def average_iterate(eta: float, reference: ArrayLike, tau: float = 0.0) -> Bound
     KL(. || ref) is convex, and taking u at pi_1..pi_T instead of pi_0..pi_(T-1) costs at most 1 / T.
     """
     positive(eta=eta)
-    smallest = np.min(np.asarray(reference, dtype=np.float64), where=np.asarray(reference) > 0, initial=1.0)
+    not_negative(tau=tau)
+    table = real("reference", reference)
+    check_distribution("reference", table)
+    smallest = np.min(table, where=table > 0, initial=1.0)
     return Bound(
         f"average iterate, eta = {eta:g}" + (f", tau = {tau:g}" if tau else ""),
         lambda T: (math.log(1 / smallest) / eta + 1) / T + eta / 8,
@@ -93,6 +100,7 @@ def spin(lam: float, initial: float) -> Bound:
     divergent with period two for lam < 1/2.
     """
     positive(lam=lam)
+    not_negative(initial=initial)
     factor = abs(1 - 1 / lam)
     return Bound(
         f"|1 - 1/lam|^T, lam = {lam:g}",

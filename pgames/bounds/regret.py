@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.bounds.bound import Bound, positive
 from pgames.exact.equilibrium import nash
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
+from pgames.numerics import check_distribution, check_whole, real
+
+LARGEST = math.log(1e308)  # the power of e that is no float any more
 
 
 def greedy_gap(policy: ArrayLike, error: ArrayLike, tau: float) -> float:
@@ -23,8 +26,9 @@ def greedy_gap(policy: ArrayLike, error: ArrayLike, tau: float) -> float:
     antisymmetric, and the second derivative is a variance under a tilt of at most e^(1/tau).
     """
     positive(tau=tau)
-    p, e = np.asarray(policy, dtype=np.float64), np.asarray(error, dtype=np.float64)
-    return float(math.exp(1 / tau) / (2 * tau) * (p @ e**2))
+    p, e = _beside(policy, "error", error)
+    spread = float(p @ e**2)
+    return _exp(1 / tau + math.log(spread / (2 * tau))) if spread > 0 else 0.0
 
 
 def optimistic_gap(policy: ArrayLike, width: ArrayLike, tau: float) -> tuple[float, float]:
@@ -34,10 +38,34 @@ def optimistic_gap(policy: ArrayLike, width: ArrayLike, tau: float) -> tuple[flo
     shrink, and neither e^(1/tau) nor coverage is needed.
     """
     positive(tau=tau)
-    p, b = np.asarray(policy, dtype=np.float64), np.asarray(width, dtype=np.float64)
-    q = p * np.exp((b - b.max()) / tau)
+    p, b = _beside(policy, "width", width)
+    if (b < 0).any():
+        raise ValueError(f"width must be at least 0, got {b.min():g}.")
+    with np.errstate(under="ignore"):
+        q = p * np.exp((b - b[p > 0].max()) / tau)
     q /= q.sum()
     return float(q @ b), float(math.e / (2 * tau) * (q @ b**2))
+
+
+def _beside(
+    policy: ArrayLike, name: str, values: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A policy float64[Y] and the values float64[Y] of its responses. Raises ValueError for anything else."""
+    p, beside = real("policy", policy), real(name, values)
+    if p.ndim != 1 or beside.shape != p.shape:
+        raise ValueError(
+            f"policy and {name} must have one number per response, got {list(p.shape)} and "
+            f"{list(beside.shape)}."
+        )
+    check_distribution("policy", p)
+    if not np.isfinite(beside).all():
+        raise ValueError(f"{name} must be finite, got {beside[~np.isfinite(beside)][0]}.")
+    return p, beside
+
+
+def _exp(power: float) -> float:
+    """e^power, inf where that is above every float."""
+    return math.exp(power) if power < LARGEST else math.inf
 
 
 def optimistic_oracle(game: PreferenceGame, tau: float, delta: float = 0.05) -> Bound:
@@ -48,7 +76,10 @@ def optimistic_oracle(game: PreferenceGame, tau: float, delta: float = 0.05) -> 
     log(1 / delta) / tau, whose constant was not worked out; hence a sketch. T counts rounds of one duel per
     prompt.
     """
+    game = as_game(game)
     positive(tau=tau, delta=delta)
+    if not delta < 1:
+        raise ValueError(f"delta must be a probability in (0, 1), got {delta!r:.60}.")
     pairs = game.responses * (game.responses - 1) / 2
 
     def value(T: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,6 +96,7 @@ def oracle_rate(game: PreferenceGame, tau: float) -> float:
     Over ordered pairs y != z, after burn-in, with duels drawn from the Nash itself; averaged over prompts.
     On `hidden_rps` b = 0.113 / tau; 0.106 / tau is measured.
     """
+    game = as_game(game)
     positive(tau=tau)
     pi = nash(game, tau).policy
     noise = (game.P * (1 - game.P)).sum(axis=1) - 0.25  # the diagonal is known
@@ -78,6 +110,7 @@ def enpo(game: PreferenceGame, tau: float, confidence: float = 1.0, ridge: float
     |log pi / ref| <= B = 1/tau, rho = `confidence` the error of a round's regression in the buffer's norm.
     Assumes that the mirror step is in the policy class and that rho does not grow.
     """
+    game = as_game(game)
     positive(tau=tau, confidence=confidence, ridge=ridge)
     smallest = np.min(game.reference, where=game.reference > 0, initial=1.0)
     D = min(1 / tau, math.log(1 / smallest))
@@ -125,7 +158,8 @@ def batch_threshold(tau: float, rare: float, advantage: float) -> float:
 def greedy_order(tau: float, responses: int) -> Bound:
     """`Greedy` (Wu, Shi, Yang and Shen, arXiv:2510.24700): of order e^(1/tau) d log T, d = K^2."""
     positive(tau=tau)
-    scale = math.exp(1 / tau) * responses**2
+    check_whole("responses", responses, 1)
+    scale = _exp(1 / tau) * responses**2
     return Bound(
         "greedy: e^(1/tau) d log T",
         lambda T: scale * np.log(T + 1),
@@ -138,6 +172,7 @@ def greedy_order(tau: float, responses: int) -> Bound:
 
 def enhancer_order(responses: int) -> Bound:
     """Ye et al. (2402.07314): eps-Nash from d / eps^2 samples, so regret of order sqrt(d T); d = K^2."""
+    check_whole("responses", responses, 1)
     return Bound(
         "enhancer: sqrt(d T)", lambda T: responses * np.sqrt(T), "regret", "order", "arXiv:2402.07314"
     )
@@ -146,6 +181,7 @@ def enhancer_order(responses: int) -> Bound:
 def kl_ucb_order(tau: float, responses: int) -> Bound:
     """KL-regularised bandits (arXiv:2502.07460): of order K log^2 T / tau, never above sqrt(K T)."""
     positive(tau=tau)
+    check_whole("responses", responses, 1)
     return Bound(
         "KL-UCB: min(K log^2 T / tau, sqrt(K T))",
         lambda T: np.minimum(responses * np.log(T + 1) ** 2 / tau, np.sqrt(responses * T)),

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.bounds.bound import positive
+from pgames.exact.certificates import check_tau
 from pgames.exact.equilibrium import nash
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
 
 
 def rotation(game: PreferenceGame, tau: float) -> float:
@@ -50,7 +51,7 @@ def self_preference_growth(game: PreferenceGame) -> float:
     exact where all pairs are equally uncertain and on every circulant game, else an upper bound. Raises
     ValueError unless the Nash is uniform and the reference too: elsewhere the judge moves the equilibrium.
     """
-    growth = 0.0
+    game, growth = as_game(game), 0.0
     for x in range(game.prompts):
         inside = game.support[x]
         P = game.P[x][np.ix_(inside, inside)]
@@ -96,7 +97,8 @@ def comal_rate(game: PreferenceGame, tau: float) -> float:
 
 def _frequencies(game: PreferenceGame, tau: float) -> list[NDArray[np.float64]]:
     """For each prompt, the frequencies w >= 0 in falling order, each pair +-iw once."""
-    policy = nash(game, tau).policy
+    game = as_game(game)
+    policy = nash(game, check_tau(tau)).policy
     rates = []
     for x in range(game.prompts):
         pi, inside = policy[x], game.support[x]

@@ -19,6 +19,8 @@ from typer.core import TyperGroup
 from pgames.cli.league import league
 from pgames.cli.notes import Drop
 from pgames.cli.regret import regret
+from pgames.extras import need
+from pgames.folders import check_writable
 from pgames.terminal import one_line
 
 
@@ -173,8 +175,15 @@ def adversary(
 
 
 def _check_figure(path: Path | None) -> None:
-    if path is not None and path.suffix.lower() not in (".png", ".svg", ".pdf"):
+    if path is None:
+        return
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"a figure is written as .png, .svg or .pdf, got {str(path)!r}: change its ending.")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, and a file is needed: name another --plot.")
+    need("matplotlib", "plot")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(path.parent)
 
 
 @app.command()
@@ -215,15 +224,17 @@ def report(
 ) -> None:
     """Analyse votes: an audit, ratings, Nash mixture and cycles, as a page and JSON."""
     from pgames.cli.notes import print_notes, read_quietly
+    from pgames.folders import held
     from pgames.report.analyse import analyse
-    from pgames.report.writing import report_folder, write_numbers
+    from pgames.report.writing import write_numbers
     from pgames.votes.beside import read_beside
 
-    folder = report_folder(out)
+    need("matplotlib", "plot")
     table = read_quietly(votes, left, right, winner, _prompt_column(prompt, no_prompt), drop)
     beside = read_beside(votes, table, annotator, time, weight)
-    found = analyse(table, bootstrap, seed, anchor, beside.weight, beside.annotator, beside.time)
-    page, numbers = write_numbers(found, folder, votes.name)
+    with held(out) as folder:
+        found = analyse(table, bootstrap, seed, anchor, beside.weight, beside.annotator, beside.time)
+        page, numbers = write_numbers(found, folder, votes.name)
     print_notes([table.recognised, *table.notes, *beside.notes, *found.warnings])
     print(f"page: {page}\nnumbers: {numbers}")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pgames.cli.notes import Drop
+from pgames.folders import held
 
 
 def league(
@@ -50,40 +52,38 @@ def league(
     from pgames.ratings.leaderboard import leaderboard
 
     members = solver or []
-    _check_one(results, members, out)
-    if results is not None:
-        votes, notes = read_results(results, drop)
-        print_notes(notes)
-        board = leaderboard(votes, k)
-        print_board(str(results), board, None)
-        _save(out, written(board, None, {"results": str(results), "source": list(notes)}))
-        return
-    source = parse_source(game, drop=drop)
-    print_notes(source.notes)
-    played = play(members, source.game, rounds, games, match, seed)
-    board = leaderboard(played.final, k)
-    print_board(f"{game}, {rounds} rounds, {match}", board, played.exact(k))
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        played.write(out / "results.csv")
-    configuration: dict[str, Any] = {
-        "game": game,
-        "source": list(source.notes),
-        "rounds": rounds,
-        "match": match,
-        "seed": seed,
-    }
-    _save(out, written(board, played.exact(k), configuration))
+    _check_one(results, members)
+    with nullcontext() if out is None else held(out):
+        if results is not None:
+            votes, notes = read_results(results, drop)
+            print_notes(notes)
+            board = leaderboard(votes, k)
+            print_board(str(results), board, None)
+            _save(out, written(board, None, {"results": str(results), "source": list(notes)}))
+            return
+        source = parse_source(game, drop=drop)
+        print_notes(source.notes)
+        played = play(members, source.game, rounds, games, match, seed)
+        board = leaderboard(played.final, k)
+        print_board(f"{game}, {rounds} rounds, {match}", board, played.exact(k))
+        if out is not None:
+            played.write(out / "results.csv")
+        configuration: dict[str, Any] = {
+            "game": game,
+            "source": list(source.notes),
+            "rounds": rounds,
+            "match": match,
+            "seed": seed,
+        }
+        _save(out, written(board, played.exact(k), configuration))
 
 
-def _check_one(results: Path | None, members: list[str], out: Path | None) -> None:
+def _check_one(results: Path | None, members: list[str]) -> None:
     if (results is None) == (not members):
         raise ValueError(
             "pass a file of results to rate, or --solver for each member of a league to play, not both: "
             "pgames league results.csv, or pgames league --solver INPO --solver SPPO."
         )
-    if out is not None and out.exists() and not out.is_dir():
-        raise ValueError(f"--out needs a folder, and {out} is a file: name another place.")
 
 
 def _save(out: Path | None, content: dict[str, Any]) -> None:
@@ -91,7 +91,6 @@ def _save(out: Path | None, content: dict[str, Any]) -> None:
         return
     from pgames.files import atomic
 
-    out.mkdir(parents=True, exist_ok=True)
     with atomic(out / "league.json", "w") as file:
         json.dump(content, file, indent=2, allow_nan=False)
     print(f"data: {out}", file=sys.stdout)

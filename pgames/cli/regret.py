@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,10 @@ import typer
 
 from pgames import names
 from pgames.cli.notes import Drop
+from pgames.extras import need
+from pgames.folders import held
+
+LONGEST = 120  # characters of the name of a file
 
 
 def whole_number(text: str) -> int:
@@ -71,23 +76,25 @@ def regret(
     pace = {text: refresh if _can_wait(one, table) else None for text, one in chosen.items()}
     if refresh is not None and (each := [text for text, every in pace.items() if every is None]):
         print(f"no lazy updates: {', '.join(each)}; --refresh is ignored there", file=sys.stderr)
-    out.mkdir(parents=True, exist_ok=True)
-    rows: list[Row] = []
-    for text, one in chosen.items():
-        start = time.process_time()
-        curve = pg.simulate(one, table, rounds, seeds, tau, pace[text], seed=seed)
-        rows.append(Row(text, curve, pace[text], time.process_time() - start))
-        curve.save(out / f"{_file_name(text)}.npz")
-        if curve.stopped:
-            break
+    need("matplotlib", "plot")
+    files = _file_names(chosen)
     title = f"{game}, tau = {tau:g}, {seeds} seeds"
-    save_figure(compare({row.name: row.curve for row in rows}, title=title), out / "regret.png")
-    write_csv(out / "regret.csv", rows)
-    write_json(
-        out / "regret.json",
-        rows,
-        {"game": game, "source": list(source.notes), "tau": tau, "seeds": seeds, "seed": seed},
-    )
+    with held(out):
+        rows: list[Row] = []
+        for text, one in chosen.items():
+            start = time.process_time()
+            curve = pg.simulate(one, table, rounds, seeds, tau, pace[text], seed=seed)
+            rows.append(Row(text, curve, pace[text], time.process_time() - start))
+            curve.save(out / f"{files[text]}.npz")
+            if curve.stopped:
+                break
+        save_figure(compare({row.name: row.curve for row in rows}, title=title), out / "regret.png")
+        write_csv(out / "regret.csv", rows)
+        write_json(
+            out / "regret.json",
+            rows,
+            {"game": game, "source": list(source.notes), "tau": tau, "seeds": seeds, "seed": seed},
+        )
     print_table(title, rows)
     print(f"figure, table and data: {out}")
     _raise_if(rows[-1].curve.stopped)
@@ -127,5 +134,12 @@ def _can_wait(learner: Any, game: Any) -> bool:
     return learner.step(arena.at(0, 2), learner.init(arena)).t == 2
 
 
-def _file_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")
+def _file_names(texts: Iterable[str]) -> dict[str, str]:
+    """A name for the file of each learner, by its text; names that would be alike are numbered."""
+    found: dict[str, str] = {}
+    for text in texts:
+        base = name = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:LONGEST] or "learner"
+        while name.lower() in (other.lower() for other in found.values()):
+            name = f"{base}-{len(found) + 1}"
+        found[text] = name
+    return found

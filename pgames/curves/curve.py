@@ -12,6 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames import frames
 from pgames.curves import fit, saved
+from pgames.curves.checks import (
+    array_of,
+    check_bits,
+    check_facts,
+    check_rounds,
+    check_values,
+    whole_numbers,
+)
 from pgames.curves.fit import LogFit, Slope
 from pgames.curves.setting import Setting, written
 from pgames.curves.summary import Summary, summarise
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
+AXES = ("run", "round", "bits")  # names of columns beside the quantities
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,10 +68,15 @@ class Curve:
     setting: Setting | None = None
 
     def __post_init__(self) -> None:
-        _check_rounds(self.rounds)
-        _check_values(self.values, len(self.rounds))
+        check_facts(self.solver, self.values, self.tau, self.cpu_seconds, self.stopped)
+        object.__setattr__(self, "rounds", array_of("rounds", self.rounds))
+        values = {name: array_of(repr(name), one) for name, one in self.values.items()}
+        object.__setattr__(self, "values", values)
+        check_rounds(self.rounds)
+        check_values(self.values, len(self.rounds))
         if self.bits is not None:
-            _check_bits(self.bits, len(self.rounds))
+            object.__setattr__(self, "bits", array_of("bits", self.bits))
+            check_bits(self.bits, len(self.rounds))
 
     def __repr__(self) -> str:
         parts = [self.solver, f"T={self.rounds[-1]}", f"seeds={self.seeds}"]
@@ -132,9 +146,9 @@ class Curve:
     def at(self, rounds: ArrayLike, seed: int = 0) -> Summary:
         """The summary after int64[N] rounds; the quantity and bits are linear between recorded rounds.
 
-        Raises ValueError when a round lies outside those recorded.
+        Raises ValueError when a round is no whole number or lies outside those recorded.
         """
-        wanted = np.atleast_1d(np.asarray(rounds, dtype=np.int64))
+        wanted = whole_numbers("rounds", rounds)
         values = self.interpolate(wanted)
         bits = None if self.bits is None else np.interp(wanted, self.rounds, self.bits).astype(np.int64)
         return summarise(wanted, bits, values, seed)
@@ -143,12 +157,12 @@ class Curve:
         """The summary after int64[N] verdicts: compares learners at equal cost, not at equal rounds.
 
         If several rounds share a count, the last one is used. Raises ValueError when verdicts are not
-        counted, or a count lies outside those recorded.
+        counted, or a count is no whole number or lies outside those recorded.
         """
         counted = self.bits
         if counted is None:
             raise ValueError(f"{self.solver} counts no verdicts: compare by rounds, with at(rounds).")
-        wanted = np.atleast_1d(np.asarray(bits, dtype=np.int64))
+        wanted = whole_numbers("bits", bits)
         if (wanted < counted[0]).any() or (wanted > counted[-1]).any():
             raise ValueError(
                 f"{self.solver} asked for {counted[0]} bits in its first round and {counted[-1]} in "
@@ -179,14 +193,14 @@ class Curve:
     def late_slope(self, seed: int = 0) -> Slope:
         """d ln(mean) / d ln(rounds) on the last decade. Regret: 1 if linear, 1/2 if sqrt T, to 0 if log T.
 
-        Raises ValueError when fewer than three rounds are recorded there, or a mean is 0.
+        Raises ValueError when fewer than three rounds are recorded there, or a mean is not above 0.
         """
         return fit.late_slope(self.rounds, self._first(), seed)
 
     def fit_log(self, from_round: int = 1000, seed: int = 0) -> LogFit:
         """mean = a + b ln T, fitted to the recorded rounds from `from_round` on.
 
-        Raises ValueError when fewer than three rounds are recorded there.
+        Raises ValueError when fewer than three rounds are recorded there, or a value is NaN or infinite.
         """
         return fit.fit_log(self.rounds, self._first(), from_round, seed)
 
@@ -217,8 +231,9 @@ class Curve:
         """A data frame with a row for each run and recorded round, of pandas or polars as installed.
 
         Columns: run, round, bits where verdicts are counted, and every quantity with one number per run and
-        round; quantities with further axes are left to `to_xarray`. Raises ValueError for another kind, and
-        ModuleNotFoundError when narwhals or the library is missing.
+        round; quantities with further axes are left to `to_xarray`. A quantity that is called run, round or
+        bits itself becomes "run (quantity)". Raises ValueError for another kind, and ModuleNotFoundError when
+        narwhals or the library is missing.
         """
         S, R = max(self.seeds, 1), len(self.rounds)
         columns: dict[str, NDArray[Any]] = {
@@ -227,7 +242,8 @@ class Curve:
         }
         if self.bits is not None:
             columns["bits"] = np.tile(self.bits, S)
-        columns |= {name: value.reshape(-1) for name, value in self.values.items() if value.ndim == 2}
+        named = frames.apart(self.values, AXES, "quantity")
+        columns |= {named[name]: value.reshape(-1) for name, value in self.values.items() if value.ndim == 2}
         return frames.frame(columns, kind)
 
     def to_xarray(self) -> Any:
@@ -235,8 +251,9 @@ class Curve:
 
         Raises ModuleNotFoundError when xarray is not installed.
         """
-        arrays = {}
-        for name, value in self.values.items():
+        arrays, named = {}, frames.apart(self.values, AXES, "quantity")
+        for given, value in self.values.items():
+            name = named[given]
             further = tuple(f"{name}_axis{i}" for i in range(value.ndim - 2))
             arrays[name] = (("run", "round", *further), value)
         coordinates: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {
@@ -252,7 +269,9 @@ class Curve:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all fields but the state to one .npz file, atomically."""
-        about = {name: getattr(self, name) for name in saved.ABOUT} | {"setting": written(self.setting)}
+        tau, seconds = (None if one is None else float(one) for one in (self.tau, self.cpu_seconds))
+        about = {"solver": self.solver, "tau": tau, "cpu_seconds": seconds, "stopped": bool(self.stopped)}
+        about["setting"] = written(self.setting)
         saved.write(path, about, self.rounds, self.values, self.bits)
 
     @staticmethod
@@ -281,27 +300,3 @@ class Curve:
                 "select another quantity with only(name)."
             )
         return values
-
-
-def _check_rounds(rounds: Counts) -> None:
-    if rounds.ndim != 1 or rounds.size == 0 or rounds.dtype.kind not in "iu":
-        raise ValueError(f"rounds must be int64[R] with R >= 1, got {rounds.dtype} of shape {rounds.shape}.")
-    if rounds[0] < 0 or (rounds[1:] <= rounds[:-1]).any():
-        raise ValueError("rounds must increase from 0 or more: sort them and drop duplicates.")
-
-
-def _check_values(values: dict[str, Array], R: int) -> None:
-    runs = set()
-    for name, value in values.items():
-        if value.ndim < 2 or value.shape[1] != R or value.dtype.kind not in "biuf":
-            raise ValueError(
-                f"{name!r} must be float64[S, R, ...] with R = {R}, got {value.dtype} of shape {value.shape}."
-            )
-        runs.add(value.shape[0])
-    if len(runs) > 1 or 0 in runs:
-        raise ValueError(f"all quantities need the same number of runs, at least 1, got {sorted(runs)}.")
-
-
-def _check_bits(bits: Counts, R: int) -> None:
-    if bits.shape != (R,) or bits.dtype.kind not in "iu" or (bits[1:] < bits[:-1]).any():
-        raise ValueError(f"bits must be int64[R] with R = {R}, never falling, got {bits.dtype}{bits.shape}.")

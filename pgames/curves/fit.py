@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.curves.summary import interval, resampled_means
+from pgames.numerics import count
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -54,7 +55,7 @@ def late_slope(rounds: Counts, values: Array, seed: int) -> Slope:
     late = (10 * rounds >= rounds[-1]) & (rounds >= 1)
     rounds, values = _at_least_three(rounds[late], values[:, late], "the last decade")
     x = np.log(rounds)
-    slope = line(x, log_means(values.mean(axis=0)))[1]
+    slope = line(x, log_means(finite(values.mean(axis=0))))[1]
     low, high = interval(line(x, log_means(resampled_means(values, seed)))[1])
     return Slope(float(slope), float(low), float(high), int(rounds[0]), int(rounds[-1]))
 
@@ -62,10 +63,13 @@ def late_slope(rounds: Counts, values: Array, seed: int) -> Slope:
 def fit_log(rounds: Counts, values: Array, from_round: int, seed: int) -> LogFit:
     """The unweighted LogFit of values float64[S, R] at the `rounds` int64[R] from `from_round` on.
 
-    Raises ValueError when fewer than three rounds lie there.
+    Raises ValueError when fewer than three rounds lie there, or a value is NaN or infinite.
     """
-    late = rounds >= max(from_round, 1)
-    rounds, values = _at_least_three(rounds[late], values[:, late], f"the part from round {from_round} on")
+    first = count("from_round", from_round, 0)
+    late = rounds >= max(first, 1)
+    rounds, values = _at_least_three(rounds[late], values[:, late], f"the part from round {first} on")
+    if not np.isfinite(values).all():
+        raise ValueError("a value is NaN or infinite somewhere, so there is no fit: fit another quantity.")
     x = np.log(rounds)
     a, b, r2 = line(x, values.mean(axis=0))
     low, high = interval(line(x, resampled_means(values, seed))[1])
@@ -88,6 +92,13 @@ def log_means(means: Array) -> Array:
     if (means <= 0).any():
         raise ValueError("the mean regret is 0 somewhere, which has no logarithm: fit from a later round.")
     return np.log(means)
+
+
+def finite(means: Array) -> Array:
+    """The means float64[...]. Raises ValueError when one is NaN or infinite."""
+    if not np.isfinite(means).all():
+        raise ValueError("a mean is NaN or infinite somewhere, so there is no slope: fit another quantity.")
+    return means
 
 
 def _at_least_three(rounds: Counts, values: Array, where: str) -> tuple[Counts, Array]:

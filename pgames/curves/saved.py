@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from pgames.curves import setting
 from pgames.files import atomic, parse_json, read_npz
+from pgames.numerics import whole
 
 FORMAT = 2
-ABOUT = ("solver", "tau", "cpu_seconds", "stopped")  # the fields kept in `meta`
+NUMBERS = ("tau", "cpu_seconds")
+ABOUT = ("solver", *NUMBERS, "stopped")  # the fields kept in `meta`
 REGRET_FIELDS = ("regret", "gap", "external", "average_gap")  # of a regret curve in format 1
 PREFIX = "value:"
 
@@ -55,8 +57,12 @@ def read(path: str | os.PathLike[str]) -> Parts:
         if not isinstance(meta, dict):
             raise ValueError("meta must be an object")
         written = meta.get("format", 1)
-        if written not in (1, FORMAT):
-            raise ValueError(f"format {written!r} is newer than {FORMAT}; install a newer pgames")
+        if not whole(written) or written not in (1, FORMAT):
+            newer = whole(written) and written > FORMAT
+            raise ValueError(
+                f"format {written!r:.60} is "
+                + (f"newer than {FORMAT}; install a newer pgames" if newer else "no number of a format")
+            )
         about = {name: meta.get(name) for name in ABOUT}
         if written == FORMAT or "learner" not in meta:
             values = _prefixed(arrays, turned=written == 1)
@@ -84,7 +90,7 @@ def _check_about(about: dict[str, Any]) -> None:
     for name, kind in {"solver": str, "stopped": bool}.items():
         if not isinstance(about[name], kind):
             raise ValueError(f"{name} must be {kind.__name__}, got {about[name]!r}")
-    for name in ("tau", "cpu_seconds"):
+    for name in NUMBERS:
         value = about[name]
         if value is None:
             continue

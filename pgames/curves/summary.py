@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.frames import Kind, frame
+from pgames.numerics import check_whole
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -69,6 +70,7 @@ def summarise(rounds: Counts, bits: Counts | None, values: Array, seed: int) -> 
 
 def resampled_means(values: Array, seed: int) -> Array:
     """Bootstrap means float64[RESAMPLES, N] of values float64[S, N] over runs; NaN where S = 1."""
+    check_whole("seed", seed, 0)
     S = len(values)
     means = np.full((RESAMPLES, values.shape[1]), np.nan)
     rng = np.random.default_rng(seed)

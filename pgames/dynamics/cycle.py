@@ -14,6 +14,7 @@ Ending = Literal["point", "cycle", "boundary", "moving"]
 STILL = 1e-6  # total variation: a tail that moves less has come to rest
 SAME = 0.05  # two halves of a tail whose amplitudes differ by less repeat themselves
 LOWEST = 1e-9  # a response of the fixed point that falls below this is at the boundary
+FEWEST = 4  # rounds of a tail of which anything can be said
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Tail:
 
 def tail_of(policies: Array, fixed: Array) -> Tail:
     """The ending of policies float64[T, X, Y], the second half of a run; `fixed` float64[X, Y]."""
+    if len(policies) < FEWEST:
+        return Tail("moving", _amplitude(policies), None)
     half = len(policies) // 2
     spread = [_amplitude(part) for part in (policies[:half], policies[half:])]
     period = _period(policies)

@@ -22,6 +22,7 @@ from pgames.dynamics.jacobian import (
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.loop import iterate
+from pgames.numerics import count
 from pgames.regularisers import KL, Regulariser
 from pgames.solver import Solver, State, one_target
 from pgames.table.arena import TableArena
@@ -112,8 +113,7 @@ def stability(
     point.
     """
     game = as_game(game)
-    if rounds < 0:
-        raise ValueError(f"rounds must be at least 0, got {rounds}.")
+    rounds = count("rounds", rounds, 0)
     target = one_target(solver) if tau is None else tau
     make = functools.partial(TableArena, game, regulariser=regulariser)
     aim = nash(game, target, regulariser=regulariser).policy

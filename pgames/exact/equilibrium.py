@@ -18,12 +18,13 @@ from pgames.exact.certificates import (
     prompt_exploitability,
 )
 from pgames.exact.interior_point import PathEnd
-from pgames.exact.linear import limited
+from pgames.exact.linear import check_threads, limited
 from pgames.exact.one_game import Select, scaled, select_equilibrium, solve
 from pgames.exact.small import LARGEST, follow_paths
 from pgames.exact.tau_path import TauPath, check_path
 from pgames.frames import Kind, frame
 from pgames.games.preference import PreferenceGame, as_game
+from pgames.numerics import number, whole
 from pgames.regularisers import Regulariser, check_regulariser
 
 Array = NDArray[np.float64]
@@ -59,8 +60,12 @@ class Equilibrium(NamedTuple):
     def named(self, prompt: int = 0, above: float = 0.0) -> dict[str, float]:
         """The responses of a prompt with probability above `above`, by name, the likeliest first.
 
-        Raises IndexError for a prompt that does not exist.
+        Raises IndexError for a prompt that does not exist, and ValueError when `above` is no number.
         """
+        if not whole(prompt) or not -len(self.policy) <= prompt < len(self.policy):
+            raise IndexError(f"prompts are numbered 0 to {len(self.policy) - 1}, got {prompt!r:.60}.")
+        if np.isnan(number(above)):
+            raise ValueError(f"above must be a number, got {above!r:.60}.")
         row = self.policy[prompt]
         names = self.labels or tuple(str(y) for y in range(len(row)))
         order = np.argsort(-row, kind="stable")
@@ -161,8 +166,9 @@ def nash(
     tau = check_tau(tau)  # pyright: ignore[reportArgumentType]
     _one_of("select", select, SELECTIONS)
     _one_of("method", method, tuple(TOLERANCE))
-    if not 0 <= precision < 0.5:
-        raise ValueError(f"precision must be at least 0 and below 1/2, got {precision}: 0 is exact.")
+    if not 0 <= number(precision) < 0.5:
+        raise ValueError(f"precision must be at least 0 and below 1/2, got {precision!r:.60}: 0 is exact.")
+    check_threads(threads)
     unique: bool | None
     if tau > 0 and regulariser != PLAIN:
         if method != "newton":

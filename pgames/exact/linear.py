@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 
 from pgames.extras import need
 from pgames.kernels.blocks import njit
+from pgames.numerics import number
 
 Array = NDArray[np.float64]
+
+
+def check_threads(threads: int | None) -> None:
+    """Raises ValueError unless `threads` is None or a whole number of at least 1."""
+    given = number(threads)
+    if threads is not None and (isinstance(threads, bool) or not (given >= 1 and given.is_integer())):
+        raise ValueError(f"threads must be a whole number of at least 1, or None, got {threads!r:.60}.")
 
 
 @contextmanager
@@ -29,8 +37,7 @@ def limited(threads: int | None) -> Iterator[None]:
     if threads is None:
         yield
         return
-    if not (threads >= 1 and float(threads).is_integer()):
-        raise ValueError(f"threads must be a whole number of at least 1, or None, got {threads}.")
+    check_threads(threads)
     import scipy.linalg.lapack  # noqa: F401  (its library must be loaded to be limited)
 
     with need("threadpoolctl", "threads").threadpool_limits(int(threads), "blas"):

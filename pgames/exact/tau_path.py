@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import real
+from pgames.numerics import number, real, whole
 from pgames.regularisers.contract import Regulariser
 
 if TYPE_CHECKING:
@@ -77,8 +77,11 @@ class TauPath:
         """bool[T, X, Y]: the responses with a probability above `above`.
 
         With KL every response of the reference is played at tau > 0, so a support is one of a threshold. With
-        L2, ChiSquare() and Tsallis above q = 1, `above=0` gives the exact support.
+        L2, ChiSquare() and Tsallis above q = 1, `above=0` gives the exact support. Raises ValueError unless
+        above is in [0, 1).
         """
+        if not 0 <= number(above) < 1:
+            raise ValueError(f"above must be in [0, 1), got {above!r:.60}.")
         return self.policy > above
 
     def changes(self, above: float = PLAYED, precision: float = 1e-6) -> list[Change]:
@@ -98,8 +101,12 @@ class TauPath:
         """
         from pgames.plot.paths import tau_path
 
-        changes = [(one.tau, one.label, one.enters) for one in self.changes(above) if one.prompt == prompt]
-        return tau_path(self.tau, self.policy[:, prompt], self.labels, changes, ax=ax)
+        X = self.policy.shape[1]
+        if not whole(prompt) or not -X <= prompt < X:
+            raise IndexError(f"prompts are numbered 0 to {X - 1}, got {prompt!r:.60}.")
+        x = int(prompt) % X
+        changes = [(one.tau, one.label, one.enters) for one in self.changes(above) if one.prompt == x]
+        return tau_path(self.tau, self.policy[:, x], self.labels, changes, ax=ax)
 
 
 def crossings(
@@ -111,8 +118,10 @@ def crossings(
     Between a tau and 0, crossings are located down to `least`. Raises ValueError unless precision is in
     (0, 1) and above in [0, 1).
     """
-    if not (0 < precision < 1 and 0 <= above < 1):
-        raise ValueError(f"precision must be in (0, 1) and above in [0, 1), got {precision} and {above}.")
+    if not (0 < number(precision) < 1 and 0 <= number(above) < 1):
+        raise ValueError(
+            f"precision must be in (0, 1) and above in [0, 1), got {precision!r:.60} and {above!r:.60}."
+        )
     order = np.argsort(-tau, kind="stable")
     played = p[order] > above
     found = []

@@ -6,17 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
+from pgames.numerics import real
 
 
 def clones(game: PreferenceGame, copies: int | Sequence[int]) -> PreferenceGame:
     """Replace response y by `copies[y]` identical ones that share its reference probability.
 
-    Raises ValueError when a response has less than one copy.
+    Raises ValueError when a response has less than one copy, or no whole number of them.
     """
-    counts = np.broadcast_to(np.asarray(copies, dtype=np.int64), (game.responses,))
-    if (counts < 1).any():
-        raise ValueError(f"copies must be at least 1 for every response, got {counts.min()}.")
+    game = as_game(game)
+    given = real("copies", copies)
+    if given.shape not in ((), (game.responses,)) or not (given == np.round(given)).all():
+        raise ValueError(
+            f"copies must be a whole number, or {game.responses}, one for each response, got {copies!r:.60}."
+        )
+    if not (given >= 1).all():
+        raise ValueError(f"copies must be at least 1 for every response, got {given.min():g}.")
+    counts = np.broadcast_to(given.astype(np.int64), (game.responses,))
     source = np.repeat(np.arange(game.responses), counts)
     labels = [
         game.labels[y] if counts[y] == 1 else f"{game.labels[y]}.{copy}"
@@ -32,8 +39,11 @@ def stack(games: Sequence[PreferenceGame]) -> PreferenceGame:
 
     Smaller games are padded with responses of reference probability 0, which are outside the game. A label
     is that of the games which name the response, joined where they differ: "yes / left".
-    Raises ValueError when there are no games.
+    Raises ValueError when there are no games, and TypeError for anything but games.
     """
+    if not isinstance(games, Sequence) or isinstance(games, str):
+        raise TypeError(f"stack needs a list of games, got {type(games).__name__}: pass [game, ...].")
+    games = [as_game(game) for game in games]
     if not games:
         raise ValueError("stack needs at least one game, got none.")
     Y = max(game.responses for game in games)

@@ -6,6 +6,7 @@ import numpy as np
 
 from pgames.games.building import check_at_least, check_probability, from_payoffs
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import number
 
 
 def cyclic(n: int, p: float = 1.0) -> PreferenceGame:
@@ -60,7 +61,7 @@ def raters(epsilon: float = 0.0) -> PreferenceGame:
 
     Raises ValueError when epsilon is outside its range.
     """
-    if not -2 / 3 <= epsilon <= 1 / 3:
-        raise ValueError(f"epsilon must be in [-2/3, 1/3], got {epsilon}.")
+    if not -2 / 3 <= number(epsilon) <= 1 / 3:
+        raise ValueError(f"epsilon must be in [-2/3, 1/3], got {epsilon!r:.60}.")
     first, others = 1 / 3 - epsilon, 1 / 3 + epsilon / 2
     return from_payoffs([[0, first, -others], [-first, 0, others], [others, -others, 0]])

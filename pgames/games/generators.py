@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike
 
 from pgames.games.building import check_at_least, check_probability, from_payoffs
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import real, sigmoid
+from pgames.numerics import number, real, sigmoid
 
 
 def random_skew(n: int, seed: int) -> PreferenceGame:
     """Gaussian antisymmetric payoffs scaled into [-1, 1]; the unique Nash plays about n / 2 responses."""
     check_at_least(1, "n", n)
+    check_at_least(0, "seed", seed)
     A = np.random.default_rng(seed).standard_normal((n, n))
     A -= A.T
     largest = max(A.max(), -A.min())
@@ -27,6 +28,7 @@ def random_skew(n: int, seed: int) -> PreferenceGame:
 def uniform_random(n: int, seed: int) -> PreferenceGame:
     """P[y > z], y > z, uniform on [0, 1] (the tabular setting of EGPO, arXiv:2503.08942)."""
     check_at_least(1, "n", n)
+    check_at_least(0, "seed", seed)
     below = np.tril(np.random.default_rng(seed).random((n, n)), -1)
     upper = np.triu(np.ones((n, n)), 1)
     return PreferenceGame(below + upper * (1 - below.T) + 0.5 * np.eye(n))
@@ -45,6 +47,7 @@ def blotto(coins: int, fields: int) -> PreferenceGame:
 def disc(n: int, seed: int = 0) -> PreferenceGame:
     """n points of the unit disc, payoff the cross product y1 z2 - y2 z1 (arXiv:1901.08106)."""
     check_at_least(1, "n", n)
+    check_at_least(0, "seed", seed)
     rng = np.random.default_rng(seed)
     angle, radius = 2 * np.pi * rng.random(n), np.sqrt(rng.random(n))
     a, b = radius * np.cos(angle), radius * np.sin(angle)
@@ -54,6 +57,7 @@ def disc(n: int, seed: int = 0) -> PreferenceGame:
 def skill_and_cycles(n: int, cyclic_share: float, seed: int = 0) -> PreferenceGame:
     """A ranking plus a pure cycle, whose share of the energy (Hodge, on P - 1/2) is `cyclic_share`."""
     check_at_least(3, "n", n)
+    check_at_least(0, "seed", seed)
     check_probability("cyclic_share", cyclic_share)
     rng = np.random.default_rng(seed)
     skill = rng.standard_normal(n)
@@ -73,6 +77,7 @@ def disc_and_skill(n: int, cyclic_share: float = 0.95, seed: int = 0) -> Prefere
     The energy is that of Hodge's decomposition on P - 1/2.
     """
     check_at_least(3, "n", n)
+    check_at_least(0, "seed", seed)
     check_probability("cyclic_share", cyclic_share)
     rng = np.random.default_rng(seed)
     angle, radius = 2 * np.pi * rng.random(n), np.sqrt(rng.random(n))
@@ -97,8 +102,10 @@ def low_rank(embeddings: ArrayLike, beta: float = 1.0) -> PreferenceGame:
     v = real("embeddings", embeddings)
     if v.ndim not in (2, 3) or v.shape[-1] % 2:
         raise ValueError(f"embeddings must have shape [Y, 2k] or [X, Y, 2k], got {list(v.shape)}.")
-    if not beta > 0:
-        raise ValueError(f"beta must be above 0, got {beta}.")
+    if not 0 < number(beta) < np.inf:
+        raise ValueError(f"beta must be finite and above 0, got {beta!r:.60}.")
+    if not np.isfinite(v).all():
+        raise ValueError("embeddings must be finite: drop the rows that hold NaN or an infinite number.")
     first, second = v[..., 0::2], v[..., 1::2]
     score = second @ np.swapaxes(first, -1, -2)
     score = score - np.swapaxes(score, -1, -2)

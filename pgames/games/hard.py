@@ -6,6 +6,7 @@ import numpy as np
 
 from pgames.games.building import check_at_least, check_probability
 from pgames.games.preference import PreferenceGame
+from pgames.numerics import number
 
 
 def hidden_rps(
@@ -31,8 +32,8 @@ def _hidden(tau: float, kappa: float, q: float, m: int, pc: float, with_answer: 
     check_probability("q", q)
     check_probability("pc", pc)
     check_at_least(3, "m", m)
-    if not tau > 0 or not kappa > 0:
-        raise ValueError(f"tau and kappa must be above 0, got {tau} and {kappa}.")
+    if not 0 < number(tau) < np.inf or not 0 < number(kappa) < np.inf:
+        raise ValueError(f"tau and kappa must be finite and above 0, got {tau!r:.60} and {kappa!r:.60}.")
     rare = np.exp(-kappa / tau)
     hidden = 2 if with_answer else 1
     if hidden * rare >= 1:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import real
+from pgames.numerics import number, real
 
 WHOLE = 1e-6  # the largest distance of a margin from a whole number that counts as rounding
 
@@ -32,9 +32,9 @@ def from_rankings(
     Raises ValueError without ballots, for an item twice on a ballot or not among the labels, and for counts
     that are negative, not finite or all 0.
     """
-    if isinstance(rankings, str) or not len(rankings):
+    if not isinstance(rankings, Sequence | np.ndarray) or isinstance(rankings, str) or not len(rankings):
         raise ValueError("rankings must be a list of at least one ballot, each a list of items.")
-    seen = dict.fromkeys(str(item) for ballot in rankings for item in ballot)
+    seen = _named(rankings)
     items = list(seen) if labels is None else [str(one) for one in labels]
     if unknown := [one for one in seen if one not in items]:
         raise ValueError(f"a ballot ranks {unknown[0]!r}, which is not among the labels.")
@@ -53,6 +53,31 @@ def from_rankings(
         rank[order] = np.arange(len(order))
         won += weight * ((rank[:, None] < rank) + 0.5 * (rank[:, None] == rank))
     return PreferenceGame(won / weights.sum(), labels=items, symmetrise=True)
+
+
+def _named(rankings: Sequence[Sequence[Hashable]]) -> dict[str, Hashable]:
+    """The items by name, in the order in which ballots name them.
+
+    Raises ValueError for a ballot without an order, an item that is missing or a group, and two items of one
+    name.
+    """
+    seen: dict[str, Hashable] = {}
+    for n, ballot in enumerate(rankings, start=1):
+        if not isinstance(ballot, Sequence | np.ndarray):
+            raise ValueError(
+                f"ballot {n} must be a list of items from the best to the worst, got {type(ballot).__name__}."
+            )
+        for item in ballot:
+            if isinstance(item, list | tuple | set | frozenset | dict | np.ndarray):
+                raise ValueError(
+                    f"ballot {n} ranks the group {item!r:.60} as one item: only items that a ballot leaves "
+                    "out are tied; split the ballot, with counts."
+                )
+            if item is None or item != item or item == "":
+                raise ValueError(f"ballot {n} ranks an item without a name ({item!r}): leave it out.")
+            if seen.setdefault(str(item), item) != item:
+                raise ValueError(f"two items are called {str(item)!r}, {item!r} and {seen[str(item)]!r}.")
+    return seen
 
 
 def from_margins(
@@ -76,8 +101,10 @@ def from_margins(
             "voters prefer y to z has the margins N - N'."
         )
     people = (largest or 1.0) if voters is None else voters
-    if not (0 < people < np.inf and largest <= people):
-        raise ValueError(f"voters must be finite and at least the largest margin, {largest:g}, got {voters}.")
+    if not (0 < number(people) < np.inf and largest <= people):
+        raise ValueError(
+            f"voters must be finite and at least the largest margin, {largest:g}, got {voters!r:.60}."
+        )
     return PreferenceGame(0.5 + M / (2 * people), labels=labels, symmetrise=True)
 
 
@@ -90,8 +117,8 @@ def to_margins(game: PreferenceGame, voters: int) -> NDArray[np.int64]:
         raise ValueError(
             f"margins are those of one prompt, got {game.prompts}: pass game.prompt(x), or the mean of P."
         )
-    if not voters > 0:
-        raise ValueError(f"voters must be above 0, got {voters}.")
+    if not 0 < number(voters) < np.inf:
+        raise ValueError(f"voters must be finite and above 0, got {voters!r:.60}.")
     M = 2 * voters * game.skew[0]
     off = np.abs(M - np.round(M))
     if off.max() > WHOLE:

@@ -11,15 +11,18 @@ from pgames.plot.curves import (
     LABELS,
     By,
     along,
+    check_quantiles,
     checked_bounds,
     draw_band,
     draw_bounds,
     draw_legend,
+    drawable,
+    gaps,
     named,
 )
 from pgames.plot.look import look
 from pgames.plot.recorded import Recorded
-from pgames.plot.style import DASHES, own_axes, styled, titled
+from pgames.plot.style import DASHES, heading, own_axes, styled, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,8 +48,9 @@ def convergence(
 ) -> Figure:
     """The median of a metric over runs, with the band between two quantiles, on logarithmic axes.
 
-    Raises ValueError when there is no curve, one did not record the metric, or a bound is on another
-    quantity.
+    Rounds in which a value is NaN or infinite are left out, and the legend says how many. Raises ValueError
+    when there is no curve, one did not record the metric or holds no finite number, a bound is on another
+    quantity, or the quantiles are none; TypeError for anything that is no curve or no bound.
 
     Parameters
     ----------
@@ -59,26 +63,33 @@ def convergence(
     ax : axes to draw in, with their own style; by default those of a new figure.
     """
     shown = named(curves)
-    metric = metric or next(iter(next(iter(shown.values())).values))
+    metric = metric or next(iter(next(iter(shown.values())).values), "")
+    check_quantiles(quantiles)
     bounds = checked_bounds(bound, by, metric, shown.values())
     figure, axes = own_axes(ax, 7.2, 4.6)
     lowest, last = np.inf, 1
     for i, (name, curve) in enumerate(shown.items()):
-        x, values = along(curve, by), np.maximum(curve.recorded(metric), FLOOR)
+        x, values = along(curve, by), drawable(curve, metric)
         x, values = x[x >= 1], values[:, x >= 1]  # round 0 has no logarithm
         if not x.size:
             raise ValueError(
                 f"{name} holds round 0 alone, which has no place on a logarithmic axis: run it for a round "
                 "or more."
             )
+        missing = gaps(values)
+        values = np.where(np.isfinite(values).all(axis=0), np.maximum(values, FLOOR), np.nan)
         low, middle, high = np.quantile(values, (quantiles[0], 0.5, quantiles[1]), axis=0)
+        name += missing
         colour = look().colour(i)
         # neighbouring curves also differ in their dashes, for readers who do not see the colours
         axes.plot(x, middle, color=colour, linestyle=DASHES[i % len(DASHES)], label=name, zorder=3)
+        if x.size == 1:
+            axes.plot(x, middle, "o", color=colour, zorder=3)
         if curve.seeds > 1:
             draw_band(axes, x, low, high, colour)
-        lowest, last = min(lowest, low.min()), max(last, int(x[-1]))
-    axes.set(xscale="log", yscale="log", xlabel=LABELS[by], ylabel=titled(metric, 99), title=title)
+        lowest = min(lowest, float(low[np.isfinite(low)].min(initial=np.inf)))
+        last = max(last, int(x[-1]))
+    axes.set(xscale="log", yscale="log", xlabel=LABELS[by], ylabel=titled(metric, 99), title=heading(title))
     axes.set_xlim(1, max(last, 2))
     if bounds:
         low, high = axes.get_ylim()

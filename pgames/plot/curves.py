@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.numerics import number
 from pgames.plot.look import look
 from pgames.plot.recorded import Recorded
 from pgames.plot.style import INK, titled
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 By = Literal["rounds", "bits"]
 LABELS = {"rounds": "rounds", "bits": "verdicts asked for (bits)"}
 NAMED = 44  # characters of a name in a legend
+NAMELESS = "(no name)"
+BOUND = ("name", "quantity", "status", "side", "tau", "regulariser", "exact")  # what a bound has
 # the start of the names of the metrics over which a bound on a quantity may be drawn
 BOUNDED = {"kl": "KL to the Nash", "exploitability": "exploitability", "log_ratio": "log-ratio"}
 TAU = re.compile(r"\(tau (?:= )?([^)]+)\)")  # in the name of a metric: a number, or "per run"
@@ -32,18 +35,56 @@ BOUND_DASHES: dict[str, Any] = {
 BOUND_SHADES = (INK, "#8C8C8C", "#8C6D46", "#B3B3B3")
 
 
-def named(curves: Recorded | Sequence[Recorded] | Mapping[str, Recorded]) -> dict[str, Recorded]:
-    """Curves by name in the legend; repeated solvers are numbered. Raises ValueError when there is none."""
-    found: dict[str, Recorded] = {}
+def named(curves: Recorded | Iterable[Recorded] | Mapping[str, Recorded]) -> dict[str, Recorded]:
+    """Curves by name in the legend; names that look alike there are numbered.
+
+    Raises ValueError when there is no curve, and TypeError for anything that is none.
+    """
     if isinstance(curves, Mapping):
-        found = {titled(name, NAMED): curve for name, curve in curves.items()}
+        pairs = [(str(name), curve) for name, curve in curves.items()]
+    elif isinstance(curves, Iterable) and not isinstance(curves, str):
+        pairs = [(None, curve) for curve in curves]
     else:
-        for curve in curves if isinstance(curves, Sequence) else [curves]:
-            name = titled(curve.solver, NAMED)
-            found[name if name not in found else f"{name} ({len(found) + 1})"] = curve
+        pairs = [(None, curves)]
+    found: dict[str, Recorded] = {}
+    for given, curve in pairs:
+        if not all(hasattr(curve, part) for part in ("solver", "rounds", "recorded")):
+            raise TypeError(
+                f"a Curve is needed, got {type(curve).__name__}: pass what pgames.run or pgames.simulate "
+                "returns, several in a list or by name."
+            )
+        name = base = titled(curve.solver if given is None else given, NAMED) or NAMELESS
+        place = len(found) + 1
+        while name in found:
+            name, place = f"{base} ({place})", place + 1
+        found[name] = curve
     if not found:
         raise ValueError("there is no curve to draw: pass at least one.")
     return found
+
+
+def drawable(curve: Recorded, metric: str) -> NDArray[np.float64]:
+    """The quantity float64[S, R] of that name.
+
+    Raises ValueError when it was not recorded, has further axes, or holds no finite number.
+    """
+    values = np.asarray(curve.recorded(metric), dtype=np.float64)
+    if values.ndim != 2:
+        raise ValueError(
+            f"{metric!r} has shape {list(values.shape)}, and a curve needs one number per run and round: "
+            "draw another quantity."
+        )
+    if not np.isfinite(values).any():
+        raise ValueError(f"{metric!r} of {curve.solver} holds no finite number, so there is nothing to draw.")
+    return values
+
+
+def gaps(values: NDArray[np.float64]) -> str:
+    """What to add to the name of a curve whose values float64[S, R] are NaN or infinite in some rounds."""
+    R = values.shape[1]
+    parts = {"NaN": np.isnan(values), "infinite": np.isinf(values)}
+    said = [f"{word} in {int(n)} of {R}" for word, at in parts.items() if (n := at.any(axis=0).sum())]
+    return f", {', '.join(said)} rounds" if said else ""
 
 
 def along(curve: Recorded, by: By) -> NDArray[np.int64]:
@@ -65,9 +106,15 @@ def checked_bounds(
     Raises ValueError when `by` is unknown, or a bound is on another quantity or tau than the metric, or on
     another game than a curve.
     """
-    if by not in LABELS:
+    if not isinstance(by, str) or by not in LABELS:
         raise ValueError(f"by must be 'rounds' or 'bits', got {by!r}.")
     bounds = [] if bound is None else list(bound) if isinstance(bound, Sequence) else [bound]
+    for one in bounds:
+        if not callable(one) or not all(hasattr(one, part) for part in BOUND):
+            raise TypeError(
+                f"a bound is one of pgames.bounds, such as nash_md(tau=0.1), got {one!r:.60}: put a function "
+                "of your own into pgames.bounds.Bound(...)."
+            )
     if bounds and by == "bits":
         raise ValueError("a bound counts rounds, got by='bits': leave out the bound, or plot by rounds.")
     for one in bounds:
@@ -110,6 +157,15 @@ def _check_setting(bound: Bound, curve: Recorded) -> None:
         raise ValueError(
             f"the bound {bound.name!r} is on games regularised to their own reference, and {who} was "
             "anchored to another policy: run it on game.with_reference(policy), or leave the bound out."
+        )
+
+
+def check_quantiles(quantiles: tuple[float, float]) -> None:
+    """Raises ValueError unless they are two numbers in [0, 1], the smaller first."""
+    pair = quantiles if isinstance(quantiles, tuple | list) and len(quantiles) == 2 else (np.nan, np.nan)
+    if not 0 <= number(pair[0]) <= number(pair[1]) <= 1:
+        raise ValueError(
+            f"quantiles must be two numbers in [0, 1], such as (0.1, 0.9), got {quantiles!r:.60}."
         )
 
 

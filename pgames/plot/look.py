@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pgames.extras import need
+from pgames.numerics import check_bool, number
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")  # Okabe and Ito
 COLUMN, TEXT = 3.3, 6.75  # inches: one column, and both, of a page with two
@@ -79,11 +80,15 @@ def use_style(
     inches = _inches(width)
     if font is None:
         font = FONT if inches is None or inches >= 7 else 7.0 if inches < 4.5 else 8.0
-    elif isinstance(font, str) or not 1 <= font <= 100:
-        raise ValueError(f"font must be a size of 1 to 100 points, got {font!r}.")
+    elif isinstance(font, bool) or not 1 <= number(font) <= 100:
+        raise ValueError(f"font must be a size of 1 to 100 points, got {font!r:.60}.")
+    if not isinstance(colours, Sequence | None):
+        raise ValueError(f"colours must be a list of colours of matplotlib, got {colours!r:.60}.")
     chosen = COLOURS if colours is None else tuple([colours] if isinstance(colours, str) else colours)
     if not chosen:
         raise ValueError("colours must be a list of at least one colour, got none.")
+    check_bool("legend", legend)
+    check_bool("bands", bands)
     if colours is not None:
         is_colour = need("matplotlib.colors", "plot").is_color_like
         if odd := [one for one in chosen if not is_colour(one)]:
@@ -103,6 +108,6 @@ def _inches(width: Width | None) -> float | None:
         if width not in named:
             raise ValueError(f"width must be 'column', 'text' or a number of inches, got {width!r}.")
         return named[width]
-    if not 1 <= width <= 50:
-        raise ValueError(f"width must be 1 to 50 inches, got {width!r}.")
+    if isinstance(width, bool) or not 1 <= number(width) <= 50:
+        raise ValueError(f"width must be 1 to 50 inches, got {width!r:.60}.")
     return float(width)

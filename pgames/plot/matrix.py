@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pgames.games.preference import PreferenceGame, as_game
+from pgames.numerics import check_distribution, real
 from pgames.plot.look import look
-from pgames.plot.style import own_axes, short, styled
+from pgames.plot.style import heading, numbers_of, own_axes, short, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +24,7 @@ MARKS = (
     "#E69F00",
 )  # of cycles; these colours differ from those of the cells
 NUMBERED = 12  # the most responses with which every cell shows its number
+LIKELIEST = 20  # items that are drawn where none is played often
 
 
 @styled
@@ -36,6 +38,8 @@ def heatmap(
 ) -> Figure:
     """The probability that the response of a row beats that of a column, averaged over prompts.
 
+    Raises ValueError when `order` or `cycles` do not hold numbers of responses.
+
     Parameters
     ----------
     game : a PreferenceGame, or its table P float64[Y, Y] or float64[X, Y, Y].
@@ -47,18 +51,20 @@ def heatmap(
     """
     game = as_game(game)
     P = np.tensordot(game.prompt_weights, game.P, axes=1)
-    shown = np.argsort(-P.mean(axis=1), kind="stable") if order is None else np.asarray(order)
+    ranked = np.argsort(-P.mean(axis=1), kind="stable")
+    shown = ranked if order is None else numbers_of("order", order, game.responses)
+    cycles = [numbers_of("a cycle", cycle, game.responses).tolist() for cycle in cycles]
     count = len(shown)
     size = np.clip(0.15 * count + 1.5, 3.2, 9.2)
     figure, axes = own_axes(ax, size + 2.6, size + 1.4 + 0.2 * len(cycles))
     image = axes.imshow(P[np.ix_(shown, shown)], cmap="RdBu", vmin=0, vmax=1, interpolation="nearest")
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25, pad=0.02)
-    narrow = figure.get_size_inches()[0] < 4.5 or ax is not None
+    narrow = ax is not None or figure.get_size_inches()[0] < 4.5
     bar.set_label("P(row beats column)" if narrow else "probability that the row beats the column")
     bar.outline.set_visible(False)
     names = [short(game.labels[int(y)], 24) for y in shown]
     _name_axes(axes, names, names)
-    axes.set_title(title, pad=10)
+    axes.set_title(heading(title), pad=10)
     if count <= NUMBERED:
         size = look().points(8)
         for row, y in enumerate(shown):
@@ -88,14 +94,17 @@ def prompts(
 ) -> Figure:
     """The probability of each item (rows) on each prompt (columns) in policies float64[X, Y].
 
-    Items with at most 0.5 % on every prompt are left out. `ax` are axes to draw in, those of a new figure by
-    default. Raises ValueError when the shape does not fit the
-    names of the prompts and items.
+    Items with at most 0.5 % on every prompt are left out, or all but the 20 likeliest where none has more.
+    `ax` are axes to draw in, those of a new figure by default. Raises ValueError when the shape does not fit
+    the names of the prompts and items, or a prompt has no distribution.
     """
-    pi = np.asarray(policies, dtype=np.float64)
-    if pi.shape != (len(names), len(items)):
+    pi = real("policies", policies)
+    if pi.shape != (len(names), len(items)) or not pi.size:
         raise ValueError(f"policies must have shape [{len(names)}, {len(items)}], got {list(pi.shape)}.")
+    check_distribution("policies", pi)
     played = np.flatnonzero(pi.max(axis=0) > 0.005)
+    if not len(played):
+        played = np.argsort(-pi.mean(axis=0), kind="stable")[:LIKELIEST]
     order = played[np.argsort(-pi[:, played].mean(axis=0), kind="stable")]
     figure, axes = own_axes(ax, 3.4 + 0.36 * len(names), 1.6 + 0.21 * len(order))
     image = axes.imshow(pi[:, order].T, cmap="Blues", vmin=0, aspect="auto", interpolation="nearest")
@@ -103,7 +112,7 @@ def prompts(
     bar.set_label("probability")
     bar.outline.set_visible(False)
     _name_axes(axes, [short(items[int(y)]) for y in order], [short(name, 18) for name in names])
-    axes.set_title(title, pad=10)
+    axes.set_title(heading(title), pad=10)
     return figure
 
 

@@ -15,11 +15,13 @@ from pgames.plot.curves import (
     draw_band,
     draw_bounds,
     draw_legend,
+    drawable,
+    gaps,
     named,
 )
 from pgames.plot.look import look
 from pgames.plot.recorded import Recorded
-from pgames.plot.style import own_axes, styled
+from pgames.plot.style import heading, own_axes, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,8 +46,10 @@ def compare(
     """Regret of several learners on logarithmic axes.
 
     Solid lines are means over seeds with their 95 % bootstrap band, dashed lines medians. Where a mean is
-    more than twice its median the figure says that means are heavy-tailed. Raises ValueError when there is no
-    curve, one did not record regret, or a bound is on another quantity.
+    more than twice its median the figure says that means are heavy-tailed. Rounds in which a value is NaN or
+    infinite are left out, and the legend says how many. Raises ValueError when there is no curve, one did not
+    record regret or holds no finite number, or a bound is on another quantity; TypeError for anything that is
+    no curve or no bound.
 
     Parameters
     ----------
@@ -65,7 +69,11 @@ def compare(
             heavy.append(f"{name} {tail:.3g}")
     some = any((curve.recorded("regret") > 0).any() for curve in shown.values())  # 0 alone has no logarithm
     axes.set(
-        xscale="log", yscale="log" if some else "linear", xlabel=LABELS[by], ylabel="regret", title=title
+        xscale="log",
+        yscale="log" if some else "linear",
+        xlabel=LABELS[by],
+        ylabel="regret",
+        title=heading(title),
     )
     ends = [along(curve, by)[[0, -1]] for curve in shown.values()]
     axes.set_xlim(max(min(first for first, _ in ends), 1), max(2, *(last for _, last in ends)) * 1.05)
@@ -86,17 +94,22 @@ def compare(
 
 def _draw(axes: Any, name: str, curve: Recorded, by: By, i: int) -> float:
     """Draw one curve; return mean / median at its end."""
-    table, x = curve.summary(), along(curve, by)
+    values = drawable(curve, "regret")
+    with np.errstate(invalid="ignore"):  # infinite values, whose rounds are left out
+        table, x = curve.summary(), along(curve, by)
     colour = look().colour(i)
-    mean, low, median = (np.where(row > 0, row, np.nan) for row in (table.mean, table.low, table.median))
+    kept = np.isfinite(values).all(axis=0)
+    mean, low, median = (
+        np.where(kept & (row > 0), row, np.nan) for row in (table.mean, table.low, table.median)
+    )
     axes.plot(
         x,
         mean,
         color=colour,
         marker=MARKERS[i % len(MARKERS)],  # tells curves apart without colour
         markersize=4.5,
-        markevery=(2 * i % 12, 12),
-        label=name,
+        markevery=(2 * i % 12, 12) if len(x) > 12 else None,
+        label=name + gaps(values),
         zorder=3,
     )
     axes.plot(x, median, color=colour, linestyle="--", linewidth=1.2, zorder=3)

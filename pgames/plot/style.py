@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pgames.extras import need
 from pgames.files import atomic
+from pgames.numerics import number
 from pgames.plot.look import COLOURS as COLOURS
 from pgames.plot.look import FONT, look
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 DASHES = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1.2, 1.2)), (0, (7, 1.5, 1.2, 1.5)))
+LONGEST = 100  # characters of a line of a title
 INK = "#222222"
 PALE = "#D9D9D9"
 
@@ -107,29 +110,58 @@ def own_axes(ax: Any, width: float, height: float) -> tuple[Figure, Any]:
     if ax is None:
         figure = new_figure(width, height)
         return figure, figure.add_subplot()
-    if not hasattr(ax, "plot") or not hasattr(ax, "figure"):
+    if not _is_axes(ax):
         raise TypeError(
             f"ax must be the Axes of a matplotlib figure, got {type(ax).__name__}: fig, ax = plt.subplots()."
         )
-    return ax.figure, ax
+    return ax.get_figure(root=True), ax
 
 
 def panels_of(ax: Any, count: int) -> list[Any]:
     """The axes passed as `ax`, as a list of `count`. Raises TypeError for another number of them."""
-    panels = [ax] if hasattr(ax, "plot") else list(np.ravel(ax))
-    if len(panels) != count or not all(hasattr(one, "plot") for one in panels):
+    panels = [ax] if _is_axes(ax) else list(np.ravel(ax))
+    if not all(map(_is_axes, panels)):
+        raise TypeError(
+            f"ax must be {count} Axes, got {type(ax).__name__}: fig, ax = plt.subplots(1, {count})."
+        )
+    if len(panels) != count:
         raise TypeError(
             f"ax must be {count} Axes, one for each panel, got {len(panels)}: plt.subplots(1, {count})."
         )
     return panels
 
 
+def numbers_of(name: str, values: ArrayLike, count: int) -> NDArray[np.int64]:
+    """The values as int64[N], the numbers of some of `count` items.
+
+    Raises ValueError, whose message calls them `name`, when they are anything else, or none.
+    """
+    try:
+        found = np.asarray(values)
+    except ValueError:  # lists of different lengths
+        found = np.zeros(0)
+    if found.ndim != 1 or not found.size or found.dtype.kind not in "iu":
+        raise ValueError(f"{name} must be a list of numbers of items, 0 to {count - 1}, got {values!r:.60}.")
+    if found.min() < 0 or found.max() >= count:
+        worst = found[(found < 0) | (found >= count)][0]
+        raise ValueError(f"{name} must hold numbers of items, 0 to {count - 1}, got {worst}.")
+    return found.astype(np.int64)
+
+
+def _is_axes(ax: object) -> bool:
+    """Whether it is an Axes with straight axes: neither a polar one nor one of three dimensions."""
+    return isinstance(ax, need("matplotlib.axes", "plot").Axes) and ax.name == "rectilinear"
+
+
 def short(name: str, longest: int = 30) -> str:
-    """A name for a figure: one line of at most `longest` characters, printed literally, dollar signs too."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    """A name for a figure: one line of at most `longest` characters, printed literally, dollar signs too.
+
+    A name that begins with "_", which matplotlib leaves out of legends, is set off by a blank.
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(name)).split())
     if len(line) > longest:
         line = line[: longest - 1].rstrip() + "…"
-    return line.replace("$", r"\$")
+    return (" " + line if line.startswith("_") else line).replace("$", r"\$")
 
 
 MATHEMATICS = re.compile(r"(?<![\\$])\$(?=[^\s$])([^$]*[^\s$\\])\$(?![\d$])")
@@ -141,6 +173,7 @@ def titled(name: str, longest: int = 44) -> str:
     Dollar signs around text that begins or ends with a space, as in "$5 to $10", and what matplotlib cannot
     read, are printed literally. Names from data are always literal: see `short`.
     """
+    name = str(name)
     if not MATHEMATICS.search(name) or len(name) > 4 * longest:
         return short(name, longest)
     parser = need("matplotlib.mathtext", "plot").MathTextParser("agg")
@@ -153,6 +186,11 @@ def titled(name: str, longest: int = 44) -> str:
         parts += [name[end : found.start()].replace("$", r"\$"), found[0]]
         end = found.end()
     return "".join([*parts, name[end:].replace("$", r"\$")])
+
+
+def heading(title: object) -> str:
+    """A title in its own lines, each cut at LONGEST; what matplotlib cannot read as mathematics is literal."""
+    return "\n".join(titled(line, LONGEST) for line in str(title or "").splitlines())
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 160) -> Path:
@@ -170,7 +208,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 160) ->
 def figure_bytes(figure: Figure, kind: str, dpi: int = 160) -> bytes:
     """The bytes of the figure as a "png", "svg" or "pdf" file; equal figures give equal bytes.
 
-    Raises ValueError when `kind` is another one.
+    Raises ValueError when `kind` is another one or `dpi` is none, and TypeError when `figure` is no figure.
     """
     undated: dict[str, dict[str, str | None]] = {
         "png": {"Software": None},
@@ -181,6 +219,12 @@ def figure_bytes(figure: Figure, kind: str, dpi: int = 160) -> bytes:
         raise ValueError(
             f"a figure is written as .png, .svg or .pdf, got {kind!r}: change the file's ending."
         )
+    if not hasattr(figure, "savefig"):
+        raise TypeError(
+            f"a matplotlib Figure is needed, got {type(figure).__name__}: pass what plot() returns."
+        )
+    if not 1 <= number(dpi) <= 10_000:
+        raise ValueError(f"dpi must be a number of dots per inch, 1 to 10000, got {dpi!r:.60}.")
     buffer = io.BytesIO()
     with style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.numerics import check_distribution
+from pgames.numerics import check_distribution, real
 from pgames.plot.look import look
-from pgames.plot.style import INK, PALE, new_figure, panels_of, short, styled, titled
+from pgames.plot.style import INK, PALE, heading, new_figure, panels_of, short, styled, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,28 +47,34 @@ def simplex(
     paths = policies if isinstance(policies, Mapping) else {"": policies}
     if not paths:
         raise ValueError("there is no trajectory to draw: pass at least one.")
-    if len(labels) != 3:
-        raise ValueError(f"a triangle has three corners, got {len(labels)} labels.")
+    if not isinstance(labels, Sequence) or isinstance(labels, str) or len(labels) != 3:
+        raise ValueError(f"a triangle has three corners: labels must be three names, got {labels!r:.60}.")
     stars = equilibrium if isinstance(equilibrium, Mapping) else dict.fromkeys(paths, equilibrium)
+    if strange := [name for name in stars if name not in paths]:
+        raise ValueError(
+            f"there is an equilibrium for {strange[0]!r}, and no trajectory of that name: there are "
+            f"{', '.join(map(str, paths))}."
+        )
     columns = min(COLUMNS, len(paths))
     rows = -(-len(paths) // columns)
     if ax is None:
         figure = new_figure(2.2 * columns + 0.2, 2.3 * rows + 0.35 + (0.35 if title else 0))
         panels = [figure.add_subplot(rows, columns, i + 1) for i in range(len(paths))]
         if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=look().points(11), fontweight="bold")
+            size = look().points(11)
+            figure.suptitle(heading(title), x=0.01, ha="left", fontsize=size, fontweight="bold")
     else:
         panels = panels_of(ax, len(paths))
-        figure = panels[0].figure
+        figure = panels[0].get_figure(root=True)
     for i, (name, path) in enumerate(paths.items()):
         axes = panels[i]
         _frame(axes, labels)
-        line = _points(name or "policies", np.asarray(path, dtype=np.float64))
+        line = _points(str(name) or "policies", path)
         colour = look().colour(i)
         axes.plot(*line.T, color=colour, linewidth=1.1, zorder=3)
         if (star := stars.get(name)) is not None:
             axes.plot(
-                *_points("equilibrium", np.atleast_2d(star))[0],
+                *_points("equilibrium", np.atleast_2d(real("equilibrium", star)), most=1)[0],
                 "*",
                 color=INK,
                 markersize=look().points(8),
@@ -81,16 +87,20 @@ def simplex(
         )
         axes.set_title(titled(name), loc="center", fontsize=look().points(10))
     if ax is not None and title:
-        panels[0].set_title(f"{title}: {panels[0].get_title()}" if panels[0].get_title() else title)
+        own = panels[0].get_title()
+        panels[0].set_title(f"{heading(title)}: {own}" if own else heading(title))
     if ax is None and look().legend:
         _explain_marks(figure, any(star is not None for star in stars.values()))
     return figure
 
 
-def _points(name: str, path: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Positions float64[T, 2] in the plane of policies float64[T, 3]."""
+def _points(name: str, values: ArrayLike, most: int | None = None) -> NDArray[np.float64]:
+    """Positions float64[T, 2] in the plane of policies float64[T, 3], at most `most` of them."""
+    path = real(name, values)
     if path.ndim != 2 or path.shape[1] != 3 or len(path) == 0:
         raise ValueError(f"{name} must have shape [T, 3], one row per round, got {path.shape}.")
+    if most is not None and len(path) > most:
+        raise ValueError(f"{name} must be one distribution over three responses, got {len(path)}.")
     check_distribution(name, path)
     return path @ CORNERS
 

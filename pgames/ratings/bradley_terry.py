@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import number, softmax
+from pgames.numerics import check_bool, number, softmax
 from pgames.ratings.finite import refuse_infinite_scores
 from pgames.ratings.likelihood import (
     Data,
@@ -91,6 +91,7 @@ def bradley_terry(
         raise ValueError(f'ties must be "half", "drop" or "davidson", got {ties!r}.')
     if not 0 <= number(prior) < np.inf or not (level is None or 0 < number(level) < 1):
         raise ValueError(f"need prior >= 0 and level in (0, 1), got prior={prior!r}, level={level!r}.")
+    check_bool("robust", robust)
     tables, items = tables_of(source, weights), items_of(source)
     if anchor is not None and anchor not in items:
         raise ValueError(f"no item is named {anchor!r}, to be the anchor: there are {', '.join(items[:8])}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
 
 PLAYED = 1e-9  # probability above which an item is in the support
 
@@ -19,6 +19,7 @@ def nash_clusters(game: PreferenceGame) -> list[NDArray[np.int64]]:
     """
     from pgames.exact.equilibrium import nash
 
+    game = as_game(game)
     if game.prompts != 1:
         raise ValueError(
             f"nash_clusters needs a game of one prompt, got {game.prompts}: pass game.prompt(x)."

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgames.kernels.blocks import njit
+from pgames.numerics import count, number
 from pgames.ratings.scores import Ratings
 from pgames.ratings.sources import Source, items_of, pair_counts
 
@@ -70,6 +71,7 @@ def hodge(
     """
     if scale not in ("probability", "logit"):
         raise ValueError(f'scale must be "probability" or "logit", got {scale!r}.')
+    cycles = count("cycles", cycles, 0)
     items, flow, weights = _flow(source, scale, prior)
     scores = _scores(flow, weights, items)
     gradient = (scores[:, None] - scores[None, :]) * (weights > 0)
@@ -89,7 +91,11 @@ def hodge(
 
 
 def strongest_cycles(source: Source, most: int = 10) -> tuple[Cycle, ...]:
-    """The `most` cycles of three with the largest smallest margin P - 1/2, strongest first."""
+    """The `most` cycles of three with the largest smallest margin P - 1/2, strongest first.
+
+    Raises ValueError when `most` is no whole number of at least 0.
+    """
+    most = count("most", most, 0)
     items, flow, _ = _flow(source, "probability", 0.0)
     return _cycles(flow, items, most)
 
@@ -98,8 +104,8 @@ def _flow(
     source: Source, scale: str, prior: float
 ) -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.float64]]:
     """(items, flow, weights); antisymmetric and symmetric float64[Y, Y], 0 for pairs never compared."""
-    if not 0 <= prior < np.inf:
-        raise ValueError(f"prior must be a number of votes, at least 0 and finite, got {prior}.")
+    if not 0 <= number(prior) < np.inf:
+        raise ValueError(f"prior must be a number of votes, at least 0 and finite, got {prior!r:.60}.")
     won, items = pair_counts(source).points, items_of(source)
     weights = won + won.T
     compared = weights > 0
@@ -161,7 +167,7 @@ def _local_cycles(rest: NDArray, weights: NDArray) -> NDArray[np.float64]:
 
 
 def _cycles(flow: NDArray, items: tuple[str, ...], most: int) -> tuple[Cycle, ...]:
-    triples, strengths = _strongest(flow, max(int(most), 0))
+    triples, strengths = _strongest(flow, min(most, len(flow) ** 3))
     return tuple(
         Cycle((items[i], items[j], items[k]), float(strength))
         for (i, j, k), strength in zip(triples, strengths, strict=True)

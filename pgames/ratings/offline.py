@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.counts import PairCounts
-from pgames.numerics import check_distribution, real
+from pgames.numerics import check_distribution, number, real
 from pgames.votes.comparisons import Comparisons
 
 Array = NDArray[np.float64]
@@ -82,8 +82,8 @@ def pessimistic(votes: Comparisons | PairCounts, confidence: float = 0.95) -> Pe
     """
     from pgames.exact.zero_sum import nash_zero_sum
 
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be in (0, 1), got {confidence}.")
+    if not 0 < number(confidence) < 1:
+        raise ValueError(f"confidence must be in (0, 1), got {confidence!r:.60}.")
     seen = _votes(votes)
     X, Y, _ = seen.shape
     points = _counts(votes).points.reshape(X, Y, Y)

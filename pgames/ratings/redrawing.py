@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pgames.numerics import check_whole, count
 from pgames.ratings.bradley_terry import BradleyTerry, bradley_terry
 from pgames.votes.comparisons import Comparisons
 
@@ -41,8 +42,11 @@ def redrawn(
     clusters : integers[N], such as the annotator or the prompt of each vote. Whole clusters are drawn, as
         many as there are, so a resample may have more or fewer votes than the file.
 
-    Raises ValueError when clusters are not one integer per vote.
+    Raises ValueError when `resamples` or `seed` is no whole number of at least 0, or clusters are not one
+    integer per vote.
     """
+    resamples = count("resamples", resamples, 0)
+    check_whole("seed", seed, 0)
     members = None if clusters is None else _members(clusters, len(votes))
     if model is None:
         model = bradley_terry(votes, prior=PRIOR, level=None)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pgames.numerics import real
+from pgames.numerics import number, real
 from pgames.ratings.bradley_terry import fit_points
 from pgames.ratings.scores import Ratings
 
@@ -49,8 +49,8 @@ def settled(
         raise ValueError(
             "met must be finite, at least 0 and symmetric: met[i, j] counts the games of i and j."
         )
-    if not 0 <= prior < np.inf:
-        raise ValueError(f"prior must be finite and at least 0, got {prior}.")
+    if not 0 <= number(prior) < np.inf:
+        raise ValueError(f"prior must be finite and at least 0, got {prior!r:.60}.")
     meets = weights > 0
     valid = ~meets | ((P >= 0) & (P <= 1) & (np.abs(P + P.T - 1) <= 1e-6))
     if not valid.all():

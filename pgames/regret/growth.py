@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pgames.curves import Curve
-from pgames.curves.fit import line, log_means
+from pgames.curves.fit import finite, line, log_means
 from pgames.curves.summary import interval, resampled_means
+from pgames.numerics import check_whole, count, number
 
 
 class Estimate(NamedTuple):
@@ -39,15 +40,22 @@ def growth(curves: Mapping[float, Curve], rounds: int | None = None, seed: int =
     """Fit the mean regret of curves (by tau) against 1/tau, as an exponential and as a power.
 
     The regret is taken after `rounds` rounds, by default the last round that all curves reached. Raises
-    ValueError when there are fewer than three values of tau, one is 0 or less, or a mean regret is 0.
+    ValueError when there are fewer than three values of tau, one is not above 0, or a mean regret is 0, and
+    TypeError for anything but curves by tau.
     """
+    if not isinstance(curves, Mapping) or not all(isinstance(curve, Curve) for curve in curves.values()):
+        raise TypeError(
+            f"growth needs a dict of tau -> Curve, got {type(curves).__name__}: pass sweep.curves('tau')."
+        )
     if len(curves) < 3:
         raise ValueError(f"growth needs curves of three values of tau or more, got {len(curves)}.")
-    if min(curves) <= 0:
-        raise ValueError(f"growth needs tau above 0, got {min(curves)}.")
-    last = min(int(curve.rounds[-1]) for curve in curves.values()) if rounds is None else rounds
+    if odd := [tau for tau in curves if not 0 < number(tau) < np.inf]:
+        raise ValueError(f"growth needs tau above 0, got {odd[0]!r:.60}.")
+    check_whole("seed", seed, 0)
+    reached = min(int(curve.rounds[-1]) for curve in curves.values())
+    last = reached if rounds is None else count("rounds", rounds, 1)
     values = [curve.only("regret").interpolate(np.array([last])) for curve in curves.values()]
-    means = log_means(np.array([value.mean() for value in values]))
+    means = log_means(finite(np.array([value.mean() for value in values])))
     again = log_means(np.hstack([resampled_means(value, seed + i) for i, value in enumerate(values)]))
     inverse = 1 / np.array(list(curves))
     fits = []

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pgames.games.preference import PreferenceGame
 from pgames.kernels.gaps import LedgerArrays, charge
+from pgames.numerics import number
 from pgames.solver import State
 from pgames.table.arena import Policy
 
@@ -31,8 +32,8 @@ class Ledger:
     """
 
     def __init__(self, game: PreferenceGame, tau: float, runs: int):
-        if not (np.isfinite(tau) and tau >= 0):
-            raise ValueError(f"tau must be finite and at least 0, got {tau}.")
+        if not 0 <= number(tau) < np.inf:
+            raise ValueError(f"tau must be finite and at least 0, got {tau!r:.60}.")
         self.game, self.tau, self.rounds = game, float(tau), 0
         with np.errstate(divide="ignore"):
             log_reference = np.log(game.reference)

@@ -14,6 +14,7 @@ from pgames.curves import Curve, Setting
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.loop import log_grid
 from pgames.metrics import Metric, checked, measured
+from pgames.numerics import count, number
 from pgames.progress import progress
 from pgames.regret.ledger import Leaping, Ledger
 from pgames.regret.recorder import SUMS, Recorder
@@ -72,18 +73,24 @@ def simulate(
         of the true game, or `pgames.metrics.OfState`, called with (arena, state). A learner with a `leap`
         plays round by round then, with the same bits.
     """
-    _check(rounds, seeds, refresh, record)
+    rounds, seeds, record = (
+        count(name, value, 1) for name, value in (("rounds", rounds), ("seeds", seeds), ("record", record))
+    )
+    if refresh is not None:
+        check_refresh(refresh)
     game = as_game(game)
-    tau = one_target(learner) if tau is None else float(tau)
+    tau = one_target(learner) if tau is None else tau
     duels = _made(arena, game, seeds, seed, features, first_run)
     check_call(learner, duels)
     drift = arena if isinstance(arena, Drift) else None
     found = checked(metrics, taken=SUMS)
-    ledger = Ledger(game, tau, seeds)
+    ledger, likes = Ledger(game, tau, seeds), dict[str, Array]()
 
     def measure(state: State) -> dict[str, Array]:
         true = TableArena(ledger.game, seeds, seed, first_run=first_run)
-        return {metric.name: measured(metric, true, state, seeds) for metric in found}
+        for metric in found:
+            likes[metric.name] = measured(metric, true, state, seeds, likes.get(metric.name))
+        return dict(likes)
 
     recorder = Recorder(ledger, log_grid(rounds, record)[1:], measure if found else None, drift is not None)
     leaps = arena is None and refresh is None and not found and isinstance(learner, Leaping)
@@ -163,15 +170,7 @@ def _leap(learner: Leaping, arena: DuelArena, state: State, recorder: Recorder) 
     return after
 
 
-def _check(rounds: int, seeds: int, refresh: float | None, record: int) -> None:
-    for name, value in (("rounds", rounds), ("seeds", seeds), ("record", record)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}.")
-    if refresh is not None:
-        check_refresh(refresh)
-
-
 def check_refresh(refresh: float) -> None:
     """Raises ValueError when `refresh` is not above 1."""
-    if not 1 < refresh:
-        raise ValueError(f"refresh must be above 1 (1.02 updates every 2 %), or None, got {refresh}.")
+    if not 1 < number(refresh) < math.inf:
+        raise ValueError(f"refresh must be above 1 (1.02 updates every 2 %), or None, got {refresh!r:.60}.")

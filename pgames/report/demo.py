@@ -13,6 +13,7 @@ import pgames as pg
 from pgames import plot
 from pgames.extras import need
 from pgames.files import atomic
+from pgames.folders import held
 from pgames.metrics import KLToNash
 from pgames.plot import save_figure
 from pgames.report.analyse import analyse
@@ -38,13 +39,17 @@ def run_demo(out: str | os.PathLike[str], second_half: SecondHalf | None = None)
 
     second_half : prints to the console and returns further figures and parts of the page.
 
-    Raises ValueError when `out` is a file, and KeyboardInterrupt after a Ctrl-C.
+    Raises ValueError when `out` is a file or another process writes to it, OSError when it cannot be written,
+    and KeyboardInterrupt after a Ctrl-C.
     """
     console = need("rich.console", "votes").Console()
+    need("matplotlib", "plot")  # before the work
+    with held(out) as folder:
+        return _run(folder, second_half, console)
+
+
+def _run(folder: Path, second_half: SecondHalf | None, console: Any) -> Path:
     start = time.monotonic()
-    folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, and a folder is needed: pass another --out.")
     lines, runs = solve_all()
     console.print(demo_table(lines))
     figures = _figures(runs)

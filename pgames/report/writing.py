@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from pgames.files import atomic
+from pgames.folders import held
 from pgames.report.analyse import analyse
 from pgames.report.numbers import Analysis
 from pgames.report.page import report_page
@@ -18,18 +19,11 @@ def write_report(
 ) -> tuple[Path, Path]:
     """Analyse the votes and write report.html and report.json into the folder; return their paths.
 
-    Raises ValueError when `out` is a file.
+    Raises ValueError when `out` is a file or another process writes to it, and OSError when it cannot be
+    written.
     """
-    folder = report_folder(out)
-    return write_numbers(analyse(votes, resamples, seed), folder, title)
-
-
-def report_folder(out: str | os.PathLike[str]) -> Path:
-    """The folder of a report. Raises ValueError when `out` is a file."""
-    folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, and a folder is needed: pass another --out.")
-    return folder
+    with held(out) as folder:
+        return write_numbers(analyse(votes, resamples, seed), folder, title)
 
 
 def write_numbers(numbers: Analysis, folder: Path, title: str) -> tuple[Path, Path]:

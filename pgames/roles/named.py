@@ -13,6 +13,7 @@ def random_roles(attacks: int = 6, defences: int = 5, seed: int = 0) -> MatrixRo
     """Success rates uniform on [0, 1], `default_rng(seed).random((attacks, defences))`."""
     check_at_least(1, "attacks", attacks)
     check_at_least(1, "defences", defences)
+    check_at_least(0, "seed", seed)
     return MatrixRoles(np.random.default_rng(seed).random((attacks, defences)))
 
 
@@ -20,6 +21,7 @@ def random_prompts(prompts: int = 6, answers: int = 4, seed: int = 0) -> PromptR
     """Success rates uniform on [0, 1], `default_rng(seed).random((prompts, answers))`."""
     check_at_least(1, "prompts", prompts)
     check_at_least(1, "answers", answers)
+    check_at_least(0, "seed", seed)
     return PromptRoles(np.random.default_rng(seed).random((prompts, answers)))
 
 

@@ -6,9 +6,12 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -60,7 +63,7 @@ def named(function: Callable[..., Any]) -> str:
 
 
 def code_digest(function: Callable[..., Any]) -> str:
-    """A digest of the bytecode of a function or class, and of what it uses from its own module."""
+    """A digest of the bytecode of a function or class, and of what it uses from modules of one's own."""
     if isinstance(function, functools.partial):
         return code_digest(function.func)
     codes = [_code(one.__code__) for one in _reached(function)]
@@ -68,13 +71,30 @@ def code_digest(function: Callable[..., Any]) -> str:
 
 
 def constants(function: Callable[..., Any]) -> dict[str, Any]:
-    """The plain values of the module and the closure that a function, or one it calls there, reads."""
+    """The values of modules and closures that a function, or one it calls in a module of one's own, reads.
+
+    Numbers, text, arrays, games, solvers, lists and dicts of them, and the attributes of classes; what has no
+    description, such as an open file, is left out.
+    """
     if isinstance(function, functools.partial):
         return constants(function.func)
     found: dict[str, Any] = {}
     for one in _reached(function):
         for name, value in _read(one).items():
-            if isinstance(value, bool | int | float | str | tuple | list | np.ndarray | PreferenceGame):
+            if isinstance(value, type) and _own(value):
+                plain = {key: item for key, item in vars(value).items() if not key.startswith("__")}
+                found |= _describable({f"{name}.{key}": item for key, item in plain.items()})
+            else:
+                found |= _describable({name: value})
+    return found
+
+
+def _describable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The descriptions of those values that have one and are neither code nor modules."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if not isinstance(value, type | FunctionType | ModuleType):
+            with suppress(ValueError, RecursionError):
                 found[name] = described(value)
     return found
 
@@ -95,13 +115,33 @@ def _arguments(call: functools.partial[Any]) -> dict[str, Any]:
 
 
 def _reached(start: Callable[..., Any]) -> list[FunctionType]:
-    """The function or the methods of the class, and all functions of its module that they use."""
+    """The function or the methods of the class, and all functions that they use in modules of one's own."""
     reached = _functions(start)
     for one in reached:
         for value in _read(one).values():
-            if getattr(value, "__module__", None) == start.__module__:
+            if getattr(value, "__module__", None) == start.__module__ or _own(value):
                 reached += [function for function in _functions(value) if function not in reached]
     return reached
+
+
+def _own(value: Any) -> bool:
+    """Whether a function, a class or a module is the user's: not of Python, of pgames or installed."""
+    name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if not isinstance(value, type | FunctionType | ModuleType) or module is None:
+        return False
+    if name == "__main__":
+        return True
+    file = getattr(module, "__file__", None)
+    return file is not None and not any(Path(file).is_relative_to(folder) for folder in _installed())
+
+
+@functools.cache
+def _installed() -> tuple[Path, ...]:
+    """The folders of Python, of its packages and of pgames."""
+    paths = sysconfig.get_paths()
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    return (*dict.fromkeys(Path(paths[kind]) for kind in kinds), Path(__file__).parents[1])
 
 
 def _functions(value: Any) -> list[FunctionType]:
@@ -115,6 +155,10 @@ def _read(function: FunctionType) -> dict[str, Any]:
     found = {name: function.__globals__[name] for name in names if name in function.__globals__}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         found[name] = cell.cell_contents
+    for module_name, module in list(found.items()):
+        if isinstance(module, ModuleType) and _own(module):
+            parts = vars(module)
+            found |= {f"{module_name}.{name}": parts[name] for name in names if name in parts}
     return found
 
 

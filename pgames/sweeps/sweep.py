@@ -15,9 +15,11 @@ import numpy as np
 
 from pgames.curves import Curve
 from pgames.extras import need
-from pgames.frames import Kind, frame
+from pgames.folders import check_writable
+from pgames.frames import Kind, apart, frame
+from pgames.numerics import whole
 from pgames.progress import progress, silent
-from pgames.sweeps.fingerprint import named
+from pgames.sweeps.fingerprint import described, named
 from pgames.sweeps.grid import cells, configuration
 from pgames.sweeps.store import Store, spelled
 
@@ -45,19 +47,25 @@ class Sweep:
     def to_frame(self, kind: Kind | None = None) -> Any:
         """A data frame with a row for each cell, run and recorded round: its values, then its quantities.
 
-        Values that are not numbers are written as text, and a quantity that a cell did not record is NaN.
+        Values that are not numbers are written as text, and a quantity that a cell did not record is NaN. A
+        field of the grid that is called run or round, or as a quantity, becomes "run (cell)".
+
         Raises ValueError for another kind than pandas or polars, and ModuleNotFoundError when narwhals or the
         library is missing.
         """
         tables = [curve.values.items() for _, curve in self.cells]
         quantities = dict.fromkeys(name for table in tables for name, value in table if value.ndim == 2)
         columns: dict[str, list[Any]] = {}
+        fields = apart(self.cells[0].values, ("run", "round", *quantities), "cell")
         for values, curve in self.cells:
             S, R = curve.seeds, len(curve.rounds)
-            rows = {name: [_plain(value)] * (S * R) for name, value in values.items()}
+            rows = {fields[name]: [_plain(value)] * (S * R) for name, value in values.items()}
             rows |= {"run": np.repeat(np.arange(S), R).tolist(), "round": curve.rounds.tolist() * S}
             nothing = np.full((S, R), np.nan)
-            rows |= {name: curve.values.get(name, nothing).ravel().tolist() for name in quantities}
+            rows |= {
+                own: curve.values.get(name, nothing).ravel().tolist()
+                for name, own in apart(quantities, ("run", "round"), "quantity").items()
+            }
             for name, column in rows.items():
                 columns.setdefault(name, []).extend(column)
         return frame(columns, kind)
@@ -68,12 +76,29 @@ class Sweep:
         `pg.growth` takes sweep.curves("tau", {"learner": pg.Greedy}). Raises ValueError when the grid has no
         such field, or several cells have the same value of it.
         """
-        fixed = where or {}
+        fixed = {} if where is None else where
         names = self.cells[0].values
-        if unknown := {by, *fixed} - set(names):
+        if not isinstance(fixed, Mapping):
+            raise ValueError(f"where must be a dict of values by field, got {where!r:.60}.")
+        if unknown := [str(name) for name in (by, *fixed) if not isinstance(name, str) or name not in names]:
             raise ValueError(f"the grid has no field {', '.join(sorted(unknown))}, only {', '.join(names)}.")
-        chosen = [cell for cell in self.cells if all(cell.values[name] == fixed[name] for name in fixed)]
-        found = {cell.values[by]: cell.curve for cell in chosen}
+        wanted = {name: described(value) for name, value in fixed.items()}
+        for name, value in wanted.items():
+            there = [described(cell.values[name]) for cell in self.cells]
+            if value not in there:
+                shown = dict.fromkeys(spelled({"": cell.values[name]})[1:] for cell in self.cells)
+                raise ValueError(
+                    f"no cell has {spelled({name: fixed[name]})}: the grid has {', '.join(shown)}."
+                )
+        chosen = [
+            cell
+            for cell in self.cells
+            if all(described(cell.values[name]) == value for name, value in wanted.items())
+        ]
+        try:
+            found = {cell.values[by]: cell.curve for cell in chosen}
+        except TypeError:  # values that cannot be keys, such as lists
+            found = {spelled({"": cell.values[by]})[1:]: cell.curve for cell in chosen}
         if len(found) < len(chosen):
             free = ", ".join(name for name in names if name != by and name not in fixed)
             raise ValueError(f"several cells have the same {by}: fix {free} in `where`.")
@@ -118,11 +143,13 @@ def sweep(
     """
     todo = cells(grid)
     store = Store(Path(out).absolute(), configuration(grid, simulate))
-    if n_jobs == 0:
-        raise ValueError("n_jobs must be at least 1, or -1 for one per processor, got 0.")
+    if n_jobs is not None and (not whole(n_jobs) or n_jobs == 0):
+        raise ValueError(f"n_jobs must be at least 1, or -1 for one per processor, got {n_jobs!r:.60}.")
     store.claim()
     found = {i: store.load(values) for i, values in enumerate(todo)}
     missing = [i for i, curve in found.items() if curve is None]
+    if missing:
+        check_writable(store.folder / "cells")
     store.warn_of_edits([todo[i] for i, curve in found.items() if curve is not None])
     if missing:
         with _watched(store, [todo[i] for i in missing], len(todo)):

@@ -139,6 +139,8 @@ def test_what_has_no_spectrum_is_refused(solver, error, said):
 
 
 def test_bad_arguments_are_named():
+    for few in (1, 2, 3):  # nothing can be said of so few rounds
+        assert pg.stability(pg.EGPO(0.1, 0.5), pg.games.comal3(), rounds=few).tail.ending == "moving"
     with pytest.raises(ValueError, match="rounds must be at least 0"):
         pg.stability(pg.INPO(0.1, 0.5), COMAL, rounds=-1)
     with pytest.raises(ValueError, match="coordinates, more than 1500"):

@@ -1,0 +1,133 @@
+"""What a run is given is used as it is, or refused in one line before the first round."""
+
+import numpy as np
+import pytest
+
+import pgames as pg
+from pgames import metrics
+
+GAME = pg.games.comal3()
+ARENA = pg.TableArena(GAME)
+SOLVER = pg.EGPO(0.1, 0.5)
+
+
+@pytest.mark.parametrize("rounds", [1.5, "10", None, np.nan, np.inf, True, [3], 3 + 0j])
+def test_rounds_are_whole_numbers(rounds):
+    for call in (
+        lambda: pg.run(SOLVER, ARENA, rounds),
+        lambda: pg.solve(SOLVER, ARENA, rounds),
+        lambda: list(pg.iterate(SOLVER, ARENA, rounds)),
+        lambda: pg.simulate(pg.Greedy(0.1), GAME, rounds),
+        lambda: pg.stability(SOLVER, GAME, rounds=rounds),
+    ):
+        with pytest.raises(ValueError, match=r"rounds must be a whole number of at least [01], got"):
+            call()
+
+
+def test_a_float_that_is_whole_is_a_number_of_rounds():
+    assert pg.run(SOLVER, ARENA, 1e2).rounds[-1] == 100
+    assert pg.simulate(pg.Greedy(0.1), GAME, 1e1, seeds=2.0).rounds[-1] == 10
+
+
+@pytest.mark.parametrize("points", [1, 2, 3, 10**9])
+def test_the_last_round_is_measured_whatever_the_number_of_points(points):
+    curve = pg.run(SOLVER, ARENA, 20, points=points)
+    assert curve.rounds[-1] == 20 and curve.state.t == 20
+    assert len(curve.rounds) <= points + 1
+    assert pg.run(SOLVER, ARENA, 5, points=points, state=curve.state).rounds[-1] == 25
+    assert pg.simulate(pg.Greedy(0.1), GAME, 20, record=points).rounds[-1] == 20
+
+
+@pytest.mark.parametrize("points", [0, -1, 2.5, "x", np.nan])
+def test_points_are_at_least_one(points):
+    with pytest.raises(ValueError, match="points must be"):
+        pg.run(SOLVER, ARENA, 20, points=points)
+    with pytest.raises(ValueError, match="record must be"):
+        pg.simulate(pg.Greedy(0.1), GAME, 20, record=points)
+
+
+NUMBERS = {
+    "tau": ("x", np.nan, -1, [0.1]),
+    "refresh": ("x", np.nan, np.inf, 1, [1.1]),
+    "seed": (-1, 1.5, None, "x"),
+    "first_run": (-1, 1.5, None),
+    "seeds": (0, 1.5, "x", np.inf),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_numbers_of_a_simulation_are_checked(name):
+    for value in NUMBERS[name]:
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            pg.simulate(pg.Greedy(0.1), GAME, 3, **{name: value})
+
+
+def odd(**fields):
+    return pg.run(SOLVER, ARENA, 3).state._replace(**fields)
+
+
+STATES = {
+    "a round that is none": (lambda: odd(t="3"), "the state has t = '3'"),
+    "a round before the first": (lambda: odd(t=-3), "the state has t = -3"),
+    "NaN": (lambda: odd(policy=np.full((1, 1, 3), np.nan)), "must hold log-probabilities, got nan"),
+    "probabilities": (lambda: odd(policy=np.full((1, 1, 3), 1 / 3)), "log-probabilities, got 0.333"),
+    "lists": (lambda: odd(policy=[[[0.0, -1.0, -1.0]]]), "must be float64, got list"),
+    "float32": (lambda: odd(policy=np.zeros((1, 1, 3), np.float32)), "must be float64, got float32"),
+    "another size": (lambda: odd(policy=np.zeros((1, 1, 5))), "a policy of shape"),
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_state_that_does_not_fit_is_refused(case):
+    make, said = STATES[case]
+    state = make()
+    for call in (
+        lambda: pg.run(SOLVER, ARENA, 3, state=state),
+        lambda: pg.solve(SOLVER, ARENA, 3, state),
+        lambda: list(pg.iterate(SOLVER, ARENA, 3, state)),
+    ):
+        with pytest.raises(ValueError, match=said):
+            call()
+
+
+def test_a_state_of_another_solver_is_named():
+    simple = pg.solve(pg.MMD(0.1, 0.5), ARENA, 3)
+    with pytest.raises(ValueError, match="has not the memory of PRMPlus: continue with the solver that made"):
+        pg.run(pg.PRMPlus(), ARENA, 3, state=simple)
+    with pytest.raises(ValueError, match="has not the memory of RegretMatching"):
+        pg.solve(pg.RegretMatching(), ARENA, 3, simple)
+
+
+def test_a_fault_of_the_solver_itself_is_its_own():
+    class Failing(pg.MMD):
+        def step(self, arena, state):
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match=r"^mine$"):
+        pg.run(Failing(0.1, 0.5), ARENA, 3, state=pg.solve(pg.MMD(0.1, 0.5), ARENA, 1))
+
+
+def test_a_metric_keeps_its_shape():
+    growing = metrics.OfState("grows", lambda arena, state: np.ones((1, state.t + 1)))
+    with pytest.raises(
+        ValueError, match=r"metric 'grows' must keep its shape, \[1, 1\], got \[1, 2\] in rou"
+    ):
+        pg.run(SOLVER, ARENA, 5, [growing])
+    with pytest.raises(ValueError, match="metric 'grows' must keep its shape"):
+        pg.simulate(pg.Greedy(0.1), GAME, 5, metrics=[growing])
+    ragged = metrics.Named("ragged", lambda arena, policy: [[1, 2], [3]])
+    with pytest.raises(ValueError, match="metric 'ragged' must return one value per run"):
+        pg.run(SOLVER, ARENA, 5, [ragged])
+
+
+@pytest.mark.parametrize("kind", [metrics.Named, metrics.OfState])
+def test_a_metric_needs_a_function(kind):
+    with pytest.raises(TypeError, match="metric 'm' needs a function, got"):
+        kind("m", "not a function")
+
+
+@pytest.mark.parametrize("role", ["attackers", None, 3])
+def test_a_role_is_one_of_two(role):
+    for kind in (metrics.Gain, metrics.RoleEntropy):
+        with pytest.raises(ValueError, match='role must be "attacker" or "defender", got'):
+            kind(role)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -31,9 +32,12 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb", private: bool = False
     """Open a temporary file beside `path` and rename it to `path` when the block ends without an error.
 
     The temporary file is locked while it is written, so that `remove_leftovers` spares it. Only its owner
-    reads a `private` file. An OSError of the block, such as that of a full disk, names `path`.
+    reads a `private` file. An OSError of the block, such as that of a full disk, names `path`. Raises
+    IsADirectoryError when `path` is a folder.
     """
     target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     with named(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _locked(target)

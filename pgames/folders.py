@@ -31,6 +31,20 @@ def check_writable(folder: str | os.PathLike[str]) -> None:
         raise
 
 
+def made(folder: str | os.PathLike[str]) -> Path:
+    """The folder, which is made if need be and can be written.
+
+    Raises ValueError when it or a folder above it is a file, and OSError naming the folder when no file can
+    be made there.
+    """
+    target = Path(folder)
+    if file := next((one for one in (target, *target.parents) if one.exists() and not one.is_dir()), None):
+        raise ValueError(f"{file} is a file, and a folder is needed: pass another --out.")
+    target.mkdir(parents=True, exist_ok=True)
+    check_writable(target)
+    return target
+
+
 @contextmanager
 def held(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Hold a folder inside the block: it is made if need be, and no other process holds it.
@@ -41,11 +55,7 @@ def held(folder: str | os.PathLike[str]) -> Iterator[Path]:
     Raises ValueError when the folder is a file or another process holds it, and OSError when no file can be
     made there.
     """
-    target = Path(folder)
-    if target.exists() and not target.is_dir():
-        raise ValueError(f"{target} is a file, and a folder is needed: pass another --out.")
-    target.mkdir(parents=True, exist_ok=True)
-    check_writable(target)
+    target = made(folder)
     handle = _locked(target / LOCK)
     remove_leftovers(target)
     try:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pgames.arena import Role
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import check_numbers, kl
+from pgames.numerics import check_numbers, kl, number
 from pgames.regularisers import KL, Regulariser
 from pgames.roles.arena import RoleArena
 from pgames.roles.certificates import by_role
@@ -127,7 +127,7 @@ def measured(metric: Metric, arena: Any, state: State, runs: int | None, like: A
             f"metric {metric.name!r} must keep its shape, {list(like.shape)}, got {list(value.shape)} in "
             f"round {state.t}."
         )
-    return value
+    return value.astype(np.float64) if value.dtype.kind == "b" else value
 
 
 def _check_role(role: object) -> None:
@@ -138,6 +138,11 @@ def _check_role(role: object) -> None:
 @lru_cache(maxsize=8)
 def _equilibrium(game: PreferenceGame, tau: float, regulariser: Regulariser) -> Array:
     return nash(game, tau, regulariser=regulariser).policy
+
+
+def _check_one_tau(metric: object, tau: object) -> None:
+    if np.ndim(tau) or not 0 <= number(tau) < np.inf:  # type: ignore[arg-type]
+        raise ValueError(f"{type(metric).__name__}: tau must be one number, at least 0, got {tau!r:.60}.")
 
 
 def regulariser_of(arena: object) -> Regulariser:
@@ -167,16 +172,19 @@ class Exploitability:
 
 @dataclass(frozen=True)
 class DualityGap:
-    """max_p J_tau(p, pi) - min_q J_tau(pi, q), twice the exploitability."""
+    """max_p J_tau(p, pi) - min_q J_tau(pi, q), twice the exploitability.
 
-    tau: float = 0.0
+    tau : a number, at least 0, or float64[S], one per run.
+    """
+
+    tau: Weight = 0.0
 
     def __post_init__(self) -> None:
         check_numbers(self)
 
     @property
     def name(self) -> str:
-        return f"duality gap (tau = {self.tau:g})"
+        return f"duality gap (tau {'per run' if np.ndim(self.tau) else f'= {self.tau:g}'})"
 
     def __call__(self, arena: TableArena | RoleArena, policy: Policy) -> Array:
         return 2 * arena.exploitability(policy, self.tau)
@@ -225,13 +233,15 @@ class RoleEntropy:
 class KLToNash:
     """KL(Nash at tau || pi) in nats, averaged over prompts; the Nash is that of the arena's regulariser.
 
-    inf when pi leaves out a response that the Nash plays, as policies of L2 and ChiSquare can.
+    inf when pi leaves out a response that the Nash plays, as policies of L2 and ChiSquare can. Raises
+    ValueError unless tau is one number, finite and at least 0.
     """
 
     tau: float = 0.0
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        _check_one_tau(self, self.tau)
 
     @property
     def name(self) -> str:
@@ -244,12 +254,16 @@ class KLToNash:
 
 @dataclass(frozen=True)
 class DivergenceToNash:
-    """D(Nash at tau, pi) by the arena's regulariser D, averaged over prompts; with KL it is `KLToNash`."""
+    """D(Nash at tau, pi) by the arena's regulariser D, averaged over prompts; with KL it is `KLToNash`.
+
+    Raises ValueError unless tau is one number, finite and at least 0.
+    """
 
     tau: float = 0.0
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        _check_one_tau(self, self.tau)
 
     @property
     def name(self) -> str:

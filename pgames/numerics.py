@@ -43,6 +43,13 @@ def check_whole(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r:.60}.")
 
 
+def check_seed(name: str, value: object) -> None:
+    """Raise ValueError, whose message calls it `name`, unless the value is a whole number in [0, 2^63)."""
+    check_whole(name, value, 0)
+    if value >= 2**63:  # type: ignore[operator]
+        raise ValueError(f"{name} must be below 2^63, got {value!r:.60}.")
+
+
 def count(name: str, value: object, least: int) -> int:
     """The value as an int: a whole number of at least `least`, 1e6 included.
 

@@ -35,7 +35,8 @@ def optimistic_gap(policy: ArrayLike, width: ArrayLike, tau: float) -> tuple[flo
     """Gap lemma (b): gap(pi) <= E_q b and <= (e / (2 tau)) E_q b^2, q proportional to pi e^(b / tau).
 
     For |error| <= b = `width` float64[Y]. q is the optimistic best response. It is sampled, so its widths
-    shrink, and neither e^(1/tau) nor coverage is needed.
+    shrink, and neither e^(1/tau) nor coverage is needed. Raises ValueError when a width is negative, or not
+    one finite number per response.
     """
     positive(tau=tau)
     p, b = _beside(policy, "width", width)
@@ -74,7 +75,7 @@ def optimistic_oracle(game: PreferenceGame, tau: float, delta: float = 0.05) -> 
     (e / (2 tau)) N and sqrt(T N), N = X (K (K - 1) / 2) (1 + (L / 2) (1 + ln T)), L = log(2 K^2 X (1 + T)^2),
     from gap lemma (b) and the widths summed along the duels. Left out: a martingale term of order
     log(1 / delta) / tau, whose constant was not worked out; hence a sketch. T counts rounds of one duel per
-    prompt.
+    prompt. Raises ValueError when tau is not above 0, or delta not in (0, 1).
     """
     game = as_game(game)
     positive(tau=tau, delta=delta)

@@ -7,6 +7,7 @@ Exit codes: 0 done; 2 bad input, with one line on the standard error that names 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ from pgames.cli.league import league
 from pgames.cli.notes import Drop
 from pgames.cli.regret import regret
 from pgames.extras import need
-from pgames.folders import check_writable
+from pgames.folders import made
 from pgames.terminal import one_line
 
 
@@ -36,7 +37,7 @@ class Commands(TyperGroup):
         except (BrokenPipeError, typer.Exit, typer.Abort):
             raise
         except (ValueError, OSError, MemoryError, ModuleNotFoundError, RuntimeError) as error:
-            print(f"pgames: {one_line(error)}", file=sys.stderr)
+            print(f"pgames: {one_line(_said(error))}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             print("pgames: stopped; every file that was written is complete.", file=sys.stderr)
@@ -174,6 +175,19 @@ def adversary(
         print_outcome(found)
 
 
+def _said(error: Exception) -> str:
+    """What an error says, that of the system with its file first and a remedy."""
+    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
+        return str(error)
+    remedies = {
+        errno.EACCES: "give yourself the right to it, or name another place",
+        errno.EROFS: "name another place",
+        errno.ENOSPC: "free space there, or name another place",
+    }
+    remedy = remedies.get(error.errno or 0, "check the path")
+    return f"{os.fsdecode(error.filename)}: {error.strerror}; {remedy}."
+
+
 def _check_figure(path: Path | None) -> None:
     if path is None:
         return
@@ -182,8 +196,7 @@ def _check_figure(path: Path | None) -> None:
     if path.is_dir():
         raise ValueError(f"{path} is a folder, and a file is needed: name another --plot.")
     need("matplotlib", "plot")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    check_writable(path.parent)
+    made(path.parent)
 
 
 @app.command()

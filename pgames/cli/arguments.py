@@ -88,7 +88,9 @@ def parse_solver(text: str, tau: float | None = None, eta: float | None = None) 
             continue
         if not any(option in _parameters(one) for one in _nest(call)):
             takes = ", ".join(p for p in _parameters(call) if p not in ("pairs", "loss"))
-            raise ValueError(f"{call.name} has no {option}: leave out --{option} (it takes {takes}).")
+            raise ValueError(
+                f"{call.name} has no {option}: leave out --{option} (it takes {takes or 'nothing'})."
+            )
         call = _with_option(call, option, value)
     return _solver(call)
 

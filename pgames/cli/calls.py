@@ -47,6 +47,8 @@ def parse(text: str, known: Container[str] = ()) -> Call:
     named: dict[str, Value] = {}
     for part in _parts(inside, text):
         key, equals, value = part.partition("=")
+        if equals and key.strip() in named:
+            raise ValueError(f"{text!r} gives {key.strip()} twice: give it once.")
         if equals and key.strip().isidentifier():
             named[key.strip()] = _value(value, part, known)
         elif named:

@@ -32,7 +32,7 @@ def check_facts(solver: Any, values: Any, tau: Any, cpu_seconds: Any, stopped: A
 
 
 def array_of(name: str, values: Any) -> NDArray[Any]:
-    """The values as an array. Raises ValueError, whose message calls them `name`, when they are no table."""
+    """The values as an array float64[...]. Raises ValueError, which calls them `name`, when they are none."""
     try:
         return np.asarray(values)
     except ValueError:  # lists of different lengths

@@ -63,8 +63,10 @@ class Summary(NamedTuple):
 
 def summarise(rounds: Counts, bits: Counts | None, values: Array, seed: int) -> Summary:
     """The Summary of values float64[S, N] at `rounds` int64[N]; `seed` draws the bootstrap."""
-    low, high = interval(resampled_means(values, seed))
-    q10, median, q90 = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
+    values = values.astype(np.float64, copy=False)
+    with np.errstate(invalid="ignore"):  # infinite values
+        low, high = interval(resampled_means(values, seed))
+        q10, median, q90 = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
     return Summary(rounds, bits, values.mean(axis=0), low, high, q10, median, q90)
 
 

@@ -19,6 +19,7 @@ from pgames.dynamics.jacobian import (
     settle,
     tangent,
 )
+from pgames.exact.certificates import check_tau
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.loop import iterate
@@ -114,7 +115,7 @@ def stability(
     """
     game = as_game(game)
     rounds = count("rounds", rounds, 0)
-    target = one_target(solver) if tau is None else tau
+    target = one_target(solver) if tau is None else check_tau(tau)
     make = functools.partial(TableArena, game, regulariser=regulariser)
     aim = nash(game, target, regulariser=regulariser).policy
     one = make()

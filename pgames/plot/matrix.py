@@ -53,6 +53,8 @@ def heatmap(
     P = np.tensordot(game.prompt_weights, game.P, axes=1)
     ranked = np.argsort(-P.mean(axis=1), kind="stable")
     shown = ranked if order is None else numbers_of("order", order, game.responses)
+    if not isinstance(cycles, Sequence | np.ndarray):
+        raise ValueError(f"cycles must be a list of cycles, each a list of numbers, got {cycles!r:.60}.")
     cycles = [numbers_of("a cycle", cycle, game.responses).tolist() for cycle in cycles]
     count = len(shown)
     size = np.clip(0.15 * count + 1.5, 3.2, 9.2)

@@ -189,7 +189,7 @@ def titled(name: str, longest: int = 44) -> str:
 
 
 def heading(title: object) -> str:
-    """A title in its own lines, each cut at LONGEST; what matplotlib cannot read as mathematics is literal."""
+    """A title in its own lines, each cut at LONGEST; unreadable mathematics is printed literally."""
     return "\n".join(titled(line, LONGEST) for line in str(title or "").splitlines())
 
 
@@ -228,5 +228,6 @@ def figure_bytes(figure: Figure, kind: str, dpi: int = 160) -> bytes:
     buffer = io.BytesIO()
     with style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")  # a title wider than it
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=undated[kind])
     return buffer.getvalue()

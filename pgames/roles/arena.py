@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pgames.arena import AgainstAll, Pair, Role
 from pgames.meetings import Meetings, matches, no_meetings
 from pgames.mixing import Policy, Simplices
-from pgames.numerics import check_whole, real
+from pgames.numerics import check_seed, check_whole, real
 from pgames.regularisers import KL, Regulariser, check_kl
 from pgames.roles import certificates, populations
 from pgames.roles.matrix import MatrixRoles
@@ -65,8 +65,8 @@ class RoleArena:
         check_whole("runs", runs, 1)
         if samples is not None:
             check_whole("samples (None for exact feedback)", samples, 1)
-        check_whole("seed", seed, 0)
-        check_whole("first_run", first_run, 0)
+        check_seed("seed", seed)
+        check_seed("first_run", first_run)
         factors = np.asarray(tempers, dtype=np.float64)
         if factors.shape != (2,) or not (np.isfinite(factors) & (factors > 0)).all():
             raise ValueError(f"tempers must be two numbers above 0, of attacker and defender, got {tempers}.")

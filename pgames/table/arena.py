@@ -18,7 +18,7 @@ from pgames.losses import PairLoss, logistic, minimise
 from pgames.meetings import Meetings, matches
 from pgames.mixing import Policy as Policy
 from pgames.mixing import Simplices
-from pgames.numerics import check_whole
+from pgames.numerics import check_seed, check_whole
 from pgames.regularisers import KL, Regulariser, check_regulariser
 from pgames.solver import Weight
 from pgames.table import populations
@@ -59,8 +59,8 @@ class TableArena:
         check_whole("runs", runs, 1)
         if samples is not None:
             check_whole("samples (None for exact feedback)", samples, 1)
-        check_whole("seed", seed, 0)
-        check_whole("first_run", first_run, 0)
+        check_seed("seed", seed)
+        check_seed("first_run", first_run)
         self.game, self.runs, self.seed, self.samples, self.first_run = game, runs, seed, samples, first_run
         self.round = 0
         self.regulariser = check_regulariser(regulariser)
@@ -209,11 +209,17 @@ class TableArena:
         """max_p J_tau(p, pi) - 1/2 per run, float64[S], computed exactly even when feedback is sampled.
 
         tau : the weight of the arena's regulariser: a number, at least 0, or float64[S], one per run.
+
+        Raises ValueError when tau is neither, or `policy` is none of this game.
         """
         p, regulariser = self.probs(policy), self.regulariser
         if np.ndim(tau) == 0:
             return np.asarray(exploitability(self.game, p, float(tau), regulariser=regulariser))
-        taus = np.broadcast_to(tau, len(p)).tolist()
+        if np.shape(tau) != (len(p),):
+            raise ValueError(
+                f"tau must be one number or one for each of {len(p)} runs, got shape {list(np.shape(tau))}."
+            )
+        taus = np.asarray(tau).tolist()
         return np.concatenate(
             [
                 exploitability(self.game, p[s : s + 1], one, regulariser=regulariser)

@@ -134,7 +134,7 @@ def test_matches_with_numbers_of_any_type_are_rated(tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_the_folder_is_refused_before_the_first_round(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("kept")
     result = run(*PLAY, "--out", str(tmp_path / "out"))
-    assert result.exit_code == 2 and "--out needs a folder" in result.output
+    assert result.exit_code == 2 and "is a file, and a folder is needed" in result.output
     assert not result.stdout.strip() and (tmp_path / "out").read_text() == "kept"
 
 

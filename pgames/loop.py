@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 
 MOST = 10**7  # points of a grid
 ABOVE = 1e-9  # the largest log-probability that counts as rounding
+LAST = 2**62  # rounds that can be counted
 
 
 def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None) -> Iterator[State]:
@@ -34,13 +35,13 @@ def iterate(solver: Solver, arena: Any, rounds: int, state: State | None = None)
     rounds = count("rounds", rounds, 0)
     check_call(solver, arena)
     if state is None:
-        state = solver.init(arena)
+        state = started(solver, arena)
     elif rounds > 0:
         state = _first_step(solver, arena, _fitting(state, arena))
         rounds -= 1
         yield state
     for _ in range(rounds):
-        state = solver.step(arena.at(state.t), state)
+        state = _stepped(solver, arena, state)
         yield state
 
 
@@ -50,7 +51,7 @@ def solve(solver: Solver, arena: Any, rounds: int, state: State | None = None) -
     Raises ValueError and TypeError as `iterate` does.
     """
     check_call(solver, arena)
-    start = solver.init(arena) if state is None else _fitting(state, arena)
+    start = started(solver, arena) if state is None else _fitting(state, arena)
     last = deque(iterate(solver, arena, rounds, start), maxlen=1)
     return last[0] if last else start
 
@@ -106,7 +107,7 @@ def run(
     rounds, points = count("rounds", rounds, 0), count("points", points, 1)
     check_bool("compiled", compiled)
     metrics = _default_metrics(solver, arena) if record is None else checked(record)
-    state = solver.init(arena) if state is None else _fitting(state, arena)
+    state = started(solver, arena) if state is None else _fitting(state, arena)
     cpu_seconds, stopped = 0.0, False
     reached: list[int] = []
     measured_so_far: list[list[Array]] = []
@@ -153,11 +154,46 @@ def setting_of(arena: Any) -> Setting:
     return Setting(type(arena).__name__, name, samples if isinstance(samples, int) else None, anchored)
 
 
+def started(solver: Solver, arena: Any) -> State:
+    """The state before round 0. Raises TypeError when `init` returns none."""
+    return _checked(solver, "init", solver.init(arena))
+
+
+def _stepped(solver: Solver, arena: Any, state: State) -> State:
+    """The state after one more round.
+
+    Raises TypeError when `step` returns none, and ValueError when it is not that of the next round or its
+    policy has another shape.
+    """
+    after = _checked(solver, "step", solver.step(arena.at(state.t), state))
+    if after.t != state.t + 1:
+        raise ValueError(
+            f"{type(solver).__name__} went from round {state.t} to {after.t} in one step: return "
+            "State(state.t + 1, policy, memory)."
+        )
+    if isinstance(state.policy, np.ndarray) and np.shape(after.policy) != state.policy.shape:
+        raise ValueError(
+            f"the policy has shape {list(state.policy.shape)} before round {state.t} and "
+            f"{list(np.shape(after.policy))} after it: {type(solver).__name__} or a verb of "
+            f"{type(arena).__name__} changed it."
+        )
+    return after
+
+
+def _checked(solver: Solver, verb: str, state: Any) -> State:
+    if not isinstance(state, State):
+        raise TypeError(
+            f"{type(solver).__name__}.{verb} must return a State, got {type(state).__name__}: return "
+            "State(t, policy, memory)."
+        )
+    return state
+
+
 def _first_step(solver: Solver, arena: Any, state: State) -> State:
     """The round after a state that was passed. Raises ValueError when its memory is another solver's."""
     try:
-        return solver.step(arena.at(state.t), state)
-    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        return _stepped(solver, arena, state)
+    except Exception as error:  # kernels raise errors of their own
         if _alike(state.memory, solver.init(arena).memory):
             raise
         raise ValueError(
@@ -186,7 +222,7 @@ def _fitting(state: State, arena: Any) -> State:
             f"the state has a policy of shape {list(there)} and the arena one of {list(here)}: continue in "
             "an arena of the same game and the same number of runs."
         )
-    if not whole(state.t) or state.t < 0:
+    if not whole(state.t) or not 0 <= state.t < LAST:
         raise ValueError(f"the state has t = {state.t!r:.60}: a whole number of rounds is needed.")
     if isinstance(arena.reference, np.ndarray):
         policy: Any = state.policy

@@ -131,3 +131,104 @@ def test_a_role_is_one_of_two(role):
     for kind in (metrics.Gain, metrics.RoleEntropy):
         with pytest.raises(ValueError, match='role must be "attacker" or "defender", got'):
             kind(role)
+
+
+def own(**methods):
+    """A solver of one's own with the methods of one that keeps its policy, or others."""
+    kept = {
+        "target": 0.1,
+        "init": lambda self, arena: pg.State(0, arena.reference),
+        "step": lambda self, arena, state: state._replace(t=state.t + 1),
+    }
+    return type("Own", (), {**kept, **methods})()
+
+
+SOLVERS = {
+    "a step without an answer": (
+        own(step=lambda *_: None),
+        TypeError,
+        "Own.step must return a State, got NoneType",
+    ),
+    "a step to a tuple": (
+        own(step=lambda s, a, b: tuple(b)),
+        TypeError,
+        "Own.step must return a State, got tup",
+    ),
+    "a start that is a policy": (
+        own(init=lambda s, a: a.reference),
+        TypeError,
+        "Own.init must return a State",
+    ),
+    "a round that does not count": (
+        own(step=lambda s, a, b: b),
+        ValueError,
+        "Own went from round 0 to 0 in one",
+    ),
+    "a shorter policy": (
+        own(step=lambda s, a, b: pg.State(b.t + 1, b.policy[..., :2])),
+        ValueError,
+        r"has shape \[1, 1, 3\] before round 0 and \[1, 1, 2\] after it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SOLVERS)
+def test_a_solver_that_breaks_its_contract_is_named(case):
+    solver, kind, said = SOLVERS[case]
+    with pytest.raises(kind, match=said):
+        pg.run(solver, ARENA, 3)
+    with pytest.raises(kind, match=said):
+        pg.solve(solver, ARENA, 3)
+
+
+def test_an_arena_that_lies_about_its_shape_is_named():
+    class Lying(pg.TableArena):
+        def mirror_step(self, prior, opponent, step):
+            return super().mirror_step(prior, opponent, step)[..., :2]
+
+    with pytest.raises(ValueError, match="MMD or a verb of Lying changed it"):
+        pg.run(pg.MMD(0.1, 0.5), Lying(GAME), 3)
+
+
+def drifting(game_in):
+    """A maker of arenas whose true game is game_in(game, t)."""
+    methods = {
+        "game_in": lambda self, game, t: game_in(game),
+        "__call__": lambda self, game, **named: pg.DuelArena(game, **named),
+    }
+    return type("Mine", (), methods)()
+
+
+MAKERS = {
+    "another size": (
+        drifting(lambda game: pg.games.cyclic(5)),
+        ValueError,
+        "must keep the prompts and responses",
+    ),
+    "no game": (drifting(lambda game: None), TypeError, "must return a PreferenceGame, got NoneType"),
+    "an arena of another size": (
+        lambda game, **named: pg.DuelArena(pg.games.cyclic(5), **named),
+        ValueError,
+        "a policy must be float64",
+    ),
+    "an arena of more runs": (
+        lambda game, runs, **named: pg.DuelArena(game, runs + 1, **named),
+        ValueError,
+        "a policy must be float64",
+    ),
+    "a class that takes others": (pg.Corrupted, TypeError, "and Corrupted takes other arguments"),
+}
+
+
+@pytest.mark.parametrize("case", MAKERS)
+def test_an_arena_of_another_game_is_refused_before_a_kernel_reads_it(case):
+    arena, kind, said = MAKERS[case]
+    with pytest.raises(kind, match=said):
+        pg.simulate(pg.Greedy(0.1), GAME, 5, arena=arena)
+
+
+def test_a_game_may_drift_to_a_table():
+    table = [[0.5, 0.9, 0.1], [0.1, 0.5, 0.9], [0.9, 0.1, 0.5]]
+    assert pg.simulate(pg.Greedy(0.1), GAME, 5, arena=pg.Drifting(table, 1, 3)).rounds[-1] == 5
+    with pytest.raises(TypeError, match="game must be a PreferenceGame or a table"):
+        pg.Drifting(None, 1, 3)

@@ -42,6 +42,16 @@ class Board:
         points = (1.0 + self.votes.winner.astype(np.float64)) / 2
         return (points - self.rates[self.votes.left, self.votes.right]).astype(np.float64)
 
+    def spread(self, residual: NDArray[np.float64], rows: NDArray[np.bool_] | NDArray[np.intp]) -> float:
+        """The standard deviation of the sum of residuals float64[n], seen or expected, the larger.
+
+        Votes that all agree have hardly a residual, and that is no measure of their noise.
+        """
+        rate = self.rates[self.votes.left[rows], self.votes.right[rows]]
+        ties = float((self.votes.winner == 0).mean())
+        expected = float(np.maximum(rate * (1 - rate) - ties / 4, 0.0).sum())
+        return float(np.sqrt(max(residual @ residual, expected)))
+
     @property
     def flips(self) -> int:
         """The number of random signs by which a probe measures chance."""

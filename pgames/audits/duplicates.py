@@ -11,6 +11,7 @@ from pgames.audits.finding import LEVEL, Finding
 SHUFFLES = 40
 CHANCE = LEVEL / 10  # that a stretch of rows of a clean board occurs again
 LONGEST = 512  # rows of a stretch
+MOST_COPIES = 5  # of a row that are looked for
 BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -28,6 +29,15 @@ def duplicates(board: Board) -> Finding:
             (("rows", float(rows)),),
             "rows",
         )
+    if times := _repeated_in_place(board):
+        return Finding(
+            probe,
+            True,
+            None,
+            f"every row stands {times} times, one after the other: keep one of each.",
+            (("times", float(times)),),
+            "copies of a row",
+        )
     again, expected, p = _repeated_answers(board)
     if p is None:
         return Finding(probe, False, None, "no stretch of rows occurs twice.")
@@ -39,6 +49,32 @@ def duplicates(board: Board) -> Finding:
         else f"no stretch of rows occurs twice; {again:,} repeated answers, {expected:.1f} by chance."
     )
     return Finding(probe, fires, p, line, (("repeated answers", float(again)),), "pairs of rows")
+
+
+def _repeated_in_place(board: Board) -> int:
+    """How many times every row stands, one after the other; 0 where it does not.
+
+    Rows change only at every k-th place. In a file without copies a change is as likely at any place, sorted
+    or not, so d changes all fall there with a probability of k (1/k)^d.
+    """
+    row = _rows(board)
+    changes = np.flatnonzero(row[1:] != row[:-1]) + 1
+    for k in range(2, MOST_COPIES + 1):
+        if len(row) % k == 0 and not (changes % k).any() and np.log(k) * (len(changes) - 1) > -np.log(CHANCE):
+            return k
+    return 0
+
+
+def _rows(board: Board) -> NDArray[np.int64]:
+    """int64[N]: the number of each row's items, sides, outcome, prompt and annotator; equal rows share it."""
+    votes = board.votes
+    columns = [votes.left, votes.right, votes.winner, votes.prompt]
+    columns += [] if board.annotator is None else [board.annotator]
+    key = np.zeros(len(votes), dtype=np.int64)
+    for column in columns:
+        place = np.unique(column, return_inverse=True)[1].astype(np.int64)
+        key = np.unique(key * (place.max() + 1) + place, return_inverse=True)[1].astype(np.int64)
+    return key
 
 
 def _repeated_rows(board: Board) -> tuple[int, int]:

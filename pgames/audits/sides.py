@@ -15,7 +15,7 @@ FEWEST = 10  # votes of items on themselves that a test needs
 def position(board: Board) -> Finding:
     """Whether the left (or right) item gets more points than its rating and its rival's explain."""
     e = board.residual
-    spread = float(np.sqrt(e @ e))
+    spread = board.spread(e, np.ones(len(e), dtype=bool))
     excess, half = float(e.mean()), 1.96 * spread / len(e)
     p = erfc(abs(float(e.sum())) / spread / sqrt(2)) if spread > 0 else 1.0
     side = "left" if excess > 0 else "right"
@@ -49,7 +49,7 @@ def self_votes(board: Board, dropped: int) -> Finding:
     if len(rows) < FEWEST:
         return not_asked(probe, f"{len(rows)} votes of items on their own answers, too few to test.")
     e = own[rows] * board.residual[rows]
-    spread = float(np.sqrt(e @ e))
+    spread = board.spread(e, rows)
     p = 0.5 * erfc(float(e.sum()) / spread / sqrt(2)) if spread > 0 else 1.0
     line = (
         f"judges give their own answers {e.mean():+.3f} points a vote more than expected ({len(rows)} votes)"

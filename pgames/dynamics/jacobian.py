@@ -34,13 +34,25 @@ class Map(NamedTuple):
     state: State
 
     def __call__(self, leaves: Array) -> Array:
-        """The policies after one round, in the order of `leaves`."""
+        """The policies after one round, in the order of `leaves`.
+
+        Raises TypeError when the step returns no State, and ValueError when its policies have another shape
+        or are NaN.
+        """
         runs = leaves.shape[1]
         parts = iter(list(leaves[1:]))
         memory = rebuilt(self.state.memory, lambda _: next(parts))
         arena = self.arena(runs)
         after = self.solver.step(arena.at(self.state.t), State(self.state.t, leaves[0], memory))
-        return np.stack([after.policy, *policies(after.memory)])
+        if not isinstance(after, State):
+            raise TypeError(f"a step must return a State, got {type(after).__name__}.")
+        found = [after.policy, *policies(after.memory)]
+        if [np.shape(one) for one in found] != [one.shape for one in leaves] or np.isnan(found).any():
+            raise ValueError(
+                f"a step of {type(self.solver).__name__} returns NaN or another shape, so it has no "
+                "fixed point."
+            )
+        return np.stack(found)
 
 
 def leaves_of(state: State) -> Array:

@@ -52,11 +52,30 @@ class Ledger:
         )
 
     def move_to(self, game: PreferenceGame) -> None:
-        """Charge the rounds that follow in another game with the same responses and prompts."""
+        """Charge the rounds that follow in another game with the same responses and prompts.
+
+        Raises TypeError for anything but a game, and ValueError for one of another shape.
+        """
+        if not isinstance(game, PreferenceGame):
+            raise TypeError(f"game_in(game, t) must return a PreferenceGame, got {type(game).__name__}.")
+        if game.skew.shape != self.game.skew.shape:
+            raise ValueError(
+                f"game_in(game, t) must keep the prompts and responses, {list(self.game.skew.shape)}, got a "
+                f"game of {list(game.skew.shape)}."
+            )
         self.game, self.arrays = game, self.arrays._replace(skew=game.skew)
 
     def charge(self, policy: Policy, rounds: int) -> Array:
-        """Charge `rounds` rounds of `policy`, log-probabilities float64[S, X, Y]; its gap, float64[S]."""
+        """Charge `rounds` rounds of `policy`, log-probabilities float64[S, X, Y]; its gap, float64[S].
+
+        Raises ValueError when the policy is none of this game and these runs.
+        """
+        kind = policy.dtype if isinstance(policy, np.ndarray) else type(policy).__name__
+        if np.shape(policy) != self.policies.shape or kind != np.float64:
+            raise ValueError(
+                f"a policy must be float64{list(self.policies.shape)}, [S, X, Y], got {kind} "
+                f"of shape {list(np.shape(policy))}: the arena is not that of the game and the runs."
+            )
         charge(self.arrays, policy, float(rounds))
         self.rounds += rounds
         return self.gap.copy()

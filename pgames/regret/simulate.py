@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.curves import Curve, Setting
 from pgames.games.preference import PreferenceGame, as_game
-from pgames.loop import log_grid
+from pgames.loop import log_grid, started
 from pgames.metrics import Metric, checked, measured
 from pgames.numerics import count, number
 from pgames.progress import progress
@@ -94,7 +95,7 @@ def simulate(
 
     recorder = Recorder(ledger, log_grid(rounds, record)[1:], measure if found else None, drift is not None)
     leaps = arena is None and refresh is None and not found and isinstance(learner, Leaping)
-    state, stopped = learner.init(duels), False
+    state, stopped = started(learner, duels), False
     try:
         with progress(type(learner).__name__, rounds) as bar:
             while recorder.ledger.rounds < rounds:
@@ -129,7 +130,16 @@ def _made(
             f"arena= is a class or function that makes the arena, got {type(arena).__name__}: pass the "
             "class, or pgames.Corrupted(rounds=50)."
         )
-    made = arena(game, runs=runs, seed=seed, features=features, first_run=first_run)
+    named = {"runs": runs, "seed": seed, "features": features, "first_run": first_run}
+    try:
+        inspect.signature(arena).bind(game, **named)
+    except TypeError as error:
+        who = getattr(arena, "__name__", type(arena).__name__)
+        raise TypeError(
+            f"arena= is called as arena(game, runs=, seed=, features=, first_run=), and {who} takes other "
+            f"arguments ({error}): pass a maker such as pgames.Corrupted(rounds=50)."
+        ) from None
+    made = arena(game, **named)
     if lacks := [name for name in ("at", "reference", "bits") if not hasattr(made, name)]:
         raise TypeError(
             f"arena= must make an arena of duels, got {type(made).__name__}, which lacks {', '.join(lacks)}: "
@@ -152,6 +162,8 @@ def _play(
     length = min(length, rounds - t)
     view = arena.at(t, length)
     after = learner.step(view, state)
+    if not isinstance(after, State):
+        raise TypeError(f"{type(learner).__name__}.step must return a State, got {type(after).__name__}.")
     if after.t != t + length:
         raise ValueError(
             f"{type(learner).__name__} went from round {t} to {after.t} in a step of {length} round(s): a "

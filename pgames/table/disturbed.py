@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pgames.arena import Evidence
-from pgames.games.preference import PreferenceGame
+from pgames.games.preference import PreferenceGame, as_game
 from pgames.numerics import number, whole
 from pgames.table.arena import Policy
 from pgames.table.duels import Buffer, DuelArena, Labels
@@ -99,7 +99,7 @@ class Drifting(_Disturbed):
     Between them win rates change linearly; start = end is a sudden change. Regret is charged in the game of
     the round, and there is no external regret, because no game is that of all rounds.
 
-    Raises ValueError unless 0 <= start <= end.
+    Raises ValueError unless 0 <= start <= end, and TypeError when `to` is no game and no table of one.
     """
 
     to: PreferenceGame
@@ -107,6 +107,7 @@ class Drifting(_Disturbed):
     end: int
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "to", as_game(self.to))
         if not (whole(self.start) and whole(self.end) and 0 <= self.start <= self.end):
             raise ValueError(
                 f"Drifting: start and end must be rounds, 0 <= start <= end, got {self.start!r} "

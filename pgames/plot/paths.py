@@ -32,8 +32,8 @@ def tau_path(
     tau float64[T], policy float64[T, Y]. A dotted line in the colour of the response marks the tau of a
     change (tau, label, enters as tau falls), and a triangle points to the side on which the response is
     played. The responses with the largest probability anywhere have the colours of the style in use. The
-    others are grey, and their changes have names. Draws on `ax` when one is given, and returns its figure. Raises TypeError when
-    `ax` is not an Axes.
+    others are grey, and their changes have names. Draws on `ax` when one is given, and returns its figure.
+    Raises TypeError when `ax` is not an Axes.
     """
     colour_of = look().colours
     count = len(colour_of)  # responses with a colour of their own

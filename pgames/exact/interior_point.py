@@ -133,7 +133,7 @@ def follow_path(
                 return PathEnd(solution, played, True, steps)
             handover = min(handover, tau) / 100
         if last:
-            return PathEnd(x, played, False, steps)
+            return PathEnd(x, x > s, False, steps)  # a predictor is rounding here
 
         steps += 1
         system = linearised(A, tau, point, v + gradient, factor)

@@ -182,17 +182,17 @@ def test_the_kit_passes_the_arena(regulariser, samples):
 
 
 FAMILY = {  # the mirror solvers, and what is claimed of each on every regulariser
-    "EGPO": (pg.EGPO(0.1, 0.2), {"contracts": 1 - 0.2 * 0.1, "rounds": 800}),
-    "INPO": (pg.INPO(0.1, 0.1), {"rounds": 1500}),
-    "MMD": (pg.MMD(0.1, 0.1), {"rounds": 1500}),
-    "ONPO": (pg.ONPO(0.1, 0.3), {"rounds": 800}),
-    "MNPO": (pg.MNPO(0.1, 0.3), {"rounds": 800}),
-    "Nash-MD": (pg.NashMD(0.1), {"rounds": 3000, "within": 0.01}),
-    "Nash-MD, constant step": (pg.NashMD(0.1, 0.2), {"fixed_point": None}),
-    "Nash-EMA": (pg.NashEMA(1.0, 0.3, 0.8), {}),
-    "IPO-MD": (pg.IPOMD(0.1, 0.2), {"fixed_point": None}),
+    "EGPO": (pg.EGPO(0.3, 0.3), {"contracts": 1 - 0.3 * 0.3, "rounds": 200}),
+    "INPO": (pg.INPO(0.3, 0.1), {"rounds": 500}),
+    "MMD": (pg.MMD(0.3, 0.1), {"rounds": 500}),
+    "ONPO": (pg.ONPO(0.3, 0.3), {"rounds": 200}),
+    "MNPO": (pg.MNPO(0.3, 0.2), {"rounds": 300}),
+    "Nash-MD": (pg.NashMD(0.3), {"rounds": 500, "within": 0.01}),
+    "Nash-MD, constant step": (pg.NashMD(0.3, 0.2), {"fixed_point": None}),
+    "Nash-EMA": (pg.NashEMA(1.0, 0.3, 0.8), {"rounds": 100}),
+    "IPO-MD": (pg.IPOMD(0.3, 0.2), {"fixed_point": None}),
     "SPPO": (pg.SPPO(0.2), {"fixed_point": "nash", "within": None}),
-    "COMAL": (pg.COMAL(0.3, 0.3, every=40), {"fixed_point": "nash", "rounds": 2000, "within": 0.05}),
+    "COMAL": (pg.COMAL(0.3, 0.3, every=40), {"fixed_point": "nash", "rounds": 800, "within": 0.05}),
 }
 QUICK = [(one, name) for one, name in zip(EVERY, FAMILY, strict=False)]  # every regulariser and solver once
 REST = [(one, name) for one in EVERY for name in FAMILY if (one, name) not in QUICK]

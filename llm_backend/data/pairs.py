@@ -129,7 +129,9 @@ def _has_margin(row: Row) -> bool:
 
 def _ranked(row: Row, prompt: str, replies: str, scores: str | None, scale: float | None) -> list[Pair]:
     found = ranked_pairs(row, prompt, replies, scores, scale)
-    return [Pair(under(x, row.get(SYSTEM), "this row"), *rest) for x, *rest in found]
+    return [
+        Pair(under(one.prompt, row.get(SYSTEM), "this row"), one.better, one.worse, one.win) for one in found
+    ]
 
 
 def _pair(row: Row, columns: tuple[str, str, str], asked: bool, cut: bool) -> Pair:
@@ -144,7 +146,7 @@ def _pair(row: Row, columns: tuple[str, str, str], asked: bool, cut: bool) -> Pa
         x, first, second = split_off(first, second)
         if asked and x is not None:
             raise Unfit("no prompt, which other rows have")
-    elif cut and all(isinstance(text, str) for text in (x, first, second)):
+    elif cut and isinstance(x, str) and isinstance(first, str) and isinstance(second, str):
         first, second = first[len(x) :], second[len(x) :]
     context, y = answered(x, first, "this row", prompt, chosen)
     other, z = answered(x, second, "this row", prompt, rejected)

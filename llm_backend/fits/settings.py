@@ -68,7 +68,7 @@ class Fit:
             raise ValueError(f"Fit: rule must be one of {', '.join(RULES)}, got {self.rule!r}.")
         for name in ("epochs", "batch", "rows"):
             if (count := getattr(self, name)) is not None or name != "epochs":
-                if not whole(count) or count < 1:
+                if count is None or not whole(count) or count < 1:
                     raise ValueError(f"Fit: {name} must be at least 1 and whole, got {count!r:.60}.")
         for name in ("lr", "eps", "clip", "greed"):
             size = getattr(self, name)

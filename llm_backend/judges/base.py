@@ -116,7 +116,7 @@ def check_answers(
         if np.asarray(answers).dtype.kind in "US":
             raise TypeError("texts")
         if isinstance(answers, np.ma.MaskedArray):
-            answers = answers.astype(np.float64).filled(np.nan)
+            answers = np.ma.filled(answers.astype(np.float64), np.nan)
         values = np.array(answers, dtype=np.float64)
     except Exception as error:
         raise JudgeError(

@@ -187,11 +187,11 @@ class Chat:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             shown = excerpt(self._client.masked(data[: 1 << 16].decode("utf-8", "replace")), 160)
             raise Transient(f"not a chat completion: {shown}") from None
-        counted = whole(spent) and spent >= 0
-        if not counted and self.max_tokens is not None:
+        known = isinstance(spent, int) and not isinstance(spent, bool) and spent >= 0
+        if not known and self.max_tokens is not None:
             raise JudgeError("the server counts no tokens (usage.total_tokens): set max_calls instead.")
         with self._lock:
-            self.tokens += spent if counted else 0
+            self.tokens += int(spent) if known and spent else 0
         return _said(text), "" if reason is None else str(reason).lower()
 
     def _message(self, asked: _Question, error: BaseException) -> str:

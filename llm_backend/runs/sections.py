@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Strict, ValidationError, create_mode
 from llm_backend.runs.errors import ConfigError
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-FINITE = ConfigDict(**STRICT, allow_inf_nan=False)  # of settings; a step of a solver may be infinite
+# of settings; a step of a solver may be infinite
+FINITE = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 Table = Mapping[str, object]

@@ -167,7 +167,7 @@ def test_a_changed_member_is_named_by_its_key(tmp_path):
     with pytest.raises(ConfigError, match=r'league.members\[2\].name is null in .* and "c" now'):
         check_folder(tmp_path, league("a", "b", "c"), True)
     (tmp_path / "config.json").write_text("[]")
-    with pytest.raises(ConfigError, match="config.json is damaged .it is no table.: set run.out"):
+    with pytest.raises(ConfigError, match=r"config.json is damaged .it is no table.: set run.out"):
         check_folder(tmp_path, league("a", "b"), True)
 
 

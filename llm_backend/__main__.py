@@ -93,7 +93,7 @@ def run(
         workers().leave()
 
 
-@app.command()
+@app.command(short_help="Draw the curves of runs side by side.")
 def plot(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     out: Annotated[
@@ -108,7 +108,7 @@ def plot(
         print(out)
 
 
-@app.command()
+@app.command(short_help="Write a trained policy as a Hugging Face model.")
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
     to: Annotated[Path, typer.Option("--to", help="A new folder for the policy of the last round.")],
@@ -138,7 +138,7 @@ def export(
         print(export_run(run, to, adapter, "attacker" if attacker else "defender"))
 
 
-@app.command()
+@app.command(short_help="Serve a page on which people compare replies.")
 def vote(
     source: Annotated[
         list[Path],

@@ -179,7 +179,9 @@ def _show(
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(printable(title)) if title else None, title_justify="left")
+    if title:
+        console.print(escape(printable(title)), style="italic", highlight=False, soft_wrap=True)
+    table = Table()
     table.add_column(head)
     table.add_column("solver", justify="right")
     table.add_column(f"exact, tau = {tau:g}", justify="right")

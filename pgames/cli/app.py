@@ -84,7 +84,7 @@ def demo(
     run_demo(out)
 
 
-@app.command()
+@app.command(short_help="Run a solver on a game, beside the exact equilibrium.")
 def solve(
     game: Annotated[
         str, typer.Argument(help="A name such as cyclic:5,p=0.9, or a file with a matrix or votes.")
@@ -131,7 +131,7 @@ def solve(
         print(f"figure: {plot}", file=sys.stderr if as_json else sys.stdout)
 
 
-@app.command()
+@app.command(short_help="Run an attacker against a defender, beside the exact pair.")
 def adversary(
     game: Annotated[
         str,
@@ -199,7 +199,7 @@ def _check_figure(path: Path | None) -> None:
     made(path.parent)
 
 
-@app.command()
+@app.command(short_help="Audit votes and rate their items: a page and JSON.")
 def report(
     votes: Annotated[
         Path, typer.Argument(help="Votes: .csv, .tsv, .jsonl, .json or .parquet, one comparison per row.")
@@ -220,11 +220,12 @@ def report(
     no_prompt: NoPrompt = False,
     drop: Drop = False,
     annotator: Annotated[
-        str | None, typer.Option(help="Column of who cast the vote (default: annotator, judge or voter).")
+        str | None,
+        typer.Option(help="Column of who cast the vote (default: annotator, judge, voter, ...)."),
     ] = None,
     time: Annotated[
         str | None,
-        typer.Option(help="Column of the time, a number or ISO 8601 (default: time or timestamp)."),
+        typer.Option(help="Column of the time: a number or ISO 8601 (default: time, timestamp, ...)."),
     ] = None,
     weight: Annotated[
         str | None, typer.Option(help="Column of the weights of votes (default: all alike).")
@@ -258,11 +259,11 @@ def _prompt_column(prompt: str | None, no_prompt: bool) -> str | Literal[False] 
     return False if no_prompt else prompt
 
 
-app.command()(regret)
-app.command()(league)
+app.command(short_help="Measure the regret of learners that see only duels.")(regret)
+app.command(short_help="Rate matches, or play a league of solvers and rate it.")(league)
 
 
-@app.command()
+@app.command(short_help="Print the coefficients of the round of each solver.")
 def families() -> None:
     """Print the coefficients of the round of each solver, traced from its code."""
     from rich.console import Console

@@ -41,7 +41,7 @@ def regret(
     game: Annotated[
         str,
         typer.Option(
-            help="A name such as cyclic:5,p=0.9, a matrix, or a file of votes. Named games take --tau."
+            help="A name such as cyclic:5,p=0.9, or a file with a matrix or votes. Named games take --tau."
         ),
     ] = "hidden_rps",
     rounds: Annotated[

@@ -121,10 +121,9 @@ def print_solution(found: Solution) -> None:
     console = Console()
     policy, exact = np.array(found.policy), np.array(found.exact.policy)
     over = f"{found.prompts} prompts" if found.prompts > 1 else "1 prompt"
-    table = Table(
-        title=escape(printable(f"{found.solver} on {found.game}: {found.rounds} rounds, {over}")),
-        title_justify="left",
-    )
+    title = escape(printable(f"{found.solver} on {found.game}: {found.rounds} rounds, {over}"))
+    console.print(title, style="italic", highlight=False, soft_wrap=True)
+    table = Table()
     table.add_column("response")
     table.add_column("solver", justify="right")
     penalty = "" if found.regulariser == PLAIN.name else f", {found.regulariser}"

@@ -38,7 +38,7 @@ def _drawn(folder: Path, toy: bool) -> tuple[Figure, list[Check]]:
         train: [played(toy, folder, train, seed) for seed in range(1 if toy else SEEDS)]
         for train in DEFENDERS
     }
-    success = {"the base": [one["attack_success_base"] for one in runs["both"]]}
+    success = {"the base": [one["attack_success_base"] for many in runs.values() for one in many]}
     success |= {
         f"trained {label}": [one["attack_success"] for one in runs[train]]
         for train, label in DEFENDERS.items()
@@ -77,11 +77,13 @@ def _figure(
             left.errorbar([at] * len(values), values, margin, color=INK, ls="", marker=".", ms=4, capsize=2)
     left.set_xticks(place, [NAMES[name] for name in ATTACKERS])
     left.set(xlabel="attacks", ylabel="success", ylim=(0, None), title="Attacks on held-out seeds")
-    left.legend()
+    left.set_ylim(0, 1.25 * left.get_ylim()[1])  # room for the legend
+    left.legend(loc="upper right")
     for i, many in enumerate(ordinary.values()):
         values = [one["mean"] for one in many]
         right.bar(i, np.mean(values), 0.5, color=COLOURS[i + 1])
-        right.errorbar([i] * len(values), values, many[0]["margin"], color=INK, ls="", marker=".", capsize=2)
+        margin = many[0]["margin"] if len(values) == 1 else 0.0
+        right.errorbar([i] * len(values), values, margin, color=INK, ls="", marker=".", capsize=2)
     right.axhline(0.5, color=INK, lw=0.8, ls=":")
     right.set_xticks(range(len(ordinary)), [label.replace(" ", "\n", 1) for label in ordinary])
     right.set(xlabel="trained", ylabel="win rate over the base", ylim=(0, 1), title="Ordinary prompts")

@@ -33,9 +33,17 @@ class Facing(Generic[Pi]):
     arena. It wraps every arena of the protocol `Arena`, on tables and on text. Round t is round `first` + t
     of the arena, so that an inner loop sees fresh samples in every round. Verbs that compare two policies of
     the solver's own choice, such as `duel`, are not offered.
+
+    Raises ValueError when the opponent is a table of another shape than the policies of the arena.
     """
 
     def __init__(self, arena: Arena[Pi], opponent: Pi, first: int = 0):
+        wanted, got = (getattr(one, "shape", None) for one in (arena.reference, opponent))
+        if wanted is not None and got != wanted:
+            raise ValueError(
+                f"Facing: the opponent must be a policy of its arena, of shape {list(wanted)}, as "
+                f"`arena.policy` makes it, got {f'shape {list(got)}' if got else repr(opponent)[:60]}."
+            )
         self.arena, self.opponent, self.first = arena, opponent, first
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 
 from pgames.arena import Opposing
 from pgames.solver import Pi, Solver, State, Weight, require, target_of
-from pgames.solvers.checks import check_counts
+from pgames.solvers.checks import check_counts, check_inner
 
 Both = tuple[State, State]  # the states of the solvers of the attacker and of the defender
 
@@ -33,6 +33,7 @@ class Turns:
 
     def __post_init__(self) -> None:
         check_counts(self, "attack", "defend")
+        check_inner(self, attacker=self.attacker, defender=self.defender)
 
     @property
     def target(self) -> Weight | None:
@@ -61,6 +62,9 @@ class Rivals:
 
     attacker: Solver
     defender: Solver
+
+    def __post_init__(self) -> None:
+        check_inner(self, attacker=self.attacker, defender=self.defender)
 
     @property
     def target(self) -> Weight | None:

@@ -35,6 +35,25 @@ def check_steps(
         )
 
 
+def check_inner(solver: object, /, **inner: object) -> None:
+    """Raise TypeError, naming the parameter, unless each of `inner` is a solver."""
+    for name, one in inner.items():
+        if isinstance(one, type) or not all(callable(getattr(one, verb, None)) for verb in ("init", "step")):
+            raise TypeError(
+                f"{type(solver).__name__}: {name} must be a solver, such as INPO(0.1, 0.5), got {one!r:.60}."
+            )
+
+
+def check_callables(solver: object, /, **given: object) -> None:
+    """Raise TypeError, naming the parameter, unless each is a callable on win rates float64[S, K, K]."""
+    for name, one in given.items():
+        if isinstance(one, type) or not callable(one):
+            raise TypeError(
+                f"{type(solver).__name__}: {name} must be a callable on win rates, such as those of "
+                f"pgames.population, got {one!r:.60}."
+            )
+
+
 def check_greed(solver: object, tau: Weight) -> None:
     """Raise ValueError unless tau >= 0 is one number, or an array without a 0: see `greed`."""
     check_steps(solver, tau, None)

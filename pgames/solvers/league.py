@@ -11,7 +11,7 @@ from pgames.population.matchmaking import Hard, Matchmaker
 from pgames.population.meta import Meta, Nash
 from pgames.population.mixed import mixed
 from pgames.solver import Memoryless, Pi, Regularised, Solver, State, Weight, require
-from pgames.solvers.checks import check_counts, check_greed, greed
+from pgames.solvers.checks import check_callables, check_counts, check_greed, check_inner, greed
 from pgames.solvers.psro import all_pairs
 
 
@@ -79,6 +79,9 @@ class League:
                 f"League: a tuple of {len(self.solver)} solvers makes as many members, at least 1, got size "
                 f"{self.size}: leave size out."
             )
+        for one in self.solvers:
+            check_inner(self, solver=one)
+        check_callables(self, match=self.match, meta=self.meta)
 
     @property
     def solvers(self) -> tuple[Solver, ...]:

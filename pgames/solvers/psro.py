@@ -13,7 +13,7 @@ from pgames.population.facing import Facing
 from pgames.population.meta import Meta, Nash
 from pgames.population.mixed import mixed
 from pgames.solver import Memoryless, Pi, Regularised, Solver, State, Weight, require
-from pgames.solvers.checks import check_counts, check_greed, greed
+from pgames.solvers.checks import check_callables, check_counts, check_greed, check_inner, greed
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,15 @@ class PSRO:
 
     def __post_init__(self) -> None:
         check_counts(self, "rounds")
+        check_inner(self, oracle=self.oracle)
+        check_callables(self, meta=self.meta)
 
     @property
     def target(self) -> float:
         return 0.0
 
     def init(self, arena: PopulationArena[Pi]) -> State[Pi, Population[Pi]]:
+        require(self, arena, PopulationArena)
         return self.starting(arena, [arena.reference])
 
     def starting(self, arena: PopulationArena[Pi], members: Sequence[Pi]) -> State[Pi, Population[Pi]]:
@@ -107,12 +110,14 @@ class AnytimePSRO:
 
     def __post_init__(self) -> None:
         check_counts(self, "rounds")
+        check_inner(self, oracle=self.oracle)
 
     @property
     def target(self) -> float:
         return 0.0
 
     def init(self, arena: ListedPopulation[Pi]) -> State[Pi, Pool[Pi]]:
+        require(self, arena, ListedPopulation)
         return self.starting(arena, [arena.reference])
 
     def starting(self, arena: ListedPopulation[Pi], members: Sequence[Pi]) -> State[Pi, Pool[Pi]]:

@@ -88,8 +88,8 @@ def matchmakers() -> dict[str, Maker]:
 
 def regularisers() -> dict[str, Callable[..., Regulariser]]:
     """The regularisers of `pgames.regularisers`, by name."""
-    exported = {name: getattr(pg.regularisers, name) for name in pg.regularisers.__all__}
-    return {name: kind for name, kind in exported.items() if dataclasses.is_dataclass(kind)}
+    exported: dict[str, Any] = {name: getattr(pg.regularisers, name) for name in pg.regularisers.__all__}
+    return {name: exported[name] for name in exported if dataclasses.is_dataclass(exported[name])}
 
 
 def games() -> dict[str, Callable[..., PreferenceGame]]:

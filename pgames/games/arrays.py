@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from pgames.numerics import real
 
@@ -19,7 +19,7 @@ class Read(NamedTuple):
     rounding: float
 
 
-def read_table(P: ArrayLike) -> Read:
+def read_table(P: Any) -> Read:
     """The numbers float64[...] of an array, lists, a tensor or a data frame, with the names of a frame.
 
     The rows of a frame of pandas or an array of xarray are put in the order of its columns, where its index

@@ -114,7 +114,7 @@ class ObjectTable:
                 if not drop:
                     raise Damaged(f"row {before + len(rows) + 1} {error}: {REMEDY}") from None
                 value = None
-            rows += value if self.array else [value]
+            rows += value if self.array and value is not None else [value]
         for n, row in enumerate(rows):
             if fault := _fault(row, names):
                 if not drop:

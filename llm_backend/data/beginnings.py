@@ -35,8 +35,8 @@ def repeated(rows: Sequence[Mapping[str, Any]], columns: tuple[str, str, str]) -
 
     columns : names of the prompt and of both texts. Rows with a cell that is no text do not count.
     """
-    found = [[row.get(name) for name in columns] for row in rows]
-    texts = [cells for cells in found if all(isinstance(text, str) and text for text in cells)]
+    found = [[cell for cell in map(row.get, columns) if isinstance(cell, str) and cell] for row in rows]
+    texts = [cells for cells in found if len(cells) == len(columns)]
     return bool(texts) and all(
         len(prompt.split()) > 1 and first.startswith(prompt) and second.startswith(prompt)
         for prompt, first, second in texts

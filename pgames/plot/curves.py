@@ -40,6 +40,7 @@ def named(curves: Recorded | Iterable[Recorded] | Mapping[str, Recorded]) -> dic
 
     Raises ValueError when there is no curve, and TypeError for anything that is none.
     """
+    pairs: list[tuple[str | None, Any]]
     if isinstance(curves, Mapping):
         pairs = [(str(name), curve) for name, curve in curves.items()]
     elif isinstance(curves, Iterable) and not isinstance(curves, str):

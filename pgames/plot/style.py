@@ -148,7 +148,7 @@ def numbers_of(name: str, values: ArrayLike, count: int) -> NDArray[np.int64]:
     return found.astype(np.int64)
 
 
-def _is_axes(ax: object) -> bool:
+def _is_axes(ax: Any) -> bool:
     """Whether it is an Axes with straight axes: neither a polar one nor one of three dimensions."""
     return isinstance(ax, need("matplotlib.axes", "plot").Axes) and ax.name == "rectilinear"
 

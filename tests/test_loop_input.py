@@ -232,3 +232,20 @@ def test_a_game_may_drift_to_a_table():
     assert pg.simulate(pg.Greedy(0.1), GAME, 5, arena=pg.Drifting(table, 1, 3)).rounds[-1] == 5
     with pytest.raises(TypeError, match="game must be a PreferenceGame or a table"):
         pg.Drifting(None, 1, 3)
+
+
+@pytest.mark.parametrize("solver", [pg.EGPO, None, "EGPO", ARENA])
+def test_what_is_no_solver_is_refused_by_name(solver):
+    for call in (lambda: pg.simulate(solver, GAME, 5), lambda: pg.stability(solver, GAME, rounds=5)):
+        with pytest.raises(
+            TypeError, match=r"a solver (is an instance, got the class EGPO|has the methods init)"
+        ):
+            call()
+
+
+@pytest.mark.parametrize(
+    "features", ["x", [["a"]], np.ones((3, 2)), np.ones((1, 3, 0)), np.full((1, 3, 2), np.nan)]
+)
+def test_features_are_a_table_of_numbers(features):
+    with pytest.raises(ValueError, match="features must be"):
+        pg.simulate(pg.Greedy(0.1), GAME, 5, features=features)

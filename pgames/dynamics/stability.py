@@ -25,7 +25,7 @@ from pgames.games.preference import PreferenceGame, as_game
 from pgames.loop import iterate
 from pgames.numerics import count
 from pgames.regularisers import KL, Regulariser
-from pgames.solver import Solver, State, one_target
+from pgames.solver import Solver, State, check_call, one_target
 from pgames.table.arena import TableArena
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def stability(
     """
     game = as_game(game)
     rounds = count("rounds", rounds, 0)
+    check_call(solver, game.P)
     target = one_target(solver) if tau is None else check_tau(tau)
     make = functools.partial(TableArena, game, regulariser=regulariser)
     aim = nash(game, target, regulariser=regulariser).policy

@@ -80,9 +80,9 @@ def simulate(
     if refresh is not None:
         check_refresh(refresh)
     game = as_game(game)
-    tau = one_target(learner) if tau is None else tau
     duels = _made(arena, game, seeds, seed, features, first_run)
     check_call(learner, duels)
+    tau = one_target(learner) if tau is None else tau
     drift = arena if isinstance(arena, Drift) else None
     found = checked(metrics, taken=SUMS)
     ledger, likes = Ledger(game, tau, seeds), dict[str, Array]()

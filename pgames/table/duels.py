@@ -14,6 +14,7 @@ from pgames.counts import PairCounts
 from pgames.games.preference import PreferenceGame, as_game
 from pgames.kernels import judging
 from pgames.losses import PairLoss
+from pgames.numerics import real
 from pgames.regularisers import KL, Regulariser, check_kl
 from pgames.solver import Weight
 from pgames.table import duel_kernels, fit_kernels
@@ -310,8 +311,8 @@ def _features(features: ArrayLike | None, game: PreferenceGame) -> NDArray[np.fl
     if features is None:
         Y = game.responses
         return np.ascontiguousarray(np.broadcast_to(np.eye(Y), (game.prompts, Y, Y)))
-    phi = np.ascontiguousarray(features, dtype=np.float64)
-    if phi.ndim != 3 or phi.shape[:2] != shape or not np.isfinite(phi).all():
+    phi = np.ascontiguousarray(real("features", features))
+    if phi.ndim != 3 or phi.shape[:2] != shape or phi.shape[2] < 1 or not np.isfinite(phi).all():
         raise ValueError(
             f"features must be finite, of shape [{shape[0]}, {shape[1]}, D], got {list(phi.shape)}."
         )

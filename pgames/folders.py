@@ -50,11 +50,12 @@ def held(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Hold a folder inside the block: it is made if need be, and no other process holds it.
 
     The system gives the lock back when the process ends, however it ends. Temporary files that a killed
-    process left are removed.
+    process left are removed, and so is a folder made here that holds nothing in the end.
 
     Raises ValueError when the folder is a file or another process holds it, and OSError when no file can be
     made there.
     """
+    there = Path(folder).exists()
     target = made(folder)
     handle = _locked(target / LOCK)
     remove_leftovers(target)
@@ -65,6 +66,9 @@ def held(folder: str | os.PathLike[str]) -> Iterator[Path]:
             with suppress(OSError):
                 (target / LOCK).unlink()  # before the lock ends
             os.close(handle)
+        if not there:
+            with suppress(OSError):  # it holds files
+                target.rmdir()
 
 
 def _locked(lock: Path) -> int | None:

@@ -49,6 +49,18 @@ def test_the_reports_of_two_processes_are_not_mixed(tmp_path, holder):
         write_report(votes, tmp_path, resamples=2)
 
 
+def test_work_that_writes_nothing_leaves_no_folder(tmp_path):
+    with pytest.raises(KeyboardInterrupt), folders.held(tmp_path / "new"):
+        raise KeyboardInterrupt
+    assert not (tmp_path / "new").exists()
+    with folders.held(tmp_path / "new") as folder:
+        (folder / "page").write_text("x")
+    assert [one.name for one in (tmp_path / "new").iterdir()] == ["page"]
+    with folders.held(tmp_path):
+        pass
+    assert tmp_path.exists(), "a folder that was there stays"
+
+
 def test_a_file_in_place_of_a_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with (

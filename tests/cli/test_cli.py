@@ -327,7 +327,7 @@ def test_a_failed_write_leaves_no_file(tmp_path, votes, monkeypatch):
     out = tmp_path / "out"
     result = invoke("report", votes, "--out", out, "--bootstrap", 2)
     assert result.exit_code == 2 and "No space left" in result.stderr
-    assert list(out.iterdir()) == []
+    assert list(out.glob("*")) == []
 
 
 # -- as a process --------------------------------------------------------------------------------------------

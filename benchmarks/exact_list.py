@@ -107,9 +107,10 @@ class Worker:
         return self
 
     def __exit__(self, *error: object) -> None:
-        assert self.process.stdin is not None
+        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
     def ask(self, path: Path) -> float:
         """CPU seconds of `pgames.nash`. Raises RuntimeError when the answer is no equilibrium."""

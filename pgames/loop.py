@@ -197,8 +197,9 @@ def _first_step(solver: Solver, arena: Any, state: State) -> State:
         if _alike(state.memory, solver.init(arena).memory):
             raise
         raise ValueError(
-            f"the state has not the memory of {type(solver).__name__}: continue with the solver that made "
-            "it, or begin from its policy, solver.init(arena)._replace(policy=state.policy)."
+            f"{type(solver).__name__} cannot continue this state, whose memory is another solver's: continue "
+            "with the solver that made it, or begin from its policy, "
+            "solver.init(arena)._replace(policy=state.policy)."
         ) from error
 
 

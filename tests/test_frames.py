@@ -99,7 +99,8 @@ def test_the_installed_library_is_taken_and_another_is_refused(curve):
 def test_a_curve_is_a_data_set_with_all_axes(curve):
     pytest.importorskip("xarray")
     made = curve.to_xarray()
-    assert dict(made.sizes)["run"] == 2 and made.attrs == {"solver": repr(pg.EGPO(0.1, 0.5))}
+    assert dict(made.sizes)["run"] == 2 and made.attrs["solver"] == repr(pg.EGPO(0.1, 0.5))
+    assert (made.attrs["arena"], made.attrs["regulariser"]) == ("TableArena", "KL")
     np.testing.assert_array_equal(made["policy"].values, curve.values["policy"])
     np.testing.assert_array_equal(made["round"].values, curve.rounds)
     last = made["exploitability (tau = 0)"].sel(round=10).mean("run")

@@ -16,6 +16,6 @@ def test_both_defenders_meet_every_attacker_within_the_same_budget(tmp_path):
     assert all(0 < row["verdicts"] <= most for row in (ours, theirs))  # an answer drawn twice is judged once
     assert ours["of the baseline's"] >= 0
     for train in llm_password.DEFENDERS:
-        assert "Transcripts: fresh" in (tmp_path / "password" / f"{train}-0" / "page.html").read_text()
+        assert "Transcripts of attacks: " in (tmp_path / "password" / f"{train}-0" / "page.html").read_text()
     again = llm_password.main(toy=True, folder=tmp_path)
     assert again["rows"] == found  # nothing is played twice

@@ -197,9 +197,7 @@ def test_an_empty_response_is_a_response(lm):
 
 def test_a_state_of_another_solver_is_told(lm):
     left = pg.solve(pg.EGPO(0.1, 1.0), arena(lm), 0)
-    with pytest.raises(
-        TypeError, match=r"\(\) is not a policy of a language model.*state produced by the same solver"
-    ):
+    with pytest.raises(ValueError, match=r"ONPO cannot continue this state.* the solver that made it"):
         pg.solve(pg.ONPO(0.1, 1.0), arena(lm), 1, state=left)
     own = pg.solve(pg.ONPO(0.1, 1.0), arena(lm), 1)
     assert pg.solve(pg.ONPO(0.1, 1.0), arena(lm), 1, state=own).t == 2

@@ -141,7 +141,7 @@ def test_the_recipe_plays_at_a_toys_scale(tmp_path):
 def test_a_folder_keeps_its_league(played, tmp_path):
     with pytest.raises(ConfigError, match="holds a run already: pass --resume"):
         run(league(played.folder, rounds=3))
-    with pytest.raises(ConfigError, match=r"league.members is .*a run keeps its configuration"):
+    with pytest.raises(ConfigError, match=r"league\.members\[2\]\.name is .*a run keeps its configuration"):
         run(league(played.folder, MEMBERS[:2], rounds=3), resume=True)
 
 

@@ -7,6 +7,7 @@ distribution over at most Y responses; -inf marks a response outside the game.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,21 @@ from pgames.solver import Weight
 
 Policy = NDArray[np.float64]  # log-probabilities float64[S, X, Y]
 ONE, NOTHING = np.ones(1), np.zeros(1)
+
+
+def check_members(members: Sequence[Policy], what: str, shape: str, maker: str) -> None:
+    """Check a population, whose members are `what` of a shape and made by the verb `maker`.
+
+    Raises ValueError when there is no member, or one has no shape [S, X, Y] or another shape than the first.
+    """
+    if len(members) == 0:
+        raise ValueError("a population needs at least one member.")
+    for k, policy in enumerate(members):
+        if np.ndim(policy) != 3 or np.shape(policy) != np.shape(members[0]):
+            raise ValueError(
+                f"members must be {what} of one shape {shape}, as `{maker}` makes them: member {k} has shape "
+                f"{list(np.shape(policy))}."
+            )
 
 
 @dataclass(frozen=True, eq=False)

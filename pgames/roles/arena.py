@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pgames.arena import AgainstAll, Pair, Role
 from pgames.meetings import Meetings, matches, no_meetings
-from pgames.mixing import Policy, Simplices
+from pgames.mixing import Policy, Simplices, check_members
 from pgames.numerics import check_seed, check_whole, real
 from pgames.regularisers import KL, Regulariser, check_kl
 from pgames.roles import certificates, populations
@@ -20,6 +20,7 @@ from pgames.roles.meetings import RoleMeetings
 from pgames.roles.prompts import PromptRoles
 from pgames.solver import Weight
 
+PAIRS = ("pairs", "[S, C, N]", "arena.pair")  # members of a population: what, their shape, their maker
 ROWS = {"attacker": slice(0, 1), "defender": slice(1, None)}  # the contexts of each role
 
 
@@ -157,7 +158,7 @@ class RoleArena:
 
         Raises ValueError when there is no member, or one has another shape than the first.
         """
-        populations.check_members([*firsts, *seconds] if len(firsts) and len(seconds) else [])
+        check_members([*firsts, *seconds] if len(firsts) and len(seconds) else [], *PAIRS)
         rows = [np.stack([self.win_rate(first, second) for second in seconds], axis=-1) for first in firsts]
         return np.clip(np.stack(rows, axis=1), 0.0, 1.0)  # sums leave [0, 1] by rounding
 
@@ -170,7 +171,7 @@ class RoleArena:
 
         Raises ValueError when `pairs` does not name members by their numbers, and as `win_rates` does.
         """
-        populations.check_members(members)
+        check_members(members, *PAIRS)
         K, times = len(members), matches(len(members), pairs)
         met = times.any(axis=1) | (K == 1)
         np.fill_diagonal(times, met)
@@ -195,7 +196,7 @@ class RoleArena:
         """
         if self._held is not None:
             raise ValueError("against_all needs both roles: ask the arena itself, not a view of one role.")
-        populations.check_members(members)
+        check_members(members, *PAIRS)
         weights, opponent, gaps = populations.against_all(self.roles, members)
         return AgainstAll(weights, self.policy(opponent), gaps)
 

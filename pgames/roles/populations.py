@@ -13,18 +13,6 @@ from pgames.roles.tables import RoleGame
 Array = NDArray[np.float64]
 
 
-def check_members(members: Sequence[Array]) -> None:
-    """Raises ValueError when there is no member, or one has another shape than the first."""
-    if len(members) == 0:
-        raise ValueError("a population needs at least one member.")
-    for k, policy in enumerate(members):
-        if np.ndim(policy) != 3 or np.shape(policy) != np.shape(members[0]):
-            raise ValueError(
-                "members must be pairs of one shape [S, C, N], as `arena.pair` makes them: member "
-                f"{k} has shape {list(np.shape(policy))}."
-            )
-
-
 def against_all(game: RoleGame, members: Sequence[Array]) -> tuple[Array, Array, Array]:
     """(weights float64[S, 2, K], opponent float64[S, C, N], exploitability float64[S]): the mixtures of the
     attackers and of the defenders of the members, log-probabilities float64[S, C, N], that are least

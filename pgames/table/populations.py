@@ -13,6 +13,7 @@ from pgames.games.preference import PreferenceGame
 from pgames.kernels import streams
 from pgames.kernels.elementary import njit
 from pgames.meetings import Meetings
+from pgames.mixing import check_members
 
 Array = NDArray[np.float64]
 
@@ -129,12 +130,5 @@ def _stacked(policies: Sequence[Array]) -> Array:
 
     Raises ValueError when there is none, or one has no shape [S, X, Y] or another shape than the first.
     """
-    if len(policies) == 0:
-        raise ValueError("a population needs at least one member.")
-    for k, policy in enumerate(policies):
-        if np.ndim(policy) != 3 or np.shape(policy) != np.shape(policies[0]):
-            raise ValueError(
-                "members must be policies of one shape [S, X, Y], as `arena.policy` makes them: member "
-                f"{k} has shape {list(np.shape(policy))}."
-            )
+    check_members(policies, "policies", "[S, X, Y]", "arena.policy")
     return np.exp(np.stack(policies, axis=2))

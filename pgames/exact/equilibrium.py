@@ -221,7 +221,8 @@ def _small_games(game: PreferenceGame, tau: float, select: Select) -> tuple[Arra
         inside = np.flatnonzero(game.support[x])
         A, _, rounding = scaled(game.skew[x][np.ix_(inside, inside)])
         end = PathEnd(policy[x, inside], played[x, inside], False, 0)
-        policy[x, inside], only = select_equilibrium(A, end, rounding, game.reference[x, inside], select)
+        reference, copies = game.reference[x, inside], np.ones(len(inside))
+        policy[x, inside], only = select_equilibrium(A, end, rounding, reference, select, copies)
         unique.append(only)
     return policy, int(steps.max()), _all(unique)
 

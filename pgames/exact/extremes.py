@@ -60,7 +60,7 @@ def _of_face(face: Face) -> Array:
     d = face.directions.shape[1]
     if d == 0:
         return face.point[None]
-    x0 = centre(face)
+    x0 = centre(face, np.ones(len(face.point) + len(face.losing)))
     rows = np.vstack([np.eye(len(x0)), -face.losing])
     G, h = rows @ face.directions, rows @ x0
     moving = np.abs(G).max(axis=1) > 1e-12

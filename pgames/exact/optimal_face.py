@@ -52,21 +52,25 @@ def optimal_face(A: Array, x: Array, played: NDArray[np.bool_], rounding: float)
     return face if inside else None
 
 
-def centre(face: Face) -> Array:
-    """argmax sum_B log x + sum_N log(-A_NB x), float64[b]: the analytic centre, by damped Newton."""
+def centre(face: Face, weights: Array) -> Array:
+    """argmax sum_B w log x + sum_N w log(-A_NB x), float64[b]: the analytic centre, by damped Newton.
+
+    weights : w float64[b + m], at least 1: those of B, then those of N.
+    """
     x, Z = face.point, face.directions
-    G = np.vstack([Z, -face.losing @ Z])
+    root = np.sqrt(weights)
+    G = root[:, None] * np.vstack([Z, -face.losing @ Z])
     best, highest, before = x, -np.inf, np.inf
     for _ in range(MAX_STEPS):
         slack = np.concatenate([x, -face.losing @ x])
         if not (slack > 0).all():  # by rounding, where rows of the game are nearly equal
             return face.point
-        value = float(np.log(slack).sum())
+        value = float(weights @ np.log(slack))
         if before > CONVERGES and value <= highest:  # a damped step raises it, but for rounding
             return best
         best, highest = x, value
         scaled = G / slack[:, None]
-        dt = _least_squares(scaled)
+        dt = _least_squares(scaled, root)
         relative = scaled @ dt
         decrement = float(np.linalg.norm(relative))
         x = x + Z @ dt / (1 + decrement if decrement > 0.25 else 1)
@@ -76,16 +80,14 @@ def centre(face: Face) -> Array:
     return x
 
 
-def _least_squares(M: Array) -> Array:
-    """argmin |M t - 1|_2, float64[k], for M float64[m, k]: by Cholesky, or by SVD where that fails."""
+def _least_squares(M: Array, right: Array) -> Array:
+    """argmin |M t - right|_2, float64[k], for M float64[m, k]: by Cholesky, or by SVD where that fails."""
     from scipy.linalg import cho_factor, cho_solve
 
     try:
-        return np.asarray(
-            cho_solve(cho_factor(M.T @ M, check_finite=False), M.sum(axis=0), check_finite=False)
-        )
+        return np.asarray(cho_solve(cho_factor(M.T @ M, check_finite=False), M.T @ right, check_finite=False))
     except LinAlgError:
-        return np.asarray(np.linalg.lstsq(M, np.ones(len(M)), rcond=None)[0], dtype=np.float64)
+        return np.asarray(np.linalg.lstsq(M, right, rcond=None)[0], dtype=np.float64)
 
 
 def closest(face: Face, reference: Array) -> Array:

@@ -24,3 +24,13 @@ FIGURES = (
     "fig21_smollm2_league",
     "fig22_password",
 )
+
+QUICK = {  # pictured in the quick setting, all others in the full one
+    "fig2_square_root",
+    "fig6_parameter",
+    "fig10_realised",
+    "fig15_self_preference",
+    "fig16_panels",
+    "fig17_regret_matching",
+    "fig20_audit",
+}

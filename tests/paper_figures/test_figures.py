@@ -8,6 +8,7 @@ import pytest
 
 import paper_figures
 from paper_figures import fig1_exponential, fig16_panels, gallery
+from pgames.plot.style import new_figure
 
 NAMES = sorted(
     m.name
@@ -276,6 +277,39 @@ def test_the_list_of_figures_is_complete():
     from paper_figures import figures
 
     assert sorted(figures.FIGURES) == NAMES == sorted(FIGURES) == sorted({*SLACK, *CLAIMS})
+
+
+def test_captions_name_the_setting_of_their_pictures():
+    from paper_figures import figures
+
+    captions = (gallery.THUMBNAILS.parent / "README.md").read_text().splitlines()
+    of_name = {line.split("**")[1].rstrip("."): line for line in captions if line.startswith("| ![](")}
+    assert sorted(of_name) == NAMES and figures.QUICK <= set(NAMES)
+    assert sorted(path.stem for path in gallery.THUMBNAILS.iterdir()) == NAMES
+    said = {name for name, line in of_name.items() if "of the quick setting" in line}
+    assert said | {"fig15_self_preference"} == figures.QUICK  # of which the next caption speaks
+
+
+def test_thumbnails_are_small_pictures_of_their_figures(tmp_path, monkeypatch, capsys):
+    from PIL import Image
+
+    monkeypatch.setattr(gallery, "THUMBNAILS", tmp_path / "thumbnails")
+    for inches, pixels in ((6.6, (719, 458)), (11.4, (1080, 398))):
+
+        def draw(size, inches=inches):
+            figure = new_figure(inches, 4.2)
+            figure.add_subplot().plot([0, 1], [0, 1])
+            return figure, [gallery.Check("one", 1.0, 1.0)]
+
+        gallery.main("one", draw, ["--toy", "--thumbnail", "--out", str(tmp_path)])
+        with Image.open(tmp_path / "thumbnails" / "one.png") as image:
+            assert image.size == pixels and image.mode == "P"
+            image.load()
+            assert len(image.getcolors()) > 3  # paper, ink, a line
+        first = (tmp_path / "thumbnails" / "one.png").read_bytes()
+        gallery.main("one", draw, ["--toy", "--thumbnail", "--out", str(tmp_path)])
+        assert (tmp_path / "thumbnails" / "one.png").read_bytes() == first
+    assert "thumbnails/one.png" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", NAMES)

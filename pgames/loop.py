@@ -17,7 +17,7 @@ from pgames.metrics import Exploitability, Metric, checked, measured, regularise
 from pgames.numerics import check_bool, count, whole
 from pgames.progress import progress
 from pgames.regularisers import KL
-from pgames.solver import Solver, State, check_call, target_of
+from pgames.solver import Solver, State, check_call, check_reference, copied_reference, target_of
 
 Array = NDArray[np.float64]
 
@@ -162,10 +162,12 @@ def started(solver: Solver, arena: Any) -> State:
 def _stepped(solver: Solver, arena: Any, state: State) -> State:
     """The state after one more round.
 
-    Raises TypeError when `step` returns none, and ValueError when it is not that of the next round or its
-    policy has another shape.
+    Raises TypeError when `step` returns none, and ValueError when it is not that of the next round, its
+    policy has another shape, or the step wrote into the arena's reference, the policy of the first round.
     """
+    before = copied_reference(arena, state.policy)
     after = _checked(solver, "step", solver.step(arena.at(state.t), state))
+    check_reference(arena, before, f"{type(solver).__name__}.step")
     if after.t != state.t + 1:
         raise ValueError(
             f"{type(solver).__name__} went from round {state.t} to {after.t} in one step: return "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.numerics import check_whole, real
+from pgames.numerics import called, check_whole, reading, real
 
 Array = NDArray[np.float64]
 
@@ -94,9 +94,10 @@ class Meetings:
     def weighed(self, meta: Callable[[Array], Array]) -> Array:
         """The weights that a meta-solver gives the members, float64[S, K].
 
-        Raises ValueError naming a pair that never met.
+        Raises ValueError naming a pair that never met, or a meta-solver that writes into the win rates.
         """
-        return meta(self.known())
+        with reading(f"the meta-solver {called(meta)}", "the win rates"):
+            return meta(self.known())
 
     def margin(self) -> Array:
         """Half the width of the 95 % Wilson interval of each rate, float64[S, K, K]: 0 where exact, 1/2 where

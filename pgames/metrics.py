@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from pgames.arena import Role
 from pgames.exact.equilibrium import nash
 from pgames.games.preference import PreferenceGame
-from pgames.numerics import check_numbers, kl, number
+from pgames.numerics import check_numbers, kl, number, reading, sealed
 from pgames.regularisers import KL, Regulariser
 from pgames.roles.arena import RoleArena
 from pgames.roles.certificates import by_role
-from pgames.solver import State, Weight
+from pgames.solver import State, Weight, check_reference, copied_reference
 from pgames.table.arena import Policy, TableArena
 
 Array = NDArray[np.float64]
@@ -109,9 +109,12 @@ def measured(metric: Metric, arena: Any, state: State, runs: int | None, like: A
     """One value per run, float64[S, ...].
 
     Raises ValueError when the metric returns another shape, or not that of `like`, its value in an earlier
-    round.
+    round, and when it writes into the state or the reference of the arena.
     """
-    found = metric.function(arena, state) if isinstance(metric, OfState) else metric(arena, state.policy)
+    who, before, shown = f"metric {metric.name!r}", copied_reference(arena), sealed(state)
+    with reading(who, "the arrays that it is given"):
+        found = metric.function(arena, shown) if isinstance(metric, OfState) else metric(arena, shown.policy)
+    check_reference(arena, before, who)
     expected = "S" if runs is None else runs
     try:
         value = np.asarray(found)

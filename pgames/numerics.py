@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,34 @@ Array = NDArray[np.float64]
 SUM_TOLERANCE = 1e-6  # the largest |sum - 1| of a distribution that counts as rounding
 NUMBERS = re.compile(r"[A-Za-z_][\w.]*")
 SERIES = 1e-3  # |log p / q| below which `kl_to_logs` expands the exponential
+
+
+def called(value: object) -> str:
+    """What to call a function, a class or a value in a message."""
+    return getattr(value, "__name__", f"{value!r:.60}")
+
+
+def sealed(value: Any) -> Any:
+    """The value with its arrays, also those in tuples, as views that cannot be written."""
+    if isinstance(value, np.ndarray):
+        view = value.view()
+        view.setflags(write=False)
+        return view
+    if isinstance(value, tuple):
+        parts = map(sealed, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
+
+
+@contextmanager
+def reading(who: str, what: str) -> Iterator[None]:
+    """Inside, `who` reads `what`, arrays that are `sealed`. Raises ValueError when it writes into them."""
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).endswith("read-only"):  # as NumPy says it
+            raise
+        raise ValueError(f"{who} writes into {what}: let it work on a copy, array.copy().") from error
 
 
 def whole(value: object) -> bool:

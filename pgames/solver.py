@@ -121,6 +121,23 @@ def check_call(solver: object, arena: object) -> None:
         raise TypeError(f"{type(solver).__name__} plays in an arena, got a game: {TABLE}.")
 
 
+def copied_reference(arena: Any, policy: object = None) -> NDArray[Any] | None:
+    """A copy of the arena's reference where it is an array, float64[...], and `policy` where one is named."""
+    reference = getattr(arena, "reference", None)
+    if isinstance(reference, np.ndarray) and (policy is None or policy is reference):
+        return reference.copy()
+    return None
+
+
+def check_reference(arena: Any, before: NDArray[Any] | None, who: str) -> None:
+    """Raises ValueError when the reference is no longer `before`, float64[...]: `who` wrote into it."""
+    if before is not None and not np.array_equal(before, arena.reference):
+        raise ValueError(
+            f"{who} writes into the reference of the arena: let it work on a copy, array.copy(), and make "
+            "the arena again."
+        )
+
+
 TABLE = "pass pgames.TableArena(game)"
 
 

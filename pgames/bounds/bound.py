@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.numerics import number, real
+from pgames.numerics import number, reading, real, sealed
 
 Status = Literal["proved", "sketch", "observed", "order"]
 Quantity = Literal["kl", "exploitability", "log_ratio", "regret"]
@@ -70,8 +70,8 @@ class Bound:
         counts = real("rounds", rounds)
         if not (counts >= 1).all():
             raise ValueError(f"rounds must be at least 1, got {counts.min():g}.")
-        with np.errstate(under="ignore", over="ignore"):
-            found = real(f"the bound {self.name!r}", self.value(counts))
+        with np.errstate(under="ignore", over="ignore"), reading(f"the bound {self.name!r}", "the rounds"):
+            found = real(f"the bound {self.name!r}", self.value(sealed(counts)))
         if found.shape not in ((), counts.shape) or np.isnan(found).any():
             what = f"shape {list(found.shape)}" if found.shape not in ((), counts.shape) else "NaN"
             raise ValueError(

@@ -19,7 +19,7 @@ from pgames.numerics import count, number
 from pgames.progress import progress
 from pgames.regret.ledger import Leaping, Ledger
 from pgames.regret.recorder import SUMS, Recorder
-from pgames.solver import Solver, State, check_call, one_target
+from pgames.solver import Solver, State, check_call, check_reference, copied_reference, one_target
 from pgames.table.arena import TableArena
 from pgames.table.disturbed import Drift, DuelMaker
 from pgames.table.duels import DuelArena
@@ -160,8 +160,9 @@ def _play(
     t = recorder.ledger.rounds
     length = 1 if refresh is None else max(1, math.floor((refresh - 1) * t))
     length = min(length, rounds - t)
-    view = arena.at(t, length)
+    view, before = arena.at(t, length), copied_reference(arena, state.policy)
     after = learner.step(view, state)
+    check_reference(arena, before, f"{type(learner).__name__}.step")
     if not isinstance(after, State):
         raise TypeError(f"{type(learner).__name__}.step must return a State, got {type(after).__name__}.")
     if after.t != t + length:

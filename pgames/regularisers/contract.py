@@ -7,11 +7,15 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pgames.numerics import reading, sealed
+
 Array = NDArray[np.float64]
 
 MEMBERS = ("gradient", "inverse", "curvature", "divergence")
 TRIED = np.array([1e-6, 0.02, 0.3, 0.67])  # probabilities at which a regulariser is checked
 BASES = np.array([0.1, 0.2, 0.4, 0.3])
+TRIED.setflags(write=False)
+BASES.setflags(write=False)
 
 
 class Regulariser(Protocol):
@@ -49,7 +53,7 @@ def check_regulariser(value: object) -> Regulariser:
     """The value, if it is a regulariser with an exact mirror step.
 
     Raises TypeError when it lacks a member of `Regulariser`, and ValueError when `inverse` does not undo
-    `gradient`.
+    `gradient`, or a member writes into the arrays that it is given.
     """
     if isinstance(value, type):
         raise TypeError(f"regulariser must be a value, got the class {value.__name__}: pass an instance.")
@@ -60,9 +64,11 @@ def check_regulariser(value: object) -> Regulariser:
             "Nash: pass one of pgames.regularisers (KL, ReverseKL, ChiSquare, Tsallis, L2)."
         )
     regulariser = cast(Regulariser, value)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), reading(f"regulariser {value!r:.60}", "the arrays that it is given"):
         dual = np.asarray(regulariser.gradient(TRIED, BASES), dtype=np.float64)
-        back = np.asarray(regulariser.inverse(dual, BASES), dtype=np.float64)
+        back = np.asarray(regulariser.inverse(sealed(dual), BASES), dtype=np.float64)
+        regulariser.curvature(TRIED, BASES)
+        regulariser.divergence(TRIED, TRIED, BASES)
     if back.shape != TRIED.shape or not np.allclose(back, TRIED, rtol=1e-6, atol=0):
         raise ValueError(
             f"regulariser {value!r}: inverse(gradient(p)) must be p, got {back.tolist()} for "

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.meetings import Meetings
+from pgames.numerics import called, reading
 
 Array = NDArray[np.float64]
 
@@ -40,12 +41,14 @@ class RoleMeetings(Meetings):
         """Weights float64[S, 2, K] of the attackers and of the defenders.
 
         A meta-solver with a method `by_role`, such as `Nash`, weighs each role against the other's members;
-        the weights of another one are those of pairs. Raises ValueError naming a pair that never met.
+        the weights of another one are those of pairs. Raises ValueError naming a pair that never met, or a
+        meta-solver that writes into the win rates.
         """
         rates = self.known()
-        if (by_role := getattr(meta, "by_role", None)) is not None:
-            return by_role(self.success)
-        weights = meta(rates)
+        with reading(f"the meta-solver {called(meta)}", "the win rates"):
+            if (by_role := getattr(meta, "by_role", None)) is not None:
+                return by_role(self.success)
+            weights = meta(rates)
         return np.stack([weights, weights], axis=1)
 
     def __add__(self, other: Meetings) -> RoleMeetings:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pgames.arena import Averaging, PopulationArena
 from pgames.meetings import Meetings
+from pgames.numerics import called, reading
 from pgames.population.facing import Facing
 from pgames.population.matchmaking import Hard, Matchmaker
 from pgames.population.meta import Meta, Nash
@@ -105,7 +106,8 @@ class League:
     def step(self, arena: PopulationArena[Pi], state: State[Pi, Learners]) -> State[Pi, Learners]:
         learners, met = state.memory
         policies = [one.policy for one in learners]
-        shares = self.match(met.known())
+        with reading(f"the matchmaker {called(self.match)}", "the win rates"):
+            shares = self.match(met.known())
         opponents = [mixed(arena, shares[:, i], policies) for i in range(len(learners))]
         stepped = [
             solver.step(Facing(arena, opponent), one)

@@ -59,7 +59,10 @@ def run_compiled(solver: Solver, arena: object, state: State, rounds: int) -> St
 
 
 def _encoded(solver: Solver, traced: Trace, runs: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Operations (kind, target, first, second, v, w) on registers, and weights float64[C, R or 1, S or 1]."""
+    """Operations (kind, target, first, second, v, w) on registers, and weights float64[C, R or 1, S or 1].
+
+    Raises ValueError for a weight that is not finite, or neither a number nor one per run.
+    """
     weights: list[Weight] = [1.0, 0.0]
     code: list[tuple[int, int, int, int, int, int]] = []
 
@@ -83,6 +86,8 @@ def _encoded(solver: Solver, traced: Trace, runs: int) -> tuple[NDArray[np.int64
                 refuse(solver, "takes an infinite step")
             code.append((STEP, target, prior, opponent, number(step), 1))
     tables = [np.atleast_2d(np.asarray(weight, dtype=np.float64)) for weight in weights]
+    if not all(np.isfinite(table).all() for table in tables):
+        raise ValueError(f"{type(solver).__name__}: a weight or a step must be finite.")
     try:
         shape = np.broadcast_shapes(*(table.shape for table in tables))
         np.broadcast_to(np.empty(shape[1]), runs)
@@ -90,7 +95,9 @@ def _encoded(solver: Solver, traced: Trace, runs: int) -> tuple[NDArray[np.int64
         raise ValueError(
             f"{type(solver).__name__}: a weight must be a number or float64[{runs}], one per run."
         ) from None
-    return np.array(code).reshape(-1, 6), np.stack([np.broadcast_to(table, shape) for table in tables])
+    return np.array(code, dtype=np.int64).reshape(-1, 6), np.stack(
+        [np.broadcast_to(table, shape) for table in tables]
+    )
 
 
 @njit

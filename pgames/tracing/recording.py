@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
+import numpy as np
+
 from pgames.solver import Solver, State, Weight
 
 
@@ -102,10 +104,18 @@ def trace(solver: Solver, t: Any, memory: Any) -> Trace:
         raise
     except (TypeError, ValueError) as error:
         refuse(solver, f"uses the round in a way that cannot be traced ({error})")
+    except AttributeError as error:
+        refuse(solver, f"reads what the trace of a policy or of an arena lacks ({error})")
+    if not isinstance(after, State):
+        refuse(solver, f"returns no State but {type(after).__name__}")
+    if not np.array_equal(after.t, t + 1):
+        refuse(solver, "does not return a State of round state.t + 1")
     for leaf in _leaves(memory):
         if not _is_policy(leaf):
             refuse(solver, f"remembers more than policies (a {type(leaf).__name__})")
     outputs = (Register(0), after.policy, *policies(after.memory))
+    if not all(isinstance(one, Register) for one in outputs):
+        refuse(solver, "returns a policy that no verb of the arena made")
     if len(outputs) != inputs:
         refuse(solver, f"remembers {inputs - 2} policies before a round and {len(outputs) - 2} after it")
     return Trace(inputs, tuple(recorder.operations), tuple(register.index for register in outputs))

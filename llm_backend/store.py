@@ -21,6 +21,7 @@ from llm_backend.verbs.evidence import Buffer, Duels, Labels, Samples
 from pgames.arena import Pair
 from pgames.files import atomic, parse_json
 from pgames.meetings import Meetings
+from pgames.roles.meetings import RoleMeetings
 from pgames.solver import State
 from pgames.solvers.exploiters import Roster
 
@@ -40,6 +41,7 @@ RECORDS: dict[str, type] = {
         Draws,
         State,
         Meetings,
+        RoleMeetings,
         Roster,
     )
 }

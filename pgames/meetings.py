@@ -113,6 +113,10 @@ class Meetings:
         chosen = np.ix_(range(self.runs), members, members)
         return Meetings(self.rates[chosen], self.games[chosen])
 
+    def of_run(self, s: int) -> Meetings:
+        """The meetings of one run, by number."""
+        return Meetings(self.rates[s : s + 1], self.games[s : s + 1])
+
     def updated(self, fresh: Meetings, changed: ArrayLike) -> Meetings:
         """With the games of `fresh` for each pair with a `changed` member: bool[S, K] or bool[K]."""
         new = np.broadcast_to(np.asarray(changed, dtype=bool), (self.runs, self.members))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,15 @@ from llm_backend.runs.build import Parts, build
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.errors import ConfigError, say
 from llm_backend.runs.meter import Meter
-from llm_backend.runs.named import build_solver
+from llm_backend.runs.named import build_solver, of_population
 from llm_backend.runs.sections import Table, construct
 from llm_backend.spaces.protocol import Space
 from llm_backend.spaces.recorded import Recorded
-from pgames import population
+from pgames import names
 from pgames.meetings import no_meetings
-from pgames.names import one_of
 from pgames.population import Facing, Matchmaker, Meta
 from pgames.solver import Solver, State
 
-MATCHMAKERS = ("Everybody", "Hard", "Even", "Capped", "Near")
-METAS = ("Uniform", "Latest", "Nash", "AlphaRank", "Replicator")
 STAND_IN = {"kind": "Rule", "score": "shorter", "cache": False}  # of further bases, which share one judge
 
 
@@ -88,8 +85,8 @@ def ground(config: LeagueConfiguration, folder: Path, few: bool = False) -> Grou
     if workers().size > 1:
         raise ConfigError("a league runs in one process: start it without accelerate launch.")
     how, members = config.league, config.league.members
-    match = _of_population("match", how.match, MATCHMAKERS)
-    meta = _of_population("meta", how.meta, METAS)
+    match = of_population("league.match", how.match, names.matchmakers())
+    meta = of_population("league.meta", how.meta, names.metas())
     solvers = {
         one.name: build_solver(one.solver or config.solver, f"league.members[{i}].solver")
         for i, one in enumerate(members)
@@ -238,13 +235,3 @@ def _policy(key: str, one: MemberSettings, arena: TextArena) -> Policy:
             f"{key}: the policy of {one.policy} is a mixture, which has no log-probability: distil it."
         )
     return found
-
-
-def _of_population(key: str, table: Table, known: tuple[str, ...]) -> Any:
-    rest = dict(table)
-    name = rest.pop("name", None)
-    if name not in known:
-        got = "missing" if name is None else f"{name!r:.60}"
-        raise ConfigError(f"league.{key}.name is {got}: {one_of(str(name), known)}")
-    make: Callable[..., Any] = getattr(population, str(name))
-    return construct(f"league.{key}", make, rest)

@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from llm_backend import store
 from llm_backend.arguments import check_counts, check_lengths, check_prompts
 from llm_backend.context import Note
@@ -20,11 +23,13 @@ from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies import handles as policies
 from llm_backend.policies.handles import BASE, Policy, scalar
 from llm_backend.roles import exact, halves
+from llm_backend.roles.meet import Meeting
 from llm_backend.roles.play import ATTACKER, Rules, Table
 from llm_backend.roles.seeds import Refused, Seed, check_seeds, refusal
 from llm_backend.spaces.draws import Floats
 from llm_backend.spaces.metered import Gauge, metered
-from pgames.arena import Pair, Role
+from pgames.arena import AgainstAll, Pair, Role
+from pgames.roles.meetings import RoleMeetings
 from pgames.solver import State, Weight
 
 Both = Pair[Policy]
@@ -228,6 +233,39 @@ class TextRoleArena:
         won = self.success(first.attacker, second.defender)
         return 0.5 * (won + 1 - self.success(second.attacker, first.defender))
 
+    def win_rates(self, firsts: Sequence[Both], seconds: Sequence[Both]) -> Floats:
+        """P(first > second) of every two pairs, float64[1, K, L] in [0, 1]: the mean over both roles.
+
+        Every attacker writes `samples` attacks on each seed of the round, and every defender answers those of
+        all attackers that it meets, in shared batches; all verdicts are one question. Draws follow from
+        (seed, round, policy), so a rate does not depend on the other members. Raises ValueError when there is
+        no pair, and when all attacks on a seed are refused.
+        """
+        return self._meeting().win_rates(self._all_kept(firsts), self._all_kept(seconds))
+
+    def meet(self, members: Sequence[Both], pairs: NDArray[np.int64]) -> RoleMeetings:
+        """What pairs of roles won in the matches int64[B, 2], exactly or in `replies` answers to each attack.
+
+        A match in either order is one match; a further one draws as many further answers to each attack. The
+        attacker of a member that meets somebody, or is alone, also meets its own defender, so that attackers
+        and defenders can be weighed apart. The answers to one attack are not independent games. Raises
+        ValueError when `pairs` does not name members by their numbers, and as `win_rates` does.
+        """
+        return self._meeting().meet(self._all_kept(members), pairs)
+
+    def against_all(self, members: Sequence[Both]) -> AgainstAll[Both]:
+        """The least exploitable mixtures of attackers and of defenders in an enumerable game.
+
+        Each role's members meet all texts of the other, so the weights are float64[1, 2, K], of attackers and
+        of defenders. The opponent is a set of answers for each role. Raises AttributeError when attacks are
+        free text, and ValueError without members and in a view of one role.
+        """
+        if self._held is not None:
+            raise ValueError("against_all needs both roles: ask the arena itself, not a view of one role.")
+        if len(members) == 0:
+            raise ValueError("a population needs at least one member.")
+        return self._fixed.against_all(members)
+
     def success(self, attacker: Policy, defender: Policy) -> float:
         """P(an attack of the attacker succeeds against the defender), the mean over seeds of the round.
 
@@ -290,6 +328,12 @@ class TextRoleArena:
             return pair
         role, at = self._held
         return Pair(pair.attacker, at.defender) if role == "attacker" else Pair(at.attacker, pair.defender)
+
+    def _all_kept(self, pairs: Sequence[Both]) -> list[Both]:
+        return [self._keep(pair) for pair in pairs]
+
+    def _meeting(self) -> Meeting:
+        return Meeting(self.rules, self._table, self._fixed, self._attacking)
 
     # -- halves of a step ---------------------------------------------------------------------------------
 

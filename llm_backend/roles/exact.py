@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from scipy.special import logsumexp, rel_entr
 
+from llm_backend.arguments import answers_of
 from llm_backend.context import Context
 from llm_backend.judges.attack import Harmless, succeeded
 from llm_backend.policies.handles import Policy
 from llm_backend.roles.play import ATTACKER, DEFENDER, Rules
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs import steps
-from pgames.arena import Pair
+from pgames.arena import AgainstAll, Pair
+from pgames.exact.shared_row import shared_row
 
 
 class Fixed:
@@ -53,6 +56,34 @@ class Fixed:
         attacker, defender = self.attacking.listing, self.defending.listing
         return Pair(attacker.probs(policy.attacker), self._shaped(defender.probs(policy.defender)))
 
+    def asked(self, attacker: Policy) -> Floats:
+        """How often the attacker writes each attack on each seed, float64[X, A]."""
+        return self.attacking.listing.probs(attacker)
+
+    def worth(self, defender: Policy) -> Floats:
+        """The success of each attack on each seed against the defender, float64[X, A]."""
+        return (self._shaped(self.defending.listing.probs(defender)) * self.rates).sum(axis=2)
+
+    def against_all(self, members: Sequence[Pair[Policy]]) -> AgainstAll[Pair[Policy]]:
+        """The mixtures of the attackers and of the defenders of K pairs that are least exploitable.
+
+        The attackers meet every answer to each attack on each seed, the defenders every attack on each seed.
+        The opponent is a set of answers for each role; weights are float64[1, 2, K].
+        Raises ValueError without members.
+        """
+        asked = np.stack([self.asked(one.attacker) for one in members])  # [K, X, A]
+        kept = 1 - np.stack([self.worth(one.defender) for one in members], axis=1)  # [X, K, A]
+        (X, A, B), (attacking, defending) = self.rates.shape, (self.attacking, self.defending)
+        won = np.einsum("kxa,xab->xakb", A * asked, self.rates).reshape(X * A, -1, B)
+        attack = shared_row(won, np.full(X * A, 1 / (X * A)), defending.listing.support)
+        defend = shared_row(kept, np.full(X, 1 / X), attacking.listing.support)
+        opponent = Pair(
+            answers_of(defend.columns, X, attacking.listing),
+            answers_of(attack.columns, X * A, defending.listing),
+        )
+        gap = max(0.0, 0.5 * (1 - attack.guaranteed - defend.guaranteed))
+        return AgainstAll(np.stack([attack.row, defend.row])[None], opponent, np.array([gap]))
+
     def success(self, attacker: Policy, defender: Policy) -> float:
         """P(an attack succeeds), the mean over seeds."""
         p, q = self.probs(Pair(attacker, defender))
@@ -60,7 +91,7 @@ class Fixed:
 
     def attack(self, context: Context, prior: Policy, defender: Policy, step: float) -> Policy:
         """prior * exp(step * success against the defender)."""
-        worth = (self._shaped(self.defending.listing.probs(defender)) * self.rates).sum(axis=2)
+        worth = self.worth(defender)
         return steps.tilt(context, prior, lambda draws: worth[draws.prompt, draws.column], step)
 
     def defend(self, context: Context, prior: Policy, step: float) -> Policy:

@@ -6,7 +6,16 @@ import numpy as np
 
 from llm_backend.context import Context
 from llm_backend.policies.handles import Policy
-from llm_backend.roles.play import Attacks, Rules, Table, answers_to, attacks_of, defending, read
+from llm_backend.roles.play import (
+    Attacks,
+    Rules,
+    Table,
+    answers_to,
+    attacks_of,
+    defending,
+    read,
+    reading,
+)
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs import steps
 from llm_backend.verbs.verdicts import wins_among
@@ -62,7 +71,7 @@ def success(rules: Rules, table: Table, context: Context, attacker: Policy, defe
 def successes(rules: Rules, table: Table, context: Context, drawn: Attacks, defender: Policy) -> Floats:
     """The mean success of each attack over the answers to it, float64[B]; 0 for a refused one."""
     where = defending(rules, table, context, drawn.prompts)
-    answers = answers_to(table, where, defender, range(len(drawn.prompts)))
+    answers = answers_to(table, where, reading(rules, where, defender), range(len(drawn.prompts)))
     texts = [drawn.prompts[x] for x in answers.prompt], answers.texts
     found = table.judged(rules.success, *texts).reshape(len(drawn.prompts), -1)
     values = np.zeros(len(drawn.draws))

@@ -18,7 +18,16 @@ from llm_backend.judges.diversity import distance, self_bleu
 from llm_backend.judges.learned import LastLayer
 from llm_backend.policies.handles import Policy
 from llm_backend.roles.arena import TextRoleArena
-from llm_backend.roles.play import ATTACKER, DEFENDER, Attacks, Table, answers_to, attacks_of, defending
+from llm_backend.roles.play import (
+    ATTACKER,
+    DEFENDER,
+    Attacks,
+    Table,
+    answers_to,
+    attacks_of,
+    defending,
+    reading,
+)
 from llm_backend.roles.seeds import Refused, under
 from llm_backend.spaces.draws import Draws, Floats
 from llm_backend.verbs.verdicts import judged
@@ -66,7 +75,7 @@ def attacked(
     context = rules.context(ATTACKER, rules.topics, Harmless(rules.success), round, len(rules.seeds))
     drawn = attacks_of(rules, table, context, attacker)
     where = defending(rules, table, context, drawn.prompts)
-    answers = answers_to(table, where, defender, range(len(drawn.prompts)))
+    answers = answers_to(table, where, reading(rules, where, defender), range(len(drawn.prompts)))
     won = table.judged(rules.success, [drawn.prompts[x] for x in answers.prompt], answers.texts)
     each = np.zeros(len(drawn.draws))
     each[drawn.rows] = won.reshape(len(drawn.rows), -1).mean(axis=1)

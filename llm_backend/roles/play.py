@@ -15,7 +15,7 @@ from llm_backend.fits.settings import Fit
 from llm_backend.judges.attack import Harmless, Success, succeeded
 from llm_backend.judges.base import Judge
 from llm_backend.models.language_model import LanguageModel
-from llm_backend.policies.handles import Policy
+from llm_backend.policies.handles import Answers, Mixture, Policy, members, mixture
 from llm_backend.roles.seeds import Refused, Seed, refusal, under
 from llm_backend.spaces.draws import Draws, Floats, Ints, by_prompt
 from llm_backend.spaces.free import Free
@@ -224,3 +224,27 @@ def answers_to(table: Table, context: Context, defender: Policy, prompts: Sequen
 
     table.turn(context.round)
     return table.once((DEFENDER, defender, tuple(prompts), asked), drawn)
+
+
+def reading(rules: Rules, context: Context, defender: Policy) -> Policy:
+    """The defender as it reads the prompts of a context.
+
+    In an enumerable game a set of answers is one to every attack on every seed, and those to the prompts of
+    the context are taken. Raises ValueError for a prompt that is none of them.
+    """
+    if rules.attacks is None or not any(isinstance(one, Answers) for _, one in members(defender)):
+        return defender
+    listed = [seed.asked(text) for seed in rules.seeds for text in rules.attacks]
+    place = {prompt: x for x, prompt in reversed(list(enumerate(listed)))}
+    if unknown := [prompt for prompt in context.prompts if prompt not in place]:
+        raise ValueError(f"a set of answers to the listed attacks has none to {unknown[0]!r:.60}.")
+    at = [place[prompt] for prompt in context.prompts]
+
+    def taken(one: Policy) -> Policy:
+        if not isinstance(one, Answers):
+            return one
+        return Answers(tuple(one.texts[x] for x in at), tuple(one.weights[x] for x in at))
+
+    if not isinstance(defender, Mixture):
+        return taken(defender)
+    return mixture(*((w, taken(one)) for w, one in defender.terms))

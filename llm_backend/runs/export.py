@@ -8,6 +8,7 @@ from pathlib import Path
 from llm_backend import store
 from llm_backend.data import Reading
 from llm_backend.export import Card, merge, write_peft
+from llm_backend.policies.handles import Mixture
 from llm_backend.runs import checkpoint
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.errors import ConfigError
@@ -55,6 +56,11 @@ def export_run(
         raise ConfigError(f"--attacker: {folder} is a run of one policy; leave it out.")
     if isinstance(policy, Pair):
         policy = policy.attacker if role == "attacker" else policy.defender
+        if isinstance(policy, Mixture):
+            raise ConfigError(
+                f"the {role} of {folder} is a mixture of {len(policy.terms)} policies, and no single set of "
+                f"weights: its members are the safetensors files of {found.folder}."
+            )
     (write_peft if adapter else merge)(lm, policy, to, _card(config, folder, found.t))
     return Path(to)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import UnionType
-from typing import Union, get_args, get_origin
+from typing import TypeVar, Union, get_args, get_origin
 
 from numpy.typing import ArrayLike
 
@@ -15,7 +15,10 @@ from llm_backend.runs.errors import ConfigError
 from llm_backend.runs.sections import Reader, Table, Type, construct
 from pgames import names
 from pgames.losses import PairLoss
+from pgames.population import Matchmaker, Meta
 from pgames.solver import Solver
+
+T = TypeVar("T")
 
 JUDGES = ("Chat", "Human", "LogProb", "Majority", "Pairwise", "RewardModel", "Rule", "Table")
 RULES = ("arithmetic", "longer", "shorter")
@@ -48,6 +51,19 @@ def build_judge(table: Table, section: str = "judge") -> Judge:
     return construct(section, getattr(make, "from_pretrained", make), rest, reader)
 
 
+def of_population(section: str, table: Table, known: Mapping[str, Callable[..., T]]) -> T:
+    """A matchmaker or a meta-solver of pgames.population from {"name": its name, its fields}.
+
+    Raises ConfigError naming the key.
+    """
+    rest = dict(table)
+    name = rest.pop("name", None)
+    if not isinstance(name, str) or name not in known:
+        got = "missing" if name is None else f"{name!r:.60}"
+        raise ConfigError(f"{section}.name is {got}: {names.one_of(str(name), known)}")
+    return construct(section, known[name], rest)
+
+
 def function_named(section: str, text: str) -> Callable[..., object]:
     """The function `arithmetic`, `matches:REGEX` or `package.module:name`. Raises ConfigError for others."""
     head, _, tail = text.partition(":")
@@ -73,13 +89,22 @@ def function_named(section: str, text: str) -> Callable[..., object]:
 def reader(hint: Type) -> Reader | None:
     """The reader of an argument that is neither a number nor a text.
 
-    Solvers, judges and losses are given by name, functions as module:name, arrays as lists.
+    Solvers, meta-solvers, matchmakers, judges and losses are given by name, functions as module:name, arrays
+    as lists.
     """
     if hint == ArrayLike:
         return Reader(list[object], lambda section, values: values)
     for part in (hint, *get_args(hint)) if get_origin(hint) in (Union, UnionType) else (hint,):
         if part is Solver:
             return Reader(dict[str, object], lambda section, table: build_solver(table, section))
+        if part is Meta:
+            return Reader(
+                dict[str, object], lambda section, table: of_population(section, table, names.metas())
+            )
+        if part is Matchmaker:
+            return Reader(
+                dict[str, object], lambda section, table: of_population(section, table, names.matchmakers())
+            )
         if part is VLLM:
             return Reader(dict[str, object], lambda section, table: construct(section, VLLM, table))
         if part is Judge:

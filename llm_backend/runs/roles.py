@@ -84,8 +84,8 @@ class RoleParts(NamedTuple):
 
     @property
     def fresh_solver(self) -> Solver:
-        """The solver of fresh attackers: the attacker's, where the roles have their own."""
-        return getattr(self.solver, "attacker", self.solver)
+        """The solver of fresh attackers: the part of the run's solver that plays against one defender."""
+        return against_one(self.solver)
 
     def metered(self, meter: Meter) -> RoleParts:
         """The same parts, with draws, scores and judgements of both arenas on a meter."""
@@ -269,3 +269,17 @@ def _tiny() -> Texts:
 def _even(prompt: str, answer: str) -> float:
     """1 for an even number."""
     return float(answer in "246")
+
+
+def against_one(solver: Solver) -> Solver:
+    """The part of a solver that trains an attacker against one defender.
+
+    It is the attacker's of two solvers, the oracle of a population, the (first) exploiter or learner of a
+    league, and else the solver itself.
+    """
+    part = getattr(solver, "attacker", None) or getattr(solver, "oracle", None)
+    if part is None and hasattr(solver, "meta"):
+        part = getattr(solver, "exploiter", None) or getattr(solver, "solver", None)
+    if isinstance(part, tuple):
+        part = part[0]
+    return solver if part is None else against_one(part)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from pgames.exact.equilibrium import SELECTIONS, nash
 from pgames.exact.one_game import Select
 from pgames.exact.zero_sum import nash_zero_sum
+from pgames.exact.zero_sum_selection import most_even
 from pgames.games.preference import PreferenceGame
 from pgames.numerics import check_numbers, number, softmax
-from pgames.population.rates import check_rates
-from pgames.ratings.alpha_rank import alpha_rank
+from pgames.population.rates import check_rates, check_success
+from pgames.ratings.alpha_rank import alpha_rank, alpha_rank_of_roles
 
 Array = NDArray[np.float64]
 
@@ -36,6 +37,11 @@ class Uniform:
         S, K, _ = check_rates(rates).shape
         return np.full((S, K), 1 / K)
 
+    def by_role(self, success: Array) -> Array:
+        """1 / K for every attacker and defender: float64[S, 2, K] for their success float64[S, K, K]."""
+        S, K, _ = check_success(success).shape
+        return np.full((S, 2, K), 1 / K)
+
 
 @dataclass(frozen=True)
 class Latest:
@@ -45,6 +51,13 @@ class Latest:
         """1 for the last member: float64[S, K] for win rates float64[S, K, K]."""
         weights = np.zeros(check_rates(rates).shape[:2])
         weights[:, -1] = 1.0
+        return weights
+
+    def by_role(self, success: Array) -> Array:
+        """1 for the last attacker and the last defender: float64[S, 2, K] for success float64[S, K, K]."""
+        S, K, _ = check_success(success).shape
+        weights = np.zeros((S, 2, K))
+        weights[:, :, -1] = 1.0
         return weights
 
 
@@ -76,13 +89,13 @@ class Nash:
     def by_role(self, success: Array) -> Array:
         """The equilibrium of attackers and defenders, float64[S, 2, K], for their success float64[S, K, K].
 
-        Each role has weights of its own, the centre of its equilibria. Another `select` chooses among pairs,
-        whose attacker and defender then have one weight.
+        Each role is weighed against the members of the other. The equilibria are all pairs of an optimal
+        mixture of attackers and one of defenders: "centre" takes the centre of both sets, the other
+        selections the most even mixture of both, which is the closest to the uniform one.
         """
-        if self.select != "centre":
-            weights = self(0.5 * (success + (1 - np.swapaxes(success, 1, 2))))
-            return np.stack([weights, weights], axis=1)
-        found = [nash_zero_sum(A, float(self.tau)) for A in success]
+        found = [nash_zero_sum(A, float(self.tau)) for A in check_success(success)]
+        if self.select != "centre" and self.tau == 0:
+            found = [most_even(A, one) for A, one in zip(success, found, strict=True)]
         return np.stack([[one.row, one.column] for one in found])
 
 
@@ -107,6 +120,13 @@ class AlphaRank:
     def __call__(self, rates: Array) -> Array:
         """The shares of time of each run, float64[S, K], for win rates float64[S, K, K]."""
         return np.stack([alpha_rank(P, self.alpha, self.population).scores for P in check_rates(rates)])
+
+    def by_role(self, success: Array) -> Array:
+        """The shares of time of attackers and of defenders, float64[S, 2, K], for success float64[S, K, K].
+
+        Attackers and defenders are two populations (`pgames.ratings.alpha_rank.alpha_rank_of_roles`).
+        """
+        return np.stack([alpha_rank_of_roles(A, self.alpha, self.population) for A in check_success(success)])
 
 
 @dataclass(frozen=True)
@@ -141,4 +161,21 @@ class Replicator:
                 total += weights
                 logits += self.dt * (P @ weights)
             out[s] = total / total.sum()
+        return out
+
+    def by_role(self, success: Array) -> Array:
+        """The averages of attackers and of defenders, float64[S, 2, K], for success float64[S, K, K].
+
+        Both move at once: w' of the attackers is proportional to w exp(dt A v), v' of the defenders to
+        v exp(-dt A' w), for the success A.
+        """
+        success = check_success(success)
+        out = np.empty((len(success), 2, success.shape[1]))
+        for s, A in enumerate(success):
+            logits, total = np.zeros((2, len(A))), np.zeros((2, len(A)))
+            for _ in range(self.steps):
+                weights = softmax(logits)
+                total += weights
+                logits += self.dt * np.stack([A @ weights[1], -A.T @ weights[0]])
+            out[s] = total / total.sum(axis=1, keepdims=True)
         return out

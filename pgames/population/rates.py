@@ -1,4 +1,4 @@
-"""The check of win rates that meta-solvers and matchmakers share."""
+"""Checks of the tables that meta-solvers and matchmakers read."""
 
 from __future__ import annotations
 
@@ -31,3 +31,20 @@ def check_rates(rates: ArrayLike) -> Array:
             f"{P[s, j, i]:.6g} for members {i} and {j} in run {s}."
         )
     return P
+
+
+def check_success(success: ArrayLike) -> Array:
+    """The success of K attackers on K defenders in S runs as float64[S, K, K].
+
+    Raises ValueError when the shape differs, or an entry is NaN (two that never met) or outside [0, 1].
+    """
+    A = real("success", success)
+    if A.ndim != 3 or A.shape[1] != A.shape[2] or 0 in A.shape:
+        raise ValueError(f"the success of attackers on defenders has shape [S, K, K], got {list(A.shape)}.")
+    if not (valid := (A >= 0) & (A <= 1)).all():
+        s, i, j = (int(n) for n in np.argwhere(~valid)[0])
+        raise ValueError(
+            f"success must lie in [0, 1], got {A[s, i, j]:.6g} of attacker {i} on defender {j} in run {s}: "
+            "let the two play where it is NaN."
+        )
+    return A

@@ -40,18 +40,62 @@ def alpha_rank(game: PreferenceGame | ArrayLike, alpha: float, population: int =
         if payoffs.ndim != 2 or payoffs.shape[0] != payoffs.shape[1] or not np.isfinite(payoffs).all():
             raise ValueError(f"payoffs must be a finite square table, got shape {payoffs.shape}.")
         labels = tuple(str(i) for i in range(len(payoffs)))
-    alpha, size = number(alpha), number(population)
-    if not alpha >= 0 or not (2 <= size <= LARGEST and size.is_integer()):
-        raise ValueError(
-            f"alpha_rank needs alpha >= 0 and a whole population of 2 to {LARGEST}, got {alpha} and "
-            f"{population!r:.60}."
-        )
+    alpha, size = _checked(alpha, population)
     largest = float(np.abs(payoffs).max())
     if largest > 1e300:  # differences of payoffs must not overflow
         payoffs, alpha = payoffs / largest, alpha * largest
     spread = float(np.ptp(payoffs))
     strength = min(alpha, STRONGEST / spread) if spread > 0 else 0.0
-    return Ratings(labels, _stationary(_log_fixation(payoffs, strength, int(size))))
+    return Ratings(labels, _stationary(_log_fixation(payoffs, strength, size)))
+
+
+def alpha_rank_of_roles(
+    success: ArrayLike, alpha: float, population: int = 50
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shares of time float64[K] and float64[L] of two evolving populations (arXiv:1903.01373).
+
+    The row player gets success[i, j], float64[K, L], and the column player minus that. A state is a pair of
+    strategies. A mutant of one population replaces the rest of it, while the other stands, with probability
+
+        rho = 1 / sum_{l=0}^{m-1} exp(-alpha l (its payoff - the payoff of the rest)),    m = population,
+
+    and the shares are the marginals of the stationary distribution over the K L pairs, whose computation
+    takes (K L)^3 steps.
+
+    Raises ValueError when the payoffs are not a finite table, alpha < 0, or the population is not a whole
+    number from 2 to 10^6.
+    """
+    A = real("success", success)
+    if A.ndim != 2 or 0 in A.shape or not np.isfinite(A).all():
+        raise ValueError(f"success must be a finite table of shape [K, L], got shape {list(A.shape)}.")
+    alpha, size = _checked(alpha, population)
+    spread = float(np.ptp(A))
+    strength = min(alpha, STRONGEST / spread) if spread > 0 else 0.0
+    (rows, columns), (i, j) = A.shape, (at.ravel() for at in np.indices(A.shape))
+    same_column, same_row = j[:, None] == j, i[:, None] == i
+    logs = np.where(same_column, _log_takeover(strength * (A.ravel()[:, None] - A.ravel()), size), -np.inf)
+    theirs = _log_takeover(strength * (A.ravel() - A.ravel()[:, None]), size)
+    logs = np.where(same_row & ~same_column, theirs, logs)
+    share = _stationary(logs).reshape(rows, columns)
+    return share.sum(axis=1), share.sum(axis=0)
+
+
+def _log_takeover(gain: NDArray[np.float64], m: int) -> NDArray[np.float64]:
+    """-log sum_{l=0}^{m-1} exp(-l gain), of the same shape."""
+    size = np.maximum(np.abs(gain), 1e-300)
+    total = np.log(np.expm1(-m * size) / np.expm1(-size))  # 0 where one mutant decides
+    return -(total + (m - 1) * np.maximum(-gain, 0.0))
+
+
+def _checked(alpha: float, population: int) -> tuple[float, int]:
+    """Both as numbers. Raises ValueError when one is out of range."""
+    strength, size = number(alpha), number(population)
+    if not strength >= 0 or not (2 <= size <= LARGEST and size.is_integer()):
+        raise ValueError(
+            f"alpha_rank needs alpha >= 0 and a whole population of 2 to {LARGEST}, got {alpha} and "
+            f"{population!r:.60}."
+        )
+    return strength, int(size)
 
 
 def _mean_preferences(game: PreferenceGame) -> NDArray[np.float64]:

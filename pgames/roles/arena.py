@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.arena import AgainstAll, Pair, Role
-from pgames.meetings import Meetings, matches, no_meetings
 from pgames.mixing import Policy, Simplices, check_members
 from pgames.numerics import check_seed, check_whole, real
 from pgames.regularisers import KL, Regulariser, check_kl
 from pgames.roles import certificates, populations
 from pgames.roles.matrix import MatrixRoles
-from pgames.roles.meetings import RoleMeetings
+from pgames.roles.meetings import RoleMeetings, role_matches
 from pgames.roles.prompts import PromptRoles
 from pgames.solver import Weight
 
@@ -172,19 +171,15 @@ class RoleArena:
         Raises ValueError when `pairs` does not name members by their numbers, and as `win_rates` does.
         """
         check_members(members, *PAIRS)
-        K, times = len(members), matches(len(members), pairs)
-        met = times.any(axis=1) | (K == 1)
-        np.fill_diagonal(times, met)
-        none = no_meetings(2 * K, self.runs)
-        rates, games = none.rates.copy(), none.games.copy()
+        K, times = len(members), role_matches(len(members), pairs)
+        success, games = np.full((self.runs, K, K), np.nan), np.zeros((self.runs, K, K))
         for i, j in np.argwhere(np.triu(times)):
             attacked, defended = self._won(members[i], members[j], int(times[i, j]))
             played = np.inf if self.samples is None else times[i, j] * self.samples
-            for attacker, defender, won in ((2 * i, 2 * j + 1, attacked), (2 * j, 2 * i + 1, 1 - defended)):
-                rates[:, attacker, defender] = np.clip(won, 0.0, 1.0)  # sums leave [0, 1] by rounding
-                rates[:, defender, attacker] = 1 - rates[:, attacker, defender]
-                games[:, attacker, defender] = games[:, defender, attacker] = played
-        return RoleMeetings.of(Meetings(rates, games))
+            for attacker, defender, won in ((i, j, attacked), (j, i, 1 - defended)):
+                success[:, attacker, defender] = np.clip(won, 0.0, 1.0)  # sums leave [0, 1] by rounding
+                games[:, attacker, defender] = played
+        return RoleMeetings.of_success(success, games)
 
     def against_all(self, members: Sequence[Policy]) -> AgainstAll[Policy]:
         """The least exploitable mixtures of attackers and of defenders, whatever the feedback.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pgames.meetings import Meetings
+from pgames.meetings import Meetings, matches, no_meetings
 from pgames.numerics import called, reading
 
 Array = NDArray[np.float64]
@@ -32,6 +32,21 @@ class RoleMeetings(Meetings):
         rates = np.where(own, 0.5, 0.5 * (success + (1 - np.swapaxes(success, 1, 2))))
         return cls(rates, np.where(own, np.inf, played + np.swapaxes(played, 1, 2)), halves)
 
+    @classmethod
+    def of_success(cls, success: Array, games: Array) -> RoleMeetings:
+        """The meetings of K pairs, from the success of each attacker on each defender.
+
+        success : float64[S, K, K] of the row's attacker on the column's defender, NaN where they never
+            met.
+        games : float64[S, K, K], those in which the row's attacker met the column's defender.
+        """
+        S, K, _ = success.shape
+        none = no_meetings(2 * K, S)
+        rates, played = none.rates.copy(), none.games.copy()
+        rates[:, ::2, 1::2], rates[:, 1::2, ::2] = success, 1 - np.swapaxes(success, 1, 2)
+        played[:, ::2, 1::2], played[:, 1::2, ::2] = games, np.swapaxes(games, 1, 2)
+        return cls.of(Meetings(rates, played))
+
     @property
     def success(self) -> Array:
         """The success of the row's attacker on the column's defender, float64[S, K, K]; NaN if never met."""
@@ -40,9 +55,9 @@ class RoleMeetings(Meetings):
     def weighed(self, meta: Callable[[Array], Array]) -> Array:
         """Weights float64[S, 2, K] of the attackers and of the defenders.
 
-        A meta-solver with a method `by_role`, such as `Nash`, weighs each role against the other's members;
-        the weights of another one are those of pairs. Raises ValueError naming a pair that never met, or a
-        meta-solver that writes into the win rates.
+        The meta-solvers of `pgames.population` have a method `by_role`, which weighs each role against the
+        members of the other. One without it weighs pairs, whose two roles then have one weight. Raises
+        ValueError naming a pair that never met, or a meta-solver that writes into the win rates.
         """
         rates = self.known()
         with reading(f"the meta-solver {called(meta)}", "the win rates"):
@@ -61,6 +76,10 @@ class RoleMeetings(Meetings):
         """The meetings of these pairs, by number."""
         return RoleMeetings.of(self.halves.among([2 * i + role for i in members for role in (0, 1)]))
 
+    def of_run(self, s: int) -> RoleMeetings:
+        """The meetings of one run, by number."""
+        return RoleMeetings.of(self.halves.of_run(s))
+
     def updated(self, fresh: Meetings, changed: ArrayLike) -> RoleMeetings:
         """With the games of `fresh` for each two with a `changed` pair: bool[S, K] or bool[K].
 
@@ -78,3 +97,16 @@ class RoleMeetings(Meetings):
         if row is not None:
             raise ValueError("a new pair of roles is met by RoleArena.meet: leave `row` out.")
         return RoleMeetings.of(self.halves.grown().grown())
+
+
+def role_matches(members: int, pairs: ArrayLike) -> NDArray[np.int64]:
+    """How often the attacker of each pair meets the defender of each, int64[K, K], symmetric, for matches
+    int64[B, 2].
+
+    The attacker of a pair that meets somebody, or is alone, also meets its own defender once, so that
+    attackers and defenders can be weighed apart. Raises ValueError as `pgames.meetings.matches` does.
+    """
+    times = matches(members, pairs)
+    met = times.any(axis=1) | (members == 1)
+    np.fill_diagonal(times, met)
+    return times

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from llm_backend.arena import TextArena
 from llm_backend.policies.handles import Policy as TextPolicy
+from llm_backend.roles.arena import Both as TextPair
+from llm_backend.roles.arena import TextRoleArena
 from llm_backend.verbs.beliefs import FreeBelief, ListedBelief
 from llm_backend.verbs.evidence import Buffer as TextBuffer
 from llm_backend.verbs.evidence import Duels as TextDuels
@@ -63,7 +65,16 @@ def roles(arena: RoleArena) -> None:
     """A game of an attacker and a defender on a table."""
     opposing: OpposingMeasured[Policy] = arena
     listed: Listed[Policy] = arena
-    del opposing, listed
+    population: ListedPopulation[Policy] = arena
+    del opposing, listed, population
+
+
+def text_roles(arena: TextRoleArena) -> None:
+    """A language model in two roles."""
+    opposing: OpposingMeasured[TextPair] = arena
+    population: ListedPopulation[TextPair] = arena
+    facing: Arena[TextPair] = Facing(arena, arena.reference)
+    del opposing, population, facing
 
 
 def duels(arena: DuelArena) -> None:

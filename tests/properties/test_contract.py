@@ -67,8 +67,10 @@ def test_tables_offer_what_they_claim():
 def test_text_offers_what_it_claims():
     from llm_backend.testing import text_arena
     from llm_backend.verbs.beliefs import FreeBelief, ListedBelief
+    from tests.support.llm_roles import listed_roles
 
     assert lacking(text_arena(pg.games.cyclic(3, p=0.9)), *ON_TEXT, Listed) == []
+    assert lacking(listed_roles(), OpposingMeasured, ListedPopulation) == []
     for belief in (ListedBelief, FreeBelief):
         assert [name for name in lacking(belief, Believed) if name != "reference"] == []
 

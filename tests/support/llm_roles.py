@@ -18,11 +18,11 @@ def looked_up(prompts, answers):
     return np.array([RATES[int(x[1:]), int(y[1:])] for x, y in zip(prompts, answers, strict=True)])
 
 
-def listed_roles(samples=None, seeds=("s",), fit=None, spread=0.1, **options) -> TextRoleArena:
+def listed_roles(samples=None, seeds=("s",), fit=None, spread=0.1, lm=None, **options) -> TextRoleArena:
     """Five attacks and four answers on a tiny Llama, all of whose weights are trained."""
     tokenizer = word_tokenizer(["s", "t", *ATTACKS, *ANSWERS])
     model = random_llama(len(tokenizer), width=64, inner=64, layers=1, room=16, spread=spread)
-    lm = LanguageModel(model, tokenizer, lora=None)
+    lm = lm or LanguageModel(model, tokenizer, lora=None)
     lists = {"attacks": ATTACKS, "answers": ANSWERS, "samples": samples, "fit": fit or Fit()}
     return TextRoleArena(lm, [Seed(seed) for seed in seeds], looked_up, **lists, **options)
 

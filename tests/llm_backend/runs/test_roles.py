@@ -2,16 +2,20 @@
 
 import json
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
 from typer.testing import CliRunner
 
+import pgames as pg
 from llm_backend.__main__ import app
-from llm_backend.policies.handles import BASE, Adapter
+from llm_backend.policies.handles import BASE, Adapter, digest_of
 from llm_backend.runs.errors import ConfigError
+from llm_backend.runs.export import export_run
 from llm_backend.runs.loop import run
+from llm_backend.runs.roles import against_one
 from tests.support import ROOT
 
 RECIPE = ROOT / "llm_backend" / "recipes" / "adversary.toml"
@@ -58,6 +62,46 @@ def test_a_run_resumes_to_the_bit(finished, tmp_path):
     assert [half.id for half in again.state.policy] == [half.id for half in finished.state.policy]
     left, right = ([row["attack_success"] for row in one.rows] for one in (again, finished))
     assert left == right
+
+
+def test_a_population_of_pairs_resumes_to_the_bit(tmp_path):
+    oracle = {"name": "BestResponse", "tau": 0.2}
+    how = {
+        "solver": {"name": "PSRO", "oracle": oracle, "meta": {"name": "Uniform"}},
+        "roles": {**RUN["roles"], "samples": 2, "quality": 0.0},
+    }
+    quick = {"held_out": 3, "every": 0, "past": 0}
+    whole = played(tmp_path / "whole", evaluate={**quick, "page": 2}, **how)
+    played(tmp_path / "run", rounds=1, evaluate=quick, **how)
+    again = played(tmp_path / "run", resume=True, evaluate=quick, **how)
+    ours, theirs = ([digest_of(half) for half in one.state.policy] for one in (whole, again))
+    assert ours == theirs
+    met = again.state.memory[1]
+    assert np.isfinite(met.success).all() and met.members == 3
+    assert "fresh" in json.loads((whole.folder / "page.json").read_text())["attack_success"]
+    with pytest.raises(ConfigError, match=r"the defender .* is a mixture of 3 policies, and no single set"):
+        export_run(again.folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_fresh_attacker_is_trained_by_what_plays_against_one_defender():
+    inner, other = pg.INPO(0.1, 1.0), pg.MMD(0.1, 1.0)
+    for solver in (
+        inner,
+        pg.Turns(inner, other),
+        pg.PSRO(oracle=inner),
+        pg.League((inner, other)),
+        pg.MainAndExploiters(other, inner),
+        pg.MainAndExploiters(inner),
+    ):
+        assert against_one(solver) is inner
+    assert against_one(pg.Average(inner)) == pg.Average(inner)
+
+
+def test_a_wrong_meta_solver_is_named(tmp_path):
+    for meta, told in (({}, "missing"), ({"name": "Nahs"}, "'Nahs'.*Did you mean Nash")):
+        with pytest.raises(ConfigError, match=rf"solver.meta.name is {told}"):
+            played(tmp_path, solver={"name": "PSRO", "meta": meta})
 
 
 def test_the_baseline_trains_the_defender_alone(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,7 @@ from pgames.votes.comparisons import Comparisons
 
 MOST_FLIPS, FEWEST_FLIPS = 499, 199
 MANY = 3 * 10**5  # votes from which the fewest are used
+TOGETHER = 1 << 16  # signs in a block: what is computed from them stays in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,17 @@ class Board:
         """The number of random signs by which a probe measures chance."""
         return MOST_FLIPS if len(self.votes) < MANY else FEWEST_FLIPS
 
-    def signs(self, stream: int, k: int) -> NDArray[np.float64]:
-        """float64[N]: the k-th random signs of a probe, keyed by the seed."""
-        rng = np.random.default_rng([self.seed, stream, k])
-        return np.where(rng.integers(0, 2, len(self.votes), dtype=np.int8) > 0, -1.0, 1.0)
+    def signs(self, stream: int) -> Iterator[NDArray[np.float64]]:
+        """Random signs float64[F, N] of a probe, a block of some rows at a time, keyed by the seed."""
+        votes, rng = len(self.votes), np.random.default_rng([self.seed, stream])
+        rows = max(1, TOGETHER // votes)
+        for start in range(0, self.flips, rows):
+            drawn = rng.integers(0, 2, (min(rows, self.flips - start), votes), dtype=np.int8)
+            yield np.where(drawn > 0, -1.0, 1.0)
+
+
+def sums(values: NDArray[np.float64], place: NDArray[np.integer], places: int) -> NDArray[np.float64]:
+    """float64[F, P]: the values float64[F, N] of each row, added up by their place int64[N]."""
+    rows = len(values)
+    index = place + places * np.arange(rows)[:, None]
+    return np.bincount(index.ravel(), values.ravel(), rows * places).reshape(rows, places)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.audits.board import Board
+from pgames.audits.board import Board, sums
 from pgames.audits.finding import LEVEL, Finding, not_asked
 from pgames.ratings.bootstrap import bootstrap
 from pgames.ratings.bradley_terry import bradley_terry
@@ -65,14 +65,16 @@ def _dependence(
     met, both = np.unique(cluster * len(spread) + pair, return_inverse=True)
     pair_weight, pair_alone = by_pair[met % len(spread)], by_pair[pair]
 
-    def products(sign: NDArray[np.float64] | float) -> tuple[float, float]:
-        signed = e * sign
-        sums = np.bincount(left, signed, len(used)) - np.bincount(right, signed, len(used))
-        paired = np.bincount(both, oriented * sign, len(met))
-        return float(weight @ sums**2 - alone @ square), float(pair_weight @ paired**2 - pair_alone @ square)
+    def products(signs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64[F, 2]: by item and by pair, under signs float64[F, N]."""
+        signed = e * signs
+        tastes = sums(signed, left, len(used)) - sums(signed, right, len(used))
+        cycles = sums(oriented * signs, both, len(met))
+        by_item = (tastes**2 * weight).sum(axis=1) - alone @ square
+        return np.stack([by_item, (cycles**2 * pair_weight).sum(axis=1) - pair_alone @ square], axis=1)
 
-    seen = products(1.0)
-    chance = np.array([products(board.signs(stream, k)) for k in range(board.flips)])
+    seen = products(np.ones((1, len(votes))))[0]
+    chance = np.concatenate([products(signs) for signs in board.signs(stream)])
     each = [(1 + int((chance[:, i] >= seen[i] - 1e-12).sum())) / (1 + board.flips) for i in range(2)]
     p = min(1.0, 2 * min(each))
     fires = p < LEVEL
@@ -81,9 +83,9 @@ def _dependence(
             probe, False, p, f"votes within one of the {len(names)} {probe} agree no more than by chance."
         )
     ratio = _widening(board, cluster, resamples)
-    sums = np.bincount(left, e, len(used)) - np.bincount(right, e, len(used))
+    tastes = np.bincount(left, e, len(used)) - np.bincount(right, e, len(used))
     own = np.bincount(left, square, len(used)) + np.bincount(right, square, len(used))
-    excess = np.bincount(used // items, (sums**2 - own) * weight, len(names))
+    excess = np.bincount(used // items, (tastes**2 - own) * weight, len(names))
     order = np.argsort(-excess, kind="stable")[:NAMED]
     what = "annotators have tastes of their own" if probe == "annotators" else "preferences differ by prompt"
     line = (

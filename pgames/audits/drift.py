@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pgames.audits.board import Board
+from pgames.audits.board import Board, sums
 from pgames.audits.finding import LEVEL, Finding, not_asked
 
 NAMED = 8
@@ -35,20 +35,20 @@ def drift(board: Board) -> Finding:
     items, e = len(votes.items), board.residual
 
     def by_item(values: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
-        return np.bincount(votes.left, values, items) + sign * np.bincount(votes.right, values, items)
+        return sums(values, votes.left, items) + sign * sums(values, votes.right, items)
 
-    scale = [1 / np.maximum(by_item((e * wave) ** 2, 1.0), 1e-12) for wave in waves]
+    scale = [1 / np.maximum(by_item((e * wave)[None] ** 2, 1.0)[0], 1e-12) for wave in waves]
 
-    def size(signed: NDArray[np.float64]) -> float:
-        return sum(
-            float(by_item(signed * wave, -1.0) ** 2 @ one) for wave, one in zip(waves, scale, strict=True)
-        )
+    def size(signed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64[F], of residuals under signs, float64[F, N]."""
+        pairs = zip(waves, scale, strict=True)
+        return np.sum([(by_item(signed * wave, -1.0) ** 2 * one).sum(axis=1) for wave, one in pairs], axis=0)
 
-    seen = size(e)
-    above = sum(size(e * board.signs(13, k)) >= seen - 1e-12 for k in range(board.flips))
+    seen = size(e[None])[0]
+    above = sum(int((size(e * signs) >= seen - 1e-12).sum()) for signs in board.signs(13))
     p = (1 + above) / (1 + board.flips)
     fires = p < LEVEL
-    z = by_item(e * waves[0], -1.0) * np.sqrt(scale[0])
+    z = by_item((e * waves[0])[None], -1.0)[0] * np.sqrt(scale[0])
     order = np.argsort(-np.abs(z), kind="stable")[:NAMED]
     first = int(order[0])
     line = (

@@ -150,18 +150,8 @@ def _repeated_answers(board: Board) -> tuple[int, float, float | None]:
         each = np.unique(key, return_counts=True)[1].astype(float)
         return float((each * (each - 1)).sum() / 2)
 
-    seen = pairs(columns)
-    made = np.array(
-        [
-            pairs(
-                [
-                    np.random.default_rng([board.seed, 14, k, c]).permutation(one)
-                    for c, one in enumerate(columns)
-                ]
-            )
-            for k in range(SHUFFLES)
-        ]
-    )
+    seen, rng = pairs(columns), np.random.default_rng([board.seed, 14])
+    made = np.array([pairs([rng.permutation(one) for one in columns]) for _ in range(SHUFFLES)])
     from scipy.stats import norm, poisson
 
     mean, spread = float(made.mean()), max(float(made.std(ddof=1)), np.sqrt(made.mean()), 1e-9)

@@ -31,9 +31,9 @@ def cyclic_triads(board: Board) -> Finding:
     tie = np.minimum(ties, 2 * np.minimum(rate, 1 - rate))
     chance = np.stack([rate - tie / 2, tie, np.maximum(1 - rate - tie / 2, 0)], axis=1)
     chance /= chance.sum(axis=1, keepdims=True)
-    made, strengths = np.empty(boards), np.empty(boards)
+    made, strengths, rng = np.empty(boards), np.empty(boards), np.random.default_rng([board.seed, 31])
     for k in range(boards):
-        drawn = np.random.default_rng([board.seed, 31, k]).multinomial(asked[upper].astype(np.int64), chance)
+        drawn = rng.multinomial(asked[upper].astype(np.int64), chance)
         wins = np.zeros((items, items))
         wins[upper] = drawn[:, 0]
         wins.T[upper] = drawn[:, 2]

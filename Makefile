@@ -11,6 +11,7 @@ TORCH_FLAGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
+export NUMBA_NUM_THREADS ?= 1
 
 .PHONY: demo real test quick lint types bench figures setup clean
 

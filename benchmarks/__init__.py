@@ -2,5 +2,5 @@
 
 import os
 
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")  # before NumPy is imported
+for _kind in ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON"):
+    os.environ.setdefault(f"{_kind}_NUM_THREADS", "1")  # before NumPy is imported

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from llm_backend.league.ground import Ground, founded
 from llm_backend.league.players import Member, Pool, described
 from llm_backend.policies.handles import Adapter, leaves
 from llm_backend.runs import checkpoint
+from llm_backend.runs.bits import bits_of_torch, tell_other_bits
 from llm_backend.runs.errors import ConfigError, say
 from pgames.files import parse_json
 from pgames.meetings import Meetings
@@ -25,7 +25,7 @@ LEAGUE = "league.json"
 
 def save(land: Ground, pool: Pool, folder: Path) -> None:
     """Write the checkpoint of a pool, and keep as many as run.keep says. Draws of the round are deleted."""
-    about = {"torch": torch.__version__, "data": land.parts.digest, "members": _ids(pool)}
+    about = {**bits_of_torch(), "data": land.parts.digest, "members": _ids(pool)}
     checkpoint.save(
         folder / "rounds", pool.t, lambda target: _write(land, pool, target), about, land.config.run.keep
     )
@@ -40,8 +40,7 @@ def restored(land: Ground, folder: Path) -> Pool:
     """
     rounds = folder / "rounds"
     for found in checkpoint.intact(rounds, lambda line: say(_with_member(line, rounds))):
-        if (version := found.about.get("torch")) != torch.__version__:
-            say(f"round {found.t} was played with torch {version}: bits may differ from now on.")
+        tell_other_bits(found, say)
         if found.about.get("data") != land.parts.digest:
             raise ConfigError(
                 f"[data] {folder} was played with other prompts or tokens: a league keeps its prompts. "

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from llm_backend.processes.workers import workers
 from llm_backend.runs import checkpoint
+from llm_backend.runs.bits import bits_of_torch, tell_other_bits
 from llm_backend.runs.config import Configuration
 from llm_backend.runs.errors import ConfigError, say
 from pgames.files import atomic, parse_json
@@ -105,7 +104,7 @@ def save_round(parts: Played, state: State, folder: Path, keep: int) -> None:
     if not workers().first:
         parts.measured.save(state, folder)  # contributes this process's shards
         return
-    about = {"solver": repr(parts.solver), "torch": torch.__version__, "data": parts.digest}
+    about = {"solver": repr(parts.solver), **bits_of_torch(), "data": parts.digest}
     write = lambda target: parts.measured.save(state, target)  # noqa: E731
     checkpoint.save(folder / "rounds", state.t, write, about, keep)
     shutil.rmtree(folder / "draws", ignore_errors=True)
@@ -118,8 +117,7 @@ def restored(parts: Played, folder: Path, count: int) -> tuple[State, dict[int, 
     """
     states: list[State] = []
     for found in checkpoint.intact(folder / "rounds", say):
-        if (version := found.about.get("torch")) != torch.__version__:
-            say(f"round {found.t} was played with torch {version}: bits may differ from now on.")
+        tell_other_bits(found, say)
         if found.about.get("data", parts.digest) != parts.digest:
             raise ConfigError(
                 f"[data] {folder} was played with other prompts or tokens: a run keeps its prompts. "

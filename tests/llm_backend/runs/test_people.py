@@ -106,22 +106,14 @@ def test_what_cannot_be_waited_for_is_said_before_anything_is_loaded(tmp_path):
             run(described(tmp_path / "run", {**PEOPLE, **judge}))
 
 
-def command_of(folder: Path, judge: dict) -> list[str]:
-    """The command of a run, which begins or goes on."""
-    lines = []
-    for section, keys in described(folder, judge).items():
-        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
-    config = folder.with_suffix(".toml")
-    config.write_text("\n".join(lines))
-    return [sys.executable, "-m", "llm_backend", str(config), "--resume"]
-
-
 @pytest.mark.slow
-def test_a_run_killed_while_people_vote_ends_as_if_nothing_had_happened(tmp_path):
-    subprocess.run(
-        command_of(tmp_path / "rule", SHORTER), cwd=ROOT, capture_output=True, timeout=300, check=True
-    )
-    command = command_of(tmp_path / "run", PEOPLE)
+def test_a_run_killed_while_people_vote_ends_as_if_nothing_had_happened(by_rule, tmp_path):
+    config = tmp_path / "run.toml"
+    lines = []
+    for section, keys in described(tmp_path / "run", PEOPLE).items():
+        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
+    config.write_text("\n".join(lines))
+    command = [sys.executable, "-m", "llm_backend", str(config), "--resume"]
     with Voter(tmp_path / "run") as voter:
         for more in (3, 8):
             process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -133,4 +125,4 @@ def test_a_run_killed_while_people_vote_ends_as_if_nothing_had_happened(tmp_path
             process.stderr.close()
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert equal(tmp_path / "run", tmp_path / "rule")
+    assert equal(tmp_path / "run", by_rule)

@@ -151,6 +151,16 @@ def test_a_checkpoint_cut_in_the_middle_is_told_and_the_round_before_is_taken(wh
     assert told(again.rows) == told(whole.rows)
 
 
+def test_another_number_of_threads_is_told(tmp_path, capsys):
+    run(described(tmp_path / "run", run={"rounds": 1}))
+    torch.set_num_threads(2)
+    try:
+        run(described(tmp_path / "run", run={"rounds": 1}), resume=True)
+    finally:
+        torch.set_num_threads(1)
+    assert "with OMP_NUM_THREADS=1, this process has 2: bits may differ" in capsys.readouterr().err
+
+
 def test_a_checkpoint_of_another_base_is_refused(tmp_path):
     run(described(tmp_path / "run", run={"rounds": 1}))
     noted = tmp_path / "run" / "config.json"

@@ -120,7 +120,7 @@ def check_text(start: bytes, separated: bool = False) -> None:
     Raises ValueError that says what the file is, and the remedy.
     """
     found = next((about for sign, about in STARTS.items() if start.startswith(sign)), None)
-    if found is None and b"\0" in start:
+    if found is None and b"\0" in start.split(b"\n", 1)[0]:  # below its first line a NUL is a character
         found = ("UTF-16, or no text", AS_UTF_8)
     if found is None and separated and re.match(rb"(\xef\xbb\xbf)?\s*(\{\s*\"|\[\s*[\[{])", start):
         found = ("JSON", "let its name end in .json, or in .jsonl with one object a line")

@@ -1,4 +1,4 @@
-"""Generated files of votes: `python -m tests.support.vote_files COUNT` compares CSV, JSON and Parquet.
+"""Generated files of votes: `python -m tests.support.vote_files COUNT [SEED]` compares CSV, JSON and Parquet.
 
 A table has names of any kind, gaps, votes of an item against itself, other columns, any order and size of
 pieces. All formats must give the votes that a plain reading of the table gives, or the same refusal.
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import pyarrow as pa
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -217,9 +217,10 @@ def check(table: Table, layout: Layout, folder: Path) -> None:
             assert isinstance(found[0], tuple) and found[0][0] == expected, (found[0], expected)
 
 
-def search(count: int, folder: Path) -> None:
-    """Check `count` generated tables."""
+def search(count: int, folder: Path, key: int = 0) -> None:
+    """Check `count` tables that follow from the seed `key`."""
 
+    @seed(key)
     @settings(
         max_examples=count,
         deadline=None,
@@ -243,4 +244,4 @@ def search(count: int, folder: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as where:
-        search(int(sys.argv[1]), Path(where))
+        search(int(sys.argv[1]), Path(where), int(sys.argv[2]) if len(sys.argv) > 2 else 0)

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from llm_backend.models import products
+
 
 class LoraProduct(torch.autograd.Function):
     """x @ W.T + bias + scale * x @ A.T @ B.T for frozen W float[O, I], of x float[..., I]."""
@@ -28,7 +30,7 @@ class LoraProduct(torch.autograd.Function):
         low = flat @ down.to(x.dtype).T
         ctx.save_for_backward(flat, low, weight, down, up)
         ctx.scale = scale
-        y = F.linear(flat, weight, bias).addmm_(low, up.to(x.dtype).T, alpha=scale)
+        y = products.forward(flat, weight, bias).addmm_(low, up.to(x.dtype).T, alpha=scale)
         return y.view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -39,7 +41,11 @@ class LoraProduct(torch.autograd.Function):
         d_low = (slope @ up.to(slope.dtype)).mul_(ctx.scale)
         d_x = None
         if ctx.needs_input_grad[0]:
-            d_x = (slope @ weight).addmm_(d_low, down.to(slope.dtype)).view(*upstream[0].shape[:-1], -1)
+            d_x = (
+                products.backward(slope, weight)
+                .addmm_(d_low, down.to(slope.dtype))
+                .view(*upstream[0].shape[:-1], -1)
+            )
         d_up = (slope.T @ low).mul_(ctx.scale)
         return d_x, None, None, (d_low.T @ flat).to(down.dtype), d_up.to(up.dtype), None
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from llm_backend.models import products
 from llm_backend.models.liger import LigerLogProbs, liger_serves
 from llm_backend.models.prefix import plain_states, quick_ways, shared_states
 
@@ -55,7 +56,7 @@ class LinearLogProbs(torch.autograd.Function):
             norms[part] = top + total.log()
             logprobs[part] = at - norms[part]
             if slope is not None:
-                mean = (logits.to(weight.dtype) @ weight).float() / total[:, None]
+                mean = products.backward(logits.to(weight.dtype), weight).float() / total[:, None]
                 slope[part] = ((weight[targets[part]].float() - mean) / temperature).to(hidden.dtype)
             elif part.stop >= len(hidden):
                 last = logits.div_(total[:, None])
@@ -89,7 +90,7 @@ class LinearLogProbs(torch.autograd.Function):
             slope[rows, targets[part]] += 1
             slope.mul_((upstream[0][part].float() / ctx.temperature)[:, None])
             if d_hidden is not None:
-                d_hidden[part] = (slope.to(weight.dtype) @ weight).to(hidden.dtype)
+                d_hidden[part] = products.backward(slope.to(weight.dtype), weight).to(hidden.dtype)
             if d_weight is not None:
                 d_weight.addmm_(slope.T, hidden[part].float())
             if d_bias is not None:
@@ -107,7 +108,7 @@ def _logits(
     banned: Banned | None,
     part: slice,
 ) -> Tensor:
-    logits = torch.nn.functional.linear(hidden[part].to(weight.dtype), weight, bias).float()
+    logits = products.forward(hidden[part].to(weight.dtype), weight, bias).float()
     if temperature != 1:
         logits.div_(temperature)
     if banned is not None:

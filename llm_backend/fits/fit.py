@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from llm_backend.fits.certificate import Certificate
 from llm_backend.fits.descent import descend
@@ -22,7 +21,8 @@ from llm_backend.policies.handles import BASE, Adapter, Leaf
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Floats, Ints
 
-CERTIFIED = 64  # responses that AdamW trained, of which about so many certify it
+CERTIFIED = 64  # responses that certify a fit by AdamW, at most, unless one prompt has more
+PASS = 4  # prompts of which one certifies a fit by AdamW, so that this costs a quarter of a pass
 
 
 class Fitted(NamedTuple):
@@ -54,9 +54,11 @@ def fit(
     shortest: int = 0,
     per_token: bool = False,
     tolerance: float = SAMPLED,
+    scored: Floats | None = None,
 ) -> Fitted:
     """Train a copy of `start`, a leaf of the language model, on the objective.
 
+    `scored` float64[B] are the log-probabilities of the responses under `start`; they are computed if absent.
     The other arguments are the fields of `Task`.
     Raises FloatingPointError when the loss of a step is not finite.
     """
@@ -64,8 +66,14 @@ def fit(
     task = Task(lm, objective, prompts, how, temperature, key, shortest, per_token, tolerance)
     with lm.train(start) as trainee:
         if how.descends or isinstance(objective, PolicyGradient):
+            some = _certifying(list(task.groups().values()))
+            if isinstance(objective, PolicyGradient):
+                scored = np.array([row.sum() for row in objective.old])
+            first = task.totals(some) if scored is None else scored[np.concatenate(some)]
             policy, losses, tokens = descend(task, trainee, start)
-            certificate = _certificate(task, policy, losses[0])
+            with lm.active(policy):
+                last = task.totals(some)
+            certificate = _certificate(_convex(objective), np.concatenate(some), first, last)
             epoch = math.ceil(len(task.groups()) / how.batch)
             loss = float(np.mean(losses[-epoch:]))
         else:
@@ -91,23 +99,25 @@ def _certified(objective: Convex, rows: Ints, loss: float, first: float) -> Cert
     return Certificate(1 - (loss - least) / size, trained, objective.noise(rows) / prompts / size, None)
 
 
-def _certificate(task: Task, policy: Adapter, first: float) -> Certificate:
-    """How far AdamW got from the mean loss `first`, by a pass over some of the rows it trained.
+def _certifying(groups: list[Ints]) -> list[Ints]:
+    """The rows, by prompt, that certify a fit by AdamW: of evenly spaced prompts, two at least."""
+    apart = max(sum(map(len, groups)) // CERTIFIED, min(PASS, len(groups) // 2), 1)
+    return groups[::apart]
 
-    The rows are evenly spaced over the prompts.
-    """
-    objective, groups = task.objective, list(task.groups().values())
-    if isinstance(objective, PolicyGradient):
-        old = np.array([row.sum() for row in objective.old])
-        target = objective.step * objective.win
-        objective = Regress(objective.draws, objective.prior, target, objective.weight)
-        first = value(objective, old) / len(groups)
-    some = groups[:: max(1, sum(map(len, groups)) // CERTIFIED)]
-    with torch.no_grad(), task.lm.active(policy):
-        total = task.totals(some)
-    rows = np.concatenate(some)
-    loss = at_totals(objective, total, rows)[0] / len(some)
-    return _certified(objective, rows, loss, first)  # type: ignore[arg-type]
+
+def _convex(objective: Objective) -> Objective:
+    """The regression to the target of a policy gradient; any other objective as it is."""
+    if not isinstance(objective, PolicyGradient):
+        return objective
+    target = objective.step * objective.win
+    return Regress(objective.draws, objective.prior, target, objective.weight)
+
+
+def _certificate(objective: Objective, rows: Ints, first: Floats, last: Floats) -> Certificate:
+    """The certificate of a fit of the rows int64[B] from log-probabilities `first` to `last`, float64[B]."""
+    prompts = len(np.unique(objective.draws.prompt[rows]))
+    before, after = (at_totals(objective, logp, rows)[0] / prompts for logp in (first, last))
+    return _certified(objective, rows, after, before)  # type: ignore[arg-type]
 
 
 def value(objective: Objective, logp: Floats) -> float:
@@ -117,4 +127,6 @@ def value(objective: Objective, logp: Floats) -> float:
 
 def best_start(objective: Objective, scores: dict[Leaf, Floats]) -> Leaf:
     """The leaf of smallest loss, from the leaves' log-probabilities float64[B]; the base if there is none."""
+    if len(scores) == 1:
+        return next(iter(scores))
     return min(scores, key=lambda leaf: value(objective, scores[leaf]), default=BASE)

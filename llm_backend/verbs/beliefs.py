@@ -10,7 +10,6 @@ import numpy as np
 
 import pgames
 from llm_backend.context import Cache, Context
-from llm_backend.fits.fit import best_start
 from llm_backend.fits.objectives import Regress
 from llm_backend.judges.learned import learn_preference
 from llm_backend.policies import handles as policies
@@ -73,7 +72,8 @@ class ListedBelief:
         draws, target = listed.all, self.table.nash(tau, listed.logs(start)[None])[0][listed.support]
         weight = 0.5 * np.exp(target) + 0.5 / listed.support.sum(axis=1)[draws.prompt]
         objective = Regress(draws, np.zeros(len(draws)), target, weight)
-        return train(self.context, objective, heaviest_leaf(start), "nash")
+        leaf = heaviest_leaf(start)
+        return train(self.context, objective, {leaf: self.context.space.score(leaf, draws)}, "nash")
 
     def favouring(self, policy: Policy, tau: float, alpha: float) -> ListedBelief:
         """The belief biased to a high gain against `policy` (VMG)."""
@@ -136,7 +136,7 @@ class FreeBelief:
         weight[rows] = 0.5 * nash + 0.5 / rows.shape[1]
         scores, log_prior = leaf_scores(context, self.reference, draws)
         objective = Regress(draws, log_prior, worth / tau, weight)
-        return train(context, objective, best_start(objective, scores), "nash")
+        return train(context, objective, scores, "nash")
 
     def favouring(self, policy: Policy, tau: float, alpha: float) -> FreeBelief:
         """Raises ValueError: a bias for every pair of responses (VMG) needs a list of them."""

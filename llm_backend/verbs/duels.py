@@ -8,7 +8,6 @@ import numpy as np
 
 from llm_backend.context import Context
 from llm_backend.data import Pair, as_asked
-from llm_backend.fits.fit import best_start
 from llm_backend.fits.pair_objectives import FitPairs
 from llm_backend.policies.handles import Policy
 from llm_backend.spaces.draws import Draws, Floats, Ints, pairs_within
@@ -119,7 +118,7 @@ def fit_pairs(
     scores, log_prior = leaf_scores(context, prior, draws)
     size = np.array([len(row) if context.fit.per_token else 1.0 for row in draws.tokens])
     objective = FitPairs(draws, log_prior, where, wins, loss, beta, 1 / size, bonus, bound, context.listed)
-    return train(context, objective, best_start(objective, scores), "fit_pairs")
+    return train(context, objective, scores, "fit_pairs")
 
 
 def _with_samples(

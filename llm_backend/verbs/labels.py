@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from llm_backend.context import Context
-from llm_backend.fits.fit import best_start
 from llm_backend.fits.pair_objectives import FitLabels
 from llm_backend.policies.handles import Adapter, Policy
 from llm_backend.spaces.draws import Draws, Floats, Ints
@@ -69,7 +68,7 @@ def regress(
         evidence.opponent,
         context.listed,
     )
-    return train(context, objective, best_start(objective, scores), "regress")
+    return train(context, objective, scores, "regress")
 
 
 def _chosen(context: Context, buffer: Buffer, pairs: int) -> Ints:

@@ -104,7 +104,7 @@ def distil(context: Context, policy: Policy) -> Adapter:
         mass = np.bincount(where, weight).astype(np.float64)
         objective = Regress(draws, np.zeros(len(draws)), target, mass, np.zeros(len(draws)))
     scores = {leaf: context.space.score(leaf, draws) for leaf in leaves(policy) or (BASE,)}
-    return train(context, objective, best_start(objective, scores), "distil")
+    return train(context, objective, scores, "distil")
 
 
 def wins(context: Context, draws: Draws, opponent: Policy) -> Floats:
@@ -113,9 +113,12 @@ def wins(context: Context, draws: Draws, opponent: Policy) -> Floats:
     return table[draws.prompt, draws.column]
 
 
-def train(context: Context, objective: Objective, start: Leaf, verb: str) -> Adapter:
-    """The policy that minimises the objective, trained from `start`; appends a note to the journal."""
-    how = context.space.sampling
+def train(context: Context, objective: Objective, scores: dict[Leaf, Floats], verb: str) -> Adapter:
+    """The policy that minimises the objective; appends a note to the journal.
+
+    Training starts from the best of the leaves of `scores`, their log-probabilities float64[B].
+    """
+    how, start = context.space.sampling, best_start(objective, scores)
     fitted = fit(
         context.lm,
         start,
@@ -127,6 +130,7 @@ def train(context: Context, objective: Objective, start: Leaf, verb: str) -> Ada
         how.shortest,
         how.per_token,
         EXACT if context.exact else LISTED if context.listed else SAMPLED,
+        scores.get(start),
     )
     found = fitted.certificate
     context.journal.append(
@@ -255,7 +259,7 @@ def _regressed(
     scores, log_prior = leaf_scores(context, prior, draws)
     loss = Regress if context.fit.rule == "regress" else Logistic
     objective = loss(draws, log_prior, step * mean, mass, variance)
-    return train(context, objective, best_start(objective, scores), verb)
+    return train(context, objective, scores, verb)
 
 
 def _ascended(context: Context, prior: Policy, value: Value, step: float, verb: str) -> Adapter:
@@ -278,7 +282,7 @@ def _ascended(context: Context, prior: Policy, value: Value, step: float, verb: 
     objective = PolicyGradient(
         draws, log_prior, value(draws), weight, old, step, context.fit.estimator, context.listed
     )
-    return train(context, objective, start, verb)
+    return train(context, objective, {start: np.array([row.sum() for row in old])}, verb)
 
 
 def _best_response(context: Context, prior: Policy, values: Floats, verb: str) -> Adapter:
@@ -290,7 +294,7 @@ def _best_response(context: Context, prior: Policy, values: Floats, verb: str) -
     wanted = np.where(best, context.listing.probs(prior), 0.0)
     objective = Imitate(draws, (wanted / wanted.sum(axis=1, keepdims=True))[support], listed=True)
     scores, _ = leaf_scores(context, prior, draws)
-    return train(context, objective, best_start(objective, scores), verb)
+    return train(context, objective, scores, verb)
 
 
 def _wins_apart(context: Context, draws: Draws, opponent: Policy) -> Floats:

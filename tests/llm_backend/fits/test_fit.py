@@ -8,6 +8,7 @@ import pgames as pg
 from llm_backend import Fit, LanguageModel, TextArena
 from llm_backend.fits import objectives as rules
 from llm_backend.fits.fit import fit
+from llm_backend.judges import Rule
 from llm_backend.policies.handles import BASE
 from tests.support.llm_tiny import TableJudge, cyclic_game, tiny_lm, tiny_model, tiny_tokenizer
 
@@ -115,3 +116,26 @@ def test_settings_of_a_fit_are_checked():
     broken = rules.Regress(objective.draws, objective.prior, objective.target * np.nan, objective.weight)
     with pytest.raises(FloatingPointError, match=r"lower Fit\.lr"):
         fit(lm, BASE, broken, ids, Fit(lr=1e-4))
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_fit_by_adamw_is_certified_on_a_quarter_of_its_prompts_from_where_they_started(given):
+    """By hand on the prompts that certify it, though its first batch had others."""
+    lm, prompts = tiny_lm(), [*PROMPTS, "j", "h g", "a b", "c", "d e"]
+    space = TextArena(lm, prompts, Rule(len), None, responses=RESPONSES).space
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=len(space.all)) * (1 + space.all.prompt)
+    prior, weight = rng.normal(size=len(target)), np.full(len(target), 1 / 5)
+    objective = rules.Regress(space.all, prior, target, weight)
+    before = space.score(BASE, space.all)
+    how = Fit(epochs=3, lr=1e-2, batch=2)
+    done = fit(lm, BASE, objective, space.sampling.prompts, how, scored=before if given else None)
+    mine = np.isin(space.all.prompt, [0, 4])
+
+    def loss(logs):
+        off = (logs - prior - target)[mine].reshape(2, 5)
+        return float(((off - off.mean(axis=1, keepdims=True)) ** 2).sum())
+
+    after, first, asked = (loss(logs) for logs in (space.score(done.policy, space.all), before, prior))
+    assert done.certificate.trained == pytest.approx(1 - after / first, rel=1e-4)
+    assert done.certificate.share == pytest.approx(1 - after / asked, rel=1e-4)

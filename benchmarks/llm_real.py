@@ -86,7 +86,7 @@ def _our_step(model: Any, tokenizer: Any, new: int) -> Callable[[], None]:
     lm = LanguageModel(model, tokenizer, lora=RANK)
     arena = TextArena(
         lm,
-        _asked(tokenizer),
+        PROMPTS,
         Rule(_brevity),
         SAMPLES,
         max_new_tokens=new,

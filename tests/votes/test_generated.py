@@ -24,6 +24,8 @@ def test_the_search_finds_a_reader_that_guesses(tmp_path, monkeypatch):
 
 def test_a_nul_in_a_name_is_a_character_at_any_place(tmp_path):
     """The first bytes of a file tell UTF-16 by NULs, and a short table has its names there."""
-    table = vote_files.Table([("", "\x00", 1, None), ("a\x00b", "\x00", -1, None)], "words", False, [None] * 2)
+    table = vote_files.Table(
+        [("", "\x00", 1, None), ("a\x00b", "\x00", -1, None)], "words", False, [None] * 2
+    )
     for order in ([0, 1], [1, 0]):
         vote_files.check(table, vote_files.Layout(order, 40, ",", False, False), tmp_path)

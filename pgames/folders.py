@@ -46,29 +46,41 @@ def made(folder: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
+def used(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """The folder, as `made` makes it; at the end, folders made here that hold nothing are removed.
+
+    Raises ValueError when it or a folder above it is a file, and OSError when no file can be made there.
+    """
+    target = Path(folder)
+    fresh = [one for one in (target, *target.parents) if not one.exists()]
+    try:
+        yield made(target)
+    finally:
+        for one in fresh:
+            with suppress(OSError):  # it holds files
+                one.rmdir()
+
+
+@contextmanager
 def held(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Hold a folder inside the block: it is made if need be, and no other process holds it.
 
     The system gives the lock back when the process ends, however it ends. Temporary files that a killed
-    process left are removed, and so is a folder made here that holds nothing in the end.
+    process left are removed, and so are folders made here that hold nothing in the end.
 
     Raises ValueError when the folder is a file or another process holds it, and OSError when no file can be
     made there.
     """
-    there = Path(folder).exists()
-    target = made(folder)
-    handle = _locked(target / LOCK)
-    remove_leftovers(target)
-    try:
-        yield target
-    finally:
-        if handle is not None:
-            with suppress(OSError):
-                (target / LOCK).unlink()  # before the lock ends
-            os.close(handle)
-        if not there:
-            with suppress(OSError):  # it holds files
-                target.rmdir()
+    with used(folder) as target:
+        handle = _locked(target / LOCK)
+        remove_leftovers(target)
+        try:
+            yield target
+        finally:
+            if handle is not None:
+                with suppress(OSError):
+                    (target / LOCK).unlink()  # before the lock ends
+                os.close(handle)
 
 
 def _locked(lock: Path) -> int | None:

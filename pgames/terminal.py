@@ -1,12 +1,14 @@
-"""Text and signals of the command lines: printable lines, and one answer to Ctrl-C."""
+"""Text and signals of the command lines: printable lines, one answer to Ctrl-C, and an orderly end."""
 
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 import time
 from types import FrameType
+from typing import NoReturn
 
 LONGEST = 1000  # characters of a message
 PAUSE = 1.0  # seconds in which further Ctrl-C are ignored
@@ -29,6 +31,19 @@ def prepare() -> None:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, stop)
+
+
+def end_in_order() -> None:
+    """Answer SIGTERM, which schedulers and `timeout` send, with a clean-up, one line and code 143."""
+    owner = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        if os.getpid() == owner:  # a forked child ends without a word
+            os.write(2, b"ended by SIGTERM; every file that was written is complete.\n")
+        raise SystemExit(128 + number)
+
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)
 
 
 def one_line(text: object, longest: int = LONGEST) -> str:

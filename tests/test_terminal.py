@@ -44,6 +44,26 @@ def test_a_second_interrupt_does_not_end_the_clean_up_of_the_first():
     assert without.returncode == -signal.SIGINT and "Traceback" in without.stderr
 
 
+ENDED = """
+import os, signal, sys, time
+from pathlib import Path
+from pgames.files import atomic
+from pgames.terminal import end_in_order
+end_in_order()
+with atomic(sys.argv[1]) as file:
+    file.write(b"half")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(1)
+"""
+
+
+def test_a_process_that_is_ended_cleans_up_in_one_line(tmp_path):
+    command = [sys.executable, "-c", ENDED, str(tmp_path / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 143 and done.stdout == "" and list(tmp_path.iterdir()) == []
+    assert done.stderr == "ended by SIGTERM; every file that was written is complete.\n"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_names_of_any_text_are_shown_on_any_terminal(encoding, tmp_path):
     pytest.importorskip("pyarrow")

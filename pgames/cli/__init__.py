@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 from pgames.extras import need
 
@@ -19,10 +20,29 @@ def main() -> None:
         print(f"pgames: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     from pgames.cli.app import app
-    from pgames.terminal import prepare
+    from pgames.terminal import end_in_order, prepare
 
     prepare()
+    end_in_order()
 
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
-    app(prog_name="pgames")
+    try:
+        try:
+            app(prog_name="pgames")
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        _drop_output()
+        raise SystemExit(1) from None
+    except OSError as error:
+        print(f"pgames: the output could not be written: {error.strerror or error}.", file=sys.stderr)
+        _drop_output()
+        raise SystemExit(2) from None
+
+
+def _drop_output() -> None:
+    """Let what is left of the output go nowhere, where Python would try to write it again at the end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

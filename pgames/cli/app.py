@@ -1,7 +1,7 @@
 """The commands: `pgames demo`, `solve`, `adversary`, `report`, `regret`, `league` and `families`.
 
 Exit codes: 0 done; 2 bad input, with one line on the standard error that names the value and the remedy;
-130 stopped by Ctrl-C. Files appear whole or not at all.
+130 stopped by Ctrl-C, 143 by SIGTERM. Files appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,10 +19,10 @@ import typer
 from typer.core import TyperGroup
 
 from pgames.cli.league import league
-from pgames.cli.notes import Drop
+from pgames.cli.notes import Drop, NoPrompt
 from pgames.cli.regret import regret
 from pgames.extras import need
-from pgames.folders import made
+from pgames.folders import used
 from pgames.terminal import one_line
 
 
@@ -52,9 +53,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Preference games: exact equilibria, Nash learning from human feedback, ratings from votes.",
 )
-
-
-NoPrompt = Annotated[bool, typer.Option("--no-prompt", help="Read votes without their prompts.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -116,19 +114,20 @@ def solve(
     from pgames.cli.solving import print_solution, solution, solve_game
 
     _check_figure(plot)
-    chosen, penalty = parse_solver(solver, tau, eta), parse_regulariser(regulariser)
-    source = parse_source(game, symmetrise, not no_prompt, drop)
-    result = solve_game(source.game, chosen, rounds, penalty)
-    found = solution(game, source, chosen, result, penalty)
-    if as_json:
-        print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
-    else:
-        print_solution(found)
-    if plot is not None:
-        from pgames.plot import convergence, save_figure
+    with nullcontext() if plot is None else used(plot.parent):
+        chosen, penalty = parse_solver(solver, tau, eta), parse_regulariser(regulariser)
+        source = parse_source(game, symmetrise, not no_prompt, drop)
+        result = solve_game(source.game, chosen, rounds, penalty)
+        found = solution(game, source, chosen, result, penalty)
+        if as_json:
+            print(json.dumps(dataclasses.asdict(found), indent=2, allow_nan=False))
+        else:
+            print_solution(found)
+        if plot is not None:
+            from pgames.plot import convergence, save_figure
 
-        save_figure(convergence(result, title=game), plot)
-        print(f"figure: {plot}", file=sys.stderr if as_json else sys.stdout)
+            save_figure(convergence(result, title=game), plot)
+            print(f"figure: {plot}", file=sys.stderr if as_json else sys.stdout)
 
 
 @app.command(short_help="Run an attacker against a defender, beside the exact pair.")
@@ -177,12 +176,16 @@ def adversary(
 
 def _said(error: Exception) -> str:
     """What an error says, that of the system with its file first and a remedy."""
-    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
+    if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
+    if error.filename is None:  # files are named by those who write them
+        return f"the output could not be written: {error.strerror}."
     remedies = {
         errno.EACCES: "give yourself the right to it, or name another place",
         errno.EROFS: "name another place",
         errno.ENOSPC: "free space there, or name another place",
+        errno.EDQUOT: "free space there, or name another place",
+        errno.EFBIG: "raise the limit on the size of files, ulimit -f",
     }
     remedy = remedies.get(error.errno or 0, "check the path")
     return f"{os.fsdecode(error.filename)}: {error.strerror}; {remedy}."
@@ -196,7 +199,6 @@ def _check_figure(path: Path | None) -> None:
     if path.is_dir():
         raise ValueError(f"{path} is a folder, and a file is needed: name another --plot.")
     need("matplotlib", "plot")
-    made(path.parent)
 
 
 @app.command(short_help="Audit votes and rate their items: a page and JSON.")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pgames.cli.notes import Drop
+from pgames.cli.notes import Drop, NoPrompt
 from pgames.folders import held
 
 
@@ -37,6 +37,7 @@ def league(
     ] = "Hard",
     k: Annotated[float, typer.Option(help="Step of online Elo, above 0.")] = 16.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the matches.")] = 0,
+    no_prompt: NoPrompt = False,
     drop: Drop = False,
     out: Annotated[
         Path | None,
@@ -55,13 +56,13 @@ def league(
     _check_one(results, members)
     with nullcontext() if out is None else held(out):
         if results is not None:
-            votes, notes = read_results(results, drop)
+            votes, notes = read_results(results, drop, not no_prompt)
             print_notes(notes)
             board = leaderboard(votes, k)
             print_board(str(results), board, None)
             _save(out, written(board, None, {"results": str(results), "source": list(notes)}))
             return
-        source = parse_source(game, drop=drop)
+        source = parse_source(game, prompts=not no_prompt, drop=drop)
         print_notes(source.notes)
         played = play(members, source.game, rounds, games, match, seed)
         board = leaderboard(played.final, k)

@@ -14,6 +14,7 @@ from pgames.terminal import printable
 from pgames.votes.comparisons import Comparisons
 from pgames.votes.prompts import MANY_PROMPTS, prompts_cost
 
+NoPrompt = Annotated[bool, typer.Option("--no-prompt", help="Read votes without their prompts.")]
 Drop = Annotated[
     bool, typer.Option("--drop", help="Leave out rows that are not votes, and say how many and why.")
 ]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pgames import names
-from pgames.cli.notes import Drop
+from pgames.cli.notes import Drop, NoPrompt
 from pgames.extras import need
 from pgames.folders import held
 
@@ -56,6 +56,7 @@ def regret(
         typer.Option(help="Update when t has grown by this factor, such as 1.02 (default: every round)."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
+    no_prompt: NoPrompt = False,
     drop: Drop = False,
     out: Annotated[Path, typer.Option(help="Folder for figure, table and data.")] = Path("results/regret"),
 ) -> None:
@@ -67,7 +68,7 @@ def regret(
     from pgames.plot import compare, save_figure
     from pgames.regret.simulate import check_refresh
 
-    source = parse_source(_with_tau(game, tau), drop=drop)
+    source = parse_source(_with_tau(game, tau), prompts=not no_prompt, drop=drop)
     print_notes(source.notes)
     table = source.game
     chosen = _chosen(learner, tau)

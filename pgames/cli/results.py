@@ -27,8 +27,8 @@ class Results(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_results(path: Path, drop: bool = False) -> Results:
-    """The results of a file.
+def read_results(path: Path, drop: bool = False, prompts: bool = True) -> Results:
+    """The results of a file, with their prompts where it has them and `prompts` are wanted.
 
     `drop` leaves out rows that are no results, without a match or with one that stands before, and every row
     of a match that has two results.
@@ -36,7 +36,7 @@ def read_results(path: Path, drop: bool = False) -> Results:
     Raises ValueError as `Comparisons.read`, and, where the file has a column `match` and `drop` is false,
     naming the match and its rows when one stands twice, or the row that names none.
     """
-    votes = read_quietly(path, drop=drop)
+    votes = read_quietly(path, prompt=None if prompts else False, drop=drop)
     notes = (votes.recognised, *votes.notes)
     with reading(path):
         columns = list(open_table(path, drop).columns)

@@ -32,7 +32,7 @@ class Clones(NamedTuple):
 
     def sums(self, values: Array) -> Array:
         """The sum of values float64[n] over each group, float64[m]."""
-        return np.bincount(self.group, values, len(self.first))
+        return np.asarray(np.bincount(self.group, values, len(self.first)), dtype=np.float64)
 
     def split(self, x: Array, weights: Array) -> Array:
         """Probabilities float64[n]: those of groups, x float64[m], in proportion to weights float64[n]."""

@@ -23,7 +23,9 @@ def open_table(path: Path, drop: bool = False) -> Table:
         if path.is_dir():
             raise ValueError("it is a folder: name a file in it.")
         if not path.is_file():
-            raise ValueError("it is not a regular file: save it first." if path.exists() else "no such file.")
+            if path.exists() or str(path) == "-":
+                raise ValueError("it is not a regular file: save it first.")
+            raise ValueError("no such file.")
         if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() == ".gz"):
             raise ValueError(f"cannot tell the format from {path.suffix!r}: need {', '.join(SUFFIXES)}.")
         if path.stat().st_size == 0:

@@ -330,6 +330,31 @@ def test_a_failed_write_leaves_no_file(tmp_path, votes, monkeypatch):
     assert list(out.glob("*")) == []
 
 
+def test_a_solve_that_fails_leaves_no_folder_for_its_figure(tmp_path):
+    plot = tmp_path / "new" / "deep" / "gap.png"
+    assert invoke("solve", "nosuch", "--plot", plot).exit_code == 2
+    assert invoke("solve", "duel", "--solver", "Greedy", "--plot", plot).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+    assert invoke("solve", "duel", "--rounds", 2, "--plot", plot).exit_code == 0 and plot.is_file()
+
+
+def test_votes_are_read_without_prompts_by_every_command_that_reads_them(tmp_path):
+    """One row without a prompt: each command that refuses it names the option, and has it."""
+    path = tmp_path / "votes.csv"
+    path.write_text("left,right,winner,prompt\na,b,left,x\nb,c,left,\nc,a,left,y\n")
+    pace = ("--rounds", "3", "--seeds", "2", "--out", tmp_path / "r")
+    for command in (
+        ("solve", path, "--rounds", 2),
+        ("report", path, "--out", tmp_path / "p", "--bootstrap", 2),
+        ("league", path),
+        ("league", "--game", path, "--solver", "INPO", "--solver", "MMD", "--rounds", 1, "--games", 2),
+        ("regret", "--learner", "greedy", "--game", path, *pace),
+    ):
+        refused = invoke(*command)
+        assert refused.exit_code == 2 and "--no-prompt" in refused.stderr, command
+        assert invoke(*command, "--no-prompt").exit_code == 0, command
+
+
 # -- as a process --------------------------------------------------------------------------------------------
 
 
@@ -339,6 +364,17 @@ def test_the_module_runs_as_a_process_and_keeps_the_streams_apart():
     assert json.loads(done.stdout)["labels"] == ["0", "1"] and done.stderr == ""
     failed = subprocess.run([*command[:4], "nosuch"], capture_output=True, text=True)
     assert failed.returncode == 2 and failed.stdout == "" and failed.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize("arguments", [["--help"], ["solve", "duel", "--rounds", "2", "--json"]])
+def test_output_that_cannot_be_written_is_told_in_one_line(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pgames", *arguments], stdout=full, stderr=subprocess.PIPE
+        )
+    said = b"pgames: the output could not be written: No space left on device.\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 PRESSES_CTRL_C = """

@@ -1,9 +1,10 @@
-"""The loop of a league: rounds that are measured, logged and checkpointed, and the page at the end.
+"""The loop of a league: rounds that are measured, logged and checkpointed, and a page that shows them.
 
 A league's folder holds config.json, log.jsonl, judge.jsonl (the judge's answers), draws/ (responses of the
 round under way), meetings/NNNNN.json (who beat whom on which prompt), rounds/NNNNN/ (the members) and
-page.html. Randomness is a function of (seed, round, member), so a killed league continues from its last
-complete round and repeats the lost one bit for bit.
+page.html (the state after the last round, and at the end the whole league). Randomness is a function of
+(seed, round, member), so a killed league continues from its last complete round and repeats the lost one bit
+for bit.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from llm_backend.league import distance, ratings, state
 from llm_backend.league.final import finish
 from llm_backend.league.ground import Ground, ground, told
+from llm_backend.league.live import write_live
 from llm_backend.league.page import write_page
 from llm_backend.league.players import Pool
 from llm_backend.league.round import Played, answer, play
@@ -65,6 +67,9 @@ def run(config: LeagueConfiguration, tiny: bool = False, resume: bool = False) -
                 report.log(row)
                 pool = played.pool
                 with meter.measure("checkpoint"):
+                    if config.evaluate.page:
+                        log = rows(folder / "log.jsonl")
+                        write_live(folder, land, played.rated, pool, log)
                     state.save(land, pool, folder)
                 report.show(row)
                 for line in played.events:

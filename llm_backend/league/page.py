@@ -64,7 +64,7 @@ def write_page(folder: Path, land: Ground, pool: Pool, log: Sequence[Row], final
         else paragraph("A league of one has no matches."),
         *_by_prompt(land, final),
         heading("Lineage"),
-        _lineage(pool),
+        lineage(pool),
         *_missing(final),
         heading("Best responses"),
         _responses(final),
@@ -191,7 +191,8 @@ def _missing(final: Final) -> list[str]:
     ]
 
 
-def _lineage(pool: Pool) -> str:
+def lineage(pool: Pool) -> str:
+    """The members with whom they come from, as a table of HTML."""
     from pgames.report.html import grid
 
     return grid(

@@ -57,7 +57,7 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{title}</title>
+{again}<title>{title}</title>
 <style>{style}</style>
 </head>
 <body>
@@ -69,9 +69,13 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def page(title: str, parts: Iterable[str]) -> str:
-    """The HTML document. `parts` are HTML from the functions below; `title` is plain text."""
-    return PAGE.format(title=escape(title), style=STYLE, body="\n".join(parts))
+def page(title: str, parts: Iterable[str], refresh: int = 0) -> str:
+    """The HTML document. `parts` are HTML from the functions below; `title` is plain text.
+
+    An open page is read again after `refresh` seconds; 0 is never.
+    """
+    again = f'<meta http-equiv="refresh" content="{refresh}">\n' if refresh else ""
+    return PAGE.format(title=escape(title), style=STYLE, body="\n".join(parts), again=again)
 
 
 def heading(text: str) -> str:

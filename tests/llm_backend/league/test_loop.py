@@ -14,9 +14,12 @@ import pytest
 pytest.importorskip("torch")
 import torch
 
+from llm_backend.judges.base import JudgeError
+from llm_backend.league import loop
 from llm_backend.league.loop import run
 from llm_backend.league.settings import LeagueConfiguration, read
 from llm_backend.runs.errors import ConfigError
+from llm_backend.runs.report import Written
 from tests.support import ROOT
 from tests.support.llm_league import MEMBERS, league, values, written
 
@@ -106,11 +109,42 @@ def test_a_killed_league_resumes_to_the_bit(played, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert there.exists() and not (tmp_path / "killed" / "rounds" / "00003").exists()
+    assert "of 3 so far" in (tmp_path / "killed" / "page.html").read_text()
     again = run(league(tmp_path / "killed", rounds=3, evaluate={"prompts": 2, "page": 2}), resume=True)
     ours, theirs = written(again.folder), written(played.folder)
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if ours[name] != theirs[name] and "manifest" not in name] == []
     assert (again.folder / "page.json").read_bytes() == (played.folder / "page.json").read_bytes()
+
+
+def test_the_page_shows_every_round_while_the_league_is_played(tmp_path, monkeypatch):
+    pages, log, shown = [], [], Written.show
+
+    def kept(self, row):
+        pages.append((tmp_path / "live" / "page.html").read_text())
+        log.append(row)
+        shown(self, row)
+
+    def stopped(*given):
+        raise JudgeError("no more verdicts")
+
+    monkeypatch.setattr(Written, "show", kept)
+    monkeypatch.setattr(loop, "finish", stopped)
+    config = league(tmp_path / "live", MEMBERS[:2], evaluate={"prompts": 2, "page": 2})
+    with pytest.raises(JudgeError, match="no more verdicts"):
+        run(config)
+    assert len(pages) == 2 and pages[1] == (tmp_path / "live" / "page.html").read_text()
+    for t, (page, row) in enumerate(zip(pages, log, strict=True), 1):
+        assert f"Round {t} of 2 so far" in page and "<script" not in page
+        assert 'http-equiv="refresh"' in page
+        for one in row["leaderboard"]:
+            assert f'<td class="n">{round(one["settled"])} ± {one["margin"]:.0f}</td>' in page
+        assert all(f'<td class="n">{n}</td><td class="name">' in page for n in range(1, t + 1))
+    monkeypatch.undo()
+    run(config, resume=True)
+    assert "so far" not in (done := (tmp_path / "live" / "page.html").read_text()) and "refresh" not in done
+    quiet = run(league(tmp_path / "quiet", MEMBERS[:1], rounds=1))
+    assert not (quiet.folder / "page.html").exists()  # evaluate.page = 0
 
 
 def test_a_missing_policy_is_told_with_its_member(played, tmp_path, capsys):

@@ -35,6 +35,7 @@ from pgames.regret.simulate import simulate
 from pgames.roles.arena import RoleArena
 from pgames.roles.equilibrium import RoleEquilibrium, nash_roles
 from pgames.roles.matrix import MatrixRoles
+from pgames.roles.meetings import RoleMeetings
 from pgames.roles.prompts import PromptRoles
 from pgames.search.arena import Searched
 from pgames.search.regularised import regularised_policy
@@ -137,6 +138,7 @@ __all__ = [
     "Rivals",
     "RoleArena",
     "RoleEquilibrium",
+    "RoleMeetings",
     "SLiC",
     "Schedule",
     "Searched",

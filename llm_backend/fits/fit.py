@@ -22,6 +22,8 @@ from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Floats, Ints
 
 CERTIFIED = 64  # responses that certify a fit by AdamW, at most, unless one prompt has more
+LITTLE = 1e-12  # squared nats per prompt: a step that asks for less asks for nothing
+ROUNDING = 1e-8  # squared nats per prompt that rounding may leave in float32
 PASS = 4  # prompts of which one certifies a fit by AdamW, so that this costs a quarter of a pass
 
 
@@ -64,11 +66,14 @@ def fit(
     """
     began = time.perf_counter()
     task = Task(lm, objective, prompts, how, temperature, key, shortest, per_token, tolerance)
+    if isinstance(objective, PolicyGradient):
+        scored = np.array([row.sum() for row in objective.old])
     with lm.train(start) as trainee:
-        if how.descends or isinstance(objective, PolicyGradient):
+        if scored is not None and (there := _there(_convex(objective), scored)) is not None:
+            policy, losses, loss, tokens = lm.freeze(trainee), [there], there, 0
+            certificate = Certificate(None, 0.0, 0.0, None)
+        elif how.descends or isinstance(objective, PolicyGradient):
             some = _certifying(list(task.groups().values()))
-            if isinstance(objective, PolicyGradient):
-                scored = np.array([row.sum() for row in objective.old])
             first = task.totals(some) if scored is None else scored[np.concatenate(some)]
             policy, losses, tokens = descend(task, trainee, start)
             with lm.active(policy):
@@ -91,12 +96,25 @@ def _certified(objective: Convex, rows: Ints, loss: float, first: float) -> Cert
     """The certificate of a fit of the rows int64[B], from the mean loss per prompt `first` to `loss`."""
     prompts = len(np.unique(objective.draws.prompt[rows]))
     asked, least = (total / prompts for total in objective.asked(rows))
-    if not np.isfinite(asked) or asked <= least:
-        trained = 1 - loss / first if first > 0 else 0.0
+    if not np.isfinite(asked) or asked - least <= LITTLE:
+        trained = 1 - loss / first if first > ROUNDING else 0.0
         return Certificate(None, trained, 0.0, None)
     size = asked - least
     trained = 1 - (loss - least) / (first - least) if first > least else 0.0
     return Certificate(1 - (loss - least) / size, trained, objective.noise(rows) / prompts / size, None)
+
+
+def _there(objective: Objective, scored: Floats) -> float | None:
+    """The mean loss per prompt at log-probabilities float64[B], if nothing else is asked for; else None.
+
+    Steps would follow rounding alone: AdamW's are of one size however small the gradient is.
+    """
+    rows = np.arange(len(scored))
+    prompts = len(np.unique(objective.draws.prompt))
+    loss = value(objective, scored) / prompts
+    asked, least = (total / prompts for total in objective.asked(rows))  # type: ignore[attr-defined]
+    nothing = np.isfinite(asked) and asked - least <= LITTLE and loss - least <= ROUNDING
+    return loss if nothing else None
 
 
 def _certifying(groups: list[Ints]) -> list[Ints]:

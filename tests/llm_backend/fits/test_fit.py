@@ -139,3 +139,15 @@ def test_a_fit_by_adamw_is_certified_on_a_quarter_of_its_prompts_from_where_they
     after, first, asked = (loss(logs) for logs in (space.score(done.policy, space.all), before, prior))
     assert done.certificate.trained == pytest.approx(1 - after / first, rel=1e-4)
     assert done.certificate.share == pytest.approx(1 - after / asked, rel=1e-4)
+
+
+@pytest.mark.parametrize("how", [Fit(), Fit(epochs=2, lr=1e-2), Fit(rule="rloo", epochs=2, lr=1e-2)])
+@pytest.mark.filterwarnings("ignore:the judge preferred nothing")
+def test_a_judge_that_ties_everything_moves_no_weight(how):
+    """AdamW would otherwise step by its learning rate along rounding."""
+    lm = tiny_lm()
+    arena = TextArena(lm, PROMPTS, Rule(lambda prompt, response: 0.0), 6, max_new_tokens=5, fit=how)
+    policy = pg.solve(pg.INPO(0.1, 1.0), arena, rounds=2).policy
+    assert all(bool((value == 0).all()) for name, value in lm.weights(policy).items() if name.endswith("B"))
+    assert [note["warning"] for note in arena.context.journal] == [None, None]
+    assert [note["tokens"] for note in arena.context.journal] == [0, 0]

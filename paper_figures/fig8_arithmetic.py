@@ -6,6 +6,7 @@ judge prefers. A quarter of all sums is held out of both.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,7 +28,7 @@ SOLVER = pg.INPO(tau=0.02, eta=4.0)
 FIT = Fit(epochs=2, batch=32, rows=256, lr=2e-3)
 DIGITS = 4  # tokens of an answer at most, EOS included
 FRESH = 16  # answers per held-out prompt in every measurement
-SIZES = {"toy": (4, 1), "quick": (350, 6), "full": (350, 20)}  # steps of training before, rounds of self-play
+SIZES = {"toy": (4, 1), "quick": (350, 2), "full": (350, 20)}  # steps of training before, rounds of self-play
 
 
 class Measured(NamedTuple):
@@ -68,6 +69,12 @@ def play(lm: LanguageModel, rounds: int) -> list[Measured]:
     return found
 
 
+@functools.cache
+def played(steps: int, rounds: int) -> list[Measured]:
+    """`play` on a Llama of so many steps, once in a process."""
+    return play(llama(steps), rounds)
+
+
 def measure(test: TextArena, cold: TextArena, policy: Any) -> Measured:
     """The measurements of a policy, on fresh answers to the held-out sums."""
     greedy = right(cold, policy, 1)
@@ -91,7 +98,7 @@ def right(arena: TextArena, policy: Any, n: int) -> np.ndarray:
 def draw(size: Size) -> tuple[Figure, Sequence[Check]]:
     torch.set_num_threads(1)
     steps, rounds_played = SIZES[size]
-    found = play(llama(steps), rounds_played)
+    found = played(steps, rounds_played)
     figure = new_figure(9.6, 3.7)
     axes = figure.subplots(1, 3)
     rounds = np.arange(len(found))

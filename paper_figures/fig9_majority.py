@@ -6,6 +6,7 @@ Solvers get the same number of verdicts. The replies are listed, so exploitabili
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from itertools import permutations
@@ -35,7 +36,7 @@ REPLIES = tuple(  # at most three reasons and courtesies together
 TAU, ETA = 0.1, 1.0
 DRAWN = 16  # replies per prompt and mirror step: up to 120 pairs to judge
 FIT = Fit(epochs=12, lr=5e-3)
-SIZES = {"toy": (30, 100, 1), "quick": (150, 2500, 2), "full": (150, 5000, 5)}  # steps, verdicts, seeds
+SIZES = {"toy": (30, 100, 1), "quick": (80, 1200, 1), "full": (150, 5000, 5)}  # steps, verdicts, seeds
 
 
 def reasons(prompt: str, reply: str) -> float:
@@ -68,6 +69,7 @@ class Counted:
         return self.judge.prefer(prompts, firsts, seconds)
 
 
+@functools.cache
 def llama(steps: int = 150) -> LanguageModel:
     """A Llama that gives these replies, short ones more often."""
     weight = np.array([0.5 ** (len(reply) / 10) for reply in REPLIES])
@@ -78,6 +80,7 @@ def llama(steps: int = 150) -> LanguageModel:
     return speaking_llama(pairs, steps, vocabulary=120)
 
 
+@functools.cache
 def curves(lm: LanguageModel, budget: int, seed: int) -> dict[str, Floats]:
     """The rounds of each solver until it has asked for `budget` verdicts.
 

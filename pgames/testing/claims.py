@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pgames.games.preference import PreferenceGame
-from pgames.loop import iterate, solve
-from pgames.solver import Pi, Solver
-from pgames.testing.looking import Maker
+from pgames.loop import iterate
+from pgames.solver import Pi, Solver, State
+from pgames.testing.looking import Looking, Maker
 
 FixedPoint = Literal["regularised", "nash"] | Callable[[PreferenceGame], ArrayLike] | None
 
+EARLY = 200  # rounds of a long run that are all looked at
+
 One = TypeVar("One")  # a solver, or what its field `inner` holds
+
+
+class Played(NamedTuple, Generic[Pi]):
+    """A game that was played from the start.
+
+    last : the state after the last round. probs : probabilities float64[X, Y] after t rounds, for early t and
+    for the last two.
+    """
+
+    arena: Looking[Pi]
+    last: State
+    probs: dict[int, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -33,24 +47,38 @@ class Claims(Generic[Pi]):
     arena: Maker[Pi]
     tolerance: float = 0.0  # allowed total variation between the arena's policies and closed forms
     short: int = 20  # rounds of checks that do not wait for convergence
+    played: dict[tuple, Played[Pi]] = field(default_factory=dict, repr=False, compare=False)
 
     def at_tau(self, tau: float) -> Claims[Pi] | None:
         """The same solver at another tau, or None when it has no such field."""
         solver = _with_tau(self.solver, tau)
-        return None if solver is None else dataclasses.replace(self, solver=solver)
+        return None if solver is None else dataclasses.replace(self, solver=solver, played={})
+
+    def play(self, game: PreferenceGame, rounds: int) -> Played[Pi]:
+        """So many rounds on this game, played once: several checks look at the same rounds.
+
+        Those of resumption, purity, seeds and runs play rounds of their own.
+        """
+        tables = game.P, game.reference, game.prompt_weights
+        key = rounds, game.P.shape, *(table.tobytes() for table in tables)
+        if key not in self.played:
+            arena = self.arena(game)
+            state = start = self.solver.init(arena)
+            probs = {0: arena.probs(start.policy)[0]}
+            for t, state in enumerate(iterate(self.solver, arena, rounds, start), 1):
+                if t <= max(EARLY, self.short) or t >= rounds - 1:
+                    probs[t] = arena.probs(state.policy)[0]
+            self.played[key] = Played(arena, state, probs)
+        return self.played[key]
 
     def solve(self, game: PreferenceGame, rounds: int) -> NDArray[np.float64]:
         """The policy after `rounds`, probabilities float64[X, Y]."""
-        arena = self.arena(game)
-        return arena.probs(solve(self.solver, arena, rounds).policy)[0]
+        return self.play(game, rounds).probs[rounds]
 
-    def policies(self, game: PreferenceGame, rounds: int) -> Iterator[NDArray[np.float64]]:
-        """The policy at the start and after every round, probabilities float64[X, Y]."""
-        arena = self.arena(game)
-        start = self.solver.init(arena)
-        yield arena.probs(start.policy)[0]
-        for state in iterate(self.solver, arena, rounds, start):
-            yield arena.probs(state.policy)[0]
+    def policies(self, game: PreferenceGame, rounds: int) -> list[NDArray[np.float64]]:
+        """The policy at the start and after every early round, probabilities float64[X, Y]."""
+        probs = self.play(game, rounds).probs
+        return [probs[t] for t in range(min(rounds, max(EARLY, self.short)) + 1)]
 
 
 def distance(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:

@@ -212,8 +212,7 @@ def _settled(claims: Claims[Pi], known: Known) -> Measured | None:
     """Play until the solver has settled at the equilibrium, if it claims to, then take one step."""
     if claims.within is None:
         return None
-    arena = claims.arena(known.game)
-    before = solve(claims.solver, arena, claims.rounds)
+    arena, before = claims.arena(known.game), claims.play(known.game, claims.rounds).last
     there = distance(arena.probs(before.policy)[0], known.equilibrium)
     after = arena.probs(claims.solver.step(arena.at(before.t), before).policy)[0]
     moved = distance(after, known.equilibrium) - there
@@ -224,11 +223,10 @@ def _settled(claims: Claims[Pi], known: Known) -> Measured | None:
 def _convergence(claims: Claims[Pi], known: Known) -> Measured | None:
     if claims.fixed_point is None or claims.within is None:
         return None
-    arena = claims.arena(known.game)
+    played = claims.play(known.game, claims.rounds)
+    arena, last = played.arena, played.probs[claims.rounds]
     known = _placed(claims, known, arena)
-    before = solve(claims.solver, arena, claims.rounds - 1)
-    last = arena.probs(claims.solver.step(arena.at(before.t), before).policy)[0]
-    moved = distance(last, arena.probs(before.policy)[0])
+    moved = distance(last, played.probs[claims.rounds - 1])
     far = distance(last, known.equilibrium)
     tau = 0.0 if claims.fixed_point == "nash" else claims.tau
     gap = exploitability(known.game, last, tau, regulariser=regulariser_of(arena))
@@ -247,7 +245,7 @@ def _contraction(claims: Claims[Pi], known: Known) -> Measured | None:
     base = np.where(known.game.support, known.game.reference, 1.0)
     away = [
         float(regulariser.divergence(target, p, base).max())
-        for p in claims.policies(known.game, min(claims.rounds, 200))
+        for p in claims.policies(known.game, claims.rounds)
     ]
     blur = claims.tolerance * 2**0.5  # KL >= 2 TV^2: the KL of a policy that is off by the tolerance
     factors = [

@@ -1,95 +1,12 @@
 """Every paper figure draws the axes and series it promises, and prints numbers near the expected ones."""
 
 import importlib
-import pkgutil
 
-import numpy as np
 import pytest
 
-import paper_figures
-from paper_figures import fig1_exponential, fig16_panels, gallery
+from paper_figures import fig16_panels, figures, gallery
 from pgames.plot.style import new_figure
-
-NAMES = sorted(
-    m.name
-    for m in pkgutil.iter_modules(paper_figures.__path__)
-    if m.name[:4] in {f"fig{i}" for i in range(10)}
-)
-# what each figure promises: labels of its x axes, and the series that its legends name
-FIGURES = {
-    "fig1_exponential": (
-        ["1 / tau"],
-        [*fig1_exponential.LEARNERS, "passive, median", "growth exp(0.2 / tau)"],
-    ),
-    "fig2_square_root": (["rounds T"] * 3, ["passive", "DENPO", "ENPO", "sqrt(T)"]),
-    "fig3_logarithm": (
-        ["rounds T (log scale: a + b ln T is a line)"],
-        [*(f"optimistic, tau = {tau}" for tau in (0.2, 0.1, 0.05)), "slope 0.106 / tau"],
-    ),
-    "fig4_clones": (
-        ["clones C of each cycle response"],
-        [f"{name}, tau = {tau}" for name in ("uniform", "enhancer", "optimistic") for tau in (0.02, 0.04)],
-    ),
-    "fig5_batch": (["labels a round m"], [f"1/tau = {inverse}" for inverse in (20, 25, 30, 35, 40)]),
-    "fig6_parameter": (
-        ["margin D: the winner wins 1/2 + D", "responses K (cycle, p = 0.9)"],
-        ["greedy", "optimistic", "enhancer"],
-    ),
-    "fig7_spirals": (["rounds"], ["SPPO", "Nash-MD, constant step", "Nash-MD", "INPO", "EGPO"]),
-    "fig8_arithmetic": (["rounds of self-play"] * 3, ["sampled", "greedy"]),
-    "fig9_majority": (
-        ["", "verdicts", "verdicts"],
-        ["Nash-MD", "EGPO", "online DPO", "online DPO, small steps", "RLHF", "exact Nash of tau = 0.1"],
-    ),
-    "fig10_realised": (
-        ["share of the step realised on fresh responses (slope)"],
-        ["the same prompts", "other prompts"],
-    ),
-    "fig14_league": (
-        ["calls of the oracle", "", "share of games of one pair"],
-        [
-            *("PSRO", "anytime PSRO", "uniform", "self-play", "members of PSRO"),
-            *("limit of Elo", "online, k = 16", "Nash averaging"),
-        ],
-    ),
-    "fig12_search": (
-        ["verdicts"] * 2,
-        ["draws of the reference", "draws of the current policy", "PUCT", "Tempered", "Halving"],
-    ),
-    "fig11_replies": (["rounds of EGPO", ""], ["the model", "reference", "trained", "exact Nash"]),
-    "fig13_schedules": (["schedule"] * 2, ["no diversity", "w = 0.05", "w = 0.5"]),
-    "fig15_self_preference": (
-        ["bias of the judge to itself, b", "rounds of INPO, eta = 0.5"],
-        ["INPO, eta = 0.5", "INPO, eta = 0.2", "tau / (P (1 - P))", "b = 0.47"],
-    ),
-    "fig16_panels": (
-        ["members with bias 1, of six"] * 2,
-        ["oneself", "outside the pair", "outside, by anchors", "a rule"],
-    ),
-    "fig17_regret_matching": (
-        ["CPU seconds"] * 3,
-        ["RM, averaged", "PRM+, averaged", "PRM+, restarts of 100", "OMWU", "EGPO", "COMAL of MMD"],
-    ),
-    "fig18_tau_paths": (
-        ["", "", "", "tau", "tau", "tau"],
-        ["rock", "paper", "scissors", "outsider", *"ABCDEF", *"0123456"],
-    ),
-    "fig19_regularisers": (
-        ["tau", "", "rounds"],
-        ["KL", "reverse KL", "chi-square", "Tsallis 1.5", "L2", "(1 - eta tau)^t"],
-    ),
-    "fig21_smollm2_league": (
-        ["round", "", "trained against", ""],
-        [*("plain", "bold", "careful", "ahead", "moving", "hunter", "poacher", "base")],
-    ),
-    "fig22_password": (
-        ["attacks", "trained"],
-        ["the base", "trained against an attacker", "trained on fixed attacks"],
-    ),
-    "fig20_audit": (["probe", "", ""], ["true score"]),
-}
-# relative slack on each comparison with a published number; where seeds decide, CLAIMS says what holds
-SLACK = {"fig2_square_root": 0.6, "fig3_logarithm": 0.12, "fig4_clones": 0.35}
+from tests.support.figures import FIGURES, NAMES, ON_TEXT, SLACK, check_figure, check_toy
 
 
 def exploration_avoids_the_exponential(found):
@@ -128,31 +45,6 @@ def last_iterates_converge_as_their_theorems_say(found):
     assert kl["SPPO"] > 1 and 1e-5 < kl["Nash-MD, constant step"] < 1e-2
     assert kl["Nash-MD"] < 1e-5
     assert kl["INPO"] < 1e-12 and kl["EGPO"] < 1e-12
-
-
-def self_play_learns_held_out_sums(found):
-    assert found["accuracy after self-play"] > found["accuracy of the reference"]
-    assert found["win_rate after self-play"] > 0.5
-
-
-def a_part_of_a_step_is_realised(found):
-    assert len(found) == 9
-    slopes = [*found.values()]
-    assert all(0.05 < slope < 0.5 for slope in slopes)
-    assert slopes[3] > 1.3 * slopes[0]  # a second fit to fresh draws
-    assert np.allclose(slopes[5:], slopes[0], atol=0.03)  # neither ridge nor rank
-
-
-def replies_end_at_their_nash(found):
-    assert found["TV of the trained model to the exact Nash, worst prompt"] < 0.01
-    assert found["TV of the reference"] > 0.2
-    assert found["largest probability under the reference, means of tokens"] < 0.5
-    assert found["largest probability under the reference, sums of tokens"] > 0.7
-
-
-def no_single_reply_is_best(found):
-    assert found["cycles of three"] > 0
-    assert found["exploitability of the best single reply"] == 0.5
 
 
 def populations_close_the_gap(found):
@@ -237,22 +129,7 @@ def probes_fire_on_their_boards_alone(found):
     assert found["coverage, draws single votes"] < 0.75 < found["coverage, draws whole annotators"]
 
 
-def learners_of_a_league_stay_apart(found):
-    """A toy's league of two rounds: learners start as one policy."""
-    assert found["mean distance of learners after the first round"] == 0
-    assert found["mean distance of learners at the end"] > 0.05
-    gaps = [value for what, value in found.items() if what.startswith(("exploitability", "of the"))]
-    assert len(gaps) == 3 and gaps[0] <= min(gaps) + 1e-12  # the best mixture has the smallest
-
-
-def a_password_game_has_a_base_and_two_defenders(found):
-    """A toy's game: rates alone."""
-    assert len(found) == 3 and all(0 <= value <= 1 for value in found.values())
-
-
 CLAIMS = {
-    "fig21_smollm2_league": learners_of_a_league_stay_apart,
-    "fig22_password": a_password_game_has_a_base_and_two_defenders,
     "fig18_tau_paths": supports_change_where_they_should,
     "fig19_regularisers": every_geometry_contracts,
     "fig14_league": populations_close_the_gap,
@@ -262,26 +139,20 @@ CLAIMS = {
     "fig5_batch": batches_escape_above_the_threshold_only,
     "fig6_parameter": regret_grows_like_the_number_of_responses,
     "fig7_spirals": last_iterates_converge_as_their_theorems_say,
-    "fig8_arithmetic": self_play_learns_held_out_sums,
-    "fig9_majority": no_single_reply_is_best,
-    "fig10_realised": a_part_of_a_step_is_realised,
-    "fig11_replies": replies_end_at_their_nash,
     "fig15_self_preference": self_play_leaves_uniform_play_at_the_threshold,
     "fig16_panels": remedies_work_and_fail,
     "fig17_regret_matching": restarts_of_regret_matching_win_on_large_games,
     "fig20_audit": probes_fire_on_their_boards_alone,
 }
+ON_TABLES = [name for name in NAMES if name not in ON_TEXT]
 
 
 def test_the_list_of_figures_is_complete():
-    from paper_figures import figures
-
-    assert sorted(figures.FIGURES) == NAMES == sorted(FIGURES) == sorted({*SLACK, *CLAIMS})
+    assert sorted(figures.FIGURES) == NAMES == sorted(FIGURES)
+    assert sorted(ON_TABLES) == sorted({*SLACK, *CLAIMS})
 
 
 def test_captions_name_the_setting_of_their_pictures():
-    from paper_figures import figures
-
     captions = (gallery.THUMBNAILS.parent / "README.md").read_text().splitlines()
     of_name = {line.split("**")[1].rstrip("."): line for line in captions if line.startswith("| ![](")}
     assert sorted(of_name) == NAMES and figures.QUICK <= set(NAMES)
@@ -312,48 +183,12 @@ def test_thumbnails_are_small_pictures_of_their_figures(tmp_path, monkeypatch, c
     assert "thumbnails/one.png" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ON_TABLES)
 def test_a_toy_of_the_figure_has_its_axes_and_series(name, tmp_path, capsys):
-    module = importlib.import_module(f"paper_figures.{name}")
-    drawn = []
-
-    def draw(size):
-        assert size == "toy"
-        drawn.append(module.draw(size))
-        return drawn[0]
-
-    target = gallery.main(name, draw, ["--toy", "--out", str(tmp_path)])
-    assert target.read_bytes()[:4] == b"\x89PNG" and target.with_suffix(".pdf").read_bytes()[:4] == b"%PDF"
-    figure, checks = drawn[0]
-    assert checks and all(np.isfinite(check.measured) for check in checks)
-    assert name in capsys.readouterr().out
-    axes, series = FIGURES[name]
-    assert [panel.get_xlabel() for panel in figure.axes] == axes
-    legends = [*figure.legends, *filter(None, (panel.get_legend() for panel in figure.axes))]
-    named = {text.get_text() for legend in legends for text in legend.get_texts()}
-    assert set(series) <= named
-    for panel in figure.axes:
-        for line in panel.lines:
-            y = np.asarray(line.get_ydata(), dtype=float)
-            assert len(y) == 0 or np.isfinite(y).any(), f"{line.get_label()} is not drawn"
+    check_toy(name, tmp_path, capsys)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ON_TABLES)
 def test_figure(name, tmp_path, capsys):
-    module = importlib.import_module(f"paper_figures.{name}")
-    checks = []
-
-    def draw(size):
-        figure, found = module.draw(size)
-        checks.extend(found)
-        return figure, found
-
-    target = gallery.main(name, draw, ["--out", str(tmp_path)])
-    assert target.read_bytes()[:4] == b"\x89PNG" and target.with_suffix(".pdf").stat().st_size > 5000
-    assert name in capsys.readouterr().out
-    assert all(np.isfinite(check.measured) for check in checks)
-    for check in checks:
-        if check.expected and name in SLACK:
-            assert check.measured == pytest.approx(check.expected, rel=SLACK[name]), check
-    CLAIMS.get(name, lambda _: None)({check.what: check.measured for check in checks})
+    check_figure(name, CLAIMS.get(name), tmp_path, capsys)

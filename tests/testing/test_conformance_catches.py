@@ -81,10 +81,18 @@ class HiddenCounter(Base):
 
 
 class WritesIntoItsInput(Base):
+    def init(self, arena):
+        return State(0, arena.reference.copy())
+
     def improve(self, arena, state):
         policy = super().improve(arena, state)
         state.policy[...] = policy
         return state.policy
+
+
+class WritesIntoTheReference(WritesIntoItsInput):
+    def init(self, arena):
+        return State(0, arena.reference)
 
 
 class Unmasks(Base):
@@ -213,6 +221,11 @@ def test_biased_fixed_point_is_told_from_a_cycle():
 def test_writing_into_the_input_is_named():
     _, told = failures(check_solver, WritesIntoItsInput(), games=few(TAU))
     assert "the change that step made to its inputs" in told and "never write into a handle" in told
+
+
+def test_writing_into_the_reference_is_named():
+    _, told = failures(check_solver, WritesIntoTheReference(), games=few(TAU))
+    assert "raised ValueError" in told and "writes into the reference of the arena" in told
 
 
 def test_a_crash_is_a_failure_with_its_cause():

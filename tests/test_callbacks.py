@@ -7,6 +7,7 @@ import pytest
 
 import pgames as pg
 from pgames import metrics, population, regularisers
+from pgames.regularisers.contract import MEMBERS
 from pgames.solver import State
 from pgames.tracing.recording import NotTraceable
 
@@ -171,6 +172,40 @@ def test_a_regulariser_cannot_write_into_what_it_is_given(member):
     with pytest.raises(ValueError, match=r"^regulariser .* writes into the arrays that it is given"):
         pg.nash(GAME, 0.1, regulariser=Mine())
     assert regularisers.check_regulariser(regularisers.L2()) == regularisers.L2()
+
+
+CONTRADICTIONS = {
+    "gradient": (lambda s, p: p, r"gradient\(p, base\) fails"),
+    "inverse": (lambda s, d, b: 1.0, r"inverse\(dual, base\) must return numbers of shape \[4\]"),
+    "no curvature": (lambda s, p, b: None, "curvature.* got shape"),
+    "other curvature": (lambda s, p, b: 7 / p, "curvature must be the derivative of gradient"),
+    "negative curvature": (lambda s, p, b: -1 / p, "curvature must be the derivative of gradient"),
+    "no divergence": (lambda s, p, q, b: None, "divergence.* got NaN"),
+    "divergence per response": (lambda s, p, q, b: p, r"divergence.* got shape \[4\]"),
+    "divergence of 0": (lambda s, p, q, b: 0 * p.sum(-1), "divergence must be that of its gradient"),
+    "divergence below 0": (lambda s, p, q, b: -p.sum(-1), "divergence must be that of its gradient"),
+}
+
+
+@pytest.mark.parametrize("case", CONTRADICTIONS)
+def test_a_regulariser_whose_members_contradict_each_other_is_refused(case):
+    function, said = CONTRADICTIONS[case]
+    member = next(word for word in case.split() if word in MEMBERS)
+    Mine = type("Mine", (regularisers.KL,), {member: function})
+    for call in (
+        lambda: pg.nash(GAME, 0.1, regulariser=Mine()),
+        lambda: pg.TableArena(GAME, regulariser=Mine()),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"^regulariser .*{said}"):
+            call()
+
+
+@pytest.mark.parametrize("one", ["KL", "ReverseKL", "ChiSquare", "L2", "Tsallis"])
+def test_regularisers_pass_the_check_of_a_users_own(one):
+    kind = getattr(regularisers, one)
+    Mine = type("Mine", (kind,), {})
+    value = Mine(1.5) if one == "Tsallis" else Mine()
+    assert regularisers.check_regulariser(value) is value
 
 
 def own(step):

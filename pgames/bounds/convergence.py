@@ -40,7 +40,7 @@ def egpo(tau: float, eta: float, initial: float) -> Bound:
     """
     positive(tau=tau, eta=eta)
     not_negative(initial=initial)
-    proved = 2 * (math.sqrt(1 + tau**2) - tau)
+    proved = 2 / (math.hypot(1, tau) + tau)  # 2 (sqrt(1 + tau^2) - tau)
     status = _status("EGPO", eta, proved, observed=min(2.0, 0.5 / tau))
     return _linear("EGPO", 1 - eta * tau, initial, status, "arXiv:2503.08942", tau)
 

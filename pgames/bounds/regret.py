@@ -160,6 +160,7 @@ def greedy_order(tau: float, responses: int) -> Bound:
     """`Greedy` (Wu, Shi, Yang and Shen, arXiv:2510.24700): of order e^(1/tau) d log T, d = K^2."""
     positive(tau=tau)
     check_whole("responses", responses, 1)
+    positive(responses=responses)
     scale = _exp(1 / tau) * responses**2
     return Bound(
         "greedy: e^(1/tau) d log T",
@@ -174,6 +175,7 @@ def greedy_order(tau: float, responses: int) -> Bound:
 def enhancer_order(responses: int) -> Bound:
     """Ye et al. (2402.07314): eps-Nash from d / eps^2 samples, so regret of order sqrt(d T); d = K^2."""
     check_whole("responses", responses, 1)
+    positive(responses=responses)
     return Bound(
         "enhancer: sqrt(d T)", lambda T: responses * np.sqrt(T), "regret", "order", "arXiv:2402.07314"
     )
@@ -183,6 +185,7 @@ def kl_ucb_order(tau: float, responses: int) -> Bound:
     """KL-regularised bandits (arXiv:2502.07460): of order K log^2 T / tau, never above sqrt(K T)."""
     positive(tau=tau)
     check_whole("responses", responses, 1)
+    positive(responses=responses)
     return Bound(
         "KL-UCB: min(K log^2 T / tau, sqrt(K T))",
         lambda T: np.minimum(responses * np.log(T + 1) ** 2 / tau, np.sqrt(responses * T)),

@@ -92,7 +92,8 @@ def comal_rate(game: PreferenceGame, tau: float) -> float:
     """
     positive(tau=tau)
     modes = [w for rates in _frequencies(game, 0.0) for w in rates if w > 1e-9]
-    return tau**2 / (tau**2 + min(modes, default=0.0) ** 2)
+    turned = float(min(modes, default=0.0)) / tau
+    return 1 / (1 + turned * turned)
 
 
 def _frequencies(game: PreferenceGame, tau: float) -> list[NDArray[np.float64]]:

@@ -14,7 +14,7 @@ from pgames.ratings.estimate import estimated
 from pgames.ratings.finite import infinite_scores
 from pgames.ratings.nash_average import nash_average
 from pgames.ratings.settled import ELO, settled
-from pgames.ratings.sources import pair_counts
+from pgames.ratings.sources import need_votes, pair_counts
 from pgames.votes.comparisons import Comparisons
 
 Array = NDArray[np.float64]
@@ -53,8 +53,10 @@ class Leaderboard:
 def leaderboard(votes: Comparisons, k: float = 16.0) -> Leaderboard:
     """Rate the items of votes. `k` is the step of online Elo.
 
-    Raises ValueError when there are fewer than two items or k is not above 0.
+    Raises TypeError when given a game, and ValueError when there are fewer than two items or k is not above
+    0.
     """
+    need_votes(votes, "leaderboard", "bradley_terry, nash_average or settled")
     if len(votes.items) < 2:
         raise ValueError(f"a leaderboard needs at least two items, got {len(votes.items)}.")
     counts, notes = votes.pooled_counts, []

@@ -11,11 +11,19 @@ from pgames.numerics import reading, sealed
 
 Array = NDArray[np.float64]
 
-MEMBERS = ("gradient", "inverse", "curvature", "divergence")
+ARGUMENTS = {
+    "gradient": "(p, base)",
+    "inverse": "(dual, base)",
+    "curvature": "(p, base)",
+    "divergence": "(p, q, base)",
+}
+MEMBERS = tuple(ARGUMENTS)
 TRIED = np.array([1e-6, 0.02, 0.3, 0.67])  # probabilities at which a regulariser is checked
+OTHER = np.array([2e-6, 0.03, 0.25, 0.7])
 BASES = np.array([0.1, 0.2, 0.4, 0.3])
-TRIED.setflags(write=False)
-BASES.setflags(write=False)
+for _one in (TRIED, OTHER, BASES):
+    _one.setflags(write=False)
+STEP = 1e-5  # relative, of differences
 
 
 class Regulariser(Protocol):
@@ -52,8 +60,8 @@ class Regulariser(Protocol):
 def check_regulariser(value: object) -> Regulariser:
     """The value, if it is a regulariser with an exact mirror step.
 
-    Raises TypeError when it lacks a member of `Regulariser`, and ValueError when `inverse` does not undo
-    `gradient`, or a member writes into the arrays that it is given.
+    Raises TypeError when it lacks a member of `Regulariser` or a member takes or returns something else, and
+    ValueError when the members contradict each other or write into the arrays that they are given.
     """
     if isinstance(value, type):
         raise TypeError(f"regulariser must be a value, got the class {value.__name__}: pass an instance.")
@@ -63,15 +71,55 @@ def check_regulariser(value: object) -> Regulariser:
             f"regulariser {value!r} lacks {', '.join(missing)}, so it has no exact mirror step and no exact "
             "Nash: pass one of pgames.regularisers (KL, ReverseKL, ChiSquare, Tsallis, L2)."
         )
+    if not isinstance(getattr(value, "name", None), str):
+        raise TypeError(f"regulariser {value!r:.60} needs a name, a text for figures and messages.")
     regulariser = cast(Regulariser, value)
-    with np.errstate(all="ignore"), reading(f"regulariser {value!r:.60}", "the arrays that it is given"):
-        dual = np.asarray(regulariser.gradient(TRIED, BASES), dtype=np.float64)
-        back = np.asarray(regulariser.inverse(sealed(dual), BASES), dtype=np.float64)
-        regulariser.curvature(TRIED, BASES)
-        regulariser.divergence(TRIED, TRIED, BASES)
-    if back.shape != TRIED.shape or not np.allclose(back, TRIED, rtol=1e-6, atol=0):
-        raise ValueError(
-            f"regulariser {value!r}: inverse(gradient(p)) must be p, got {back.tolist()} for "
-            f"{TRIED.tolist()}; without the inverse of its gradient there is no exact mirror step."
-        )
+    if type(value).__module__ != "pgames.regularisers.values":
+        _try(regulariser)
     return regulariser
+
+
+def _try(own: Regulariser) -> None:
+    """Check a regulariser of the user at a few points. Raises as `check_regulariser` does."""
+    who = f"regulariser {own!r:.60}"
+    with np.errstate(all="ignore"), reading(who, "the arrays that it is given"):
+        dual = _numbers(own, "gradient", TRIED, BASES)
+        back = _numbers(own, "inverse", sealed(dual), BASES)
+        if not np.allclose(back, TRIED, rtol=1e-6, atol=0):
+            raise ValueError(
+                f"{who}: inverse(gradient(p)) must be p, got {back.tolist()} for {TRIED.tolist()}; without "
+                "the inverse of its gradient there is no exact mirror step."
+            )
+        near = [_numbers(own, "gradient", sealed(TRIED * (1 + e)), BASES) for e in (STEP, -STEP)]
+        slope, bend = (near[0] - near[1]) / (2 * STEP * TRIED), _numbers(own, "curvature", TRIED, BASES)
+        if not np.allclose(bend, slope, rtol=1e-3, atol=0) or not (bend > 0).all():
+            raise ValueError(
+                f"{who}: curvature must be the derivative of gradient, above 0, got {bend.tolist()} for "
+                f"{slope.round(6).tolist()}."
+            )
+        # D(p, q) is the integral of <grad psi(q + t (p - q)) - grad psi(q), p - q> over t in [0, 1]
+        points, weights = np.polynomial.legendre.leggauss(16)
+        start, change = _numbers(own, "gradient", OTHER, BASES), TRIED - OTHER
+        steps = [sealed(OTHER + (1 + t) / 2 * change) for t in points]
+        rises = np.array([(_numbers(own, "gradient", p, BASES) - start) @ change for p in steps])
+        expected, found = float(weights @ rises) / 2, _numbers(own, "divergence", TRIED, OTHER, BASES)
+        if not np.isclose(float(found), expected, rtol=1e-3, atol=0):
+            raise ValueError(
+                f"{who}: divergence must be that of its gradient, got {float(found):.6g} for {expected:.6g}."
+            )
+
+
+def _numbers(own: Regulariser, member: str, *arrays: Array) -> Array:
+    """What a member returns, float64[4], or float64[] of the divergence. Raises TypeError otherwise."""
+    try:
+        found = np.asarray(getattr(own, member)(*arrays), dtype=np.float64)
+    except TypeError as error:
+        raise TypeError(f"regulariser {own!r:.60}: {member}{ARGUMENTS[member]} fails: {error}.") from error
+    shape = () if member == "divergence" else TRIED.shape
+    if found.shape != shape or np.isnan(found).any():
+        what = f"shape {list(found.shape)}" if found.shape != shape else "NaN"
+        raise TypeError(
+            f"regulariser {own!r:.60}: {member}{ARGUMENTS[member]} must return numbers of shape "
+            f"{list(shape)} for arrays of shape {list(TRIED.shape)}, got {what}."
+        )
+    return found

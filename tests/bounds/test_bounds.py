@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import pgames as pg
 from pgames import (
     EGPO,
     INPO,
@@ -191,3 +192,19 @@ def test_bad_arguments_are_named():
             bounds.nash_md(wrong)
     with pytest.raises(ValueError, match="rounds must be at least 1, got 0"):
         bounds.nash_md(0.1)([0, 1])
+
+
+@pytest.mark.parametrize("tau", [1e-300, 1e300])
+def test_extreme_temperatures_overflow_no_bound(tau):
+    game = pg.games.rock_paper_scissors()
+    assert pg.bounds.comal_rate(game, tau) == (1.0 if tau > 1 else 0.0)
+    bound = pg.bounds.egpo(tau, 0.5 / tau if tau > 1 else 0.5, 1.0)
+    assert bound.status in ("proved", "observed") and np.isfinite(bound([1, 10])).all()
+
+
+def test_more_responses_than_a_double_holds_are_refused():
+    for make in (lambda n: pg.bounds.greedy_order(0.1, n), pg.bounds.enhancer_order):
+        with pytest.raises(ValueError, match="responses must be finite and above 0, got 1000"):
+            make(10**400)
+    with pytest.raises(ValueError, match="responses must be finite and above 0"):
+        pg.bounds.kl_ucb_order(0.1, 10**400)

@@ -72,4 +72,5 @@ def sums(values: NDArray[np.float64], place: NDArray[np.integer], places: int) -
     """float64[F, P]: the values float64[F, N] of each row, added up by their place int64[N]."""
     rows = len(values)
     index = place + places * np.arange(rows)[:, None]
-    return np.bincount(index.ravel(), values.ravel(), rows * places).reshape(rows, places)
+    added = np.bincount(index.ravel(), values.ravel(), rows * places)
+    return np.asarray(added, dtype=np.float64).reshape(rows, places)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import pgames as pg
-from llm_backend import Fit
+from llm_backend import Fit, testing
 from llm_backend.policies.handles import Answers
 from llm_backend.testing import GameArena, text_arena
 from pgames.bandits import learners
@@ -72,7 +72,9 @@ def on_text(name):
     "name",
     [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SOLVERS],
 )
-def test_solver(name):
+def test_solver(name, monkeypatch):
+    """By Gauss-Newton: as near to the closed forms as the default, Adam, in a bit more than half the time."""
+    monkeypatch.setattr(testing, "CLOSE", Fit(epochs=3))
     solver, claims = on_text(name)
     assert not check_solver(solver, **claims).failures
 

@@ -6,6 +6,7 @@ Each is a maker of arenas for `pgames.simulate(arena=...)`. The regret stays tha
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
@@ -47,7 +48,7 @@ class Drift(Protocol):
         ...
 
 
-class _Disturbed:
+class _Disturbed(ABC):
     """A maker of arenas: it is called as `DuelArena` is, and hands its options on."""
 
     def __call__(
@@ -62,8 +63,9 @@ class _Disturbed:
         """The disturbed arena of `runs` runs; features float64[X, Y, D] of a log-linear class, or None."""
         return self._made(game, runs, seed, features, first_run)
 
+    @abstractmethod
     def _made(self, game: PreferenceGame, *options: Any) -> DuelArena:
-        raise NotImplementedError
+        """The disturbed arena, with the options of `DuelArena` in their order."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pgames.files import atomic
 from pgames.plot import save_figure
-from pgames.plot.style import figure_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOLDER = Path("results") / "figures"
 THUMBNAILS = Path(__file__).parent / "thumbnails"
-WIDEST, PER_INCH, TONES = 1080, 109, 64  # pixels and colours of a thumbnail
+WIDEST, SMALLER = 1080, 0.68  # pixels of a thumbnail, and their share of the figure's
 
 
 class Check(NamedTuple):
@@ -50,21 +48,22 @@ def main(name: str, draw: Draw, arguments: Sequence[str] | None = None) -> Path:
     show(name, checks, time.process_time() - start)
     print(f"written: {target}")
     if options.thumbnail:
-        print(f"written: {save_thumbnail(figure, THUMBNAILS / target.name)}")
+        print(f"written: {save_thumbnail(target, THUMBNAILS / target.name)}")
     return target
 
 
-def save_thumbnail(figure: Figure, path: Path) -> Path:
-    """Write the figure as a PNG of few colours and at most WIDEST pixels a line."""
+def save_thumbnail(picture: Path, path: Path) -> Path:
+    """Write a small copy of a PNG, of at most 256 colours and WIDEST pixels a line."""
     from PIL import Image
 
-    wide, high = figure.get_size_inches()
-    scale = min(PER_INCH, WIDEST / wide)
-    size = round(scale * wide), round(scale * high)
-    with Image.open(io.BytesIO(figure_bytes(figure, "png", 320))) as image:
+    with Image.open(picture) as image:
+        scale = min(SMALLER, WIDEST / image.width)
+        size = round(scale * image.width), round(scale * image.height)
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    # maximum coverage keeps the colours of thin lines, which a median cut mixes with others
+    few = small.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     with atomic(path) as file:
-        small.quantize(TONES, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+        few.save(file, "PNG", optimize=True)
     return path
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from benchmarks.timing import toy_asked
 
-BENCHMARKS = ("exact", "exact_list", "mirror", "ratings", "league", "regret", "llm")
+BENCHMARKS = ("exact", "exact_list", "mirror", "ratings", "league", "players", "regret", "llm")
 
 
 def main(names: Sequence[str] = BENCHMARKS, toy: bool = False) -> int:

@@ -30,9 +30,9 @@ def play(biases, verdict, anchors=None, rounds=300, runs=10):
     return arena, state
 
 
-def gaps(biases, verdict, anchors=None):
+def gaps(biases, verdict, anchors=None, rounds=300):
     """(mean duality gap of the members, duality gap of their mean), over 10 seeds."""
-    arena, state = play(biases, verdict, anchors)
+    arena, state = play(biases, verdict, anchors, rounds)
     members = np.mean([2 * arena.exploitability(one.policy) for one in state.memory])
     return members, np.mean(2 * arena.exploitability(state.policy))
 

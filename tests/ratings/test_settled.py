@@ -30,23 +30,29 @@ def test_the_schedule_decides_the_ratings_of_a_cycle(met, scores):
     np.testing.assert_allclose((weights * (RPS - expected)).sum(axis=1) - np.diag(weights) * 0, 0, atol=1e-9)
 
 
+def online(k, seed, games=60_000):
+    """Online Elo, pairs playing 80, 10 and 10 % of the games: votes and last ratings, late ratings of 0."""
+    rng = np.random.default_rng(seed)
+    pair = rng.choice(3, size=games, p=[0.8, 0.1, 0.1])
+    left, right = np.array([0, 0, 1])[pair], np.array([1, 2, 2])[pair]
+    won = np.where(rng.random(len(pair)) < RPS[left, right], 1, -1)
+    R, rates = np.zeros(3), []
+    for i, j, w in zip(left.tolist(), right.tolist(), won.tolist(), strict=True):
+        change = k * ((1 + w) / 2 - 1 / (1 + 10 ** ((R[j] - R[i]) / 400)))
+        R[i] += change
+        R[j] -= change
+        rates.append(R[0])
+    return (left, right, won, R), rates[games // 2 :]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("k", "mean", "spread"), [(4.0, 136.6, 15), (16.0, 138.4, 32), (32.0, 140.6, 46)])
 def test_online_elo_fluctuates_about_the_limit_with_a_bias_that_grows_with_k(k, mean, spread):
     """60000 games, the second half: its mean and deviation."""
     tails = []
     for seed in range(4):
-        rng = np.random.default_rng(seed)
-        pair = rng.choice(3, size=60_000, p=[0.8, 0.1, 0.1])
-        left, right = np.array([0, 0, 1])[pair], np.array([1, 2, 2])[pair]
-        won = np.where(rng.random(len(pair)) < RPS[left, right], 1, -1)
-        R, rates = np.zeros(3), []
-        for i, j, w in zip(left.tolist(), right.tolist(), won.tolist(), strict=True):
-            change = k * ((1 + w) / 2 - 1 / (1 + 10 ** ((R[j] - R[i]) / 400)))
-            R[i] += change
-            R[j] -= change
-            rates.append(R[0])
-        tails.append(rates[30_000:])
+        (left, right, won, R), tail = online(k, seed)
+        tails.append(tail)
         votes = pg.Comparisons(left, right, won)
         np.testing.assert_allclose(elo(votes, initial=0, k=k).scores, R, atol=1e-6)
     assert np.mean(tails) == pytest.approx(mean, abs=4)

@@ -25,7 +25,7 @@ def test_visits_of_puct_stay_near_the_regularised_policy(c):
     worst, total = 0.0, np.arange(1, 1001)
     for prior, value in bandits():
         V = len(prior)
-        known = _known_from_the_start(prior, value, pg.PUCT(c), 1000)
+        known = known_from_the_start(prior, value, pg.PUCT(c), 1000)
         wanted = pg.regularised_policy(prior, value, c * np.sqrt(total) / (V + total))
         ours = (1 + known) / (V + total)[:, None]
         worst = max(worst, (np.abs(ours - wanted).max(axis=1) * (V + total) / (V - 1)).max())
@@ -35,7 +35,7 @@ def test_visits_of_puct_stay_near_the_regularised_policy(c):
 def test_the_distance_of_visits_falls_with_their_number():
     distance = {10: [], 100: [], 1000: []}
     for prior, value in bandits():
-        known = _known_from_the_start(prior, value, pg.PUCT(1.25), 1000)
+        known = known_from_the_start(prior, value, pg.PUCT(1.25), 1000)
         for n, found in distance.items():
             wanted = pg.regularised_policy(prior, value, 1.25 * np.sqrt(n) / (len(prior) + n))
             found.append(0.5 * np.abs(known[n - 1] / n - wanted).sum())
@@ -46,14 +46,14 @@ def test_the_distance_of_visits_falls_with_their_number():
 @pytest.mark.parametrize("step", [0.5, 2.0, 10.0])
 def test_visits_of_tempered_converge_to_the_reverse_sibling_of_the_step(step):
     for prior, value in bandits()[:30]:
-        visits = _known_from_the_start(prior, value, pg.Tempered(step), 4000)[-1]
+        visits = known_from_the_start(prior, value, pg.Tempered(step), 4000)[-1]
         np.testing.assert_allclose(visits / 4000, pg.regularised_policy(prior, value, 1 / step), atol=4e-3)
     if step == 10:
         forward = prior * np.exp(step * value)
         assert np.abs(visits / 4000 - forward / forward.sum()).max() > 0.02  # not the mirror step itself
 
 
-def _known_from_the_start(prior, value, rule, simulations):
+def known_from_the_start(prior, value, rule, simulations):
     """`played` with the value of every action known before it is visited."""
     visits, seen = np.zeros(len(prior)), np.empty((simulations, len(prior)))
     for i in range(simulations):

@@ -49,12 +49,12 @@ class Number(NamedTuple):
 Question = Callable[[bool], Iterator[Number]]  # of toy: small inputs, which meet nothing
 
 
-def at_most(what: str, ours: float, bound: float, note: str = "") -> Number:
+def at_most(what: str, ours: float | np.floating, bound: float, note: str = "") -> Number:
     """A number with an upper bound."""
     return Number(what, f"at most {bound:g}", float(ours), -np.inf, bound, note)
 
 
-def near(what: str, ours: float, design: float, within: float, note: str = "") -> Number:
+def near(what: str, ours: float | np.floating, design: float, within: float, note: str = "") -> Number:
     """A number with a tolerance."""
     said = f"{design:g} ± {within:g}" if within else f"{design:g}"
     return Number(what, said, float(ours), design - within - 1e-12, design + within + 1e-12, note)

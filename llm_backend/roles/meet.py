@@ -73,11 +73,10 @@ class Meeting:
         """Every attacker is drawn once, every defender for all whom it meets; all verdicts are one batch."""
         attackers = [digest_of(one.attacker) for one in members]
         defenders = [digest_of(one.defender) for one in members]
-        written = self._written(
-            {attackers[i]: members[i].attacker for i in np.flatnonzero(times.any(axis=1))}
-        )
+        writing = np.flatnonzero(times.any(axis=1)).tolist()
+        written = self._written({attackers[i]: members[i].attacker for i in writing})
         wanted: dict[tuple[int, int], dict[int, Policy]] = {}  # (attacker, matches) -> defenders
-        for i, j in np.argwhere(times):
+        for i, j in np.argwhere(times).tolist():
             who = wanted.setdefault((attackers[i], int(times[i, j])), {})
             who[defenders[j]] = members[j].defender
         rows: dict[tuple[int, int, int], slice] = {}

@@ -7,6 +7,10 @@
 True
 """
 
+from pgames.terminal import starting
+
+starting()  # before the imports that take a second
+
 from pgames import bounds, games, losses, metrics, peers, plot, population, ratings, regularisers
 from pgames.audits import Audit, audit
 from pgames.bandits.learners import RUCB, DoubleThompson, SparringEXP3

@@ -27,15 +27,26 @@ GROWTH = 100  # above SMALL, the most bytes in memory for a byte of a compressed
 LEFT = re.compile(r"\.(.+\.(json|jsonl|npz|safetensors|html|csv|png|svg|pdf)|run_id)\.[a-z0-9_]{8}")
 
 
+def as_path(path: object) -> Path:
+    """The path of a text or a pathlib.Path. Raises ValueError for anything else, and for a NUL character."""
+    if (
+        not isinstance(path, str | os.PathLike)
+        or not isinstance(text := os.fspath(path), str)
+        or "\0" in text
+    ):
+        raise ValueError(f"a path must be a text or a pathlib.Path without NUL, got {path!r:.60}.")
+    return Path(text)
+
+
 @contextmanager
 def atomic(path: str | os.PathLike[str], mode: str = "wb", private: bool = False) -> Iterator[IO]:
     """Open a temporary file beside `path` and rename it to `path` when the block ends without an error.
 
     The temporary file is locked while it is written, so that `remove_leftovers` spares it. Only its owner
     reads a `private` file. An OSError of the block, such as that of a full disk, names `path`. Raises
-    IsADirectoryError when `path` is a folder.
+    IsADirectoryError when `path` is a folder, and ValueError when it is no path.
     """
-    target = Path(path)
+    target = as_path(path)
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     with named(target):
@@ -123,6 +134,9 @@ def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     Raises ValueError when the file is cut short, no .npz file, or far larger than its size on the disk, and
     FileNotFoundError when there is none.
     """
+    path = as_path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, and {what} is needed: name a file.")
     try:
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             check_growth(sum(part.file_size for part in archive.infolist()), os.stat(path).st_size)

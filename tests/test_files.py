@@ -81,3 +81,18 @@ def test_json_that_cannot_be_read_is_a_value_error(text):
     with pytest.raises(ValueError):
         parse_json(text)
     assert parse_json('{"a": [1]}') == {"a": [1]}
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x", "a\0b", ["x"]])
+def test_what_is_no_path_is_told_before_anything_is_written(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="a path must be a text"), atomic(path):
+        pass
+    with pytest.raises(ValueError, match="a path must be a text"):
+        read_npz(path, "a file of arrays")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_place_of_arrays_is_told_so(tmp_path):
+    with pytest.raises(ValueError, match="is a folder, and a file of arrays is needed"):
+        read_npz(tmp_path, "a file of arrays")

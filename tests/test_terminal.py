@@ -76,3 +76,62 @@ def test_names_of_any_text_are_shown_on_any_terminal(encoding, tmp_path):
     shown = done.stdout.decode(encoding)
     assert "\x1b" not in shown and "\\x1b[31mred" in shown
     assert ("na\\xefve" if encoding == "ascii" else "naïve") in shown
+
+
+LOST = """
+import ctypes, os, signal, sys, time
+from pgames.terminal import end_in_order, prepare
+prepare()
+end_in_order()
+number = int(sys.argv[1])
+
+@ctypes.CFUNCTYPE(None)
+def called():  # as the compiler calls back
+    os.kill(os.getpid(), number)
+    time.sleep(0.01)
+
+try:
+    called()
+    time.sleep(20)
+except BaseException as error:
+    print(type(error).__name__)
+    raise SystemExit(128 + number)
+print("went on")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_in_a_callback_of_the_compiler_is_answered(number):
+    command = [sys.executable, "-c", LOST, str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    raised = {signal.SIGINT: "KeyboardInterrupt\n", signal.SIGTERM: "SystemExit\n"}[number]
+    assert (done.returncode, done.stdout) == (128 + number, raised)
+    assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 1
+
+
+# numpy, as the first import of the library, is where Ctrl-C comes
+EARLY = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(1)\n"
+
+
+@pytest.mark.parametrize("module", ["pgames", "llm_backend"])
+def test_ctrl_c_while_a_command_imports_is_told_in_one_line(module, tmp_path):
+    (tmp_path / "numpy.py").write_text(EARLY, encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH"), os.getcwd()])])
+    command = [sys.executable, "-m", module, "--help"]
+    environment = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=environment, cwd=tmp_path.parent
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "stopped before the command began.\n"
+    of_a_program = [sys.executable, "-c", "import pgames", "--help"]
+    usual = subprocess.run(of_a_program, capture_output=True, text=True, timeout=60, env=environment)
+    assert "KeyboardInterrupt" in usual.stderr
+
+
+def test_a_closed_standard_output_is_told_before_the_work():
+    pytest.importorskip("typer")
+    command = f"{sys.executable} -m pgames solve cyclic:3 >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == "pgames: the standard output is closed: send it to a file, or to /dev/null.\n"

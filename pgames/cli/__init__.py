@@ -24,6 +24,9 @@ def main() -> None:
 
     prepare()
     end_in_order()
+    if sys.stdout is None:  # a file opened next would take its number, and the output would go there
+        print("pgames: the standard output is closed: send it to a file, or to /dev/null.", file=sys.stderr)
+        raise SystemExit(2)
 
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
@@ -31,8 +34,7 @@ def main() -> None:
         try:
             app(prog_name="pgames")
         finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _drop_output()
         raise SystemExit(1) from None

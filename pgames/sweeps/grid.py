@@ -10,6 +10,8 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from pgames.sweeps.fingerprint import code_digest, constants, described, named
 from pgames.version import __version__
 
@@ -19,12 +21,17 @@ VERSIONED = ("numpy", "numba", "llvmlite")
 def cells(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """The values of every cell by name, the last field varying fastest.
 
-    Raises ValueError when the grid is empty, or a field has no value, a value twice, or an indescribable one.
+    Raises ValueError when the grid is no dict or empty, or a field has no value, a value twice (1 and 1.0 are
+    one), or an indescribable one.
     """
+    if not isinstance(grid, Mapping):
+        raise ValueError(f"grid must be a dict such as {{'tau': [0.1, 0.05]}}, got {grid!r:.60}.")
     for name, values in grid.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or len(values) == 0:
             raise ValueError(f"grid: {name} must be a list of at least one value, got {values!r}.")
-        if len({json.dumps(described(value)) for value in values}) < len(values):
+        numbers = [value for value in values if isinstance(value, bool | int | float | np.generic)]
+        described_once = len({json.dumps(described(value)) for value in values}) == len(values)
+        if not described_once or len(set(numbers)) < len(numbers):
             raise ValueError(f"grid: {name} has a value twice, in {values!r}.")
     if not grid:
         raise ValueError("grid has no field: pass {'tau': [0.1, 0.05]}, by the parameters of simulate.")

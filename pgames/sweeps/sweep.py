@@ -15,6 +15,7 @@ import numpy as np
 
 from pgames.curves import Curve
 from pgames.extras import need
+from pgames.files import as_path
 from pgames.folders import check_writable
 from pgames.frames import Kind, apart, frame
 from pgames.numerics import whole
@@ -142,7 +143,7 @@ def sweep(
         `joblib.parallel_config(backend="ray")` (or "dask") cells run there instead.
     """
     todo = cells(grid)
-    store = Store(Path(out).absolute(), configuration(grid, simulate))
+    store = Store(as_path(out).absolute(), configuration(grid, simulate))
     if n_jobs is not None and (not whole(n_jobs) or n_jobs == 0):
         raise ValueError(f"n_jobs must be at least 1, or -1 for one per processor, got {n_jobs!r:.60}.")
     store.claim()

@@ -249,6 +249,10 @@ def test_killed_between_the_two_files_of_a_cell(tmp_path: Path, capsys) -> None:
         ({"tau": []}, cell, "tau must be a list of at least one value"),
         ({"tau": 0.1}, cell, "tau must be a list"),
         ({"tau": [0.1, 0.1]}, cell, "a value twice"),
+        ({"tau": [1, 1.0]}, cell, "a value twice"),  # the curves of a sweep could not be told apart
+        ({"tau": [0.0, -0.0]}, cell, "a value twice"),
+        ([("tau", [0.1])], cell, "grid must be a dict"),
+        (None, cell, "grid must be a dict"),
         ({"tau": [0.1], "speed": [1]}, cell, "has no parameter speed, it has tau, learner"),
         ({"tau": [0.1]}, cell, "needs learner"),
         ({"tau": [0.1]}, lambda tau: cell(tau, Greedy), "has no name"),

@@ -31,6 +31,8 @@ def _large(x: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN multiplies these, no gradient of the product is asked for, and it is faster."""
     if x.device.type != "cpu" or x.dtype != torch.float32 or weight.dtype != torch.float32:
         return False
-    if len(x) < LEAST[0] or min(weight.shape) < LEAST[1] or not torch.backends.mkldnn.is_available():
+    if len(x) < LEAST[0] or min(weight.shape) < LEAST[1]:
+        return False
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
         return False
     return not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))

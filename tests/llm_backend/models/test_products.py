@@ -26,6 +26,17 @@ def test_a_product_that_is_differentiated_keeps_its_gradient():
     assert x.grad is not None and bool((x.grad == 256).all())
 
 
+def test_arrays_may_be_transposed_or_expanded():
+    draw = torch.Generator().manual_seed(0)
+    weight, turned = torch.randn(300, 256, generator=draw), torch.randn(256, 300, generator=draw).T
+    for slope in (
+        torch.randn(1, 300, generator=draw).expand(128, 300),
+        torch.randn(300, 128, generator=draw).T,
+    ):
+        for each in (weight, turned):
+            torch.testing.assert_close(products.backward(slope, each), slope @ each, rtol=1e-5, atol=1e-4)
+
+
 def test_other_types_and_empty_rows_stay_with_pytorch():
     weight = torch.ones(256, 256, dtype=torch.bfloat16)
     assert products.forward(torch.ones(64, 256, dtype=torch.bfloat16), weight).dtype == torch.bfloat16

@@ -37,10 +37,10 @@ def test_letters_of_every_language_are_printable():
 
 
 def test_a_second_interrupt_does_not_end_the_clean_up_of_the_first():
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout, done.stderr) == (0, "cleaned up\n", "")
     plain = INTERRUPTED.replace("prepare()\n", "\n").replace("import prepare", "import one_line")
-    without = subprocess.run([sys.executable, "-c", plain], capture_output=True, text=True, timeout=60)
+    without = subprocess.run([sys.executable, "-c", plain], capture_output=True, text=True, timeout=300)
     assert without.returncode == -signal.SIGINT and "Traceback" in without.stderr
 
 
@@ -59,7 +59,7 @@ with atomic(sys.argv[1]) as file:
 
 def test_a_process_that_is_ended_cleans_up_in_one_line(tmp_path):
     command = [sys.executable, "-c", ENDED, str(tmp_path / "file")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 143 and done.stdout == "" and list(tmp_path.iterdir()) == []
     assert done.stderr == "ended by SIGTERM; every file that was written is complete.\n"
 
@@ -71,7 +71,7 @@ def test_names_of_any_text_are_shown_on_any_terminal(encoding, tmp_path):
     (tmp_path / "votes.csv").write_text(VOTES, encoding="utf-8")
     command = [sys.executable, "-m", "pgames", "solve", str(tmp_path / "votes.csv"), "--rounds", "2"]
     environment = os.environ | {"PYTHONIOENCODING": encoding}
-    done = subprocess.run(command, capture_output=True, env=environment, timeout=100)
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     shown = done.stdout.decode(encoding)
     assert "\x1b" not in shown and "\\x1b[31mred" in shown
@@ -103,7 +103,7 @@ print("went on")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_comes_in_a_callback_of_the_compiler_is_answered(number):
     command = [sys.executable, "-c", LOST, str(int(number))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     raised = {signal.SIGINT: "KeyboardInterrupt\n", signal.SIGTERM: "SystemExit\n"}[number]
     assert (done.returncode, done.stdout) == (128 + number, raised)
     assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 1
@@ -120,18 +120,18 @@ def test_ctrl_c_while_a_command_imports_is_told_in_one_line(module, tmp_path):
     command = [sys.executable, "-m", module, "--help"]
     environment = os.environ | {"PYTHONPATH": path}
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=environment, cwd=tmp_path.parent
+        command, capture_output=True, text=True, timeout=300, env=environment, cwd=tmp_path.parent
     )
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "stopped before the command began.\n"
     of_a_program = [sys.executable, "-c", "import pgames", "--help"]
-    usual = subprocess.run(of_a_program, capture_output=True, text=True, timeout=60, env=environment)
+    usual = subprocess.run(of_a_program, capture_output=True, text=True, timeout=300, env=environment)
     assert "KeyboardInterrupt" in usual.stderr
 
 
 def test_a_closed_standard_output_is_told_before_the_work():
     pytest.importorskip("typer")
     command = f"{sys.executable} -m pgames solve cyclic:3 >&-"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert done.stderr == "pgames: the standard output is closed: send it to a file, or to /dev/null.\n"

@@ -464,13 +464,7 @@ def panels(toy: bool) -> Iterator[Number]:
         for (name, biases), design in list(zip(cases.items(), figures, strict=True))[: 1 if toy else 5]:
             found = gaps_of_panel(biases, verdict, anchors, 10 if toy else 300)
             for whose, mine, theirs in zip(("agents", "their mean"), found, design, strict=True):
-                within = (
-                    0.002
-                    if theirs < 0.002
-                    else 0.025
-                    if verdict == "oneself"
-                    else max(0.002, min(0.03, 0.2 * theirs))
-                )
+                within = max(0.002, min(0.03, 0.2 * theirs))
                 yield near(f"judged by {by}, {name}: gap of {whose}", mine, theirs, within)
 
 

@@ -14,9 +14,11 @@ from llm_backend.fits.certificate import Realised
 from llm_backend.fits.gauss_newton import RIDGE, Model, cross_fitted, step
 from llm_backend.fits.objectives import Convex, at_totals
 from llm_backend.fits.passes import batches, passes
-from llm_backend.fits.row_gradients import KEPT, RowGradients, add_alone, add_together, products
+from llm_backend.fits.row_gradients import KEPT, RowGradients, add_alone, add_recorded, add_together, products
 from llm_backend.fits.settings import EXACT_PASSES, PASSES, SAMPLED
 from llm_backend.fits.task import Task
+from llm_backend.models.by_row import Record
+from llm_backend.models.prefix import records_rows
 from llm_backend.processes.fsdp import local_shard
 from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Floats, Ints
@@ -57,6 +59,7 @@ class NewtonFit:
         self.weights = Weights(parameters)
         self.sharded = any(hasattr(p, "to_local") for p in parameters.values())
         self.together = not self.sharded  # one pass may serve several rows
+        self.recorded = self.together and records_rows(task.lm, parameters.values())
         self.losses: list[float] = []
         self.tokens = 0
         self.realised: Realised | None = None
@@ -137,8 +140,13 @@ class NewtonFit:
         gradients = RowGradients(self.weights.parameters, len(rows), self._sketch(sum(map(len, groups))))
         total, done = np.zeros(len(rows)), 0
 
-        def forward(at: Sequence[int]) -> Tensor:
-            return task.logprobs(rows[list(at)]).values.sum(1)
+        def forward(at: Sequence[int], record: Record | None = None) -> Tensor:
+            return task.logprobs(rows[list(at)], record=record).values.sum(1)
+
+        def added(at: Sequence[int]) -> Tensor | None:
+            if self.recorded:
+                return add_recorded(gradients, at, forward)
+            return add_together(task.lm.causal, gradients, at, forward)
 
         def pad() -> None:
             task.logprobs(spare).values.sum().backward()
@@ -152,7 +160,7 @@ class NewtonFit:
         ends = np.cumsum([0, *map(len, passes(mine, half))]).tolist()
         parts = [range(start, end) for start, end in pairwise(ends)]
         for at, counts in us.in_step(parts, range(0)) if self.together else ():
-            values = add_together(task.lm.causal, gradients, at, forward) if counts else pad()
+            values = added(at) if counts else pad()
             if counts and values is not None:
                 done = met(at, values)
             if us.summed(counts and values is None)[0]:

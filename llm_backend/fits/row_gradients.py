@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from llm_backend.models.by_row import Record
 from llm_backend.processes.fsdp import local_shard
 
 Floats = NDArray[np.float64]
@@ -106,6 +107,31 @@ def add_alone(into: RowGradients, row: int, forward: Callable[[Sequence[int]], T
             into.add(name, [row], local_shard(parameter.grad).reshape(1, -1))
             parameter.grad = None
     return values.detach()
+
+
+def add_recorded(
+    into: RowGradients, rows: Sequence[int], forward: Callable[[Sequence[int], Record], Tensor]
+) -> Tensor | None:
+    """Add the gradients of `forward(rows, record)`, float[n], to the rows `rows` of `into`, as it records them.
+
+    Returns its values, or None with nothing added when some parameters were not recorded.
+    """
+    names = {id(p): name for name, p in into.parameters.items()}
+    recorded: set[str] = set()
+
+    def record(matrix: Tensor, by_row: Tensor) -> None:
+        name = names[id(matrix)]
+        recorded.add(name)
+        into.add(name, rows, by_row.flatten(1))
+
+    values = forward(rows, record)
+    values.sum().backward()
+    if all(p.grad is None for p in into.parameters.values()) and recorded == set(into.parameters):
+        return values.detach()
+    into.kept[list(rows)] = 0
+    for parameter in into.parameters.values():
+        parameter.grad = None
+    return None
 
 
 def add_together(

@@ -11,6 +11,7 @@ import torch
 from llm_backend.fits.objectives import Objective
 from llm_backend.fits.passes import passes
 from llm_backend.fits.settings import SAMPLED, Fit
+from llm_backend.models.by_row import Record
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.models.logprobs import TokenLogProbs, token_logprobs
 from llm_backend.models.memory import rows_that_fit
@@ -59,16 +60,18 @@ class Task:
         sizes = [len(self.prompts[x]) + len(row) for x, row in zip(draws.prompt, draws.tokens, strict=True)]
         return min(self.how.rows, rows_that_fit(self.lm, max(sizes), training))
 
-    def logprobs(self, rows: Sequence[int] | Ints, share: bool = False) -> TokenLogProbs:
+    def logprobs(
+        self, rows: Sequence[int] | Ints, share: bool = False, record: Record | None = None
+    ) -> TokenLogProbs:
         """log pi of the tokens of the rows int64[B] under the active slot: float32[B, L].
 
-        With `per_token`, each is divided by the number of tokens of its row. With `share`, responses share
-        the pass of their prompt; without it every layer sees a row of each response.
+        With `per_token`, each is divided by the number of tokens of its row. `share` and `record` are those
+        of `token_logprobs`.
         """
         draws = self.objective.draws
         asked = [self.prompts[int(draws.prompt[i])] for i in rows]
         answers = [draws.tokens[i] for i in rows]
-        values, mask = token_logprobs(self.lm, asked, answers, self.temperature, self.shortest, share)
+        values, mask = token_logprobs(self.lm, asked, answers, self.temperature, self.shortest, share, record)
         if self.per_token:
             values = values / mask.sum(dim=1, keepdim=True)
         return TokenLogProbs(values, mask)

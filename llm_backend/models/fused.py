@@ -7,8 +7,9 @@ arrays the size of their output. Each function here writes one, and keeps its in
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from llm_backend.models import products
+from llm_backend.models.by_row import ByRow, LoraByRow
 
 
 class LoraProduct(torch.autograd.Function):
@@ -92,27 +94,31 @@ class SwiGlu(torch.autograd.Function):
 
 Forward = Callable[..., Any]
 _PARTS: weakref.WeakKeyDictionary[Any, list[tuple[Any, Forward]]] = weakref.WeakKeyDictionary()
+_BY_ROW: ContextVar[ByRow | None] = ContextVar("by_row", default=None)
 
 
 @contextmanager
-def fused(model: Any) -> Iterator[None]:
-    """Inside the block the parts of the model's layers that this module knows are single functions."""
+def fused(model: Any, by_row: ByRow | None = None) -> Iterator[None]:
+    """Inside the block the parts of the model's layers that this module knows are single functions.
+
+    With `by_row`, its LoRA layers record their gradients by row.
+    """
     if model not in _PARTS:
         _PARTS[model] = [(m, f) for m in model.modules() if (f := _fused(m)) and "forward" not in vars(m)]
+    token = _BY_ROW.set(by_row)
     try:
         for module, forward in _PARTS[model]:
             module.forward = forward
         yield
     finally:
+        _BY_ROW.reset(token)
         for module, _ in _PARTS[model]:
             vars(module).pop("forward", None)
 
 
 def _fused(module: Any) -> Forward | None:
     """The forward pass of a part of a layer, or None if it stays as it is."""
-    from peft.tuners.lora import Linear
-
-    if isinstance(module, Linear) and type(module.base_layer) is torch.nn.Linear:
+    if _is_lora(module):
         return lambda x, *more, **how: _lora(module, x, *more, **how)
     only = [key for key, _ in module.named_parameters()] == ["weight"]
     if type(module).__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon") and only:
@@ -121,6 +127,19 @@ def _fused(module: Any) -> Forward | None:
     if silu and all(hasattr(module, f"{part}_proj") for part in ("gate", "up", "down")):
         return lambda x: _mlp(module, x)
     return None
+
+
+def _is_lora(module: Any) -> bool:
+    from peft.tuners.lora import Linear
+
+    return isinstance(module, Linear) and type(module.base_layer) is torch.nn.Linear
+
+
+def is_lora_of(model: Any, parameters: Iterable[torch.nn.Parameter]) -> bool:
+    """Whether these parameters are matrices of LoRA layers that are computed as single functions."""
+    layers = [m for m in model.modules() if _is_lora(m)]
+    known = {id(p) for m in layers for half in (m.lora_A, m.lora_B) for p in half.parameters()}
+    return all(id(p) in known for p in parameters)
 
 
 def _mlp(module: Any, x: Tensor) -> Tensor:
@@ -136,7 +155,11 @@ def _lora(module: Any, x: Tensor, *more: Any, **how: Any) -> Tensor:
     down, up = module.lora_A[known[0]], module.lora_B[known[0]]
     if base.weight.dtype != x.dtype or up.bias is not None:
         return type(module).forward(module, x)
-    return LoraProduct.apply(x, base.weight, base.bias, down.weight, up.weight, module.scaling[known[0]])  # type: ignore[return-value]
+    given = (x, base.weight, base.bias, down.weight, up.weight, module.scaling[known[0]])
+    by_row = _BY_ROW.get()
+    if by_row is not None and x.shape[:-1] == by_row.shape:
+        return LoraByRow.apply(*given, by_row)  # type: ignore[return-value]
+    return LoraProduct.apply(*given)  # type: ignore[return-value]
 
 
 def _norm(module: Any, x: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llm_backend.models import products
+from llm_backend.models.by_row import Record
 from llm_backend.models.liger import LigerLogProbs, liger_serves
-from llm_backend.models.prefix import plain_states, quick_ways, shared_states
+from llm_backend.models.prefix import plain_states, quick_ways, recorded_states, shared_states
 
 if TYPE_CHECKING:
     from llm_backend.models.language_model import LanguageModel
@@ -131,6 +132,7 @@ def token_logprobs(
     temperature: float = 1.0,
     shortest: int = 0,
     share: bool = False,
+    record: Record | None = None,
 ) -> TokenLogProbs:
     """log pi(token | prompt, earlier tokens) of every token of B responses, under the active leaf.
 
@@ -138,6 +140,8 @@ def token_logprobs(
     the right, which a causal model does not attend to; tokens of the prompt are not scored. With `share`,
     responses to one prompt share its pass and parts of layers are fused, where the model allows it: equal up
     to rounding, but the layers then see one row of all tokens, and hooks on their parts may see nothing.
+    With `record`, where `records_rows` holds, the backward pass calls it with each adapter matrix float[M, N]
+    and its gradients by row float[B, M, N], and leaves no gradient in the matrices.
 
     Raises ValueError for an empty prompt or response and for one that stops before `shortest`.
     """
@@ -156,7 +160,7 @@ def token_logprobs(
     mask = mask.to(lm.device)
     hidden = shared_states(lm, prompts, responses) if share else None
     if hidden is None:
-        hidden = _plain_states(lm, prompts, responses, share)
+        hidden = _plain_states(lm, prompts, responses, share, record)
     targets = torch.tensor([token for response in responses for token in response], device=lm.device)
     head = (lm.head.weight, lm.head_bias())
     if not shortest and liger_serves(hidden, temperature):
@@ -174,6 +178,7 @@ def _plain_states(
     prompts: Sequence[Sequence[int]],
     responses: Sequence[Sequence[int]],
     quick: bool,
+    record: Record | None,
 ) -> Tensor:
     """States [T, D] that predict the T tokens of all responses, row by row: one right-padded row each."""
     rows = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
@@ -181,7 +186,10 @@ def _plain_states(
     ids = torch.tensor([row + [lm.pad] * (width - len(row)) for row in rows], device=lm.device)
     where = [i for i, response in enumerate(responses) for _ in response]
     at = [len(p) - 1 + j for p, r in zip(prompts, responses, strict=True) for j in range(len(r))]
-    states = plain_states(lm, ids) if quick else lm.trunk(ids)
+    if record is not None:
+        states = recorded_states(lm, ids, list(map(len, rows)), record)
+    else:
+        states = plain_states(lm, ids) if quick else lm.trunk(ids)
     return states[torch.tensor(where, device=lm.device), torch.tensor(at, device=lm.device)]
 
 

@@ -8,7 +8,7 @@ a model can be replaced is tried once, on its own weights: if the two passes dif
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from llm_backend.models.fused import fused
+from llm_backend.models.by_row import ByRow, Record
+from llm_backend.models.fused import fused, is_lora_of
 from llm_backend.models.protocol import Passes
 from llm_backend.weights.shards import Shards
 from llm_backend.weights.slots import last_states
@@ -176,6 +177,21 @@ def plain_states(lm: Passes, ids: Tensor) -> Tensor:
         return lm.trunk(ids)
 
 
+def records_rows(lm: Passes, parameters: Iterable[torch.nn.Parameter]) -> bool:
+    """Whether `recorded_states` records the gradients of all these parameters."""
+    return quick_ways(lm).fused and is_lora_of(lm.causal, parameters)
+
+
+def recorded_states(lm: Passes, ids: Tensor, sizes: Sequence[int], record: Record) -> Tensor:
+    """Last states float[B, L, D] of right-padded ids int64[B, L], whose backward pass records by row.
+
+    sizes : the number of tokens of each row.
+    record : called with each adapter matrix float[M, N] and its gradients by row float[B, M, N].
+    """
+    with _computing(lm.causal, Way(None, True, ByRow.of(ids, sizes, record))):
+        return lm.trunk(ids)
+
+
 class Ways(NamedTuple):
     """Which quick ways give the states of the plain pass, for one model."""
 
@@ -241,10 +257,11 @@ def _static(config: Any) -> bool:
 
 
 class Way(NamedTuple):
-    """How a pass is computed: over a shared row or not, with fused parts or not."""
+    """How a pass is computed: over a shared row or not, with fused parts or not, recorded by row or not."""
 
     packed: Layout | None
     fused: bool
+    by_row: ByRow | None = None
 
 
 _CONFIGS: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()  # of a model's layers
@@ -272,7 +289,7 @@ def _computing(model: Any, way: Way) -> Iterator[None]:
     try:
         for config, _ in before:
             config._attn_implementation = NAME
-        with fused(model) if way.fused else nullcontext():
+        with fused(model, way.by_row) if way.fused else nullcontext():
             yield
     finally:
         for config, name in before:

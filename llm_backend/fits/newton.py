@@ -14,7 +14,7 @@ from llm_backend.fits.certificate import Realised
 from llm_backend.fits.gauss_newton import RIDGE, Model, cross_fitted, step
 from llm_backend.fits.objectives import Convex, at_totals
 from llm_backend.fits.passes import batches, passes
-from llm_backend.fits.row_gradients import KEPT, RowGradients, add_alone, add_recorded, add_together, products
+from llm_backend.fits.row_gradients import KEPT, RowGradients, add_alone, add_together, products
 from llm_backend.fits.settings import EXACT_PASSES, PASSES, SAMPLED
 from llm_backend.fits.task import Task
 from llm_backend.models.by_row import Record
@@ -59,7 +59,6 @@ class NewtonFit:
         self.weights = Weights(parameters)
         self.sharded = any(hasattr(p, "to_local") for p in parameters.values())
         self.together = not self.sharded  # one pass may serve several rows
-        self.recorded = self.together and records_rows(task.lm, parameters.values())
         self.losses: list[float] = []
         self.tokens = 0
         self.realised: Realised | None = None
@@ -143,10 +142,7 @@ class NewtonFit:
         def forward(at: Sequence[int], record: Record | None = None) -> Tensor:
             return task.logprobs(rows[list(at)], record=record).values.sum(1)
 
-        def added(at: Sequence[int]) -> Tensor | None:
-            if self.recorded:
-                return add_recorded(gradients, at, forward)
-            return add_together(task.lm.causal, gradients, at, forward)
+        recording = forward if records_rows(task.lm, self.weights.parameters.values()) else None
 
         def pad() -> None:
             task.logprobs(spare).values.sum().backward()
@@ -160,7 +156,7 @@ class NewtonFit:
         ends = np.cumsum([0, *map(len, passes(mine, half))]).tolist()
         parts = [range(start, end) for start, end in pairwise(ends)]
         for at, counts in us.in_step(parts, range(0)) if self.together else ():
-            values = added(at) if counts else pad()
+            values = add_together(task.lm.causal, gradients, at, forward, recording) if counts else pad()
             if counts and values is not None:
                 done = met(at, values)
             if us.summed(counts and values is None)[0]:

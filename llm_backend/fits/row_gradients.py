@@ -109,43 +109,24 @@ def add_alone(into: RowGradients, row: int, forward: Callable[[Sequence[int]], T
     return values.detach()
 
 
-def add_recorded(
-    into: RowGradients, rows: Sequence[int], forward: Callable[[Sequence[int], Record], Tensor]
-) -> Tensor | None:
-    """Add the gradients of `forward(rows, record)`, float[n], to the rows `rows` of `into`, as it records them.
-
-    Returns its values, or None with nothing added when some parameters were not recorded.
-    """
-    names = {id(p): name for name, p in into.parameters.items()}
-    recorded: set[str] = set()
-
-    def record(matrix: Tensor, by_row: Tensor) -> None:
-        name = names[id(matrix)]
-        recorded.add(name)
-        into.add(name, rows, by_row.flatten(1))
-
-    values = forward(rows, record)
-    values.sum().backward()
-    if all(p.grad is None for p in into.parameters.values()) and recorded == set(into.parameters):
-        return values.detach()
-    into.kept[list(rows)] = 0
-    for parameter in into.parameters.values():
-        parameter.grad = None
-    return None
-
-
 def add_together(
     model: torch.nn.Module,
     into: RowGradients,
     rows: Sequence[int],
     forward: Callable[[Sequence[int]], Tensor],
+    recording: Callable[[Sequence[int], Record], Tensor] | None = None,
 ) -> Tensor | None:
     """Add the gradients of `forward(rows)`, float[n], to the rows `rows` of `into`, by one backward pass.
+
+    `recording(rows, record)` computes the same and calls `record` in its backward pass with each parameter
+    and its gradients by row; where it is given, it takes the place of `forward`.
 
     Returns its values, or None with nothing added when one pass does not separate the rows. It does where the
     trained parameters are weights of linear layers that see each row apart, as low-rank adapters of dense
     models are. One row is one pass in any case.
     """
+    if recording is not None:
+        return _add_recorded(into, rows, recording)
     if len(rows) == 1:
         return add_alone(into, rows[0], forward)
     if (modules := _linear(model, into.parameters)) is None:
@@ -166,6 +147,27 @@ def add_together(
         into.kept[list(rows)] = 0
         return None
     return values.detach()
+
+
+def _add_recorded(
+    into: RowGradients, rows: Sequence[int], recording: Callable[[Sequence[int], Record], Tensor]
+) -> Tensor | None:
+    names = {id(p): name for name, p in into.parameters.items()}
+    recorded: set[str] = set()
+
+    def record(matrix: Tensor, by_row: Tensor) -> None:
+        name = names[id(matrix)]
+        recorded.add(name)
+        into.add(name, rows, by_row.flatten(1))
+
+    values = recording(rows, record)
+    values.sum().backward()
+    if recorded == set(names.values()) and all(p.grad is None for p in into.parameters.values()):
+        return values.detach()
+    into.kept[list(rows)] = 0
+    for parameter in into.parameters.values():
+        parameter.grad = None
+    return None
 
 
 Modules = list[tuple[torch.nn.Linear, str]]

@@ -1,6 +1,7 @@
 """Gauss-Newton fits: gradients of rows, sketches, exact games, noise and certificates."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -15,9 +16,13 @@ from llm_backend.fits.objectives import Regress, at_totals
 from llm_backend.fits.row_gradients import RowGradients, add_alone, add_together
 from llm_backend.fits.settings import EXACT
 from llm_backend.fits.task import Task
+from llm_backend.models import prefix
+from llm_backend.models.by_row import ByRow
+from llm_backend.models.language_model import LanguageModel
+from llm_backend.models.prefix import records_rows
 from llm_backend.policies.handles import BASE, Answers
 from tests.llm_backend.fits.test_objectives import objectives
-from tests.support.llm_tiny import CoinJudge, TableJudge, cyclic_game, tiny_lm
+from tests.support.llm_tiny import CoinJudge, TableJudge, cyclic_game, tiny_lm, tiny_model, tiny_tokenizer
 
 PROMPTS, LETTERS = ["f", "g h", "i"], list("abcde")
 
@@ -39,7 +44,7 @@ def task_of(lm, how=Fit()):  # noqa: B008
     return Task(lm, objective, arena.space.sampling.prompts, how, tolerance=EXACT)
 
 
-def gathered(task, together=True, sketch=None):
+def gathered(task, together=True, sketch=None, recorded=False):
     """The gradients of the rows of a task, and their log-probabilities."""
     lm, rows = task.lm, np.arange(len(task.objective.draws))
     with lm.train(BASE) as trainee:
@@ -48,32 +53,64 @@ def gathered(task, together=True, sketch=None):
                 noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(i))
                 parameter.add_(0.1 * noise)
         found = RowGradients(trainee.parameters, len(rows), sketch)
-        forward = lambda at: task.logprobs(at).values.sum(1)  # noqa: E731
+        forward = lambda at, record=None: task.logprobs(at, record=record).values.sum(1)  # noqa: E731
         if together:
-            values = add_together(lm.causal, found, rows, forward)
+            assert not recorded or records_rows(lm, trainee.parameters.values())
+            values = add_together(lm.causal, found, rows, forward, forward if recorded else None)
         else:
             values = torch.cat([add_alone(found, row, forward) for row in rows])
         return found, None if values is None else values.double().numpy()
 
 
-def test_gradients_of_rows_are_those_of_single_passes():
-    task = task_of(tiny_lm(lora=4))
-    one, values = gathered(task)
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_gradients_of_rows_are_those_of_single_passes(recorded, checkpointing):
+    tokenizer = tiny_tokenizer()
+    model = tiny_model(len(tokenizer), layers=2)
+    task = task_of(LanguageModel(model, tokenizer, 4, checkpointing=checkpointing))
+    one, values = gathered(task, recorded=recorded)
     alone, again = gathered(task, together=False)
     np.testing.assert_allclose(values, again, atol=1e-5)
     np.testing.assert_allclose(one.kept[:-1], alone.kept[:-1], atol=1e-5)
     assert float(alone.kept[:-1].abs().max()) > 0.1
 
 
-def test_a_layer_that_mixes_rows_is_found_out(monkeypatch):
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_layer_that_mixes_rows_is_found_out(recorded):
     """Negative control: a trained layer that sees all rows as one needs single passes."""
     task = task_of(tiny_lm(lora=4))
     layer = next(m for n, m in task.lm.causal.named_modules() if n.endswith("mlp.down_proj"))
-    forward = layer.forward
-    shared = lambda x, *more, **named: forward(x.flatten(0, 1)[None], *more, **named).view(x.shape[0], -1, 32)  # noqa: E731
-    monkeypatch.setattr(layer, "forward", shared)
-    gradients, values = gathered(task)
+    layer.register_forward_pre_hook(lambda _, x: x[0].flatten(0, 1)[None])
+    layer.register_forward_hook(lambda _, x, y: y.view(-1, int(y.shape[1] / 15), y.shape[2]))
+    gradients, values = gathered(task, recorded=recorded)
     assert values is None and not gradients.kept.any()
+    assert all(p.grad is None for p in gradients.parameters.values())
+
+
+def test_recorded_rows_are_computed_once_per_beginning():
+    ids = torch.tensor([[5, 6, 7, 0], [5, 6, 8, 9], [4, 6, 7, 9]])
+    sizes = [3, 4, 4]
+    layout = ByRow.of(ids, sizes, lambda *_: None)
+    beginnings = {tuple(r[: t + 1]) for r, n in zip(ids.tolist(), sizes, strict=True) for t in range(n)}
+    assert len(layout.first) == len(beginnings) == 9
+    assert layout.tokens.tolist() == [0, 1, 2, *range(4, 12)]
+    place = layout.place.view(3, 4)
+    for (i, t), (j, u) in itertools.product(itertools.product(range(3), range(4)), repeat=2):
+        if t < sizes[i] and u < sizes[j]:
+            equal = ids[i, : t + 1].tolist() == ids[j, : u + 1].tolist()
+            assert bool(place[i, t] == place[j, u]) == equal
+    full = ByRow.of(ids[1:], [4, 4], lambda *_: None)
+    assert full.tokens is None and len(full.first) == 8
+
+
+def test_all_weights_and_unfused_layers_are_not_recorded(monkeypatch):
+    full, low = tiny_lm(lora=None), tiny_lm(lora=4)
+    with full.train(BASE) as trainee:
+        assert not records_rows(full, trainee.parameters.values())
+    with low.train(BASE) as trainee:
+        assert records_rows(low, trainee.parameters.values())
+        monkeypatch.setattr(prefix, "quick_ways", lambda _: prefix.Ways(True, False))
+        assert not records_rows(low, trainee.parameters.values())
 
 
 def test_a_fit_goes_on_with_single_passes_where_one_pass_does_not_serve(monkeypatch):

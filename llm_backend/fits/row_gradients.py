@@ -131,9 +131,9 @@ def add_together(
         return add_alone(into, rows[0], forward)
     if (modules := _linear(model, into.parameters)) is None:
         return None
-    with _recorded(modules, into, rows) as recording:
+    with _hooked(modules, into, rows) as hooked:
         values = forward(rows)
-        recording.clear()  # activations that are computed again in the backward pass are not recorded again
+        hooked.clear()  # activations that are computed again in the backward pass are not recorded again
         values.sum().backward()
     whole = len(into.kept) - 1
     for name, parameter in into.parameters.items():
@@ -188,7 +188,7 @@ def _linear(model: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter]
 
 
 @contextmanager
-def _recorded(modules: Modules, into: RowGradients, rows: Sequence[int]) -> Iterator[list[bool]]:
+def _hooked(modules: Modules, into: RowGradients, rows: Sequence[int]) -> Iterator[list[bool]]:
     """Record the parts of rows in the gradients of these layers, while the list that is yielded has an item.
 
     A layer that sees rows together is left out, so that its parts do not add up.

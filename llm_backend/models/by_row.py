@@ -49,12 +49,11 @@ class ByRow(NamedTuple):
             first.append(alive[at] * rows.shape[1] + t)
             known += len(at)
         full = bool(here.all())
-        move = {"device": ids.device}
         return ByRow(
             ids.shape,
-            torch.from_numpy(np.concatenate(first)).to(**move),
-            torch.from_numpy(place.ravel()).to(**move),
-            None if full else torch.from_numpy(np.flatnonzero(here)).to(**move),
+            torch.from_numpy(np.concatenate(first)).to(ids.device),
+            torch.from_numpy(place.ravel()).to(ids.device),
+            None if full else torch.from_numpy(np.flatnonzero(here)).to(ids.device),
             record,
         )
 

@@ -43,8 +43,6 @@ class Fit:
         default, because every round has a new target: on exact games fresh moments fit 100 times closer.
     per_token : pair losses take the mean of log-ratios over tokens instead of the sum (IPO as its authors ran
         it).
-    kept : of the responses to a prompt, a regression trains on those of highest and lowest value, so many in
-        all and at least 2. None: on all of them. In an enumerable game in exact play it has no effect.
     greed : the finite step used for step = inf, the best response, in sampled play.
 
     Raises ValueError naming the setting that is out of range, or that is AdamW's when there is no `lr`.
@@ -63,7 +61,6 @@ class Fit:
     clip: float = math.inf
     moments: bool = False
     per_token: bool = False
-    kept: int | None = None
     greed: float = 50.0
 
     def __post_init__(self) -> None:
@@ -73,13 +70,6 @@ class Fit:
             if (count := getattr(self, name)) is not None or name != "epochs":
                 if count is None or not whole(count) or count < 1:
                     raise ValueError(f"Fit: {name} must be at least 1 and whole, got {count!r:.60}.")
-        if self.kept is not None and (not whole(self.kept) or self.kept < 2):
-            raise ValueError(f"Fit: kept must be at least 2 and whole, got {self.kept!r:.60}.")
-        if self.kept is not None and self.estimator is not None:
-            raise ValueError(
-                f"Fit: kept chooses the responses of a regression, and rule={self.rule!r} is a policy "
-                "gradient, which needs all draws: leave kept out."
-            )
         for name in ("lr", "eps", "clip", "greed"):
             size = getattr(self, name)
             if size is not None and not (

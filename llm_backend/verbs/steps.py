@@ -17,7 +17,7 @@ from llm_backend.judges.base import JudgeError, name_of
 from llm_backend.models.logprobs import token_rows
 from llm_backend.policies.handles import BASE, Adapter, Answers, Leaf, Policy, blend_terms, leaves, members
 from llm_backend.spaces import scores as spaces
-from llm_backend.spaces.draws import Draws, Floats, Ints, distinct
+from llm_backend.spaces.draws import Draws, Floats, distinct
 from llm_backend.verbs.listed_wins import sample
 from llm_backend.verbs.listed_wins import wins as listed_wins
 from llm_backend.verbs.verdicts import Wins, rates, wins_against, wins_among, with_verdicts
@@ -256,29 +256,10 @@ def _regressed(
     mean, variance = np.bincount(where, weight * worth.mean) / mass, None
     if worth.variance is not None:
         variance = step**2 * np.bincount(where, weight * worth.variance) / mass
-    if context.fit.kept is not None and not context.exact:
-        kept = extremes(draws.prompt, mean, context.fit.kept)
-        draws, mean, mass = draws.take(kept), mean[kept], mass[kept]
-        mass /= np.bincount(draws.prompt, mass)[draws.prompt]
-        variance = None if variance is None else variance[kept]
     scores, log_prior = leaf_scores(context, prior, draws)
     loss = Regress if context.fit.rule == "regress" else Logistic
     objective = loss(draws, log_prior, step * mean, mass, variance)
     return train(context, objective, scores, verb)
-
-
-def extremes(prompt: Ints, value: Floats, kept: int) -> Ints:
-    """The rows of highest and of lowest value, at most `kept` of each prompt, int64[K] in ascending order.
-
-    prompt, value : int64[B] and float64[B]. Ties are broken by the order of the rows.
-    """
-    found = []
-    for x in np.unique(prompt):
-        rows = np.flatnonzero(prompt == x)
-        rows = rows[np.argsort(value[rows], kind="stable")]
-        low = kept // 2
-        found.append(rows if len(rows) <= kept else np.concatenate([rows[:low], rows[low - kept :]]))
-    return np.sort(np.concatenate(found))
 
 
 def _ascended(context: Context, prior: Policy, value: Value, step: float, verb: str) -> Adapter:

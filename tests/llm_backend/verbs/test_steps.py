@@ -6,8 +6,6 @@ import pytest
 import pgames as pg
 from llm_backend import Fit, TextArena
 from llm_backend.policies.handles import BASE, Adapter, Mixture
-from llm_backend.verbs import steps
-from llm_backend.verbs.steps import extremes, train
 from tests.support.llm_free import MoreOfA
 from tests.support.llm_listed import TAU, apart, make
 from tests.support.llm_tiny import TableJudge, tiny_lm
@@ -41,42 +39,6 @@ def test_fit_rules_improve_what_the_model_says(rule):
     arena = TextArena(tiny_lm("abc", spread=0.15), ["a", "b c"], MoreOfA(), 24, max_new_tokens=5, fit=how)
     state = pg.solve(pg.INPO(TAU, 2.0), arena, 3)
     assert np.mean([arena.at(1000 + t).win_rate(state.policy, BASE) for t in range(8)]) > 0.53
-
-
-def test_the_rows_of_highest_and_lowest_value_are_kept():
-    prompt = np.array([0, 0, 1, 0, 0, 1, 0])
-    value = np.array([0.5, 0.9, 0.3, 0.1, 0.4, 0.2, 0.9])
-    assert extremes(prompt, value, 2).tolist() == [2, 3, 5, 6]
-    assert extremes(prompt, value, 3).tolist() == [1, 2, 3, 5, 6]
-    assert extremes(prompt, value, 9).tolist() == list(range(7))
-
-
-def test_a_step_trains_on_the_responses_that_win_most_and_least(monkeypatch):
-    """The objective by hand, from the one of all draws: the same targets, on four rows of each prompt."""
-    found = []
-
-    def noted(context, objective, *more):
-        found.append(objective)
-        return train(context, objective, *more)
-
-    monkeypatch.setattr(steps, "train", noted)
-    for kept in (None, 4):
-        arena = TextArena(
-            tiny_lm("abc", spread=0.15), ["a", "b c"], MoreOfA(), 24, max_new_tokens=5, fit=Fit(kept=kept)
-        )
-        arena.mirror_step(BASE, BASE, 2.0)
-        assert arena.journal[-1]["share"] > 0.95
-    every, some = found
-    rows = extremes(every.draws.prompt, every.target, 4)
-    assert len(rows) == 8 < len(every.draws)
-    assert some.draws.texts == tuple(every.draws.texts[i] for i in rows)
-    np.testing.assert_array_equal(some.target, every.target[rows])
-    np.testing.assert_array_equal(some.variance, every.variance[rows])
-    np.testing.assert_allclose(np.bincount(some.draws.prompt, some.weight), 1)
-    for x in (0, 1):
-        dropped = np.setdiff1d(np.flatnonzero(every.draws.prompt == x), rows)
-        mine = np.sort(some.target[some.draws.prompt == x])
-        assert mine[1] <= every.target[dropped].min() and every.target[dropped].max() <= mine[2]
 
 
 @pytest.mark.parametrize("per_token", [False, True])

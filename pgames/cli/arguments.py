@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pgames import names
 from pgames.cli.calls import Call, Value, parse
-from pgames.cli.game_files import Source, is_game_file, read_source, read_success
+from pgames.cli.game_files import Source, check_file, is_game_file, read_source, read_success
 from pgames.games.preference import PreferenceGame
 from pgames.losses import PairLoss
 from pgames.population.matchmaking import Matchmaker
@@ -40,6 +40,8 @@ def parse_source(text: str, symmetrise: bool = False, prompts: bool = True, drop
     known = names.games()
     call = parse(text, known)
     if call.name not in known:
+        if path.exists():
+            check_file(path)
         raise ValueError(
             f"no game or file is named {call.name!r}: pass a file, or one of {', '.join(sorted(known))}."
             f"{names.near_miss(call.name, known)}"

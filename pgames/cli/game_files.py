@@ -36,14 +36,26 @@ def is_game_file(path: Path) -> bool:
     return suffix_of(path) in SUFFIXES
 
 
+def check_file(path: Path) -> None:
+    """Raises ValueError when the path is no regular file, saying what it is."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: pass a file.")
+    if path.exists() and not path.is_file():
+        raise ValueError(
+            f"{path} is a pipe or a device, and games are read from files more than once: save it as a file "
+            f"that ends in {', '.join(SUFFIXES)}."
+        )
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file: check the path.")
+
+
 def read_source(path: Path, symmetrise: bool, prompts: bool = True, drop: bool = False) -> Source:
     """The game of a file: a matrix (.csv, .tsv, .txt, .json, .npy, .npz) or votes (see `Comparisons.read`).
 
     `prompts` and `drop` say how votes are read. Raises ValueError naming the file, the line where there is
     one, and the remedy.
     """
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file: check the path.")
+    check_file(path)
     suffix = suffix_of(path)
     if suffix == ".npz":
         return Source(_read_npz(path, symmetrise), notes=(f"{path.name}: win rates of an .npz file.",))
@@ -65,8 +77,7 @@ def read_success(path: Path) -> NDArray[np.float64]:
 
     Raises ValueError naming the file, the line where there is one, and the remedy.
     """
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file: check the path.")
+    check_file(path)
     if suffix_of(path) != ".npz":
         if suffix_of(path) != ".npy" and not looks_like_a_matrix(path):
             raise ValueError(f"{path} is not a matrix of success rates: its first line has no numbers.")

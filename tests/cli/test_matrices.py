@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 
 import numpy as np
 import pytest
@@ -307,3 +308,21 @@ def test_sums_near_1_are_win_rates_and_rounding_beyond_their_type_is_refused(tmp
     source = read_source(tmp_path / "m.csv", symmetrise=True)
     assert source.notes == ("m.csv: 2 x 2 win rates.",)
     np.testing.assert_allclose(source.game.P[0], [[0.5, 1 / 3], [2 / 3, 0.5]], atol=1e-7)
+
+
+def test_a_folder_and_a_pipe_are_named_for_what_they_are(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "cells.csv").mkdir()
+    for name in ("pipe.csv", "pipe"):
+        os.mkfifo(tmp_path / name)
+    for name, said in (
+        ("runs", "is a folder"),
+        ("cells.csv", "is a folder"),
+        ("pipe.csv", "is a pipe"),
+        ("pipe", "is a pipe"),
+        ("absent.csv", "is not a file: check the path"),
+    ):
+        result = CliRunner().invoke(app, ["solve", str(tmp_path / name)])
+        assert result.exit_code == 2 and said in " ".join(result.stderr.split()), result.stderr
+        with pytest.raises(ValueError, match=said):
+            read_success(tmp_path / name)

@@ -14,7 +14,7 @@ from llm_backend.fits.descent import descend
 from llm_backend.fits.newton import NewtonFit
 from llm_backend.fits.objectives import Convex, Objective, Regress, at_totals
 from llm_backend.fits.policy_gradient import PolicyGradient
-from llm_backend.fits.settings import SAMPLED, Fit
+from llm_backend.fits.settings import LITTLE, ROUNDING, SAMPLED, Fit
 from llm_backend.fits.task import Task
 from llm_backend.models.language_model import LanguageModel
 from llm_backend.policies.handles import BASE, Adapter, Leaf
@@ -22,8 +22,6 @@ from llm_backend.processes.workers import workers
 from llm_backend.spaces.draws import Floats, Ints
 
 CERTIFIED = 64  # responses that certify a fit by AdamW, at most, unless one prompt has more
-LITTLE = 1e-12  # squared nats per prompt: a step that asks for less asks for nothing
-ROUNDING = 1e-8  # squared nats per prompt that rounding may leave in float32
 PASS = 4  # prompts of which one certifies a fit by AdamW, so that this costs a quarter of a pass
 
 

@@ -15,7 +15,7 @@ from llm_backend.fits.gauss_newton import RIDGE, Model, cross_fitted, step
 from llm_backend.fits.objectives import Convex, at_totals
 from llm_backend.fits.passes import batches, passes
 from llm_backend.fits.row_gradients import KEPT, RowGradients, add_alone, add_together, products
-from llm_backend.fits.settings import EXACT_PASSES, PASSES, SAMPLED
+from llm_backend.fits.settings import EXACT_PASSES, LITTLE, PASSES, ROUNDING, SAMPLED
 from llm_backend.fits.task import Task
 from llm_backend.models.by_row import Record
 from llm_backend.models.prefix import records_rows
@@ -108,6 +108,8 @@ class NewtonFit:
         asked, least = objective.asked(rows)
         near = least + self.task.tolerance * (asked - least)
         near = near if math.isfinite(near) else 0.0
+        if asked - least <= LITTLE * len(groups):  # the target is the prior, and training starts elsewhere
+            near = least + ROUNDING * len(groups)
         floor = max(near, min(objective.noise(rows), (1 - REACH) * loss))
         if loss <= near:
             return loss, loss, True

@@ -15,6 +15,8 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 EPOCHS = 2  # of Adam
 LR = 1e-4  # of Adam, for a policy gradient without `lr`
 PASSES, EXACT_PASSES = 4, 8  # of Gauss-Newton at most: on free text, and in an enumerable game
+LITTLE = 1e-12  # squared nats per prompt: a step that asks for less asks for nothing
+ROUNDING = 1e-8  # squared nats per prompt that rounding may leave in float32
 SAMPLED, LISTED, EXACT = 1e-2, 1e-4, 1e-10  # share of the loss at which Gauss-Newton ends, by what is known
 
 

@@ -127,6 +127,16 @@ def test_a_fit_goes_on_with_single_passes_where_one_pass_does_not_serve(monkeypa
     assert len(calls) == 2
 
 
+def test_a_fit_to_its_prior_from_another_start_ends_at_rounding():
+    """The target is the prior, to which a share of the target is no goal; more passes would fit rounding."""
+    task = task_of(tiny_lm(lora=4))
+    prior = task.objective.prior + 0.3 * task.objective.target
+    objective = Regress(task.objective.draws, prior, np.zeros(15), task.objective.weight)
+    fitted = fit(task.lm, BASE, objective, task.prompts, Fit(epochs=8))
+    assert fitted.losses[0] > 1e-2 and fitted.losses[-1] <= 1e-8
+    assert len(fitted.losses) < 6 and fitted.losses[-2] > 1e-8
+
+
 def test_weights_that_are_no_linear_layers_need_single_passes():
     gradients, values = gathered(task_of(tiny_lm(lora=None)))
     assert values is None and not gradients.kept.any()

@@ -119,14 +119,14 @@ def add_together(
     """Add the gradients of `forward(rows)`, float[n], to the rows `rows` of `into`, by one backward pass.
 
     `recording(rows, record)` computes the same and calls `record` in its backward pass with each parameter
-    and its gradients by row; where it is given, it takes the place of `forward`.
+    and its gradients by row. Where it is given it is tried first.
 
     Returns its values, or None with nothing added when one pass does not separate the rows. It does where the
     trained parameters are weights of linear layers that see each row apart, as low-rank adapters of dense
     models are. One row is one pass in any case.
     """
-    if recording is not None:
-        return _add_recorded(into, rows, recording)
+    if recording is not None and (values := _add_recorded(into, rows, recording)) is not None:
+        return values
     if len(rows) == 1:
         return add_alone(into, rows[0], forward)
     if (modules := _linear(model, into.parameters)) is None:
@@ -152,17 +152,15 @@ def add_together(
 def _add_recorded(
     into: RowGradients, rows: Sequence[int], recording: Callable[[Sequence[int], Record], Tensor]
 ) -> Tensor | None:
+    """The values of `recording`, or None with nothing added when a gradient was not recorded."""
     names = {id(p): name for name, p in into.parameters.items()}
-    recorded: set[str] = set()
 
     def record(matrix: Tensor, by_row: Tensor) -> None:
-        name = names[id(matrix)]
-        recorded.add(name)
-        into.add(name, rows, by_row.flatten(1))
+        into.add(names[id(matrix)], rows, by_row.flatten(1))
 
     values = recording(rows, record)
     values.sum().backward()
-    if recorded == set(names.values()) and all(p.grad is None for p in into.parameters.values()):
+    if all(p.grad is None for p in into.parameters.values()):
         return values.detach()
     into.kept[list(rows)] = 0
     for parameter in into.parameters.values():

@@ -158,7 +158,7 @@ def token_logprobs(
     mask = torch.arange(sizes.max())[None, :] < torch.as_tensor(sizes)[:, None]
     step = mask.nonzero(as_tuple=True)[1]
     mask = mask.to(lm.device)
-    hidden = shared_states(lm, prompts, responses) if share else None
+    hidden = shared_states(lm, prompts, responses) if share and record is None else None
     if hidden is None:
         hidden = _plain_states(lm, prompts, responses, share, record)
     targets = torch.tensor([token for response in responses for token in response], device=lm.device)

@@ -144,7 +144,7 @@ class NewtonFit:
         def forward(at: Sequence[int], record: Record | None = None) -> Tensor:
             return task.logprobs(rows[list(at)], record=record).values.sum(1)
 
-        recording = forward if records_rows(task.lm, self.weights.parameters.values()) else None
+        recorded = records_rows(task.lm, self.weights.parameters.values())
 
         def pad() -> None:
             task.logprobs(spare).values.sum().backward()
@@ -158,7 +158,7 @@ class NewtonFit:
         ends = np.cumsum([0, *map(len, passes(mine, half))]).tolist()
         parts = [range(start, end) for start, end in pairwise(ends)]
         for at, counts in us.in_step(parts, range(0)) if self.together else ():
-            values = add_together(task.lm.causal, gradients, at, forward, recording) if counts else pad()
+            values = add_together(task.lm.causal, gradients, at, forward, recorded) if counts else pad()
             if counts and values is not None:
                 done = met(at, values)
             if us.summed(counts and values is None)[0]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,6 +25,14 @@ EXACT = 1 << 26  # bytes of gradients that are kept in float32
 KEPT = 1 << 29  # bytes of gradients that are kept at all
 COLUMNS = 1 << 20  # numbers per response that enter a product at a time
 TOLERANCE = 0.02  # largest relative distance between the sum of the parts and the whole gradient
+
+
+class Forward(Protocol):
+    """A forward pass of some rows."""
+
+    def __call__(self, rows: Sequence[int], record: Record | None = None, /) -> Tensor:
+        """Log-probabilities float[n] of n rows; their backward pass calls `record`, if one is given."""
+        ...
 
 
 class RowGradients:
@@ -98,7 +107,7 @@ def products(rows: Tensor) -> Floats:
     return total.cpu().numpy()
 
 
-def add_alone(into: RowGradients, row: int, forward: Callable[[Sequence[int]], Tensor]) -> Tensor:
+def add_alone(into: RowGradients, row: int, forward: Forward) -> Tensor:
     """Add the gradient of `forward([row])`, float[1], to row `row` of `into`; returns its value."""
     values = forward([row])
     values.sum().backward()
@@ -113,19 +122,19 @@ def add_together(
     model: torch.nn.Module,
     into: RowGradients,
     rows: Sequence[int],
-    forward: Callable[[Sequence[int]], Tensor],
-    recording: Callable[[Sequence[int], Record], Tensor] | None = None,
+    forward: Forward,
+    recorded: bool = False,
 ) -> Tensor | None:
     """Add the gradients of `forward(rows)`, float[n], to the rows `rows` of `into`, by one backward pass.
 
-    `recording(rows, record)` computes the same and calls `record` in its backward pass with each parameter
-    and its gradients by row. Where it is given it is tried first.
+    recorded : `forward(rows, record)` calls `record` in its backward pass with each parameter and its
+        gradients by row; this is tried first.
 
     Returns its values, or None with nothing added when one pass does not separate the rows. It does where the
     trained parameters are weights of linear layers that see each row apart, as low-rank adapters of dense
     models are. One row is one pass in any case.
     """
-    if recording is not None and (values := _add_recorded(into, rows, recording)) is not None:
+    if recorded and (values := _add_recorded(into, rows, forward)) is not None:
         return values
     if len(rows) == 1:
         return add_alone(into, rows[0], forward)
@@ -149,16 +158,14 @@ def add_together(
     return values.detach()
 
 
-def _add_recorded(
-    into: RowGradients, rows: Sequence[int], recording: Callable[[Sequence[int], Record], Tensor]
-) -> Tensor | None:
-    """The values of `recording`, or None with nothing added when a gradient was not recorded."""
+def _add_recorded(into: RowGradients, rows: Sequence[int], forward: Forward) -> Tensor | None:
+    """The values of `forward(rows, record)`, or None with nothing added when a gradient was not recorded."""
     names = {id(p): name for name, p in into.parameters.items()}
 
     def record(matrix: Tensor, by_row: Tensor) -> None:
         into.add(names[id(matrix)], rows, by_row.flatten(1))
 
-    values = recording(rows, record)
+    values = forward(rows, record)
     values.sum().backward()
     if all(p.grad is None for p in into.parameters.values()):
         return values.detach()

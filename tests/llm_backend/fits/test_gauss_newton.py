@@ -56,7 +56,7 @@ def gathered(task, together=True, sketch=None, recorded=False):
         forward = lambda at, record=None: task.logprobs(at, record=record).values.sum(1)  # noqa: E731
         if together:
             assert not recorded or records_rows(lm, trainee.parameters.values())
-            values = add_together(lm.causal, found, rows, forward, forward if recorded else None)
+            values = add_together(lm.causal, found, rows, forward, recorded)
         else:
             values = torch.cat([add_alone(found, row, forward) for row in rows])
         return found, None if values is None else values.double().numpy()
